@@ -1,0 +1,20 @@
+-- Due: what the ticker has to look at, in one read.
+-- keys: due schedules
+-- args: prefix limit
+-- returns: {now, next slot that is not due or '', then key, slot, definition of each due schedule}
+
+local reply = {now, ''}
+local found = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
+for i = 1, #found, 2 do
+  local definition = redis.call('HGET', schedules, found[i])
+  if definition then
+    reply[#reply + 1] = found[i]
+    reply[#reply + 1] = found[i + 1]
+    reply[#reply + 1] = definition
+  else
+    redis.call('ZREM', due, found[i])
+  end
+end
+local following = redis.call('ZRANGEBYSCORE', due, '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+reply[2] = following[2] or ''
+return reply

@@ -1,0 +1,33 @@
+-- Report: log lines and progress of attempts that are current, or that ran out of time.
+-- keys: events readers
+-- args: prefix worker kept ttl reports
+-- kept: log lines that stay in Redis per job; ttl: ms that they stay
+-- reports: JSON list of {id, attempt, lines?: JSON text of a list of [seq, at, level, text], progress?, step?}
+-- returns: a list, for each 'ok' | 'stale'
+
+local answers = {}
+
+local function current(job, attempt)
+  if tonumber(job[1]) ~= attempt or job[2] ~= worker then return false end
+  return job[3] == 'running' or job[4] == 'timed_out'
+end
+
+for i, report in ipairs(cjson.decode(reports)) do
+  local hash = key('job', report.id)
+  local job = redis.call('HMGET', hash, 'attempt', 'worker', 'state', 'reason', 'task', 'due')
+  if not current(job, report.attempt) then
+    answers[i] = 'stale'
+  else
+    if report.lines then
+      local log = key('log', report.id)
+      redis.call('XADD', log, 'MAXLEN', '~', kept, '*', 'attempt', report.attempt, 'lines', report.lines)
+      redis.call('PEXPIRE', log, ttl)
+      emit('job.logged', 'job', report.id, 'task', job[5], 'due', job[6], 'attempt',
+        report.attempt, 'lines', report.lines)
+    end
+    if report.progress then redis.call('HSET', hash, 'progress', report.progress) end
+    if report.step then redis.call('HSET', hash, 'step', report.step) end
+    answers[i] = 'ok'
+  end
+end
+return answers

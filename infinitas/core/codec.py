@@ -1,0 +1,62 @@
+"""Times, durations, ids and JSON as they cross Redis, Postgres and the terminal.
+
+Records hold aware UTC datetimes; milliseconds since 1970 exist only on the wire.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import orjson
+from pydantic_core import PydanticSerializationError, to_json
+
+from infinitas.core.errors import BadArgs, PayloadTooLarge
+
+MAX_PAYLOAD_BYTES = 256 * 1024
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since 1970-01-01T00:00Z of an aware datetime."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def from_ms(ms: int) -> datetime:
+    """The aware UTC datetime of milliseconds since 1970."""
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def slot_job_id(schedule: str, slot: datetime) -> str:
+    """The id of a slot's job: schedule key and slot time, so the same slot is the same job for ever."""
+    text = slot.strftime("%Y%m%dT%H%M%S")
+    fraction = f".{slot.microsecond // 1000:03d}" if slot.microsecond else ""
+    return f"{schedule}@{text}{fraction}Z"
+
+
+def sent_job_id(ms: int, entropy: int) -> str:
+    """A ULID (github.com/ulid/spec) in lower case: 48 bits of time, 80 bits of entropy, sortable."""
+    number = (ms << 80) | (entropy & ((1 << 80) - 1))
+    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def encode_payload(value: object, what: str) -> str:
+    """`value` as JSON text.
+
+    Raises:
+        BadArgs: it has no JSON form (also NaN and infinities).
+        PayloadTooLarge: its JSON has more than 256 kB.
+    """
+    try:
+        data = to_json(value, inf_nan_mode="constants")
+        if b"NaN" in data or b"Infinity" in data:
+            orjson.loads(data)
+        text = data.decode()
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        raise BadArgs(f"The {what} can't be written as JSON: {str(error)[:200]}") from None
+    if len(data) > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLarge(
+            f"The {what} has {len(data):,} bytes of JSON; at most {MAX_PAYLOAD_BYTES:,} are allowed. "
+            "Store it elsewhere and pass a reference."
+        )
+    return text

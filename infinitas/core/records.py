@@ -1,0 +1,110 @@
+"""What one reads about tasks, jobs, schedules and workers: frozen records."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from infinitas.core.schedule import Schedule
+from infinitas.core.states import State
+from infinitas.core.task import TaskDefinition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSummary:
+    """One line about a job: `date` is its end, or its start while it runs."""
+
+    id: str
+    date: datetime
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One finished job in a task's strip of the last ten."""
+
+    job: str
+    state: State
+    ended: datetime
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskInfo:
+    """A task as the system knows it.
+
+    Attributes:
+        streak: how many jobs in a row ended alike: positive for successes, negative for failures.
+        recent: the last ten finished jobs, oldest first.
+        next_slot: the earliest next slot of the task's schedules.
+        queued: ready jobs that no worker has taken; `running`: jobs that one has.
+        has_worker: whether a live worker can run the task now.
+    """
+
+    name: str
+    queue: str
+    definition: TaskDefinition
+    last_job: JobSummary | None = None
+    last_success: JobSummary | None = None
+    last_failure: JobSummary | None = None
+    last_error: str | None = None
+    streak: int = 0
+    recent: tuple[Outcome, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    next_slot: datetime | None = None
+    queued: int = 0
+    running: int = 0
+    has_worker: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line that a job logged."""
+
+    at: datetime
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobInfo:
+    """A job from birth to its end. `args` and `result` are JSON text."""
+
+    id: str
+    task: str
+    state: State
+    attempt: int
+    args: str
+    due: datetime
+    reason: str | None = None
+    schedule: str | None = None
+    created: datetime | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    worker: str | None = None
+    error: str | None = None
+    result: str | None = None
+    progress: float | None = None
+    step: str | None = None
+    log: tuple[LogLine, ...] = field(default=())
+
+    @property
+    def duration_ms(self) -> int | None:
+        """Milliseconds from the last attempt's start to the end."""
+        if self.started is None or self.ended is None:
+            return None
+        return round((self.ended - self.started).total_seconds() * 1000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerInfo:
+    """A live worker: what it runs, where, and when it last beat (Redis time)."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    started: datetime
+    last_beat: datetime
+    slots: int
+    busy: int
+    queues: tuple[str, ...]
+    tasks: tuple[str, ...]

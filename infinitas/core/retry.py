@@ -1,0 +1,13 @@
+"""When a failed attempt is tried again."""
+
+MAX_DELAY_MS = 3_600_000
+
+
+def retry_delay_ms(first_s: float, failures: int, spread: float) -> int:
+    """Milliseconds to wait after the `failures`-th failed attempt (1 is the first).
+
+    Doubles each time up to one hour; `spread` in [0, 1) adds up to a tenth, so that jobs that
+    failed together don't return together.
+    """
+    base = min(first_s * 1000 * 2 ** min(failures - 1, 40), MAX_DELAY_MS)
+    return round(base * (1 + spread / 10))
