@@ -65,9 +65,7 @@ class Cron:
             )
             yield walker.get_next(datetime)
         except ValueError as error:
-            raise BadSchedule(
-                f"The cron expression {self.expression[:80]!r} is refused: {error}."
-            ) from None
+            raise BadSchedule(f"The cron expression {self.expression[:80]!r} is refused: {error}.") from None
         try:
             while True:
                 yield walker.get_next(datetime)

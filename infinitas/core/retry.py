@@ -9,5 +9,5 @@ def retry_delay_ms(first_s: float, failures: int, spread: float) -> int:
     Doubles each time up to one hour; `spread` in [0, 1) adds up to a tenth, so that jobs that
     failed together don't return together.
     """
-    base = min(first_s * 1000 * 2 ** min(failures - 1, 40), MAX_DELAY_MS)
+    base = min(first_s * 1000 * 2.0 ** min(failures - 1, 40), MAX_DELAY_MS)
     return round(base * (1 + spread / 10))

@@ -32,9 +32,7 @@ class TaskDefinition:
                 "allowed: seconds above 0, up to a year, or None."
             )
         if not isinstance(self.retries, int) or not 0 <= self.retries <= 10_000:
-            raise ConfigError(
-                f"retries of task {self.name!r} is {self.retries!r}; allowed: 0 to 10,000."
-            )
+            raise ConfigError(f"retries of task {self.name!r} is {self.retries!r}; allowed: 0 to 10,000.")
         if not 0 <= self.retry_delay <= 86_400:
             raise ConfigError(
                 f"retry_delay of task {self.name!r} is {self.retry_delay!r}; "

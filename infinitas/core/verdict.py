@@ -33,9 +33,7 @@ class Verdict:
     delay_ms: int | None = None
 
 
-def judge(
-    outcome: Succeeded | Failed, task: TaskDefinition, failures: int, spread: float
-) -> Verdict:
+def judge(outcome: Succeeded | Failed, task: TaskDefinition, failures: int, spread: float) -> Verdict:
     """Decide the next state; `failures` counts charged attempts including this one."""
     if isinstance(outcome, Succeeded):
         return Verdict(state=State.SUCCEEDED, result=outcome.result)

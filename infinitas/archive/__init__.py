@@ -1,0 +1,1 @@
+"""All history, in Postgres: the only package that imports the Postgres driver."""

@@ -1,0 +1,71 @@
+"""Reads the history: one job with its log, lists of jobs, a task's summary."""
+
+from typing import Any
+
+from infinitas.archive.connection import Archive, statement
+from infinitas.core.records import JobInfo, JobSummary, LogLine
+from infinitas.core.states import State
+
+
+class Reader:
+    """Questions to one archive, over one connection."""
+
+    def __init__(self, url: str, role: str) -> None:
+        self._archive = Archive(url, role)
+
+    async def find_job(self, id: str) -> JobInfo | None:
+        """A job of any age, with its log, or None."""
+        async with self._archive.transaction() as connection:
+            row = await (await connection.execute(statement("select_job"), {"id": id})).fetchone()
+            if row is None:
+                return None
+            cursor = await connection.execute(statement("select_logs"), {"id": id})
+            logs = await cursor.fetchall()
+        return _job(row, tuple(LogLine(at=at, level=level, text=text) for at, level, text in logs))
+
+    async def jobs(self, *, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
+        """Jobs by due time, newest first."""
+        values = {"task": task, "state": state, "limit": limit}
+        async with self._archive.transaction() as connection:
+            rows = await (await connection.execute(statement("select_jobs"), values)).fetchall()
+        return [_job(row) for row in rows]
+
+    async def task_summary(self, name: str) -> tuple[JobSummary | None, JobSummary | None, JobSummary | None]:
+        """Last job, last success and last failure of a task."""
+        async with self._archive.transaction() as connection:
+            cursor = await connection.execute(statement("select_task"), {"name": name})
+            row = await cursor.fetchone()
+        if row is None:
+            return None, None, None
+        return (
+            _summary(row[0], row[1], row[2]),
+            _summary(row[3], row[4], State.SUCCEEDED),
+            _summary(row[5], row[6], State.FAILED),
+        )
+
+    async def close(self) -> None:
+        await self._archive.close()
+
+
+def _summary(id: str | None, date: Any, status: str) -> JobSummary | None:
+    return None if id is None else JobSummary(id=id, date=date, status=str(status))
+
+
+def _job(row: tuple[Any, ...], log: tuple[LogLine, ...] = ()) -> JobInfo:
+    return JobInfo(
+        id=row[0],
+        task=row[1],
+        state=State(row[2]),
+        attempt=row[3] or 0,
+        args=row[4] or "",
+        due=row[5],
+        reason=row[6],
+        schedule=row[7],
+        created=row[8],
+        started=row[9],
+        ended=row[10],
+        worker=row[11],
+        error=row[12],
+        result=row[13],
+        log=log,
+    )

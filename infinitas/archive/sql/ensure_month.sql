@@ -1,0 +1,1 @@
+SELECT infinitas_ensure_month(%(month)s);

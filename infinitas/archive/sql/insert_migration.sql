@@ -1,0 +1,1 @@
+INSERT INTO infinitas_migrations (name) VALUES (%(name)s);

@@ -1,0 +1,1 @@
+SELECT at, level, line FROM infinitas_job_logs WHERE job_id = %(id)s ORDER BY attempt, seq;

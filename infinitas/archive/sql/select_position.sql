@@ -1,0 +1,1 @@
+SELECT position FROM infinitas_positions WHERE queue = %(queue)s;

@@ -1,0 +1,149 @@
+"""Writes batches: rows, summaries and the position in one transaction, so each event counts once."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from psycopg import AsyncConnection
+
+from infinitas.archive.connection import Archive, statement
+from infinitas.core.codec import from_ms
+from infinitas.core.events import Batch, Declaration
+from infinitas.core.states import State
+
+
+class Writer:
+    """One queue's way into the archive."""
+
+    def __init__(self, archive: Archive, queue: str) -> None:
+        self._archive = archive
+        self._queue = queue
+
+    async def position(self) -> str | None:
+        """The last event that is archived, or None if none is."""
+        async with self._archive.transaction() as connection:
+            cursor = await connection.execute(statement("select_position"), {"queue": self._queue})
+            row = await cursor.fetchone()
+        return row[0] if row else None
+
+    async def write(self, batch: Batch, before: str | None, after: str) -> bool:
+        """Write a batch that was read from `before` and ends at `after`.
+
+        False: another archiver has moved the position meanwhile, and nothing was written.
+        """
+        async with self._archive.transaction() as connection:
+            moved = await connection.execute(
+                statement("move_position"),
+                {"queue": self._queue, "before": before, "after": after},
+            )
+            if await moved.fetchone() is None:
+                return False
+            await self._ensure_months(connection, batch)
+            await self._declare(connection, batch.declarations)
+            await connection.execute(statement("create_incoming"))
+            await _copy_rows(connection, batch)
+            await connection.execute(statement("upsert_jobs"))
+            await connection.execute(statement("upsert_attempts"))
+            await connection.execute(statement("insert_logs"))
+            await connection.execute(statement("summarise_tasks"), _counts(batch))
+        return True
+
+    async def _ensure_months(self, connection: AsyncConnection, batch: Batch) -> None:
+        moments = {row.due_ms for row in batch.jobs.values()} | {row.due_ms for row in batch.logs}
+        for month in sorted({from_ms(ms).date().replace(day=1) for ms in moments}):
+            await connection.execute(statement("ensure_month"), {"month": month})
+
+    async def _declare(self, connection: AsyncConnection, declarations: Iterable[Declaration]) -> None:
+        values: dict[str, object]
+        for item in declarations:
+            if item.schedule is None:
+                values = {
+                    "name": item.task,
+                    "queue": self._queue,
+                    "definition": item.definition,
+                    "at": from_ms(item.at_ms),
+                }
+                await connection.execute(statement("upsert_task"), values)
+            else:
+                values = {
+                    "key": item.schedule,
+                    "queue": self._queue,
+                    "task": item.task,
+                    "definition": item.definition,
+                    "active": item.definition is not None,
+                    "at": from_ms(item.at_ms),
+                }
+                await connection.execute(statement("upsert_schedule"), values)
+
+
+async def _copy_rows(connection: AsyncConnection, batch: Batch) -> None:
+    async with connection.cursor() as cursor:
+        async with cursor.copy(statement("copy_jobs")) as copy:
+            for job in batch.jobs.values():
+                await copy.write_row(
+                    (
+                        _text(job.id),
+                        from_ms(job.due_ms),
+                        _text(job.task),
+                        job.queue,
+                        job.version,
+                        job.state,
+                        job.reason,
+                        job.attempt,
+                        _text(job.schedule),
+                        job.args,
+                        job.worker,
+                        _text(job.error),
+                        job.result,
+                        _moment(job.created_ms),
+                        _moment(job.started_ms),
+                        _moment(job.ended_ms),
+                    )
+                )
+        async with cursor.copy(statement("copy_attempts")) as copy:
+            for row in batch.attempts.values():
+                await copy.write_row(
+                    (
+                        _text(row.job),
+                        from_ms(row.due_ms),
+                        row.attempt,
+                        row.worker,
+                        row.outcome,
+                        _text(row.error),
+                        _moment(row.started_ms),
+                        _moment(row.ended_ms),
+                    )
+                )
+        async with cursor.copy(statement("copy_logs")) as copy:
+            for line in batch.logs:
+                await copy.write_row(
+                    (
+                        _text(line.job),
+                        from_ms(line.due_ms),
+                        line.attempt,
+                        line.seq,
+                        from_ms(line.at_ms),
+                        line.level,
+                        _text(line.text),
+                    )
+                )
+
+
+def _counts(batch: Batch) -> dict[str, list[str] | list[int]]:
+    """Every task of the batch with how many of its jobs succeeded and failed in it."""
+    tasks = sorted({row.task for row in batch.jobs.values()})
+    ended = [batch.ended.get(task, {}) for task in tasks]
+    return {
+        "tasks": tasks,
+        "queues": [batch.queue for _ in tasks],
+        "succeeded": [counts.get(State.SUCCEEDED, 0) for counts in ended],
+        "failed": [counts.get(State.FAILED, 0) for counts in ended],
+    }
+
+
+def _moment(ms: int | None) -> datetime | None:
+    return None if ms is None else from_ms(ms)
+
+
+def _text(text: str | None) -> str | None:
+    """Postgres text can't hold NUL; one in somebody's log line must not stop the archive."""
+    return text.replace("\x00", "\\0") if text and "\x00" in text else text

@@ -1,0 +1,58 @@
+"""The one bridge for sync callers: a private event loop in a thread, where all client I/O happens.
+
+Connections belong to one event loop; with a loop of our own, `send` works from any thread and
+`asend` from any loop, over the same connections.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Bridge:
+    """Starts its thread when first used, and again in a child after a fork."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+
+    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the bridge's loop and wait for its result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._running_loop()).result()
+
+    async def join(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await, in the caller's loop, a coroutine that runs in the bridge's."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
+        return await asyncio.wrap_future(future)
+
+    @property
+    def pid(self) -> int:
+        """The process whose loop this is; a forked child must open connections of its own."""
+        return self._pid
+
+    def stop(self) -> None:
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None and self._pid == os.getpid():
+            loop.call_soon_threadsafe(loop.stop)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None or self._pid != os.getpid():
+                self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
+                threading.Thread(
+                    target=_run, args=(self._loop,), name="infinitas-bridge", daemon=True
+                ).start()
+            return self._loop
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()

@@ -1,0 +1,104 @@
+"""The connection to Redis. Nothing above it sees a redis exception or knows the topology."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from infinitas.broker.keys import QUEUE_KEYS, QueueKeys
+from infinitas.broker.scripts import load_script
+from infinitas.core.errors import ConfigError, InfinitasError, ServerUnreachable, UnsafeBroker
+from infinitas.runtime.masking import mask_url
+
+REPLY_TIMEOUT_S = 5.0
+LONGEST_BLOCK_S = 10.0
+_AWAY = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "UNBLOCKED")
+
+
+class Connection:
+    """One pool of connections. `role` shows in CLIENT LIST."""
+
+    def __init__(self, url: str, role: str) -> None:
+        self.url = url
+        # Our scripts may run twice, other commands might not: so the client never retries by
+        # itself. A blocking read must outlast its block, hence the long socket timeout.
+        options: dict[str, Any] = {
+            "retry": Retry(NoBackoff(), 0),
+            "socket_connect_timeout": REPLY_TIMEOUT_S,
+            "socket_timeout": LONGEST_BLOCK_S + REPLY_TIMEOUT_S,
+            "decode_responses": True,
+            "encoding_errors": "replace",
+            "client_name": f"infinitas:{role}:{_host()}",
+            "protocol": 2,
+        }
+        try:
+            # redis-py types every reply as a union of all it might be; ours are known.
+            self.redis: Any = Redis.from_url(url, **options)
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"redis_url is {mask_url(url)!r}, which is not a Redis URL: {error}.") from None
+        self._scripts: dict[str, Any] = {}
+
+    async def call(self, name: str, queue: QueueKeys, **arguments: object) -> Any:
+        """Run one script on one queue.
+
+        Raises:
+            ServerUnreachable: Redis gave no answer; the script may have run.
+        """
+        script = load_script(name)
+        bound = self._scripts.get(name)
+        if bound is None:
+            bound = self._scripts[name] = script.bind(self.redis)
+        keys = [queue[key] for key in script.keys if key in QUEUE_KEYS]
+        values: list[Any] = [queue.prefix if arg == "prefix" else arguments[arg] for arg in script.args]
+        return await self.ask(bound(keys=keys, args=values))
+
+    async def ask(self, command: Awaitable[Any]) -> Any:
+        """Await a command; Redis' own exceptions end here.
+
+        Raises:
+            ServerUnreachable: Redis gave no answer in time, or can't take commands now.
+        """
+        try:
+            async with asyncio.timeout(LONGEST_BLOCK_S + 2 * REPLY_TIMEOUT_S):
+                return await command
+        except (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError) as error:
+            raise self._unreachable(error) from None
+        except ResponseError as error:
+            if str(error).startswith(_AWAY):
+                raise self._unreachable(error) from None
+            raise InfinitasError(f"Redis refused a command: {error}") from error
+        except RedisError as error:
+            raise self._unreachable(error) from None
+
+    async def check(self) -> None:
+        """Refuse a Redis that may evict keys: whole streams would vanish.
+
+        Raises:
+            UnsafeBroker: `maxmemory-policy` is not `noeviction` while `maxmemory` is set or could be.
+            ServerUnreachable: Redis gave no answer.
+        """
+        memory = await self.ask(self.redis.info("memory"))
+        policy = memory.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            raise UnsafeBroker(
+                f"Redis at {mask_url(self.url)} has maxmemory-policy {policy}, which may throw jobs "
+                "away. Run: redis-cli config set maxmemory-policy noeviction"
+            )
+
+    async def close(self) -> None:
+        await self.redis.aclose()
+
+    def _unreachable(self, error: BaseException) -> ServerUnreachable:
+        cause = str(error) or type(error).__name__
+        return ServerUnreachable(f"Redis at {mask_url(self.url)} gave no answer ({mask_url(cause)}).")
+
+
+def _host() -> str:
+    return "".join(c if c.isprintable() and c != " " else "-" for c in socket.gethostname())

@@ -1,0 +1,55 @@
+"""The event stream: read from a position, trimmed once every reader has passed."""
+
+from infinitas.broker.connection import LONGEST_BLOCK_S, Connection
+from infinitas.broker.keys import QueueKeys
+from infinitas.core.events import Event
+
+START = "0-0"
+
+
+class EventStream:
+    """The events of one queue, for one named reader."""
+
+    def __init__(self, connection: Connection, queue: str, reader: str) -> None:
+        self._connection = connection
+        self._keys = QueueKeys(queue)
+        self._reader = reader
+        self.queue = queue
+
+    async def register(self, position: str) -> None:
+        """From now on nothing after `position` is dropped before this reader has passed it."""
+        redis = self._connection.redis
+        await self._connection.ask(redis.hset(self._keys["readers"], self._reader, position))
+
+    async def read(self, after: str, count: int, block_ms: int | None = None) -> list[Event]:
+        """Up to `count` events after a position; waits up to `block_ms` for the first."""
+        if block_ms is not None:
+            block_ms = min(block_ms, int(LONGEST_BLOCK_S * 1000))
+        reply = await self._connection.ask(
+            self._connection.redis.xread({self._keys["events"]: after}, count=count, block=block_ms)
+        )
+        entries = reply[0][1] if reply else []
+        return [_event(position, fields) for position, fields in entries]
+
+    async def newest(self) -> str:
+        """The position of the newest event."""
+        entries = await self._connection.ask(self._connection.redis.xrevrange(self._keys["events"], count=1))
+        return str(entries[0][0]) if entries else START
+
+    async def trim(self, position: str) -> None:
+        """Say that this reader has passed `position`, and drop what every reader has."""
+        await self.register(position)
+        redis = self._connection.redis
+        passed = await self._connection.ask(redis.hvals(self._keys["readers"]))
+        slowest = min(passed, key=_order)
+        await self._connection.ask(redis.xtrim(self._keys["events"], minid=slowest, approximate=False))
+
+
+def _order(position: str) -> tuple[int, int]:
+    ms, seq = position.split("-")
+    return int(ms), int(seq)
+
+
+def _event(position: str, fields: dict[str, str]) -> Event:
+    kind = fields.pop("type")
+    return Event(position=position, kind=kind, at_ms=int(fields.pop("at")), fields=fields)

@@ -1,0 +1,220 @@
+"""Read-only views of the live state, for the client and the CLI."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from infinitas.broker.connection import Connection
+from infinitas.broker.keys import QUEUES, WORKERS, QueueKeys, worker
+from infinitas.core.codec import from_ms
+from infinitas.core.records import JobInfo, JobSummary, LogLine, Outcome, TaskInfo, WorkerInfo
+from infinitas.core.schedule import Schedule
+from infinitas.core.states import State
+from infinitas.core.task import TaskDefinition
+
+_PAGE = 500
+
+
+async def queues(connection: Connection) -> list[str]:
+    """Names of all queues, sorted."""
+    redis = connection.redis
+    return sorted(await connection.ask(redis.smembers(QUEUES)))
+
+
+async def find_task(connection: Connection, name: str) -> TaskInfo | None:
+    """One task with its schedules and summary, or None."""
+    for queue in await queues(connection):
+        if found := await _tasks(connection, QueueKeys(queue), [name]):
+            return found[0]
+    return None
+
+
+async def all_tasks(connection: Connection) -> list[TaskInfo]:
+    """Every task of every queue, by name."""
+    found = [
+        info
+        for queue in await queues(connection)
+        for info in await _tasks(connection, QueueKeys(queue), None)
+    ]
+    return sorted(found, key=lambda info: info.name)
+
+
+async def _tasks(connection: Connection, keys: QueueKeys, names: list[str] | None) -> list[TaskInfo]:
+    redis = connection.redis
+    pipe = redis.pipeline(transaction=False)
+    pipe.hgetall(keys["tasks"]) if names is None else pipe.hmget(keys["tasks"], names)
+    pipe.hgetall(keys["schedules"])
+    pipe.zrange(keys["due"], 0, -1, withscores=True)
+    pipe.zrange(keys["processors"], 0, -1, withscores=True)
+    pipe.time()
+    defined, schedules, due, processors, clock = await connection.ask(pipe.execute())
+    definitions = defined if names is None else dict(zip(names, defined, strict=True))
+    definitions = {name: text for name, text in definitions.items() if text}
+    rules = [Schedule.from_json(text) for text in schedules.values()]
+    slots = {key: from_ms(int(score)) for key, score in due}
+    now_ms = clock[0] * 1000 + clock[1] // 1000
+    alive = {task for task, until in processors if until > now_ms}
+    live = await _live(connection, keys, list(definitions))
+    return [
+        _task_info(keys.queue, name, definition, live[name], rules, slots, name in alive)
+        for name, definition in definitions.items()
+    ]
+
+
+async def _live(connection: Connection, keys: QueueKeys, names: list[str]) -> dict[str, Any]:
+    """Summary, recent outcomes, stream length and pending count of each task."""
+    pipe = connection.redis.pipeline(transaction=False)
+    for name in names:
+        pipe.hgetall(keys.of("task", name))
+        pipe.lrange(keys.of("recent", name), 0, -1)
+        pipe.xlen(keys.of("stream", name))
+        pipe.xpending(keys.of("stream", name), "workers")
+    replies = await connection.ask(pipe.execute(raise_on_error=False))
+    return {name: replies[i * 4 : i * 4 + 4] for i, name in enumerate(names)}
+
+
+def _task_info(
+    queue: str,
+    name: str,
+    definition: str,
+    live: list[Any],
+    rules: Iterable[Schedule],
+    slots: Mapping[str, datetime],
+    has_worker: bool,
+) -> TaskInfo:
+    summary, recent, length, pending = live
+    # A task that never had a worker has a stream without a group: then nothing is pending.
+    running = 0 if isinstance(pending, Exception) else int(pending["pending"])
+    own = tuple(rule for rule in rules if rule.task == name)
+    return TaskInfo(
+        name=name,
+        queue=queue,
+        definition=TaskDefinition.from_json(definition),
+        last_job=_summary(summary, "last_job", summary.get("last_job_status", "")),
+        last_success=_summary(summary, "last_success", State.SUCCEEDED),
+        last_failure=_summary(summary, "last_failure", State.FAILED),
+        last_error=summary.get("last_failure_error") or None,
+        streak=int(summary.get("streak", 0)),
+        recent=tuple(_outcome(orjson.loads(text)) for text in recent),
+        schedules=own,
+        next_slot=min((slots[rule.key] for rule in own if rule.key in slots), default=None),
+        queued=length - running,
+        running=running,
+        has_worker=has_worker,
+    )
+
+
+def _summary(fields: Mapping[str, str], role: str, status: str) -> JobSummary | None:
+    if role not in fields:
+        return None
+    date = from_ms(int(fields[f"{role}_date"]))
+    return JobSummary(id=fields[role], date=date, status=str(status))
+
+
+def _outcome(fields: dict[str, Any]) -> Outcome:
+    return Outcome(
+        job=fields["job"],
+        state=State(fields["state"]),
+        ended=from_ms(int(fields["ended"])),
+        duration_ms=int(fields["ms"]),
+    )
+
+
+async def find_job(connection: Connection, id: str) -> JobInfo | None:
+    """A job that Redis still has, with its log, or None."""
+    for queue in await queues(connection):
+        keys = QueueKeys(queue)
+        redis = connection.redis
+        fields: dict[str, str] = await connection.ask(redis.hgetall(keys.of("job", id)))
+        if fields:
+            chunks = await connection.ask(redis.xrange(keys.of("log", id)))
+            lines = [line for _, chunk in chunks for line in orjson.loads(chunk["lines"])]
+            return job_info(fields, lines)
+    return None
+
+
+def job_info(fields: Mapping[str, str], lines: Iterable[list[Any]] = ()) -> JobInfo:
+    """A job's hash as a record."""
+
+    def moment(name: str) -> datetime | None:
+        return from_ms(int(fields[name])) if fields.get(name) else None
+
+    progress = fields.get("progress")
+    return JobInfo(
+        id=fields["id"],
+        task=fields["task"],
+        state=State(fields["state"]),
+        attempt=int(fields["attempt"]),
+        args=fields["args"],
+        due=from_ms(int(fields["due"])),
+        reason=fields.get("reason") or None,
+        schedule=fields.get("schedule") or None,
+        created=moment("created"),
+        started=moment("started"),
+        ended=moment("ended"),
+        worker=fields.get("worker") or None,
+        error=fields.get("error") or None,
+        result=fields.get("result") or None,
+        progress=float(progress) if progress else None,
+        step=fields.get("step") or None,
+        log=tuple(LogLine(at=from_ms(at), level=level, text=text) for _, at, level, text in lines),
+    )
+
+
+async def live_jobs(connection: Connection, task: str | None, limit: int) -> list[JobInfo]:
+    """Jobs that run, are ready, wait, or have just ended; running first."""
+    found: list[JobInfo] = []
+    for queue in await queues(connection):
+        keys = QueueKeys(queue)
+        redis = connection.redis
+        names = sorted(await connection.ask(redis.hkeys(keys["tasks"])))
+        pipe = redis.pipeline(transaction=False)
+        wanted = [name for name in names if task in (None, name)]
+        for name in wanted:
+            pipe.xrange(keys.of("stream", name), count=limit)
+            pipe.lrange(keys.of("recent", name), 0, -1)
+        pipe.zrange(keys["later"], 0, _PAGE - 1)
+        *replies, later = await connection.ask(pipe.execute())
+        ids = [entry["job"] for stream in replies[0::2] for _, entry in stream]
+        ids += later
+        ids += [orjson.loads(text)["job"] for recent in replies[1::2] for text in recent]
+        found += await _jobs(connection, keys, list(dict.fromkeys(ids)))
+    rank = {State.RUNNING: 0, State.QUEUED: 1, State.RETRYING: 2, State.SCHEDULED: 2}
+    found = [job for job in found if task in (None, job.task)]
+    found.sort(key=lambda job: (rank.get(job.state, 3), -(job.ended or job.due).timestamp()))
+    return found[:limit]
+
+
+async def _jobs(connection: Connection, keys: QueueKeys, ids: list[str]) -> list[JobInfo]:
+    pipe = connection.redis.pipeline(transaction=False)
+    for id in ids:
+        pipe.hgetall(keys.of("job", id))
+    return [job_info(fields) for fields in await connection.ask(pipe.execute()) if fields]
+
+
+async def live_workers(connection: Connection) -> list[WorkerInfo]:
+    """Workers whose facts have not expired (three leases after the last beat)."""
+    redis = connection.redis
+    ids = await connection.ask(redis.zrange(WORKERS, 0, -1))
+    pipe = redis.pipeline(transaction=False)
+    for id in ids:
+        pipe.hgetall(worker(id))
+    replies = await connection.ask(pipe.execute())
+    return [_worker(id, facts) for id, facts in zip(ids, replies, strict=True) if facts]
+
+
+def _worker(id: str, facts: Mapping[str, str]) -> WorkerInfo:
+    return WorkerInfo(
+        id=id,
+        host=facts["host"],
+        pid=int(facts["pid"]),
+        version=facts["version"],
+        started=from_ms(int(facts["started"])),
+        last_beat=from_ms(int(facts["last_beat"])),
+        slots=int(facts["slots"]),
+        busy=int(facts["busy"]),
+        queues=tuple(orjson.loads(facts["queues"])),
+        tasks=tuple(orjson.loads(facts["tasks"])),
+    )

@@ -1,0 +1,39 @@
+"""Every Redis key, built in one place (docs/redis-keys.md documents them).
+
+All keys of a queue share one hash tag, so each script touches one Cluster slot. Scripts build the
+keys of single tasks and jobs themselves, from `prefix`: they lie in the same slot.
+"""
+
+QUEUES = "infinitas:queues"
+WORKERS = "infinitas:workers"
+QUEUE_KEYS = (
+    "tasks",
+    "schedules",
+    "due",
+    "marks",
+    "later",
+    "processors",
+    "events",
+    "readers",
+    "wake",
+)
+
+
+def worker(worker_id: str) -> str:
+    return f"infinitas:worker:{worker_id}"
+
+
+class QueueKeys:
+    """Keys of one queue: `keys["due"]`, `keys.of("stream", task)`."""
+
+    def __init__(self, queue: str) -> None:
+        self.queue = queue
+        self.prefix = f"{{infinitas:{queue}}}:"
+
+    def __getitem__(self, kind: str) -> str:
+        assert kind in QUEUE_KEYS, kind
+        return self.prefix + kind
+
+    def of(self, kind: str, name: str) -> str:
+        """The key of one task's or job's part: kind is task, recent, stream, bell, job or log."""
+        return f"{self.prefix}{kind}:{name}"

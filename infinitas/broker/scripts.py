@@ -1,0 +1,40 @@
+"""Loads the Lua scripts. Each file names its keys and arguments, and gets them as locals.
+
+A script's header says `-- keys: a b` and `-- args: x y`; callers pass them by name, so nobody
+counts positions. `_shared.lua` stands in front of each.
+"""
+
+import re
+from functools import cache
+from importlib.resources import files
+
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+
+_HEADER = re.compile(r"^-- (keys|args): (.+)$", re.MULTILINE)
+
+
+class Script:
+    """One atomic edge. Call it with its queue's keys and named arguments."""
+
+    def __init__(self, name: str, text: str, shared: str) -> None:
+        header = dict(_HEADER.findall(text))
+        self.name = name
+        self.keys: list[str] = header["keys"].split()
+        self.args: list[str] = header["args"].split()
+        prelude = [
+            *(f"local {key} = KEYS[{i}]" for i, key in enumerate(self.keys, 1)),
+            *(f"local {arg} = ARGV[{i}]" for i, arg in enumerate(self.args, 1)),
+        ]
+        self.source = "\n".join([*prelude, shared, text])
+
+    def bind(self, redis: Redis) -> AsyncScript:
+        return redis.register_script(self.source)
+
+
+@cache
+def load_script(name: str) -> Script:
+    """The script of `lua/<name>.lua`."""
+    folder = files("infinitas.broker") / "lua"
+    shared = (folder / "_shared.lua").read_text()
+    return Script(name, (folder / f"{name}.lua").read_text(), shared)

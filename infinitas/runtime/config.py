@@ -1,0 +1,109 @@
+"""Settings: arguments > environment (`INFINITAS_*`) > infinitas.toml > defaults, checked once."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from infinitas.core.errors import ConfigError
+from infinitas.runtime.masking import mask_url
+
+CONFIG_FILE = "infinitas.toml"
+DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(url: str) -> str:
+        if not url.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            raise ValueError(f"a URL that starts with {', '.join(s + '://' for s in schemes)}")
+        return url
+
+    return AfterValidator(check)
+
+
+RedisUrl = Annotated[str, _url("redis", "rediss", "unix")]
+PostgresUrl = Annotated[str, _url("postgresql", "postgres")]
+
+
+class Settings(BaseModel):
+    """All settings; docs/settings.md lists them for people.
+
+    Attributes:
+        redis_url: where the live state is. None: the embedded server of `data_dir` if one runs,
+            else redis://127.0.0.1:6379/0.
+        postgres_url: where the history goes. None: the embedded server if one runs, else no archive.
+        data_dir: folder of the embedded servers and what they keep.
+        concurrency: jobs that one worker runs at once.
+        shutdown_timeout: seconds that a stopping worker lets its jobs finish.
+        lease: seconds after which a silent worker counts as gone.
+        job_ttl: seconds that a finished job stays in Redis (the archive keeps it).
+        log_level: what the processes themselves log.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    redis_url: RedisUrl | None = None
+    postgres_url: PostgresUrl | None = None
+    data_dir: Path = Path(".infinitas")
+    concurrency: int = Field(default=10, ge=1, le=10_000)
+    shutdown_timeout: float = Field(default=30.0, ge=0, le=86_400)
+    lease: float = Field(default=10.0, ge=1, le=3_600)
+    job_ttl: int = Field(default=3_600, ge=1, le=31_536_000)
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+
+def load_settings(
+    arguments: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """Merge the four sources, field by field; None in `arguments` means not given.
+
+    Raises:
+        ConfigError: a value is wrong or a setting unknown; the text names it, its value and what
+            is allowed.
+    """
+    environment = os.environ if environment is None else environment
+    file = Path(CONFIG_FILE) if file is None else file
+    values: dict[str, object] = {}
+    origins: dict[str, str] = {}
+    given = {name: value for name, value in (arguments or {}).items() if value is not None}
+    for source, found in (
+        (str(file), _from_file(file)),
+        ("the environment", _from_environment(environment)),
+        ("the arguments", given),
+    ):
+        values.update(found)
+        origins.update(dict.fromkeys(found, source))
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(e, origins) for e in error.errors())) from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    names = {f"INFINITAS_{name.upper()}": name for name in Settings.model_fields}
+    return {names[name]: value for name, value in environment.items() if name in names and value}
+
+
+def _from_file(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} can't be read as TOML: {error}.") from None
+
+
+def _explain(error: object, origins: Mapping[str, str]) -> str:
+    assert isinstance(error, dict)
+    name = str(error["loc"][0])
+    where = origins.get(name, "the defaults")
+    if error["type"] == "extra_forbidden":
+        return f"{name} (from {where}) is no setting; allowed: {', '.join(Settings.model_fields)}."
+    allowed = str(error["msg"]).removeprefix("Value error, ")
+    value = mask_url(str(error["input"]))
+    return f"{name} (from {where}) is {value[:120]!r}; allowed: {allowed}."

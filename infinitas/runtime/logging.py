@@ -1,0 +1,19 @@
+"""How our own processes log: one line each, to stderr."""
+
+import logging
+import sys
+
+
+def get_logger(part: str) -> logging.Logger:
+    """The logger of one part of Infinitas, e.g. `infinitas.worker`."""
+    return logging.getLogger(f"infinitas.{part}")
+
+
+def set_up_logging(level: str) -> None:
+    """For our command-line processes only; a program that embeds Infinitas keeps its own."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s  %(message)s", "%H:%M:%S"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("infinitas").setLevel(level.upper())

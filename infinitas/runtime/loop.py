@@ -1,0 +1,55 @@
+"""A loop: one chore's `run_once`, again and again, that outlives an outage of Redis or Postgres."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from infinitas.core.errors import InfinitasError, ServerUnreachable
+from infinitas.runtime.logging import get_logger
+
+_log = get_logger("loop")
+FIRST_WAIT_S = 0.1
+LONGEST_WAIT_S = 3.0
+
+
+class Loop:
+    """Runs `run_once` until stopped. Says once that a server went away, and once that it is back."""
+
+    def __init__(self, name: str, run_once: Callable[[], Awaitable[None]]) -> None:
+        self.name = name
+        self._run_once = run_once
+        self._wait = 0.0
+
+    async def run(self) -> None:
+        """Never returns; cancel it to stop."""
+        while True:
+            try:
+                await self._run_once()
+            except ServerUnreachable as error:
+                if not self._wait:
+                    _log.warning("%s: %s Trying again until it answers.", self.name, error)
+                await self._back_off()
+            except InfinitasError as error:
+                _log.error("%s: %s (%s)", self.name, error, error.code)
+                await self._back_off()
+            except Exception:  # noqa: BLE001 - a defect in one pass must not end the process
+                _log.exception("%s: this pass failed; the next one follows.", self.name)
+                await self._back_off()
+            else:
+                if self._wait:
+                    _log.info("%s: back to work.", self.name)
+                self._wait = 0.0
+
+    async def _back_off(self) -> None:
+        self._wait = min(max(self._wait * 2, FIRST_WAIT_S), LONGEST_WAIT_S)
+        await asyncio.sleep(self._wait)
+
+
+async def run_loops(loops: list[Loop], stop: asyncio.Event) -> None:
+    """Run loops side by side until `stop` is set, then cancel them and wait for their ends."""
+    tasks = [asyncio.create_task(loop.run(), name=loop.name) for loop in loops]
+    try:
+        await stop.wait()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,30 @@
+"""Promotes: jobs whose waiting time is over become ready."""
+
+import asyncio
+from datetime import timedelta
+
+from infinitas.broker.broker import Broker
+from infinitas.scheduler.wake import Wake
+
+PROMOTE_LIMIT = 500
+
+
+class Promoter:
+    """One queue's promoter. It sleeps until the next job's time, or until an earlier one comes."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._wake = Wake(broker)
+
+    async def run_once(self) -> None:
+        """Promote what is due; if nothing more is, sleep until something is."""
+        try:
+            await self._wake.open()
+            promoted = await self._broker.promote(PROMOTE_LIMIT)
+            if promoted.following is None:
+                await self._wake.sleep(None)
+            elif promoted.following > promoted.now:
+                await self._wake.sleep((promoted.following - promoted.now) / timedelta(seconds=1))
+        except asyncio.CancelledError:
+            self._wake.close()
+            raise

@@ -1,0 +1,69 @@
+"""Fires due slots. No leader: each slot is fired by compare-and-set, and whoever lost stands by."""
+
+import asyncio
+from datetime import timedelta
+from itertools import chain
+
+from infinitas.broker.broker import Broker, DueSlots
+from infinitas.core.errors import BadSchedule
+from infinitas.core.planner import Fire, plan
+from infinitas.runtime.logging import get_logger
+from infinitas.scheduler.wake import Wake
+
+_log = get_logger("scheduler")
+DUE_LIMIT = 500
+FIRE_BATCH = 250
+STANDBY_WAIT = timedelta(milliseconds=250)
+
+
+class Ticker:
+    """One queue's ticker. It sleeps until the next slot, or until an earlier one is stored."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._standby = False
+        self._wake = Wake(broker)
+
+    async def run_once(self) -> None:
+        """Fire what is due, or sleep until something is."""
+        try:
+            await self._wake.open()
+            due = await self._broker.due(DUE_LIMIT)
+            if not due.slots:
+                await self._sleep(due)
+            elif self._standby and (wait := _time_left(due)) > timedelta():
+                await asyncio.sleep(wait / timedelta(seconds=1))
+            else:
+                await self._fire(due)
+        except asyncio.CancelledError:
+            self._wake.close()
+            raise
+
+    async def _fire(self, due: DueSlots) -> None:
+        fires = list(chain.from_iterable(_plan(due)))
+        fired = 0
+        for i in range(0, len(fires), FIRE_BATCH):
+            fired += sum(await self._broker.fire(fires[i : i + FIRE_BATCH]))
+        # Who won nothing was beaten to it by another scheduler, and lets that one go first.
+        self._standby = fired == 0
+
+    async def _sleep(self, due: DueSlots) -> None:
+        if due.following is None:
+            await self._wake.sleep(None)
+        else:
+            await self._wake.sleep((due.following - due.now) / timedelta(seconds=1))
+
+
+def _time_left(due: DueSlots) -> timedelta:
+    """How long the standby still leaves the oldest due slot to the other scheduler."""
+    return min(slot for _, slot in due.slots) + STANDBY_WAIT - due.now
+
+
+def _plan(due: DueSlots) -> "list[list[Fire]]":
+    plans: list[list[Fire]] = []
+    for schedule, slot in due.slots:
+        try:
+            plans.append(list(plan(schedule, slot, due.now)))
+        except BadSchedule as error:
+            _log.error("Schedule %s can't be planned: %s", schedule.key, error)
+    return plans

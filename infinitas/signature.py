@@ -1,0 +1,102 @@
+"""A processor's signature: which parameter receives the Job, and whether arguments fit the rest."""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from pydantic import PydanticUserError, ValidationError, validate_call
+
+from infinitas.core.codec import encode_payload
+from infinitas.core.errors import BadArgs
+from infinitas.job import Job
+
+
+class Signature:
+    """Checks arguments against the annotations, with pydantic; built once per task."""
+
+    def __init__(self, function: Callable[..., object], task: str) -> None:
+        self._task = task
+        self._full = inspect.signature(function)
+        hints = typing.get_type_hints(function, include_extras=True)
+        self.job_parameters = tuple(name for name in self._full.parameters if hints.get(name) is Job)
+        self._validate = self._validator(hints)
+
+    def encode(self, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
+        """Checked arguments as JSON text `[args, kwargs]`.
+
+        Raises:
+            BadArgs: they don't match the annotations, or have no JSON form.
+            PayloadTooLarge: the JSON has more than 256 kB.
+        """
+        checked = self._check(args, kwargs)
+        return encode_payload(checked, f"arguments of task {self._task!r}")
+
+    def decode(self, text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Stored arguments, as the processor's annotations want them. Raises BadArgs."""
+        try:
+            args, kwargs = orjson.loads(text)
+        except (ValueError, TypeError):
+            raise BadArgs(f"The stored arguments of task {self._task!r} are not [args, kwargs].") from None
+        return self._check(args, kwargs)
+
+    def with_job(
+        self, job: Job, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Add the Job wherever the function wants one."""
+        if not self.job_parameters:
+            return args, kwargs
+        rest = iter(args)
+        positional: list[Any] = []
+        named = dict(kwargs)
+        for name, parameter in self._full.parameters.items():
+            is_job = name in self.job_parameters
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                positional.extend(rest)
+            elif parameter.kind is parameter.KEYWORD_ONLY or name in named:
+                if is_job:
+                    named[name] = job
+            elif parameter.kind is not parameter.VAR_KEYWORD:
+                if is_job:
+                    positional.append(job)
+                    continue
+                try:
+                    positional.append(next(rest))
+                except StopIteration:
+                    # Defaults take over from here, so a later Job must go by name.
+                    for later in self.job_parameters:
+                        if later not in list(self._full.parameters)[: len(positional)]:
+                            named[later] = job
+                    break
+        return tuple(positional), named
+
+    def _check(
+        self, args: Sequence[object], kwargs: Mapping[str, object]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        try:
+            return self._validate(*args, **kwargs)
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{'.'.join(map(str, fault['loc']))[:80]}: {fault['msg']}"
+                for fault in error.errors(include_url=False, include_input=False)[:5]
+            )
+            raise BadArgs(f"The arguments don't fit task {self._task!r}: {faults}.") from None
+        except (TypeError, RecursionError) as error:
+            raise BadArgs(f"The arguments don't fit task {self._task!r}: {error}.") from None
+
+    def _validator(self, hints: dict[str, Any]) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
+        """A function with the processor's parameters, less the Job, that returns what it was given."""
+
+        def capture(*args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            return args, kwargs
+
+        kept = [p for name, p in self._full.parameters.items() if name not in self.job_parameters]
+        capture.__signature__ = inspect.Signature(kept)  # type: ignore[attr-defined]
+        capture.__annotations__ = {p.name: hints[p.name] for p in kept if p.name in hints}
+        try:
+            return validate_call(capture)
+        except PydanticUserError as error:
+            raise BadArgs(
+                f"The annotations of task {self._task!r} can't be checked: {error.message}"
+            ) from None
