@@ -83,7 +83,7 @@ class Infinitas:
         queue: str | None = None,
     ) -> "_Decorator": ...
 
-    def task(self, function: Any = None, /, **options: Any) -> Any:
+    def task(self, *functions: Any, **options: Any) -> Any:
         """Make a function a task: `@app.task` or `@app.task(schedule="*/15 * * * *", timeout=60)`.
 
         Options: `name` (default: the function's), `schedule` (cron text or `every(...)`),
@@ -94,8 +94,8 @@ class Infinitas:
             DuplicateTask: the app has a task of that name.
             BadName, BadSchedule, BadArgs, ConfigError: an option is wrong.
         """
-        if function is not None:
-            return self._add(function)
+        if functions:
+            return self._add(*functions)
         return _Decorator(self, options)
 
     def schedule(

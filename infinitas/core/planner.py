@@ -8,7 +8,7 @@ from infinitas.core.codec import slot_job_id
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason
 
-GRACE = timedelta(minutes=1)
+GRACE = timedelta(seconds=5)
 """A slot this late still runs; an older one is caught up (`latest`: only the newest of them runs)."""
 MAX_CHAIN = 500
 """Slots of one schedule planned in one pass, so that a long outage can't starve the others."""

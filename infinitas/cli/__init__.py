@@ -1,0 +1,1 @@
+"""The command line: `infinitas`, also `python -m infinitas`."""

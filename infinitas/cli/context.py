@@ -1,0 +1,99 @@
+"""What all commands share: the app, the settings, a client, exit codes."""
+
+import asyncio
+import importlib
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import click
+
+from infinitas.app import Infinitas, fill_urls
+from infinitas.client import Client
+from infinitas.core.errors import (
+    BadApp,
+    ConfigError,
+    ServerUnreachable,
+    UnknownJob,
+    UnknownSchedule,
+    UnknownTask,
+    UnsafeBroker,
+)
+from infinitas.runtime.config import DEFAULT_REDIS, Settings, load_settings
+
+T = TypeVar("T")
+ERROR, USAGE, NOT_FOUND, UNREACHABLE = 1, 2, 5, 6
+EXIT_CODES = {
+    ConfigError.code: USAGE,
+    BadApp.code: USAGE,
+    UnknownTask.code: NOT_FOUND,
+    UnknownJob.code: NOT_FOUND,
+    UnknownSchedule.code: NOT_FOUND,
+    ServerUnreachable.code: UNREACHABLE,
+    UnsafeBroker.code: ERROR,
+}
+
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default=None,
+    help="Default: a table on a terminal, else plain columns.",
+)
+
+
+def load_app(path: str | None) -> Infinitas:
+    """The app at `module:object`; the current directory is importable.
+
+    Raises:
+        BadApp: the module can't be imported, or has no such Infinitas object.
+    """
+    if not path:
+        raise BadApp("Which app? Name it as module:object, e.g. `infinitas worker workers.demo:app`.")
+    module_name, _, name = path.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise BadApp(f"{path!r} can't be imported from {os.getcwd()}: {error}.") from None
+    except ValueError as error:
+        raise BadApp(f"{path!r} is not module:object: {error}.") from None
+    app: object = module
+    for part in (name or "app").split("."):
+        app = getattr(app, part, None)
+    if not isinstance(app, Infinitas):
+        raise BadApp(f"{path!r} is not an Infinitas app but {type(app).__name__}.")
+    return app
+
+
+def configured_app(ctx: click.Context, path: str | None, **arguments: object) -> Infinitas:
+    """The app, with what the command line says over its own settings."""
+    return load_app(path or ctx.obj["app"]).configure(**urls(ctx), **arguments)
+
+
+def urls(ctx: click.Context) -> dict[str, object]:
+    return {name: ctx.obj[name] for name in ("redis_url", "postgres_url")}
+
+
+def settings(ctx: click.Context) -> Settings:
+    """Settings for commands that need no app (with one, the app's own arguments count)."""
+    if ctx.obj["app"]:
+        return configured_app(ctx, None).settings
+    return fill_urls(load_settings(urls(ctx)))
+
+
+def ask(ctx: click.Context, question: Callable[[Client], Awaitable[T]]) -> T:
+    """Open a client, put one question, close it."""
+
+    async def run() -> Any:
+        found = settings(ctx)
+        client = Client(found.redis_url or DEFAULT_REDIS, found.postgres_url)
+        try:
+            return await question(client)
+        finally:
+            await client.close()
+
+    answer: T = asyncio.run(run())
+    return answer

@@ -1,0 +1,107 @@
+"""`infinitas dev`: servers, scheduler, worker and archiver in one process, and a line per job."""
+
+import asyncio
+from contextlib import ExitStack
+
+import click
+
+from infinitas.app import Infinitas
+from infinitas.archiver.process import run_archiver
+from infinitas.broker.connection import Connection
+from infinitas.broker.events import EventStream
+from infinitas.cli.output import moment, printable
+from infinitas.core.codec import from_ms
+from infinitas.core.events import Event
+from infinitas.core.interval import describe_ms
+from infinitas.embedded.servers import EmbeddedServers
+from infinitas.runtime.config import DEFAULT_REDIS, load_settings
+from infinitas.runtime.loop import Loop, run_loops
+from infinitas.runtime.process import StopSignal, run_until_signal
+from infinitas.scheduler.process import run_scheduler
+from infinitas.worker.process import Worker
+
+_MARKS = {
+    "job.succeeded": ("✓", "green"),
+    "job.failed": ("✗", "red"),
+    "job.retrying": ("↻", "yellow"),
+    "job.missed": ("◌", "magenta"),
+}
+
+
+def run_dev(app: Infinitas) -> None:
+    """Run until Ctrl-C. Raises EmbeddedError, ConfigError."""
+    with ExitStack() as stack:
+        own = load_settings()
+        if app.settings.redis_url in (None, DEFAULT_REDIS) and own.redis_url is None:
+            click.echo(f"Starting Redis and Postgres in {app.settings.data_dir}/ …")
+            urls = stack.enter_context(EmbeddedServers(app.settings.data_dir))
+            app.configure(redis_url=urls.redis, postgres_url=own.postgres_url or urls.postgres)
+        stack.callback(app.close)
+        _say_where(app)
+        run_until_signal(lambda stop: _run(app, stop))
+        click.echo("Stopped.")
+
+
+async def _run(app: Infinitas, stop: StopSignal) -> None:
+    queues = sorted({task.definition.queue for task in app.tasks.values()})
+    connection = Connection(app.settings.redis_url or DEFAULT_REDIS, "dev")
+    feeds = [Feed(EventStream(connection, queue, "dev")) for queue in queues]
+    parts = [
+        Worker(app).run(stop),
+        run_scheduler(app.settings, queues, stop),
+        run_loops([Loop("feed", feed.run_once) for feed in feeds], stop.asked),
+    ]
+    if app.settings.postgres_url:
+        parts.append(run_archiver(app.settings, queues, stop))
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        # One part that can't start ends the others in good order.
+        if not stop.asked.is_set():
+            stop.receive()
+        await asyncio.gather(*tasks)
+    finally:
+        await connection.close()
+
+
+class Feed:
+    """Prints jobs as they end, from the same event stream that the archiver reads."""
+
+    def __init__(self, stream: EventStream) -> None:
+        self._stream = stream
+        self._position: str | None = None
+
+    async def run_once(self) -> None:
+        if self._position is None:
+            self._position = await self._stream.newest()
+        for event in await self._stream.read(self._position, count=500, block_ms=10_000):
+            self._position = event.position
+            if event.kind in _MARKS:
+                click.echo(_line(event))
+
+
+def _line(event: Event) -> str:
+    mark, colour = _MARKS[event.kind]
+    fields = event.fields
+    started = fields.get("started")
+    took = describe_ms(event.at_ms - int(started)) if started else ""
+    said = fields.get("error") or fields.get("result") or fields.get("reason") or ""
+    said = printable(" ".join(said.split()))
+    said = said if len(said) <= 90 else f"{said[:89]}…"
+    name = printable(fields["task"])
+    when = moment(from_ms(event.at_ms))
+    return f"{when}  {click.style(mark, fg=colour)} {name:<24} {took:>8}  {click.style(said, dim=True)}"
+
+
+def _say_where(app: Infinitas) -> None:
+    redis, postgres = app.settings.redis_url or "", app.settings.postgres_url
+    command = f"redis-cli -s {redis.removeprefix('unix://')}" if redis.startswith("unix:") else "redis-cli"
+    click.echo(f"  {len(app.tasks)} tasks: {', '.join(sorted(app.tasks))}")
+    click.echo("  Look inside, from another terminal in this folder:")
+    click.echo("    infinitas task ls         next, last, streak of every task")
+    click.echo("    infinitas job ls          what runs, waits, and has ended")
+    click.echo("    scripts/inspect           the same from Redis alone")
+    click.echo(f"    {command}")
+    if postgres:
+        click.echo(f"    psql '{postgres}'" if "host=/" in postgres else "    psql")
+    click.echo("  Ctrl-C stops.\n")

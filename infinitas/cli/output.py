@@ -1,0 +1,108 @@
+"""How things look: tables on a terminal, tab-separated columns in a pipe, JSON for programs."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from infinitas.core.interval import describe_ms
+from infinitas.core.states import State
+
+_STYLES = {
+    "succeeded": "green",
+    "failed": "bold red",
+    "missed": "magenta",
+    "running": "cyan",
+    "retrying": "yellow",
+    "queued": "blue",
+}
+_BARS = "▁▂▃▄▅▆▇"
+STRIP = 10
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+
+
+def print_rows(headings: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
+    """A table on a terminal; else one line a row, cells separated by tabs."""
+    if not sys.stdout.isatty():
+        for row in [headings, *rows] if rows else []:
+            click.echo("\t".join(row))
+        return
+    if not rows:
+        click.echo(empty)
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading != "ERROR", overflow="ellipsis")
+    for row in rows:
+        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """`name  value` lines, the values aligned; empty values are left out."""
+    shown = [(name, value) for name, value in facts if value]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        click.echo(f"{name:<{width}}  {printable(value)}")
+
+
+def printable(text: str) -> str:
+    """Somebody's text without what would move the cursor or change colours."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def moment(date: datetime | None) -> str:
+    """Local time; the day only where it is another one."""
+    if date is None:
+        return ""
+    local = date.astimezone()
+    if local.date() == datetime.now().astimezone().date():
+        return f"{local:%H:%M:%S}"
+    return f"{local:%a %d %b %H:%M:%S}"
+
+
+def relative(date: datetime | None, now: datetime) -> str:
+    """`in 4m 12s` or `3s ago`."""
+    if date is None:
+        return ""
+    ms = round((date - now).total_seconds()) * 1000
+    if ms == 0:
+        return "now"
+    return f"in {describe_ms(ms)}" if ms > 0 else f"{describe_ms(-ms)} ago"
+
+
+def strip(outcomes: Sequence[tuple[State, int]]) -> str:
+    """The last ten jobs, oldest first: a bar as high as the job was long, ✗ where it failed."""
+    longest = max((ms for _, ms in outcomes), default=0) or 1
+    cells = [
+        _BARS[min(ms * len(_BARS) // (longest + 1), len(_BARS) - 1)] if state == State.SUCCEEDED else "✗"
+        for state, ms in outcomes[-STRIP:]
+    ]
+    return "".join(cells).rjust(STRIP, "·")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _plain(value: object) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return value

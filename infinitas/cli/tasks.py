@@ -1,0 +1,178 @@
+"""`infinitas task ls|show|run|preview`."""
+
+from datetime import datetime
+
+import click
+import orjson
+
+from infinitas.app import encode_plain
+from infinitas.cli.context import ask, load_app, output_option
+from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative, strip
+from infinitas.client import Client
+from infinitas.core.errors import BadArgs
+from infinitas.core.records import TaskInfo
+
+HEADINGS = (
+    "NEXT",
+    "LEFT",
+    "LAST",
+    "RESULT",
+    "LAST SUCCESS",
+    "LAST FAILURE",
+    "STREAK",
+    "LAST 10",
+    "TASK",
+    "SCHEDULE",
+    "NOTE",
+)
+
+
+@click.group("task", help="Tasks: list, show, run now, preview.")
+def task_group() -> None: ...
+
+
+@task_group.command("ls")
+@output_option
+@click.pass_context
+def list_tasks(ctx: click.Context, output: str | None) -> None:
+    """All tasks at a glance: failing ones first, then by next slot."""
+    tasks = sorted(ask(ctx, lambda client: client.tasks()), key=_urgency)
+    if output == "json":
+        print_json(tasks)
+        return
+    at = now()
+    empty = "No tasks yet. Start a worker: infinitas worker workers.demo:app"
+    print_rows(HEADINGS, [_row(task, at) for task in tasks], empty)
+
+
+def _urgency(task: TaskInfo) -> tuple[bool, bool, datetime, str]:
+    far = datetime.max.replace(tzinfo=now().tzinfo)
+    return task.streak >= 0, bool(note(task)) is False, task.next_slot or far, task.name
+
+
+def _row(task: TaskInfo, at: datetime) -> tuple[str, ...]:
+    last = task.last_job
+    outcomes = [(outcome.state, outcome.duration_ms) for outcome in task.recent]
+    return (
+        moment(task.next_slot) or "–",
+        relative(task.next_slot, at) or "–",
+        relative(last.date, at) if last else "never",
+        last.status if last else "–",
+        relative(task.last_success.date, at) if task.last_success else "–",
+        relative(task.last_failure.date, at) if task.last_failure else "–",
+        streak(task.streak),
+        strip(outcomes),
+        task.name,
+        ", ".join(schedule.words for schedule in task.schedules[:2]) or "–",
+        note(task),
+    )
+
+
+def streak(count: int) -> str:
+    return "–" if count == 0 else f"✓{count}" if count > 0 else f"✗{-count}"
+
+
+def note(task: TaskInfo) -> str:
+    """What a person should know at once."""
+    if not task.has_worker:
+        return f"no worker ({task.queued} waiting)" if task.queued else "no worker"
+    return f"{task.queued} waiting" if task.queued else ""
+
+
+@task_group.command("show")
+@click.argument("name")
+@output_option
+@click.pass_context
+def show_task(ctx: click.Context, name: str, output: str | None) -> None:
+    """One task: schedules, last job, last success, last failure."""
+    task = ask(ctx, lambda client: client.task(name))
+    if output == "json":
+        print_json(task)
+        return
+    at = now()
+
+    def line(role: str) -> str:
+        job = getattr(task, role)
+        return f"{moment(job.date)} ({relative(job.date, at)})  {job.status}  {job.id}" if job else "never"
+
+    definition = task.definition
+    print_facts(
+        [
+            ("task", task.name),
+            ("about", definition.doc),
+            ("queue", task.queue),
+            ("timeout", f"{definition.timeout:g} s" if definition.timeout else "none"),
+            ("retries", str(definition.retries)),
+            *(("schedule", f"{s.words}  {s.timezone}  [{s.key}, {s.origin}]") for s in task.schedules),
+            ("next", f"{moment(task.next_slot)} ({relative(task.next_slot, at)})" if task.next_slot else "–"),
+            ("last job", line("last_job")),
+            ("last success", line("last_success")),
+            ("last failure", line("last_failure")),
+            ("error", task.last_error or ""),
+            ("streak", streak(task.streak)),
+            ("last 10", strip([(o.state, o.duration_ms) for o in task.recent])),
+            ("ready", str(task.queued)),
+            ("running", str(task.running)),
+            ("worker", "yes" if task.has_worker else "none: infinitas worker MODULE:APP starts one"),
+        ]
+    )
+
+
+@task_group.command("run")
+@click.argument("name")
+@click.argument("args", required=False, metavar="[JSON]")
+@output_option
+@click.pass_context
+def run_task(ctx: click.Context, name: str, args: str | None, output: str | None) -> None:
+    """Send one job now. JSON: a list of arguments, or an object of named ones."""
+    text = _encode(ctx, name, args)
+
+    async def send(client: Client) -> str:
+        task = await client.task(name)
+        return (await client.send(task.definition, [text]))[0]
+
+    job = ask(ctx, send)
+    if output == "json":
+        print_json({"job": job})
+    else:
+        click.echo(job)
+
+
+def _encode(ctx: click.Context, name: str, args: str | None) -> str:
+    """Checked against the annotations where the app is named with -A, else only as JSON."""
+    try:
+        given = orjson.loads(args) if args else []
+    except orjson.JSONDecodeError as error:
+        raise BadArgs(f"The arguments are not JSON: {error}.") from None
+    if not isinstance(given, (list, dict)):
+        raise BadArgs("The arguments are a JSON list, or an object of named arguments.")
+    positional = given if isinstance(given, list) else []
+    named = given if isinstance(given, dict) else {}
+    if ctx.obj["app"]:
+        return load_app(ctx.obj["app"]).find(name).signature.encode(positional, named)
+    return encode_plain(positional, named)
+
+
+@task_group.command("preview")
+@click.argument("name")
+@click.option("-n", "count", type=click.IntRange(1, 1000), default=10, show_default=True)
+@output_option
+@click.pass_context
+def preview_task(ctx: click.Context, name: str, count: int, output: str | None) -> None:
+    """The next slots of a task's schedules."""
+    task = ask(ctx, lambda client: client.task(name))
+    at = now()
+    slots: list[tuple[datetime, str]] = []
+    for schedule in task.schedules:
+        slot = schedule.next_after(at)
+        for _ in range(count):
+            if slot is None:
+                break
+            slots.append((slot, schedule.key))
+            slot = schedule.next_after(slot)
+    slots = sorted(slots)[:count]
+    if output == "json":
+        print_json([{"slot": slot, "schedule": key} for slot, key in slots])
+        return
+    rows = [(moment(slot), f"{slot:%Y-%m-%d %H:%M:%S}Z", relative(slot, at), key) for slot, key in slots]
+    print_rows(("LOCAL", "UTC", "LEFT", "SCHEDULE"), rows, f"{name} has no schedule.")

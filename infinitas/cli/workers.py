@@ -1,0 +1,32 @@
+"""`infinitas worker ls`."""
+
+import click
+
+from infinitas.cli.context import ask, output_option
+from infinitas.cli.output import now, print_json, print_rows, relative
+
+
+@click.command("ls")
+@output_option
+@click.pass_context
+def list_workers(ctx: click.Context, output: str | None) -> None:
+    """Live workers: where they run, how busy they are, when they last beat."""
+    workers = ask(ctx, lambda client: client.workers())
+    if output == "json":
+        print_json(workers)
+        return
+    at = now()
+    rows = [
+        (
+            worker.id,
+            worker.host,
+            str(worker.pid),
+            f"{worker.busy}/{worker.slots}",
+            relative(worker.last_beat, at),
+            relative(worker.started, at),
+            ", ".join(worker.tasks[:5]) + (" …" if len(worker.tasks) > 5 else ""),
+        )
+        for worker in workers
+    ]
+    headings = ("WORKER", "HOST", "PID", "BUSY", "BEAT", "STARTED", "TASKS")
+    print_rows(headings, rows, "No workers. Start one: infinitas worker MODULE:APP")
