@@ -1,7 +1,11 @@
 """`infinitas dev`: servers, scheduler, worker and archiver in one process, and a line per job."""
 
 import asyncio
+import os
+import shutil
+import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 import click
 
@@ -55,7 +59,7 @@ async def _run(app: Infinitas, stop: StopSignal) -> None:
         parts.append(run_archiver(app.settings, queues, stop))
     tasks = [asyncio.create_task(part) for part in parts]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         # One part that can't start ends the others in good order.
         if not stop.asked.is_set():
             stop.receive()
@@ -98,10 +102,21 @@ def _say_where(app: Infinitas) -> None:
     command = f"redis-cli -s {redis.removeprefix('unix://')}" if redis.startswith("unix:") else "redis-cli"
     click.echo(f"  {len(app.tasks)} tasks: {', '.join(sorted(app.tasks))}")
     click.echo("  Look inside, from another terminal in this folder:")
-    click.echo("    infinitas task ls         next, last, streak of every task")
-    click.echo("    infinitas job ls          what runs, waits, and has ended")
-    click.echo("    scripts/inspect           the same from Redis alone")
-    click.echo(f"    {command}")
+    cli = _own_command()
+    for line, meaning in (
+        (f"{cli} task ls", "next, last and streak of every task"),
+        (f"{cli} job ls", "what runs, waits, and has ended"),
+        ("scripts/inspect", "the same, from Redis alone"),
+        (command, "the keys themselves: docs/redis-keys.md"),
+    ):
+        click.echo(f"    {line:<34}  {click.style(meaning, dim=True)}")
     if postgres:
         click.echo(f"    psql '{postgres}'" if "host=/" in postgres else "    psql")
     click.echo("  Ctrl-C stops.\n")
+
+
+def _own_command() -> str:
+    """How to call this command from the same folder."""
+    if shutil.which("infinitas"):
+        return "infinitas"
+    return os.path.relpath(Path(sys.executable).with_name("infinitas"))

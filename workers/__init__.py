@@ -1,0 +1,1 @@
+"""Example worker code that somebody would launch; imports only `infinitas` and what the work needs."""

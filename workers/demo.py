@@ -1,0 +1,6 @@
+"""All three examples in one app: `infinitas dev workers.demo:app`, or simply `scripts/demo`."""
+
+from workers import crawler, orders, reminders
+from workers.app import app
+
+__all__ = ["app", "crawler", "orders", "reminders"]
