@@ -78,12 +78,20 @@ class Signature:
             return self._validate(*args, **kwargs)
         except ValidationError as error:
             faults = "; ".join(
-                f"{'.'.join(map(str, fault['loc']))[:80]}: {fault['msg']}"
+                f"{self._place(fault['loc'])}: {fault['msg']}"
                 for fault in error.errors(include_url=False, include_input=False)[:5]
             )
             raise BadArgs(f"The arguments don't fit task {self._task!r}: {faults}.") from None
         except (TypeError, RecursionError) as error:
             raise BadArgs(f"The arguments don't fit task {self._task!r}: {error}.") from None
+
+    def _place(self, location: tuple[int | str, ...]) -> str:
+        """Where a fault is, with a positional argument's name in place of its number."""
+        first, *rest = location or ("arguments",)
+        names = [name for name in self._full.parameters if name not in self.job_parameters]
+        if isinstance(first, int) and first < len(names):
+            first = names[first]
+        return ".".join(map(str, [first, *rest]))[:80]
 
     def _validator(self, hints: dict[str, Any]) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
         """A function with the processor's parameters, less the Job, that returns what it was given."""

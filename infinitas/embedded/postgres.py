@@ -102,6 +102,7 @@ def _create_cluster(binaries: Path, cluster: Path, folder: Path) -> None:
         "initdb", command, folder=folder, stop_signal=signal.SIGTERM, as_other_user=_is_root()
     )
     server.wait_until(lambda: not server.running)
+    server.stop()
     if not (cluster / "PG_VERSION").exists():
         log = (folder / "initdb.log").read_text(errors="replace")[-1500:]
         hint = ""

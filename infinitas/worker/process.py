@@ -49,6 +49,8 @@ class Worker:
         self._by_queue: dict[str, list[str]] = {}
         for name, task in sorted(self._tasks.items()):
             self._by_queue.setdefault(task.definition.queue, []).append(name)
+        self.ready = asyncio.Event()
+        """Set once the tasks are declared and jobs are taken."""
         self._running: dict[str, tuple[ClaimedJob, asyncio.Task[None]]] = {}
 
     async def run(self, stop: StopSignal) -> None:
@@ -93,6 +95,7 @@ class Worker:
         sending = asyncio.create_task(Loop("outbox", outbox.run_once).run())
         beat.start()
         _log.info("Worker %s serves %d tasks with %d slots.", self.id, len(self._tasks), self._slots.total)
+        self.ready.set()
         try:
             await run_loops(intakes, stop.asked)
             await self._drain(stop)

@@ -1,0 +1,116 @@
+"""The small pure rules: names, ids, payloads, intervals, retries, verdicts, catching up."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from infinitas import BadArgs, BadName, BadSchedule, PayloadTooLarge, every
+from infinitas.core.codec import encode_payload, from_ms, sent_job_id, slot_job_id, to_ms
+from infinitas.core.interval import describe_ms, next_interval_slot
+from infinitas.core.names import check_name
+from infinitas.core.planner import GRACE, plan
+from infinitas.core.retry import retry_delay_ms
+from infinitas.core.schedule import Schedule, make_schedule
+from infinitas.core.states import Reason, State
+from infinitas.core.task import TaskDefinition
+from infinitas.core.verdict import Failed, Succeeded, judge
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\x00", "\x7f", "é" * 101, "\ud800", "x" * 201])
+def test_bad_names_are_refused(name: str) -> None:
+    with pytest.raises(BadName) as refused:
+        check_name(name, "task")
+    assert len(str(refused.value)) < 200
+
+
+def test_good_names_are_kept() -> None:
+    for name in ("archive_orders", "reports/daily", "søg", "x" * 200):
+        assert check_name(name, "task") == name
+
+
+def test_the_same_slot_is_the_same_job_for_ever() -> None:
+    assert slot_job_id("hello", NOW) == "hello@20261123T120000Z"
+    assert slot_job_id("hello", NOW + timedelta(milliseconds=5)) == "hello@20261123T120000.005Z"
+
+
+def test_sent_ids_sort_by_time() -> None:
+    ids = [sent_job_id(ms, entropy) for ms, entropy in ((1, 2**80 - 1), (2, 0), (2**40, 5))]
+    assert ids == sorted(ids)
+    assert {len(id) for id in ids} == {26}
+
+
+def test_milliseconds_survive_a_round_trip() -> None:
+    assert from_ms(to_ms(NOW)) == NOW
+
+
+@pytest.mark.parametrize("value", [object(), float("nan"), [float("inf")], {1: object()}, b"\xff"])
+def test_what_has_no_json_form_is_refused(value: object) -> None:
+    with pytest.raises(BadArgs):
+        encode_payload(value, "result")
+
+
+def test_the_payload_limit_is_256_kb() -> None:
+    encode_payload("x" * (256 * 1024 - 2), "result")
+    with pytest.raises(PayloadTooLarge, match="262,145 bytes"):
+        encode_payload("x" * (256 * 1024 - 1), "result")
+
+
+def test_intervals_count_from_their_anchor() -> None:
+    assert next_interval_slot(1000, 500, 500) == 1500
+    assert next_interval_slot(1000, 500, 1499) == 1500
+    assert next_interval_slot(1000, 500, 1500) == 2500
+    assert next_interval_slot(1000, 5000, 100) == 6000
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 0.001, float("nan"), float("inf"), 1e12])
+def test_absurd_intervals_are_refused(seconds: float) -> None:
+    with pytest.raises(BadSchedule):
+        every(seconds=seconds)
+
+
+def test_durations_are_said_in_two_units() -> None:
+    assert describe_ms(0) == "0ms"
+    assert describe_ms(90_061_001) == "1d 1h"
+    assert describe_ms(450) == "450ms"
+
+
+def test_retry_delays_double_up_to_an_hour() -> None:
+    assert [retry_delay_ms(1, n, 0.0) for n in (1, 2, 3)] == [1000, 2000, 4000]
+    assert retry_delay_ms(1, 10_000, 0.0) == 3_600_000
+    assert retry_delay_ms(1, 1, 0.99) == 1099
+
+
+def test_verdicts() -> None:
+    task = TaskDefinition(name="t", retries=1)
+    assert judge(Succeeded(result="1"), task, 1, 0).state == State.SUCCEEDED
+    assert judge(Failed(error="e"), task, 1, 0).state == State.RETRYING
+    assert judge(Failed(error="e"), task, 2, 0).state == State.FAILED
+    assert judge(Failed(error="e", reason=Reason.BAD_ARGS), task, 1, 0).state == State.FAILED
+
+
+def test_a_naive_moment_or_two_rules_are_refused() -> None:
+    for arguments in (
+        {"rule": None, "at": datetime(2026, 1, 1)},
+        {"rule": "* * * * *", "at": NOW},
+        {"rule": None, "at": None},
+        {"rule": 5, "at": None},
+    ):
+        with pytest.raises(BadSchedule):
+            make_schedule(key="k", task="t", now=NOW, **arguments)  # type: ignore[arg-type]
+
+
+def test_catching_up_runs_the_newest_and_records_the_rest() -> None:
+    schedule = Schedule(key="k", task="t", every_ms=60_000)
+    first = NOW - timedelta(minutes=5)
+    fires = list(plan(schedule, first, NOW + timedelta(seconds=30)))
+    assert [fire.missed for fire in fires] == [Reason.CATCH_UP] * 5 + [None]
+    assert [fire.slot for fire in fires] == [first + timedelta(minutes=i) for i in range(6)]
+    assert fires[-1].next_slot == NOW + timedelta(minutes=1)
+
+
+def test_a_slot_a_little_late_still_runs() -> None:
+    schedule = Schedule(key="k", task="t", every_ms=1000)
+    fires = list(plan(schedule, NOW - GRACE + timedelta(seconds=1), NOW))
+    assert [fire.missed for fire in fires] == [None] * len(fires)

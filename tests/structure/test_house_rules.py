@@ -1,0 +1,98 @@
+"""House rules (DESIGN, layout): what keeps the code readable is checked, not hoped for."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "infinitas"
+PYTHON = sorted(PACKAGE.rglob("*.py"))
+LUA = sorted((PACKAGE / "broker" / "lua").glob("*.lua"))
+DOCS = ROOT / "docs"
+
+
+def functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+
+
+@pytest.mark.parametrize("file", PYTHON, ids=lambda file: str(file.relative_to(ROOT)))
+def test_python_files(file: Path) -> None:
+    text = file.read_text()
+    assert len(text.splitlines()) <= 400
+    for function in functions(file):
+        length = (function.end_lineno or 0) - function.lineno + 1
+        assert length <= 60, f"{function.name} has {length} lines"
+    assert not re.search(r"utils?|helpers?|common|mixin", file.stem)
+    assert ast.get_docstring(ast.parse(text)), "a file says what it is"
+
+
+@pytest.mark.parametrize("file", PYTHON, ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_sql_or_lua_in_python_strings(file: Path) -> None:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            assert not re.search(
+                r"redis\.p?call\(|\b(SELECT .+ FROM|INSERT INTO|UPDATE .+ SET)\b", node.value
+            )
+
+
+@pytest.mark.parametrize("file", LUA, ids=lambda file: file.name)
+def test_lua_files(file: Path) -> None:
+    text = file.read_text()
+    assert len(text.splitlines()) <= 100
+    if not file.name.startswith("_"):
+        assert re.search(r"^-- keys: .+", text, re.MULTILINE)
+        assert re.search(r"^-- args: prefix", text, re.MULTILINE)
+        assert f".{file.stem}" in (PACKAGE / "broker" / "broker.py").read_text() + ".beat.leave" or (
+            f'"{file.stem}"' in (PACKAGE / "broker" / "broker.py").read_text()
+        )
+
+
+def test_every_key_is_documented() -> None:
+    from infinitas.broker.keys import QUEUE_KEYS
+
+    text = (DOCS / "redis-keys.md").read_text()
+    for kind in QUEUE_KEYS:
+        assert f"`…:{kind}`" in text, kind
+    for kind in ("task", "recent", "stream", "bell", "job", "log"):
+        assert f"`…:{kind}:<" in text, kind
+
+
+def test_every_state_and_reason_is_documented() -> None:
+    from infinitas.core.states import Reason, State
+
+    text = (DOCS / "lifecycle.md").read_text()
+    for word in [*State, *Reason]:
+        assert f"`{word.value}`" in text, word
+
+
+def test_every_error_code_is_documented() -> None:
+    from infinitas.core import errors
+
+    text = (DOCS / "errors.md").read_text()
+    for value in vars(errors).values():
+        if isinstance(value, type) and issubclass(value, errors.InfinitasError) and "code" in vars(value):
+            assert f"`{value.code}`" in text, value.code
+
+
+def test_every_setting_is_documented() -> None:
+    from infinitas.runtime.config import Settings
+
+    text = (DOCS / "settings.md").read_text()
+    for name in Settings.model_fields:
+        assert f"`{name}`" in text, name
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_public_names_are_sorted_and_there() -> None:
+    import infinitas
+
+    assert infinitas.__all__ == sorted(infinitas.__all__)
+    assert all(hasattr(infinitas, name) for name in infinitas.__all__)

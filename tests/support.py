@@ -1,0 +1,120 @@
+"""What tests share: waiting for a condition, running parts in-process, real processes."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from infinitas import Infinitas, JobInfo
+from infinitas.archiver.process import run_archiver
+from infinitas.runtime.process import StopSignal
+from infinitas.scheduler.process import run_scheduler
+from infinitas.worker.process import Worker
+
+T = TypeVar("T")
+PATIENCE_S = 20.0
+ROOT = Path(__file__).parent.parent
+
+
+def eventually(condition: Callable[[], T], patience: float = PATIENCE_S) -> T:
+    """Wait until `condition` is true and return what it returned."""
+    deadline = time.monotonic() + patience
+    while True:
+        if found := condition():
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still not true after {patience:g} s: {condition}")
+        time.sleep(0.01)
+
+
+async def aeventually(condition: Callable[[], Awaitable[T]], patience: float = PATIENCE_S) -> T:
+    """`eventually` for async conditions."""
+    deadline = time.monotonic() + patience
+    while True:
+        if found := await condition():
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still not true after {patience:g} s: {condition}")
+        await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def running(
+    app: Infinitas, *, worker: bool = True, scheduler: bool = False, archiver: bool = False
+) -> AsyncIterator[StopSignal]:
+    """Parts of the system, in this process, until the block ends."""
+    stop = StopSignal()
+    workers = [Worker(app)] if worker else []
+    parts = [worker.run(stop) for worker in workers]
+    if scheduler:
+        parts.append(run_scheduler(app.settings, None, stop))
+    if archiver:
+        parts.append(run_archiver(app.settings, None, stop))
+    tasks = [asyncio.create_task(part) for part in parts]
+    ready = asyncio.gather(*(worker.ready.wait() for worker in workers))
+    try:
+        await asyncio.wait([ready, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        yield stop
+    finally:
+        if not stop.asked.is_set():
+            stop.receive()
+        await asyncio.gather(*tasks)
+
+
+async def finished(app: Infinitas, id: str) -> JobInfo:
+    """Wait until a job has ended."""
+
+    async def ended() -> JobInfo | None:
+        job = await app.afetch_job(id)
+        return job if job.ended and job.state != "retrying" else None
+
+    return await aeventually(ended)
+
+
+class Processes:
+    """Starts `infinitas` commands, whose output goes to files in `folder`."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        log = self.folder / f"{len(self._started)}-{arguments[0]}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "infinitas", *arguments],
+                env=self.environment,
+                cwd=self.folder,
+                stdout=output,
+                stderr=output,
+            )
+        self._started.append(process)
+        return process
+
+    def run(self, *arguments: str, timeout: float = 30) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "infinitas", *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def logs(self) -> str:
+        return "\n".join(f"{p.name}: {p.read_text()}" for p in sorted(self.folder.glob("*.log")))
+
+    def kill_all(self) -> None:
+        for process in self._started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+            process.wait()

@@ -1,0 +1,79 @@
+"""A job that takes longer than its limit fails at once; whoever settles it later is told."""
+
+import asyncio
+import time
+
+import pytest
+
+from infinitas import Infinitas, Job, JobDone, JobTimedOut
+from tests.support import aeventually, finished, running
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_timeout_fails_the_job_and_a_later_done_raises(app: Infinitas, kind: str) -> None:
+    """The mission's scenario: 500 ms, a log that says so, `job_timed_out` for the latecomer."""
+    raised: list[str] = []
+    limits: list[float] = []
+
+    def settle_late(error: JobTimedOut) -> None:
+        raised.append(error.code)
+
+    async def slow(job: Job) -> None:
+        job.on_timeout(limits.append)
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            try:
+                await job.done()
+            except JobTimedOut as error:
+                settle_late(error)
+
+    def slow_in_a_thread(job: Job) -> None:
+        job.on_timeout(limits.append)
+        while not limits:
+            time.sleep(0.01)
+        try:
+            job.done()
+        except JobTimedOut as error:
+            settle_late(error)
+            job.log("too late")
+
+    task = app.task(timeout=0.5)(slow if kind == "async" else slow_in_a_thread)
+    async with running(app):
+        job = await finished(app, await task.asend())
+
+        async def told() -> bool:
+            return raised == ["job_timed_out"]
+
+        await aeventually(told)
+
+    assert (job.state, job.reason) == ("failed", "timed_out")
+    assert job.duration_ms is not None
+    assert 500 <= job.duration_ms < 5_000
+    assert limits == [0.5]
+    lines = [line.text for line in (await app.afetch_job(job.id)).log]
+    assert lines[0] == "timed out: the limit of 0.5 s is over"
+    assert lines[1:] == ([] if kind == "async" else ["too late"])
+
+
+async def test_settling_twice_raises(app: Infinitas) -> None:
+    codes: list[str] = []
+
+    @app.task
+    async def eager(job: Job) -> None:
+        await job.done()
+        for call in (job.done, lambda: job.fail("no")):
+            try:
+                await call()
+            except JobDone as error:
+                codes.append(error.code)
+        try:
+            job.log("after the end")
+        except JobDone as error:
+            codes.append(error.code)
+
+    async with running(app):
+        job = await finished(app, await eager.asend())
+
+    assert job.state == "succeeded"
+    assert codes == ["job_done"] * 3

@@ -1,0 +1,27 @@
+"""Type-checked with the rest (never run): what a user's checker sees of the public API."""
+
+from datetime import UTC, datetime
+from typing import assert_type
+
+from infinitas import Infinitas, Job, JobInfo, TaskInfo, every
+
+app = Infinitas()
+
+
+@app.task
+def add(a: int, b: int = 2) -> int:
+    return a + b
+
+
+@app.task(schedule=every(hours=1), timeout=3)
+async def crawl(job: Job, url: str) -> None: ...
+
+
+assert_type(add(1, b=3), int)
+assert_type(add.send(1), str)
+assert_type(crawl.send("https://example.com"), str)
+assert_type(app.fetch_task("add"), TaskInfo)
+assert_type(app.fetch_job("x"), JobInfo)
+app.schedule(add, at=datetime.now(UTC), key="k", args=(1,))
+add.send("one")  # type: ignore[arg-type]
+crawl.send()  # type: ignore[call-arg]
