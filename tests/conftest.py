@@ -27,7 +27,7 @@ def servers() -> Iterator[Urls]:
 
 
 @pytest.fixture
-def redis(servers: Urls) -> Iterator["redis_client.Redis[str]"]:
+def redis(servers: Urls) -> Iterator[redis_client.Redis]:
     """An empty Redis."""
     client = redis_client.Redis.from_url(servers.redis, decode_responses=True)
     client.flushall()

@@ -22,7 +22,7 @@ PATIENCE_S = 20.0
 ROOT = Path(__file__).parent.parent
 
 
-def eventually(condition: Callable[[], T], patience: float = PATIENCE_S) -> T:
+def eventually(condition: Callable[[], T | None], patience: float = PATIENCE_S) -> T:
     """Wait until `condition` is true and return what it returned."""
     deadline = time.monotonic() + patience
     while True:
@@ -33,7 +33,7 @@ def eventually(condition: Callable[[], T], patience: float = PATIENCE_S) -> T:
         time.sleep(0.01)
 
 
-async def aeventually(condition: Callable[[], Awaitable[T]], patience: float = PATIENCE_S) -> T:
+async def aeventually(condition: Callable[[], Awaitable[T | None]], patience: float = PATIENCE_S) -> T:
     """`eventually` for async conditions."""
     deadline = time.monotonic() + patience
     while True:
@@ -57,10 +57,9 @@ async def running(
     if archiver:
         parts.append(run_archiver(app.settings, None, stop))
     tasks = [asyncio.create_task(part) for part in parts]
-    ready = asyncio.gather(*(worker.ready.wait() for worker in workers))
     try:
-        await asyncio.wait([ready, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
+        for worker in workers:
+            await asyncio.wait_for(worker.ready.wait(), PATIENCE_S)
         yield stop
     finally:
         if not stop.asked.is_set():

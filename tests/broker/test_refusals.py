@@ -20,7 +20,6 @@ from infinitas import (
     every,
 )
 from infinitas.core.errors import UnsafeBroker
-from infinitas.embedded.servers import Urls
 
 
 def jobs_in(redis: Redis) -> list[str]:
@@ -52,7 +51,7 @@ def test_wrong_arguments_store_nothing(app: Infinitas, redis: Redis) -> None:
 
     for args in ((object(),), (float("nan"),), ({1, object()},), ("x", "many"), (), (1, 2, 3)):
         with pytest.raises(BadArgs):
-            load.send(*args)  # type: ignore[arg-type]
+            app.find("load").send(*args)
     with pytest.raises(PayloadTooLarge):
         load.send("x" * 256 * 1024)
     assert redis.dbsize() == 0
@@ -101,9 +100,11 @@ def test_redis_absent(tmp_path: object) -> None:
 
 @pytest.mark.parametrize("url", ["http://localhost", "localhost:6379", "redis:/x", "redis://h:notaport"])
 def test_wrong_urls(url: str) -> None:
+    def use() -> None:
+        Infinitas(redis_url=url).fetch_task("x")
+
     with pytest.raises(ConfigError, match="redis_url"):
-        app = Infinitas(redis_url=url)
-        app.fetch_task("x")
+        use()
 
 
 def test_a_redis_that_evicts_is_refused(

@@ -101,7 +101,7 @@ def brute_force(expression: str, zone: str, start: datetime, hours: int) -> list
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     minute=st.sampled_from(["*", "*/7", "0", "30", "15,45", "10-20/5", "59"]),

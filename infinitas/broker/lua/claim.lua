@@ -38,20 +38,19 @@ local function take(entry, task)
   jobs[#jobs + 1] = {id, task, attempt, job[3], job[4], job[5], job[6]}
 end
 
+-- Entries that no worker holds: with delete-on-settle, what is in the stream and not pending.
+local function waiting(stream)
+  local pending = redis.pcall('XPENDING', stream, 'workers')
+  return redis.call('XLEN', stream) - (pending.err and 0 or pending[1])
+end
+
 local names = cjson.decode(tasks)
 for i = 0, #names - 1 do
   local task = names[(start + i) % #names + 1]
   local stream = key('stream', task)
-  local length = redis.call('XLEN', stream)
-  if length == 0 then
-    redis.call('DEL', key('bell', task))
-  elseif left <= 0 then
-    more = 1
-  else
-    local entries = read(stream, left)
-    local asked = left
-    for _, entry in ipairs(entries) do take(entry, task) end
-    if #entries == asked then more = 1 else redis.call('DEL', key('bell', task)) end
+  if left > 0 and redis.call('XLEN', stream) > 0 then
+    for _, entry in ipairs(read(stream, left)) do take(entry, task) end
   end
+  if waiting(stream) > 0 then more = 1 else redis.call('DEL', key('bell', task)) end
 end
 return {more, jobs}
