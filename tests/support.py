@@ -58,8 +58,8 @@ async def running(
         parts.append(run_archiver(app.settings, None, stop))
     tasks = [asyncio.create_task(part) for part in parts]
     try:
-        for worker in workers:
-            await asyncio.wait_for(worker.ready.wait(), PATIENCE_S)
+        for started in workers:
+            await asyncio.wait_for(started.ready.wait(), PATIENCE_S)
         yield stop
     finally:
         if not stop.asked.is_set():

@@ -19,7 +19,7 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[:2] == ["worker", "ls"]:
-            return "worker", list_workers, args[1:]
+            return "worker ls", list_workers, args[2:]
         return super().resolve_command(ctx, args)
 
 

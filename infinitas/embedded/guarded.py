@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from infinitas.core.errors import EmbeddedError
@@ -29,6 +30,12 @@ class GuardedServer:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    def wait_for_end(self) -> None:
+        """Wait for a command that ends by itself."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(START_TIMEOUT_S)
+        self.stop()
+
     def stop(self) -> None:
         """End the server and wait for it; does nothing if it has ended."""
         if self._process.stdin is not None:
@@ -48,13 +55,15 @@ class GuardedServer:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not answers():
             if not self.running:
-                raise self._failure(f"ended at once (exit {self._process.returncode})")
+                self.stop()
+                raise self.failure(f"ended at once (exit {self._process.returncode})")
             if time.monotonic() > deadline:
                 self.stop()
-                raise self._failure(f"gave no answer in {START_TIMEOUT_S:.0f} s")
+                raise self.failure(f"gave no answer in {START_TIMEOUT_S:.0f} s")
             time.sleep(0.01)
 
-    def _failure(self, what: str) -> EmbeddedError:
+    def failure(self, what: str) -> EmbeddedError:
+        """What went wrong, for a person: who holds the folder, or the end of the server's log."""
         if self._process.returncode == LOCKED:
             return EmbeddedError(
                 f"The embedded {self.name} of {self.log.parent} is in use by another process. "
@@ -72,8 +81,13 @@ def start_guarded(
     stop_signal: signal.Signals,
     as_other_user: bool = False,
 ) -> GuardedServer:
-    """Start a command under a guardian that holds `folder/<name>.lock` and logs to `folder/<name>.log`."""
+    """Start a command under a guardian that holds `folder/<name>.lock` and logs to `folder/<name>.log`.
+
+    Raises:
+        EmbeddedError: another process holds the lock.
+    """
     log = folder / f"{name}.log"
+    locked, locks = os.pipe()
     with log.open("ab") as output:
         process = subprocess.Popen(
             [
@@ -82,6 +96,7 @@ def start_guarded(
                 "-S",
                 str(_GUARDIAN),
                 str(folder / f"{name}.lock"),
+                str(locks),
                 str(int(stop_signal)),
                 "user" if as_other_user else "same",
                 *command,
@@ -89,7 +104,15 @@ def start_guarded(
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
+            pass_fds=(locks,),
             start_new_session=True,
             env={**os.environ, "LC_ALL": "C.UTF-8"},
         )
-    return GuardedServer(name, process, log)
+    os.close(locks)
+    server = GuardedServer(name, process, log)
+    with os.fdopen(locked, "rb") as lock:
+        # Without the lock, whoever answers soon is somebody else's server.
+        if not lock.read(1):
+            server.stop()
+            raise server.failure("could not be guarded")
+    return server

@@ -4,7 +4,9 @@ Run by path with `python -I -S`, so it may import nothing but the standard libra
 the other end of stdin: its end, for whatever reason, reads as end of file here. Should the guardian
 itself be killed, the kernel signals the server (PR_SET_PDEATHSIG, Linux).
 
-    guardian.py <lock file> <stop signal> <namespace: user | same> <command...>
+    guardian.py <lock file> <file number> <stop signal> <namespace: user | same> <command...>
+
+Once it holds the lock it writes one byte to the file of that number.
 """
 
 import ctypes
@@ -60,9 +62,11 @@ def prepare(stop: int, namespace: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    lock, stop, namespace, *command = arguments
+    lock, locked, stop, namespace, *command = arguments
     number = int(stop)
     hold_lock(lock)
+    os.write(int(locked), b".")
+    os.close(int(locked))
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     child_ended, child_ends = os.pipe()

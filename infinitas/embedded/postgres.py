@@ -101,8 +101,7 @@ def _create_cluster(binaries: Path, cluster: Path, folder: Path) -> None:
     server = start_guarded(
         "initdb", command, folder=folder, stop_signal=signal.SIGTERM, as_other_user=_is_root()
     )
-    server.wait_until(lambda: not server.running)
-    server.stop()
+    server.wait_for_end()
     if not (cluster / "PG_VERSION").exists():
         log = (folder / "initdb.log").read_text(errors="replace")[-1500:]
         hint = ""

@@ -1,7 +1,7 @@
 """A loop: one chore's `run_once`, again and again, that outlives an outage of Redis or Postgres."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.runtime.logging import get_logger
@@ -9,6 +9,7 @@ from infinitas.runtime.logging import get_logger
 _log = get_logger("loop")
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 3.0
+CANCEL_AGAIN_S = 0.2
 
 
 class Loop:
@@ -50,6 +51,17 @@ async def run_loops(loops: list[Loop], stop: asyncio.Event) -> None:
     try:
         await stop.wait()
     finally:
-        for task in tasks:
+        await cancel_all(tasks)
+
+
+async def cancel_all(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for their ends.
+
+    Asks again while one goes on: a client library may swallow a cancellation that meets the reply it
+    waited for, and the task would then begin another blocking read.
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)

@@ -98,7 +98,7 @@ def test_a_naive_moment_or_two_rules_are_refused() -> None:
         {"rule": 5, "at": None},
     ):
         with pytest.raises(BadSchedule):
-            make_schedule(key="k", task="t", now=NOW, **arguments)  # type: ignore[arg-type]
+            make_schedule(key="k", task="t", now=NOW, **arguments)
 
 
 def test_catching_up_runs_the_newest_and_records_the_rest() -> None:

@@ -1,0 +1,27 @@
+"""The app that the end-to-end tests launch with real `infinitas` processes."""
+
+import time
+
+from infinitas import Infinitas, Job, every
+
+app = Infinitas()
+
+
+@app.task
+async def noop() -> None: ...
+
+
+@app.task(schedule=every(seconds=1))
+async def tick(job: Job) -> None:
+    job.log("tick")
+
+
+@app.task
+def slow(seconds: float) -> str:
+    time.sleep(seconds)
+    return "slept"
+
+
+@app.task
+def explode() -> None:
+    raise SystemExit("not the worker, please")

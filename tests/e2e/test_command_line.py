@@ -1,0 +1,139 @@
+"""The commands as a person types them: what they print, what they exit with."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from infinitas.embedded.servers import Urls
+from tests.e2e import jobs
+from tests.support import ROOT, Processes, eventually
+
+P = "{infinitas:default}:"
+
+
+@pytest.fixture
+def busy(processes: Processes, servers: Urls, redis: Redis) -> Iterator[Processes]:
+    """A system with a finished, a failed and a running job."""
+    app = jobs.app.configure(redis_url=servers.redis)
+    for part in ("scheduler", "archiver"):
+        processes.start(part)
+    processes.start("worker", "tests.e2e.jobs:app", "-c", "3")
+    failed = app.find("explode").send()
+    app.find("slow").send(20.0)
+    eventually(lambda: app.fetch_job(failed).ended)
+    eventually(lambda: app.fetch_task("tick").last_success)
+    eventually(lambda: redis.exists("infinitas:workers"))
+    yield processes
+    app.close()
+
+
+def as_json(processes: Processes, *arguments: str) -> Any:
+    result = processes.run(*arguments, "-o", "json")
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_everything_at_a_glance(busy: Processes) -> None:
+    tasks = {task["name"]: task for task in as_json(busy, "task", "ls")}
+    assert tasks["tick"]["last_success"]["status"] == "succeeded"
+    assert tasks["tick"]["has_worker"] is True
+    assert tasks["explode"]["streak"] == -1
+    assert tasks["slow"]["running"] == 1
+
+    lines = busy.run("task", "ls").stdout.splitlines()
+    assert lines[0].split("\t")[:4] == ["NEXT", "LEFT", "LAST", "RESULT"]
+    assert "explode" in lines[1], "what fails comes first"
+
+    shown = busy.run("task", "show", "tick").stdout
+    assert "every 1s" in shown
+    assert "last success" in shown
+    slots = as_json(busy, "task", "preview", "tick", "-n", "3")
+    assert len(slots) == 3
+    assert [worker["slots"] for worker in as_json(busy, "worker", "ls")] == [3]
+
+
+def test_jobs(busy: Processes) -> None:
+    running = as_json(busy, "job", "ls", "-s", "running")
+    assert [job["task"] for job in running if job["task"] != "tick"] == ["slow"]
+    (failed,) = as_json(busy, "job", "ls", "-t", "explode")
+    shown = busy.run("job", "show", failed["id"]).stdout
+    assert "SystemExit: not the worker, please" in shown
+    sent = busy.run("task", "run", "slow", "[0.01]").stdout.strip()
+    eventually(lambda: as_json(busy, "job", "show", sent)["state"] == "succeeded")
+    named = as_json(busy, "task", "run", "slow", '{"seconds": 0.02}')["job"]
+    eventually(lambda: as_json(busy, "job", "show", named)["result"] == '"slept"')
+
+
+def test_wrong_use_says_what_to_do(busy: Processes) -> None:
+    for arguments, code, words in (
+        (("task", "show", "nobody"), 5, "unknown_task"),
+        (("task", "run", "nobody"), 5, "unknown_task"),
+        (("job", "show", "nothing"), 5, "unknown_job"),
+        (("task", "run", "slow", "{nonsense"), 1, "bad_args"),
+        (("-A", "tests.e2e.jobs:app", "task", "run", "slow", '["x"]'), 1, "seconds: Input should be"),
+        (("worker", "no.such.module:app"), 2, "bad_app"),
+        (("worker", "tests.e2e.jobs:nothing"), 2, "is not an Infinitas app"),
+        (("worker", "tests.e2e.jobs:app", "-q", "other"), 2, "nothing to work on"),
+        (("worker", "tests.e2e.jobs:app", "-c", "0"), 2, "concurrency"),
+        (("--redis-url", "redis://127.0.0.1:1", "task", "ls"), 6, "server_unreachable"),
+        (("--redis-url", "redis://127.0.0.1:1", "scheduler"), 6, "server_unreachable"),
+        (("--postgres-url", "postgresql://127.0.0.1:1/x", "archiver"), 6, "server_unreachable"),
+        (("--redis-url", "nonsense", "task", "ls"), 2, "redis_url"),
+        (("task", "lst"), 2, "No such command"),
+    ):
+        result = busy.run(*arguments)
+        assert result.returncode == code, (arguments, result.stderr)
+        assert words in result.stderr, (arguments, result.stderr)
+        assert "Traceback" not in result.stderr
+
+
+def inspect(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Isolated (-I): the bundled script needs nothing but Python."""
+    return subprocess.run(
+        [sys.executable, "-I", "-S", str(ROOT / "scripts" / "inspect"), *arguments],
+        capture_output=True,
+        text=True,
+        env={**environment, "PATH": os.environ["PATH"]},
+        check=False,
+        timeout=20,
+    )
+
+
+def test_the_bundled_script_shows_the_same_from_redis_alone(busy: Processes, servers: Urls) -> None:
+    environment = {"INFINITAS_REDIS_URL": servers.redis}
+    tasks = {task["task"]: task for task in json.loads(inspect(environment, "-o", "json").stdout)}
+    shown = {task["name"]: task for task in as_json(busy, "task", "ls")}
+    assert tasks.keys() == shown.keys()
+    assert tasks["explode"]["last_failure"] == shown["explode"]["last_failure"]["id"]
+    assert tasks["explode"]["last_failure_error"] == "SystemExit: not the worker, please"
+    assert len(tasks["slow"]["running"]) == shown["slow"]["running"] == 1
+    assert tasks["tick"]["has_worker"]
+
+    job = json.loads(inspect(environment, "job", tasks["tick"]["last_success"], "-o", "json").stdout)
+    assert [line["text"] for line in job["log"]] == ["tick"]
+    assert "every 1s" in inspect(environment).stdout
+    assert "SystemExit" in inspect(environment, "task", "explode").stdout
+    assert len(json.loads(inspect(environment, "workers", "-o", "json").stdout)) == 1
+    assert inspect(environment, "task", "nobody").returncode == 5
+    gone = inspect({}, "--url", "redis://:secret@127.0.0.1:1")
+    assert gone.returncode == 6
+    assert "secret" not in gone.stderr
+
+
+def test_redis_cli_alone_answers(busy: Processes, redis: Redis) -> None:
+    """The commands of docs/redis-keys.md, word for word, on this Redis."""
+    text = (ROOT / "docs" / "redis-keys.md").read_text()
+    commands = [line[2:] for line in text.splitlines() if line.startswith("> ")]
+    assert len(commands) >= 6
+    answers = {}
+    for command in commands:
+        words = [word.strip('"') for word in command.replace("TASK", "explode").split()]
+        answers[command] = redis.execute_command(*words)  # type: ignore[no-untyped-call]
+    summary = answers['HGETALL "{infinitas:default}:task:TASK"']
+    assert summary["last_failure_error"] == "SystemExit: not the worker, please"

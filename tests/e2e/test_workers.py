@@ -1,0 +1,123 @@
+"""Real worker processes: who gets which job, and how they stop."""
+
+import signal
+from collections import Counter
+from typing import Any
+
+from redis import Redis
+
+from infinitas import Infinitas
+from infinitas.embedded.servers import Urls
+from tests.e2e import jobs, only_b
+from tests.support import Processes, eventually
+
+P = "{infinitas:default}:"
+STREAM = f"{P}stream:noop"
+
+
+def use(app: Infinitas, servers: Urls) -> Infinitas:
+    return app.configure(redis_url=servers.redis)
+
+
+def idle_workers(redis: Redis) -> int:
+    return sum("cmd=blpop" in str(c) or c.get("cmd") == "blpop" for c in redis.client_list())
+
+
+def ended(app: Infinitas, id: str) -> bool:
+    return app.fetch_job(id).ended is not None
+
+
+def test_three_idle_workers_share_300_jobs_exactly(processes: Processes, servers: Urls, redis: Redis) -> None:
+    app = use(jobs.app, servers)
+    for _ in range(3):
+        processes.start("worker", "tests.e2e.jobs:app")
+    counts: Counter[str] = Counter()
+    for _ in range(300):
+        eventually(lambda: idle_workers(redis) == 3)
+        job = app.find("noop").send()
+        eventually(lambda job=job: ended(app, job))  # type: ignore[misc]
+        counts[str(app.fetch_job(job).worker)] += 1
+    app.close()
+    assert sorted(counts.values()) == [100, 100, 100], counts
+
+
+def test_a_task_reaches_only_a_worker_that_knows_it(
+    processes: Processes, servers: Urls, redis: Redis
+) -> None:
+    processes.start("worker", "tests.e2e.jobs:app")
+    eventually(lambda: idle_workers(redis) == 1)
+    (only_a,) = redis.zrange("infinitas:workers", 0, -1)
+    processes.start("worker", "tests.e2e.only_b:app")
+    eventually(lambda: idle_workers(redis) == 2)
+    app = use(only_b.app, servers)
+    ids = [app.find("special").send() for _ in range(50)]
+    for id in ids:
+        eventually(lambda id=id: ended(app, id))  # type: ignore[misc]
+    assert only_a not in {app.fetch_job(id).worker for id in ids}
+    app.close()
+
+
+def test_a_worker_that_is_asked_to_stop_finishes_and_leaves(
+    processes: Processes, servers: Urls, redis: Redis
+) -> None:
+    app = use(jobs.app, servers)
+    worker = processes.start("worker", "tests.e2e.jobs:app")
+    eventually(lambda: idle_workers(redis) == 1)
+    job = app.find("slow").send(1.0)
+    eventually(lambda: app.fetch_job(job).state == "running")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
+    assert app.fetch_job(job).result == '"slept"'
+    assert redis.zcard("infinitas:workers") == 0
+    groups: Any = redis.xinfo_groups(f"{P}stream:slow")
+    assert groups[0]["consumers"] == 0
+    app.close()
+
+
+def test_a_second_signal_hands_the_job_back_uncharged(
+    processes: Processes, servers: Urls, redis: Redis
+) -> None:
+    app = use(jobs.app, servers)
+    worker = processes.start("worker", "tests.e2e.jobs:app")
+    eventually(lambda: idle_workers(redis) == 1)
+    job = app.find("slow").send(3.0)
+    eventually(lambda: app.fetch_job(job).state == "running")
+    worker.send_signal(signal.SIGINT)
+    eventually(lambda: "may finish" in processes.logs())
+    worker.send_signal(signal.SIGINT)
+    eventually(lambda: app.fetch_job(job).state == "queued")
+    assert redis.hget(f"{P}job:{job}", "uncharged") == "1"
+    processes.start("worker", "tests.e2e.jobs:app")
+    eventually(lambda: ended(app, job))
+    assert app.fetch_job(job).attempt == 2
+    app.close()
+
+
+def test_system_exit_in_a_processor_fails_its_job_alone(
+    processes: Processes, servers: Urls, redis: Redis
+) -> None:
+    app = use(jobs.app, servers)
+    worker = processes.start("worker", "tests.e2e.jobs:app")
+    job = app.find("explode").send()
+    eventually(lambda: ended(app, job))
+    assert app.fetch_job(job).error == "SystemExit: not the worker, please"
+    assert worker.poll() is None
+    app.close()
+
+
+def test_a_worker_carries_on_after_redis_was_away(processes: Processes, servers: Urls, redis: Redis) -> None:
+    """Every connection is cut, again and again; nothing is lost and it is said once."""
+    app = use(jobs.app, servers)
+    processes.start("worker", "tests.e2e.jobs:app")
+    eventually(lambda: idle_workers(redis) == 1)
+    ids = []
+    for _ in range(20):
+        ids += [app.find("noop").send() for _ in range(20)]
+        for client in redis.client_list():
+            if "infinitas:worker" in client["name"]:
+                redis.client_kill_filter(_id=client["id"])
+    for id in ids:
+        eventually(lambda id=id: ended(app, id))  # type: ignore[misc]
+    assert {app.fetch_job(id).state for id in ids} == {"succeeded"}
+    assert redis.xlen(STREAM) == 0
+    app.close()
