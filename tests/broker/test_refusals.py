@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -47,10 +48,11 @@ def test_wrong_declarations(app: Infinitas) -> None:
 
 def test_wrong_arguments_store_nothing(app: Infinitas, redis: Redis) -> None:
     @app.task
-    def load(data: object, count: int = 1) -> None: ...
+    def load(data: Any, count: int = 1) -> None: ...
 
     not_json: list[tuple[object, ...]] = [(object(),), (float("nan"),), ({1, object()},)]
-    for args in [*not_json, ("x", "many"), (), (1, 2, 3)]:
+    wrong: list[tuple[object, ...]] = [*not_json, ("x", "many"), (), (1, 2, 3)]
+    for args in wrong:
         with pytest.raises(BadArgs):
             app.find("load").send(*args)
     with pytest.raises(PayloadTooLarge):

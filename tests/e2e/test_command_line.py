@@ -131,9 +131,15 @@ def test_redis_cli_alone_answers(busy: Processes, redis: Redis) -> None:
     text = (ROOT / "docs" / "redis-keys.md").read_text()
     commands = [line[2:] for line in text.splitlines() if line.startswith("> ")]
     assert len(commands) >= 6
-    answers = {}
+    raw = redis.connection_pool.get_connection()
+    answers: dict[str, Any] = {}
     for command in commands:
-        words = [word.strip('"') for word in command.replace("TASK", "explode").split()]
-        answers[command] = redis.execute_command(*words)  # type: ignore[no-untyped-call]
-    summary = answers['HGETALL "{infinitas:default}:task:TASK"']
+        words = [word.strip('"') for word in command.replace("TASK", "slow").split()]
+        raw.send_command(*words)
+        answers[words[0] + words[1].rpartition("}")[2]] = raw.read_response()
+    redis.connection_pool.release(raw)
+    assert answers["XLEN:stream:slow"] == 1
+    assert len(answers["XPENDING:stream:slow"]) == 1
+    summary = redis.hgetall(f"{P}task:explode")
     assert summary["last_failure_error"] == "SystemExit: not the worker, please"
+    assert summary["last_job_status"] == "failed"
