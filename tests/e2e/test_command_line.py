@@ -135,7 +135,7 @@ def test_redis_cli_alone_answers(busy: Processes, redis: Redis) -> None:
     answers: dict[str, Any] = {}
     for command in commands:
         words = [word.strip('"') for word in command.replace("TASK", "slow").split()]
-        raw.send_command(*words)
+        raw.send_command(*words)  # type: ignore[no-untyped-call]
         answers[words[0] + words[1].rpartition("}")[2]] = raw.read_response()
     redis.connection_pool.release(raw)
     assert answers["XLEN:stream:slow"] == 1
