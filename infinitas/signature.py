@@ -20,7 +20,7 @@ class Signature:
         self._task = task
         self._full = inspect.signature(function)
         hints = typing.get_type_hints(function, include_extras=True)
-        self.job_parameters = tuple(name for name in self._full.parameters if hints.get(name) is Job)
+        self.job_parameters = tuple(name for name in self._full.parameters if _wants_job(hints.get(name)))
         self._validate = self._validator(hints)
 
     def encode(self, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
@@ -108,3 +108,8 @@ class Signature:
             raise BadArgs(
                 f"The annotations of task {self._task!r} can't be checked: {error.message}"
             ) from None
+
+
+def _wants_job(hint: object) -> bool:
+    """`Job`, or `Job | None` for a function that is also called plainly."""
+    return hint is Job or Job in typing.get_args(hint)

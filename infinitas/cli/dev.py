@@ -20,6 +20,7 @@ from infinitas.core.interval import describe_ms
 from infinitas.embedded.servers import EmbeddedServers
 from infinitas.runtime.config import DEFAULT_REDIS, load_settings
 from infinitas.runtime.loop import Loop, run_loops
+from infinitas.runtime.masking import mask_url
 from infinitas.runtime.process import StopSignal, run_until_signal
 from infinitas.scheduler.process import run_scheduler
 from infinitas.worker.process import Worker
@@ -40,6 +41,8 @@ def run_dev(app: Infinitas) -> None:
             click.echo(f"Starting Redis and Postgres in {app.settings.data_dir}/ …")
             urls = stack.enter_context(EmbeddedServers(app.settings.data_dir))
             app.configure(redis_url=urls.redis, postgres_url=own.postgres_url or urls.postgres)
+        else:
+            click.echo(f"Using Redis at {mask_url(app.settings.redis_url or '')}")
         stack.callback(app.close)
         _say_where(app)
         run_until_signal(lambda stop: _run(app, stop))

@@ -1,7 +1,7 @@
 """Both servers together, and where the other commands find them while they run."""
 
+import fcntl
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class EmbeddedServers:
         except EmbeddedError:
             self._stop()
             raise
-        record = {"pid": os.getpid(), "redis": redis_url, "postgres": postgres_url}
+        record = {"redis": redis_url, "postgres": postgres_url}
         (private_folder(self._data) / _RECORD).write_text(json.dumps(record))
         return Urls(redis=redis_url, postgres=postgres_url)
 
@@ -53,7 +53,12 @@ def running_servers(data: Path) -> Urls | None:
     """The servers that another process runs on `data`, or None."""
     try:
         record = json.loads((data / _RECORD).read_text())
-        os.kill(record["pid"], 0)
-        return Urls(redis=record["redis"], postgres=record["postgres"])
+        urls = Urls(redis=record["redis"], postgres=record["postgres"])
+        with (data / "redis" / "redis.lock").open() as lock:
+            # A record may outlive its servers (kill -9); the guardian's lock does not.
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None
+    except BlockingIOError:
+        return urls
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -8,6 +8,7 @@ from redis import Redis
 
 from infinitas.broker.broker import Broker, Report, Settlement
 from infinitas.broker.connection import Connection
+from infinitas.broker.workers import leave
 from infinitas.core.codec import to_ms
 from infinitas.core.planner import Fire
 from infinitas.core.schedule import Schedule
@@ -179,3 +180,16 @@ async def test_streams_and_bells_stay_small(broker: Broker, redis: Redis) -> Non
     assert redis.xlen(f"{P}stream:t") == 0
     assert not redis.exists(f"{P}bell:t")
     assert redis.llen(f"{P}recent:t") == 10
+
+
+async def test_leaving_never_drops_consumers_that_hold_jobs(broker: Broker, redis: Redis) -> None:
+    """XGROUP DELCONSUMER would drop their pending jobs silently."""
+    connection = broker.connection
+    await broker.enqueue([("j", "t", "[[],{}]")])
+    await claimed(broker, "busy")
+    await claimed(broker, "idle")
+    for worker in ("busy", "idle"):
+        await leave(connection, worker, {"default": ["t", "never-existed"]})
+    consumers: Any = redis.xinfo_consumers(f"{P}stream:t", "workers")
+    assert [consumer["name"] for consumer in consumers] == ["busy"]
+    assert [job.id for job in await broker.held("busy", ["t"])] == ["j"]

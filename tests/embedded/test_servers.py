@@ -68,6 +68,7 @@ def test_no_server_outlives_its_parent(tmp_path: Path, number: signal.Signals) -
     holder.wait()
     holder.stdout.close()
     eventually(lambda: processes_of(tmp_path) == [])
+    assert running_servers(tmp_path) is None
     with EmbeddedServers(tmp_path) as urls:
         redis.Redis.from_url(urls.redis).ping()
 

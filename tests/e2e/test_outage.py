@@ -1,0 +1,43 @@
+"""Redis itself goes away and comes back: processes wait, say so once, and lose nothing."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from redis import Redis
+
+from infinitas.embedded.redis import start_redis
+from tests.e2e import jobs
+from tests.support import Processes, eventually
+
+P = "{infinitas:default}:"
+
+
+def test_redis_is_restarted_under_running_processes(tmp_path: Path) -> None:
+    data = Path(tempfile.mkdtemp(prefix="infinitas-outage-"))
+    server, url = start_redis(data)
+    processes = Processes(tmp_path, {"INFINITAS_REDIS_URL": url})
+    app = jobs.app.configure(redis_url=url)
+    redis = Redis.from_url(url, decode_responses=True)
+    try:
+        processes.start("scheduler")
+        processes.start("worker", "tests.e2e.jobs:app")
+        eventually(lambda: app.fetch_task("tick").last_success if redis.exists(f"{P}tasks") else None)
+        server.stop()
+        eventually(lambda: processes.logs().count("Trying again") >= 4)
+        server, _ = start_redis(data)
+        redis.close()
+        before = app.fetch_task("tick").last_success
+        eventually(lambda: app.fetch_task("tick").last_success != before)
+        job = app.find("noop").send()
+        eventually(lambda: app.fetch_job(job).ended)
+        eventually(lambda: "back to work" in processes.logs())
+        said = [line for line in processes.logs().splitlines() if "ticker default" in line]
+        assert len([line for line in said if "Trying again" in line]) == 1, said
+        assert "Traceback" not in processes.logs()
+    finally:
+        processes.kill_all()
+        app.close()
+        redis.close()
+        server.stop()
+        shutil.rmtree(data, ignore_errors=True)

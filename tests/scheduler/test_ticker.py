@@ -1,0 +1,70 @@
+"""The ticker, pass by pass, on a real Redis."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from infinitas.broker.broker import Broker
+from infinitas.broker.connection import Connection
+from infinitas.core.schedule import Schedule
+from infinitas.core.task import TaskDefinition
+from infinitas.embedded.servers import Urls
+from infinitas.scheduler.ticker import STANDBY_WAIT, Ticker
+
+P = "{infinitas:default}:"
+
+
+@pytest.fixture
+async def broker(servers: Urls, redis: Redis) -> AsyncIterator[Broker]:
+    connection = Connection(servers.redis, "test")
+    broker = Broker(connection, "default")
+    await broker.declare([TaskDefinition(name="t")], [], await broker.now())
+    yield broker
+    await connection.close()
+
+
+async def test_whoever_lost_a_slot_stands_by(broker: Broker, redis: Redis) -> None:
+    """The second scheduler leaves fresh slots to the first, and takes what the first leaves lying."""
+    first, second = Ticker(broker), Ticker(broker)
+    schedule = Schedule(key="k", task="t", every_ms=60_000)
+    now = await broker.now()
+    await broker.schedule(schedule, now)
+    due = await broker.due(10)
+    await first._fire(due)
+    await second._fire(due)
+    assert redis.xlen(f"{P}stream:t") == 1
+    assert (first._standby, second._standby) == (False, True)
+
+    slot = await broker.now()
+    await broker.schedule(Schedule(key="fresh", task="t", every_ms=60_000), slot)
+    await second.run_once()
+    assert redis.xlen(f"{P}stream:t") == 1, "it only waited"
+    assert await broker.now() - slot >= STANDBY_WAIT
+    await second.run_once()
+    assert redis.xlen(f"{P}stream:t") == 2
+    assert not second._standby
+
+
+async def test_after_an_outage_the_newest_slot_runs_and_the_rest_is_recorded(
+    broker: Broker, redis: Redis
+) -> None:
+    now = await broker.now()
+    anchor = now - timedelta(hours=2)
+    anchor_ms = round(anchor.timestamp() * 1000)
+    schedule = Schedule(key="k", task="t", every_ms=60_000, anchor_ms=anchor_ms)
+    await broker.schedule(schedule, anchor + timedelta(minutes=1))
+    await Ticker(broker).run_once()
+    entries: Any = redis.xrange(f"{P}events")
+    events = [fields for _, fields in entries]
+    missed = [fields for fields in events if fields["type"] == "job.missed"]
+    created = [fields for fields in events if fields["type"] == "job.created"]
+    assert len(created) == 1
+    assert len(missed) == 119
+    assert {fields["reason"] for fields in missed} == {"catch_up"}
+    assert int(created[0]["due"]) > int(missed[-1]["due"])
+    following = redis.zscore(f"{P}due", "k")
+    assert following is not None
+    assert following > now.timestamp() * 1000
