@@ -2,6 +2,7 @@
 
 import inspect
 import typing
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -47,28 +48,21 @@ class Signature:
         """Add the Job wherever the function wants one."""
         if not self.job_parameters:
             return args, kwargs
-        rest = iter(args)
-        positional: list[Any] = []
-        named = dict(kwargs)
+        rest, positional, named = deque(args), list[Any](), dict(kwargs)
+        by_name = False
         for name, parameter in self._full.parameters.items():
-            is_job = name in self.job_parameters
             if parameter.kind is parameter.VAR_POSITIONAL:
                 positional.extend(rest)
-            elif parameter.kind is parameter.KEYWORD_ONLY or name in named:
-                if is_job:
+            elif name in self.job_parameters:
+                if by_name or parameter.kind is parameter.KEYWORD_ONLY:
                     named[name] = job
-            elif parameter.kind is not parameter.VAR_KEYWORD:
-                if is_job:
+                else:
                     positional.append(job)
-                    continue
-                try:
-                    positional.append(next(rest))
-                except StopIteration:
-                    # Defaults take over from here, so a later Job must go by name.
-                    for later in self.job_parameters:
-                        if later not in list(self._full.parameters)[: len(positional)]:
-                            named[later] = job
-                    break
+            elif rest and not by_name and name not in named:
+                positional.append(rest.popleft())
+            else:
+                # Given by name, or left to its default: so must be what comes after it.
+                by_name = True
         return tuple(positional), named
 
     def _check(
