@@ -53,6 +53,7 @@ class Signature:
         for name, parameter in self._full.parameters.items():
             if parameter.kind is parameter.VAR_POSITIONAL:
                 positional.extend(rest)
+                rest.clear()
             elif name in self.job_parameters:
                 if by_name or parameter.kind is parameter.KEYWORD_ONLY:
                     named[name] = job

@@ -1,0 +1,83 @@
+"""The intake, pass by pass: fair when light, batched when heavy, and a lost reply loses no job."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+from redis import Redis
+
+from infinitas import ServerUnreachable
+from infinitas.broker.broker import Broker, ClaimedJob
+from infinitas.broker.connection import Connection
+from infinitas.core.task import TaskDefinition
+from infinitas.embedded.servers import Urls
+from infinitas.worker.intake import Intake
+from infinitas.worker.slots import Slots
+
+
+class LossyBroker(Broker):
+    """The real broker, with a switch: the next claim is applied, but its reply is lost."""
+
+    lose_reply = False
+
+    async def claim(
+        self, worker: str, tasks: Sequence[str], limit: int, start: int
+    ) -> tuple[bool, list[ClaimedJob]]:
+        reply = await super().claim(worker, tasks, limit, start)
+        if self.lose_reply:
+            self.lose_reply = False
+            raise ServerUnreachable("the reply was lost")
+        return reply
+
+
+@pytest.fixture
+async def broker(servers: Urls, redis: Redis) -> AsyncIterator[LossyBroker]:
+    connection = Connection(servers.redis, "test")
+    broker = LossyBroker(connection, "default")
+    await broker.declare([TaskDefinition(name="t")], [], await broker.now())
+    yield broker
+    await connection.close()
+
+
+def intake(broker: Broker, slots: Slots, started: list[str]) -> Intake:
+    def start(job: ClaimedJob) -> bool:
+        if job.id in started:
+            return False
+        started.append(job.id)
+        return True
+
+    return Intake(broker, "w", ["t"], slots, start)
+
+
+async def send(broker: Broker, count: int) -> None:
+    await broker.enqueue([(f"j{i:03}", "t", "[[],{}]") for i in range(count)])
+
+
+async def test_claims_double_while_the_backlog_lasts_and_stay_within_the_slots(broker: LossyBroker) -> None:
+    await send(broker, 30)
+    slots, started = Slots(20), list[str]()
+    taker = intake(broker, slots, started)
+    counts = []
+    while slots.busy < 20:
+        await taker.run_once()
+        counts.append(len(started))
+    assert counts == [1, 3, 7, 15, 20]
+    await slots.give_back(20)
+    await taker.run_once()
+    assert len(started) > 20
+
+
+async def test_a_claim_whose_reply_was_lost_loses_no_job_and_no_slot(broker: LossyBroker) -> None:
+    await send(broker, 1)
+    slots, started = Slots(5), list[str]()
+    taker = intake(broker, slots, started)
+    broker.lose_reply = True
+    with pytest.raises(ServerUnreachable):
+        await taker.run_once()
+    assert (started, slots.busy) == ([], 0)
+    await taker.run_once()
+    assert (started, slots.busy) == (["j000"], 1)
+    broker.lose_reply = True
+    with pytest.raises(ServerUnreachable):
+        await taker.run_once()
+    await taker.run_once()
+    assert (started, slots.busy) == (["j000"], 1), "what runs here already is not run twice"
