@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.workers import beat
-from infinitas.runtime.loop import Loop
+from infinitas.runtime.loop import Loop, run_loops
 
 BEATS_PER_LEASE = 4
 
@@ -30,7 +30,7 @@ class Beat:
         self._lease_s = lease_s
         self._connection: Connection | None = None
         self._loop = asyncio.new_event_loop()
-        self._task: asyncio.Task[None] | None = None
+        self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._live, name="infinitas-beat", daemon=True)
 
     def start(self) -> None:
@@ -38,7 +38,7 @@ class Beat:
 
     def stop(self) -> None:
         """End the thread and wait for it."""
-        self._loop.call_soon_threadsafe(self._cancel)
+        self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(timeout=5)
 
     async def run_once(self) -> None:
@@ -54,14 +54,7 @@ class Beat:
 
     async def _main(self) -> None:
         self._connection = Connection(self._redis_url, "beat")
-        self._task = asyncio.ensure_future(Loop("beat", self.run_once).run())
         try:
-            await self._task
-        except asyncio.CancelledError:
-            pass
+            await run_loops([Loop("beat", self.run_once)], self._stop)
         finally:
             await self._connection.close()
-
-    def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()

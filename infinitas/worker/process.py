@@ -18,7 +18,7 @@ from infinitas.core.codec import to_ms
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.runtime.config import DEFAULT_REDIS
 from infinitas.runtime.logging import get_logger
-from infinitas.runtime.loop import Loop, run_loops
+from infinitas.runtime.loop import Loop, cancel_all, run_loops
 from infinitas.runtime.process import StopSignal
 from infinitas.worker.beat import Beat
 from infinitas.worker.executor import Executor, JobLogHandler
@@ -101,7 +101,7 @@ class Worker:
             await self._drain(stop)
             await self._say_last_words(outbox)
         finally:
-            sending.cancel()
+            await cancel_all([sending])
             beat.stop()
             self._executor.close()
         await self._leave()
