@@ -72,7 +72,7 @@ async def finished(app: Infinitas, id: str) -> JobInfo:
 
     async def ended() -> JobInfo | None:
         job = await app.afetch_job(id)
-        return job if job.ended and job.state != "retrying" else None
+        return job if job.ended else None
 
     return await aeventually(ended)
 

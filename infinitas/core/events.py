@@ -116,9 +116,12 @@ def _fold_job(batch: Batch, event: Event, what: str) -> None:
         batch.jobs[job] = row
     row.version = event.version
     row.state = {"created": "queued", "released": "queued"}.get(what, what)
-    for name in ("schedule", "args", "reason", "worker", "error", "result"):
+    for name in ("schedule", "args", "worker"):
         if value := get(name):
             setattr(row, name, value)
+    # These speak of the last event alone: a retry that succeeds leaves no error behind.
+    for name in ("reason", "error", "result"):
+        setattr(row, name, get(name) or None)
     if what == "created":
         row.created_ms = event.at_ms
     if started := get("started"):

@@ -70,6 +70,7 @@ async def test_a_life_is_the_same_however_it_is_cut_into_batches(
     assert job.result == '{"a":"\\u0000"}'
     assert [line.text for line in job.log] == ["a\\0b"]
     assert job.duration_ms == 2
+    assert (job.error, job.reason) == (None, None), "the first attempt's error is the attempt's"
     attempts = await row(archive, "SELECT array_agg((attempt, outcome, error)::text) FROM infinitas_attempts")
     assert sorted(attempts[0]) == ["(1,failed,first)", "(2,succeeded,)"]
     last, success, failure = await reader.task_summary("t")

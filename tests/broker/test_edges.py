@@ -122,11 +122,13 @@ async def test_a_retry_waits_and_is_promoted(broker: Broker, redis: Redis) -> No
     verdict = Verdict(state=State.RETRYING, reason=Reason.ERROR, error="e", delay_ms=1)
     assert await broker.settle("w1", [Settlement(job="j", attempt=1, verdict=verdict)], 60) == ["ok"]
     assert redis.xlen(f"{P}wake") == 1
+    assert redis.hmget(f"{P}job:j", "state", "error", "ended") == ["retrying", "e", None]
     promoted = 0
     while not promoted:
         promoted = (await broker.promote(10)).count
     assert [job.attempt for job in await claimed(broker)] == [2]
     assert redis.zcard(f"{P}later") == 0
+    assert redis.hmget(f"{P}job:j", "state", "error", "reason") == ["running", None, None]
 
 
 async def test_a_slot_fires_once_however_often_it_is_fired(broker: Broker, redis: Redis) -> None:

@@ -46,7 +46,8 @@ def test_a_task_reaches_only_a_worker_that_knows_it(
 ) -> None:
     processes.start("worker", "tests.e2e.jobs:app")
     eventually(lambda: idle_workers(redis) == 1)
-    (only_a,) = eventually(lambda: redis.zrange("infinitas:workers", 0, -1))
+    first: Any = eventually(lambda: redis.zrange("infinitas:workers", 0, -1))
+    (only_a,) = first
     processes.start("worker", "tests.e2e.only_b:app")
     eventually(lambda: idle_workers(redis) == 2)
     app = use(only_b.app, servers)

@@ -7,14 +7,14 @@ FROM incoming_jobs
 ON CONFLICT (id, due_at) DO UPDATE SET
     version = excluded.version,
     state = excluded.state,
-    reason = coalesce(excluded.reason, job.reason),
+    reason = excluded.reason,
     attempt = coalesce(excluded.attempt, job.attempt),
     schedule = coalesce(excluded.schedule, job.schedule),
     args = coalesce(excluded.args, job.args),
     worker = coalesce(excluded.worker, job.worker),
-    error = coalesce(excluded.error, job.error),
-    result = coalesce(excluded.result, job.result),
+    error = excluded.error,
+    result = excluded.result,
     created_at = coalesce(excluded.created_at, job.created_at),
     started_at = coalesce(excluded.started_at, job.started_at),
-    ended_at = coalesce(excluded.ended_at, job.ended_at)
+    ended_at = excluded.ended_at
 WHERE excluded.version > job.version;

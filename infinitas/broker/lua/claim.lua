@@ -30,6 +30,7 @@ local function take(entry, task)
   end
   local attempt = redis.call('HINCRBY', hash, 'attempt', 1)
   redis.call('HSET', hash, 'state', 'running', 'worker', worker, 'started', now)
+  redis.call('HDEL', hash, 'reason', 'error', 'progress', 'step')
   redis.call('HSET', key('task', task), 'last_job', id, 'last_job_date', now,
     'last_job_status', 'running')
   emit('job.running', 'job', id, 'task', task, 'due', job[5], 'attempt', attempt,

@@ -18,10 +18,12 @@ local function apply(outcome, hash, job)
   local reason, failure, result = outcome.reason or '', outcome.error or '', outcome.result or ''
   leave_stream(id, task, job[4])
   redis.call('HSET', hash, 'state', outcome.state, 'reason', reason, 'error', failure,
-    'result', result, 'ended', now)
+    'result', result)
   if outcome.state == 'retrying' then
+    redis.call('HSET', hash, 'ready', now + outcome.delay)
     add_timed(later, id, now + outcome.delay)
   else
+    redis.call('HSET', hash, 'ended', now)
     summarise(task, id, outcome.state, reason, failure, started)
     finish(id, hash)
   end
