@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import orjson
 from pydantic import PydanticUserError, ValidationError, validate_call
+from pydantic_core import from_json
 
 from infinitas.core.codec import encode_payload
 from infinitas.core.errors import BadArgs
@@ -37,7 +37,8 @@ class Signature:
     def decode(self, text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Stored arguments, as the processor's annotations want them. Raises BadArgs."""
         try:
-            args, kwargs = orjson.loads(text)
+            # Exact also beyond 64 bits, where orjson would read a float.
+            args, kwargs = from_json(text)
         except (ValueError, TypeError):
             raise BadArgs(f"The stored arguments of task {self._task!r} are not [args, kwargs].") from None
         return self._check(args, kwargs)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import click
-import orjson
+from pydantic_core import from_json
 
 from infinitas.app import encode_plain
 from infinitas.cli.context import ask, load_app, output_option
@@ -141,8 +141,8 @@ def run_task(ctx: click.Context, name: str, args: str | None, output: str | None
 def _encode(ctx: click.Context, name: str, args: str | None) -> str:
     """Checked against the annotations where the app is named with -A, else only as JSON."""
     try:
-        given = orjson.loads(args) if args else []
-    except orjson.JSONDecodeError as error:
+        given = from_json(args) if args else []
+    except ValueError as error:
         raise BadArgs(f"The arguments are not JSON: {error}.") from None
     if not isinstance(given, (list, dict)):
         raise BadArgs("The arguments are a JSON list, or an object of named arguments.")

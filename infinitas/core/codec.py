@@ -5,8 +5,7 @@ Records hold aware UTC datetimes; milliseconds since 1970 exist only on the wire
 
 from datetime import UTC, datetime, timedelta
 
-import orjson
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from infinitas.core.errors import BadArgs, PayloadTooLarge
 
@@ -50,7 +49,7 @@ def encode_payload(value: object, what: str) -> str:
     try:
         data = to_json(value, inf_nan_mode="constants")
         if b"NaN" in data or b"Infinity" in data:
-            orjson.loads(data)
+            from_json(data, allow_inf_nan=False)
         text = data.decode()
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise BadArgs(f"The {what} can't be written as JSON: {str(error)[:200]}") from None

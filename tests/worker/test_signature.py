@@ -66,13 +66,13 @@ async def test_rich_types_survive_the_journey(app: Infinitas) -> None:
     seen: list[Any] = []
 
     @app.task
-    def take(order: Order, due: datetime, tags: set[str]) -> None:
-        seen.append((order, due, tags))
+    def take(order: Order, due: datetime, tags: set[str], big: int) -> None:
+        seen.append((order, due, tags, big))
 
     order, due = Order(id=UUID(int=7), total=1.5), datetime(2026, 3, 29, 2, 30, tzinfo=UTC)
     async with running(app):
-        await finished(app, await take.asend(order, due, {"a", "b"}))
-    assert seen == [(order, due, {"a", "b"})]
+        await finished(app, await take.asend(order, due, {"a", "b"}, 2**70 + 1))
+    assert seen == [(order, due, {"a", "b"}, 2**70 + 1)]
 
 
 async def test_stored_arguments_that_no_longer_fit_fail_the_job(app: Infinitas) -> None:
