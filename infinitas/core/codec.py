@@ -10,6 +10,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from infinitas.core.errors import BadArgs, PayloadTooLarge
 
 MAX_PAYLOAD_BYTES = 256 * 1024
+MAYBE_TOO_DEEP = 150
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -48,7 +49,8 @@ def encode_payload(value: object, what: str) -> str:
     """
     try:
         data = to_json(value, inf_nan_mode="constants")
-        if b"NaN" in data or b"Infinity" in data:
+        if b"NaN" in data or b"Infinity" in data or data.count(b"[") + data.count(b"{") > MAYBE_TOO_DEEP:
+            # What is written must be readable: no NaN, and no more levels than the reader allows.
             from_json(data, allow_inf_nan=False)
         text = data.decode()
     except (PydanticSerializationError, ValueError, RecursionError) as error:

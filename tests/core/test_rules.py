@@ -45,7 +45,18 @@ def test_milliseconds_survive_a_round_trip() -> None:
     assert from_ms(to_ms(NOW)) == NOW
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), [float("inf")], {1: object()}, b"\xff"])
+def nested(depth: int) -> object:
+    value: object = 0
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [object(), float("nan"), [float("inf")], {1: object()}, b"\xff", nested(220), nested(100_000)],
+    ids=lambda value: type(value).__name__,
+)
 def test_what_has_no_json_form_is_refused(value: object) -> None:
     with pytest.raises(BadArgs):
         encode_payload(value, "result")
