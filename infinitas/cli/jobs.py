@@ -42,7 +42,7 @@ def list_jobs(
         for job in jobs
     ]
     headings = ("STATE", "WHEN", "TOOK", "TRY", "TASK", "JOB", "ERROR")
-    print_rows(headings, rows, "No jobs. Send one: infinitas task run NAME")
+    print_rows(headings, rows, "No jobs. Send one: infinitas task run NAME", ("TRY", "ERROR", "TOOK"))
 
 
 @job_group.command("show")

@@ -22,14 +22,20 @@ _STYLES = {
 }
 _BARS = "▁▂▃▄▅▆▇"
 STRIP = 10
+GAP = 2
 
 
 def print_json(value: object) -> None:
     click.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False))
 
 
-def print_rows(headings: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
-    """A table on a terminal; else one line a row, cells separated by tabs."""
+def print_rows(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], empty: str, expendable: Sequence[str] = ()
+) -> None:
+    """A table on a terminal; else one line a row, cells separated by tabs.
+
+    On a narrow terminal whole columns give way, the first of `expendable` first.
+    """
     if not sys.stdout.isatty():
         for row in [headings, *rows] if rows else []:
             click.echo("\t".join(row))
@@ -41,12 +47,26 @@ def print_rows(headings: Sequence[str], rows: Sequence[Sequence[str]], empty: st
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for heading in headings:
-        table.add_column(heading, no_wrap=heading != "ERROR", overflow="ellipsis")
+    console = Console(highlight=False)
+    shown = _columns_that_fit(headings, rows, expendable, console.width)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
+    for column in shown:
+        table.add_column(headings[column], no_wrap=True, overflow="ellipsis")
     for row in rows:
-        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-    Console(highlight=False).print(table)
+        table.add_row(*(Text(row[column], style=_STYLES.get(row[column], "")) for column in shown))
+    console.print(table)
+
+
+def _columns_that_fit(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], expendable: Sequence[str], width: int
+) -> list[int]:
+    widths = [max(len(row[i]) for row in [headings, *rows]) + GAP for i in range(len(headings))]
+    shown = list(range(len(headings)))
+    for heading in expendable:
+        if sum(widths[i] for i in shown) - GAP <= width:
+            break
+        shown.remove(headings.index(heading))
+    return shown
 
 
 def print_facts(facts: Sequence[tuple[str, str]]) -> None:

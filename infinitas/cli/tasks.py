@@ -13,18 +13,20 @@ from infinitas.core.errors import BadArgs
 from infinitas.core.records import TaskInfo
 
 HEADINGS = (
+    "TASK",
     "NEXT",
     "LEFT",
     "LAST",
     "RESULT",
-    "LAST SUCCESS",
-    "LAST FAILURE",
+    "SUCCESS",
+    "FAILURE",
     "STREAK",
     "LAST 10",
-    "TASK",
     "SCHEDULE",
     "NOTE",
 )
+
+EXPENDABLE = ("SCHEDULE", "NEXT", "LAST", "STREAK", "NOTE")
 
 
 @click.group("task", help="Tasks: list, show, run now, preview.")
@@ -42,7 +44,7 @@ def list_tasks(ctx: click.Context, output: str | None) -> None:
         return
     at = now()
     empty = "No tasks yet. Start a worker: infinitas worker workers.demo:app"
-    print_rows(HEADINGS, [_row(task, at) for task in tasks], empty)
+    print_rows(HEADINGS, [_row(task, at) for task in tasks], empty, EXPENDABLE)
 
 
 def _urgency(task: TaskInfo) -> tuple[bool, bool, datetime, str]:
@@ -54,6 +56,7 @@ def _row(task: TaskInfo, at: datetime) -> tuple[str, ...]:
     last = task.last_job
     outcomes = [(outcome.state, outcome.duration_ms) for outcome in task.recent]
     return (
+        task.name,
         moment(task.next_slot) or "–",
         relative(task.next_slot, at) or "–",
         relative(last.date, at) if last else "never",
@@ -62,7 +65,6 @@ def _row(task: TaskInfo, at: datetime) -> tuple[str, ...]:
         relative(task.last_failure.date, at) if task.last_failure else "–",
         streak(task.streak),
         strip(outcomes),
-        task.name,
         ", ".join(schedule.words for schedule in task.schedules[:2]) or "–",
         note(task),
     )

@@ -47,8 +47,8 @@ def test_everything_at_a_glance(busy: Processes) -> None:
     assert tasks["slow"]["running"] == 1
 
     lines = busy.run("task", "ls").stdout.splitlines()
-    assert lines[0].split("\t")[:4] == ["NEXT", "LEFT", "LAST", "RESULT"]
-    assert "explode" in lines[1], "what fails comes first"
+    assert lines[0].split("\t")[:5] == ["TASK", "NEXT", "LEFT", "LAST", "RESULT"]
+    assert lines[1].startswith("explode"), "what fails comes first"
 
     shown = busy.run("task", "show", "tick").stdout
     assert "every 1s" in shown
