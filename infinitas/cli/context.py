@@ -16,7 +16,6 @@ from infinitas.core.errors import (
     ConfigError,
     ServerUnreachable,
     UnknownJob,
-    UnknownSchedule,
     UnknownTask,
     UnsafeBroker,
 )
@@ -29,7 +28,6 @@ EXIT_CODES = {
     BadApp.code: USAGE,
     UnknownTask.code: NOT_FOUND,
     UnknownJob.code: NOT_FOUND,
-    UnknownSchedule.code: NOT_FOUND,
     ServerUnreachable.code: UNREACHABLE,
     UnsafeBroker.code: ERROR,
 }

@@ -7,7 +7,7 @@ InfinitasError
 ├── UnsafeBroker         unsafe_broker      Redis may evict keys, so jobs could vanish
 ├── EmbeddedError        embedded_failed    an embedded server can't be had or does not start
 ├── Refused              (one code each)    what was asked is refused, and nothing was stored
-│   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule
+│   ├── BadName · DuplicateTask · UnknownTask · UnknownJob
 │   └── BadSchedule · BadArgs · PayloadTooLarge
 └── JobEnded             (one code each)    the job is over, so this call came too late
     └── JobDone · JobFailed · JobTimedOut · JobCancelled · JobLost
@@ -60,10 +60,6 @@ class UnknownTask(Refused):
 
 class UnknownJob(Refused):
     code = "unknown_job"
-
-
-class UnknownSchedule(Refused):
-    code = "unknown_schedule"
 
 
 class BadSchedule(Refused):
