@@ -2,6 +2,8 @@
 
 from infinitas.app import Infinitas
 from infinitas.core.errors import (
+    AlreadyEnded,
+    AlreadySucceeded,
     BadArgs,
     BadName,
     BadSchedule,
@@ -13,23 +15,35 @@ from infinitas.core.errors import (
     JobEnded,
     JobFailed,
     JobLost,
+    JobSkipped,
     JobTimedOut,
+    KeyTaken,
+    NotEnded,
+    NotInTime,
     PayloadTooLarge,
+    Retry,
     ServerUnreachable,
     UnknownJob,
     UnknownTask,
 )
 from infinitas.core.interval import every
-from infinitas.core.records import JobInfo, JobSummary, LogLine, TaskInfo, WorkerInfo
+from infinitas.core.records import AttemptInfo, JobInfo, JobSummary, LogLine, TaskInfo, WorkerInfo
+from infinitas.core.verdict import Verdict
+from infinitas.handle import Handle
 from infinitas.job import Job
+from infinitas.plugin import Plugin
 from infinitas.task import Task
 
 __all__ = [
+    "AlreadyEnded",
+    "AlreadySucceeded",
+    "AttemptInfo",
     "BadArgs",
     "BadName",
     "BadSchedule",
     "ConfigError",
     "DuplicateTask",
+    "Handle",
     "Infinitas",
     "InfinitasError",
     "Job",
@@ -39,15 +53,22 @@ __all__ = [
     "JobFailed",
     "JobInfo",
     "JobLost",
+    "JobSkipped",
     "JobSummary",
     "JobTimedOut",
+    "KeyTaken",
     "LogLine",
+    "NotEnded",
+    "NotInTime",
     "PayloadTooLarge",
+    "Plugin",
+    "Retry",
     "ServerUnreachable",
     "Task",
     "TaskInfo",
     "UnknownJob",
     "UnknownTask",
+    "Verdict",
     "WorkerInfo",
     "every",
 ]

@@ -1,26 +1,32 @@
 """The app: collects tasks, sends jobs, schedules and looks things up."""
 
-from collections.abc import Callable, Mapping, Sequence
+import importlib
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 
 from infinitas.bridge import Bridge
-from infinitas.client import Client
-from infinitas.core.codec import encode_payload
-from infinitas.core.errors import BadArgs, ConfigError, DuplicateTask, UnknownTask
+from infinitas.broker.messages import NewJob
+from infinitas.client import Client, fresh_id
+from infinitas.core.errors import ConfigError, DuplicateTask, UnknownTask
 from infinitas.core.interval import Every
 from infinitas.core.names import check_name
 from infinitas.core.records import JobInfo, TaskInfo
 from infinitas.core.schedule import EMPTY_ARGS, make_schedule
 from infinitas.core.task import TaskDefinition
-from infinitas.embedded.servers import running_servers
+from infinitas.handle import Handle
 from infinitas.job import Job
+from infinitas.plugin import Plugin, Plugins
 from infinitas.runtime.config import DEFAULT_REDIS, Settings, load_settings
-from infinitas.task import Task
+from infinitas.servers import fill_urls
+from infinitas.signature import encode_plain
+from infinitas.task import SendOptions, Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
-AnyTask = Task[..., ..., Any]
+AnyTask = Task[..., ..., Any, Any]
+Async = Coroutine[Any, Any, R]
 
 
 class Infinitas:
@@ -30,6 +36,7 @@ class Infinitas:
         redis_url: e.g. `redis://localhost:6379/0`.
         postgres_url: e.g. `postgresql://user@host/name`; without one there is no archive.
         queue: the queue of tasks that name none.
+        plugins: see `infinitas.Plugin`; those of the entry-point group `infinitas.plugins` come too.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -41,10 +48,12 @@ class Infinitas:
         redis_url: str | None = None,
         postgres_url: str | None = None,
         queue: str = "default",
+        plugins: Iterable[Plugin] = (),
     ) -> None:
         self.queue = check_name(queue, "queue")
         self.tasks: dict[str, AnyTask] = {}
         self.bridge = Bridge()
+        self.plugins = Plugins(plugins)
         self._arguments: dict[str, object] = {"redis_url": redis_url, "postgres_url": postgres_url}
         self._settings: Settings | None = None
         self._client: tuple[int, Client] | None = None
@@ -65,9 +74,15 @@ class Infinitas:
         return self
 
     @overload
-    def task(self, function: Callable[Concatenate[Job, P], R], /) -> Task[Concatenate[Job, P], P, R]: ...
+    def task(
+        self, function: Callable[Concatenate[Job, P], Async[R]], /
+    ) -> Task[Concatenate[Job, P], P, Async[R], R]: ...
     @overload
-    def task(self, function: Callable[P, R], /) -> Task[P, P, R]: ...
+    def task(self, function: Callable[P, Async[R]], /) -> Task[P, P, Async[R], R]: ...
+    @overload
+    def task(self, function: Callable[Concatenate[Job, P], R], /) -> Task[Concatenate[Job, P], P, R, R]: ...
+    @overload
+    def task(self, function: Callable[P, R], /) -> Task[P, P, R, R]: ...
     @overload
     def task(
         self,
@@ -77,18 +92,32 @@ class Infinitas:
         timezone: str = "UTC",
         args: Sequence[object] = (),
         kwargs: Mapping[str, object] | None = None,
+        queue: str | None = None,
         timeout: float | None = None,
+        soft_timeout: float | None = None,
+        runner: Literal["auto", "process"] = "auto",
         retries: int = 0,
         retry_delay: float = 1.0,
-        queue: str | None = None,
+        backoff: Literal["exponential", "fixed"] = "exponential",
+        give_up_after: float | None = None,
+        retry_on: Sequence[type[BaseException]] = (BaseException,),
+        never_retry_on: Sequence[type[BaseException]] = (),
+        on_lost: Literal["retry", "fail"] = "retry",
+        no_processor: Literal["fail", "wait"] = "fail",
+        max_running: int | None = None,
+        rate: str | None = None,
+        expires: float | None = None,
+        priority: int = 0,
+        result_ttl: float | None = None,
+        capture_print: bool = False,
     ) -> "_Decorator": ...
 
     def task(self, *functions: Any, **options: Any) -> Any:
         """Make a function a task: `@app.task` or `@app.task(schedule="*/15 * * * *", timeout=60)`.
 
         Options: `name` (default: the function's), `schedule` (cron text or `every(...)`),
-        `timezone` of a cron schedule (IANA name), `args` and `kwargs` for the schedule's jobs,
-        `timeout` in seconds, `retries`, `retry_delay` in seconds (doubles each time), `queue`.
+        `timezone` of a cron schedule (IANA name), `args` and `kwargs` for the schedule's jobs;
+        `retry_on` and `never_retry_on` are exception classes; the others: `TaskDefinition`.
 
         Raises:
             DuplicateTask: the app has a task of that name.
@@ -161,6 +190,60 @@ class Infinitas:
         """`fetch_job` for async code."""
         return await self.bridge.join(self._fetch_job(id))
 
+    def cancel(self, id: str, reason: str = "") -> JobInfo:
+        """Cancel a job: one that waits at once, one that runs as soon as its worker hears of it.
+
+        Returns the job as it is now. A job that succeeds before it is reached stays a success.
+
+        Raises:
+            UnknownJob: Redis has no such job. AlreadyEnded: it has ended.
+        """
+        return self.bridge.wait(self._cancel(id, reason))
+
+    async def acancel(self, id: str, reason: str = "") -> JobInfo:
+        """`cancel` for async code."""
+        return await self.bridge.join(self._cancel(id, reason))
+
+    def retry(self, id: str) -> JobInfo:
+        """Give a failed, cancelled or skipped job a fresh set of tries. It stays the same job.
+
+        Raises:
+            UnknownJob: neither Redis nor the archive has it. NotEnded: it still lives.
+            AlreadySucceeded: `rerun` makes a new job. KeyTaken: another job has its key now.
+        """
+        return self.bridge.wait(self._retry(id))
+
+    async def aretry(self, id: str) -> JobInfo:
+        """`retry` for async code."""
+        return await self.bridge.join(self._retry(id))
+
+    def rerun(self, id: str) -> Handle[Any]:
+        """Send a new job with the arguments and headers of an old one. Raises UnknownJob."""
+        return Handle(self, self.bridge.wait(self._rerun(id)))
+
+    async def arerun(self, id: str) -> Handle[Any]:
+        """`rerun` for async code."""
+        return Handle(self, await self.bridge.join(self._rerun(id)))
+
+    def wait_for_end(self, id: str, timeout: float | None = None) -> JobInfo:
+        """Wait until a job has ended, from sync code. Raises NotInTime, UnknownJob."""
+        return self.bridge.wait(self._wait_for_end(id, timeout))
+
+    async def await_end(self, id: str, timeout: float | None = None) -> JobInfo:
+        """`wait_for_end` for async code."""
+        return await self.bridge.join(self._wait_for_end(id, timeout))
+
+    def embedded(self, *, worker: bool = True) -> AbstractAsyncContextManager[None]:
+        """Run scheduler, worker and archiver inside this program, until the block ends.
+
+        Safe in any number of processes at once; installs no signal handlers. The archiver runs
+        where a Postgres is configured.
+        """
+        # The one import upwards: what stands above the app is built of it.
+        everything = importlib.import_module("infinitas.everything")
+        running: AbstractAsyncContextManager[None] = everything.running(self, worker=worker)
+        return running
+
     def close(self) -> None:
         """Close the client's connections. They open again when next needed."""
         if self._client is not None and self._client[0] == self.bridge.pid:
@@ -168,9 +251,27 @@ class Infinitas:
         self._client = None
         self.bridge.stop()
 
-    async def deliver(self, task: AnyTask, args: Sequence[str]) -> list[str]:
-        """Enqueue jobs with checked arguments; runs in the bridge's loop."""
-        return await self._open().send(task.definition, args)
+    async def deliver(self, task: TaskDefinition, args: Sequence[str], options: SendOptions) -> list[str]:
+        """Enqueue a job for each of `args`, checked JSON text; runs in the bridge's loop. Returns ids."""
+        jobs = []
+        for text in args:
+            headers = dict(options.headers)
+            self.plugins.call("before_send", task, headers)
+            jobs.append(
+                NewJob(
+                    id=fresh_id(),
+                    task=task.name,
+                    args=text,
+                    headers=headers,
+                    key=options.key,
+                    due=options.at,
+                    expires_s=options.expires,
+                )
+            )
+        await self._open().send(task, jobs)
+        for job in jobs:
+            self.plugins.call("after_send", task, job.id)
+        return [job.id for job in jobs]
 
     def find(self, name: str) -> AnyTask:
         """A task of this app. Raises UnknownTask."""
@@ -187,12 +288,13 @@ class Infinitas:
         timezone = options.pop("timezone", "UTC")
         args, kwargs = options.pop("args", ()), options.pop("kwargs", None) or {}
         options["queue"] = check_name(options.get("queue") or self.queue, "queue")
+        retries = {n: options.pop(n) for n in ("retry_on", "never_retry_on") if n in options}
         doc = (function.__doc__ or "").strip().partition("\n")[0]
         try:
             definition = TaskDefinition(name=name, doc=doc, **options)
         except TypeError as error:
             raise ConfigError(f"@app.task on {name!r}: {error}.") from None
-        task: AnyTask = Task(self, function, definition, None)
+        task: AnyTask = Task(self, function, definition, None, **retries)
         if rule is not None:
             task.schedule = make_schedule(
                 rule,
@@ -203,6 +305,7 @@ class Infinitas:
                 now=datetime.now(UTC),
             )
         self.tasks[name] = task
+        self.plugins.call("on_declare", definition)
         return task
 
     def _encode(
@@ -250,11 +353,23 @@ class Infinitas:
     async def _fetch_job(self, id: str) -> JobInfo:
         return await self._open().job(id)
 
+    async def _cancel(self, id: str, reason: str) -> JobInfo:
+        return await self._open().cancel(id, reason)
+
+    async def _retry(self, id: str) -> JobInfo:
+        return await self._open().retry(id)
+
+    async def _rerun(self, id: str) -> str:
+        return await self._open().rerun(id)
+
+    async def _wait_for_end(self, id: str, timeout: float | None) -> JobInfo:
+        return await self._open().wait_for_end(id, timeout)
+
     def _open(self) -> Client:
         """The client of this process; a forked child gets connections of its own."""
         if self._client is None or self._client[0] != self.bridge.pid:
             settings = self.settings
-            client = Client(settings.redis_url or DEFAULT_REDIS, settings.postgres_url)
+            client = Client(settings.redis_url or DEFAULT_REDIS, settings.postgres_url, settings.job_ttl)
             self._client = self.bridge.pid, client
         return self._client[1]
 
@@ -267,27 +382,17 @@ class _Decorator:
         self._options = options
 
     @overload
-    def __call__(self, function: Callable[Concatenate[Job, P], R], /) -> Task[Concatenate[Job, P], P, R]: ...
+    def __call__(
+        self, function: Callable[Concatenate[Job, P], Async[R]], /
+    ) -> Task[Concatenate[Job, P], P, Async[R], R]: ...
     @overload
-    def __call__(self, function: Callable[P, R], /) -> Task[P, P, R]: ...
+    def __call__(self, function: Callable[P, Async[R]], /) -> Task[P, P, Async[R], R]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Job, P], R], /
+    ) -> Task[Concatenate[Job, P], P, R, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Task[P, P, R, R]: ...
 
     def __call__(self, function: Callable[..., Any], /) -> Any:
         return self._app._add(function, **self._options)
-
-
-def encode_plain(args: Sequence[object], kwargs: Mapping[str, object]) -> str:
-    """Arguments of a task that only its name is known of, as JSON text."""
-    if not all(isinstance(name, str) for name in kwargs):
-        raise BadArgs("Keyword arguments need names that are text.")
-    return encode_payload((list(args), dict(kwargs)), "arguments")
-
-
-def fill_urls(settings: Settings) -> Settings:
-    """Settings whose missing URLs are those of the embedded servers that run on its data folder."""
-    running = None
-    if settings.redis_url is None or settings.postgres_url is None:
-        running = running_servers(settings.data_dir)
-    redis = settings.redis_url or (running.redis if running else DEFAULT_REDIS)
-    # Histories of two installations must not mix: a Redis of one's own has its own Postgres, or none.
-    beside = running.postgres if running and settings.redis_url is None else None
-    return settings.model_copy(update={"redis_url": redis, "postgres_url": settings.postgres_url or beside})

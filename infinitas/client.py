@@ -1,35 +1,54 @@
 """What one may do from outside a worker: send, schedule, look. One seam to broker and archive."""
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+import orjson
 
 from infinitas.broker import inspect
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
+from infinitas.broker.messages import NewJob
 from infinitas.core.codec import sent_job_id, to_ms
-from infinitas.core.errors import BadSchedule, UnknownJob, UnknownTask
+from infinitas.core.errors import (
+    AlreadyEnded,
+    AlreadySucceeded,
+    BadSchedule,
+    KeyTaken,
+    NotEnded,
+    NotInTime,
+    ServerUnreachable,
+    UnknownJob,
+    UnknownTask,
+)
 from infinitas.core.names import check_name
-from infinitas.core.records import JobInfo, TaskInfo, WorkerInfo
+from infinitas.core.records import AttemptInfo, JobInfo, TaskInfo, WorkerInfo
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import State
 from infinitas.core.task import TaskDefinition
+from infinitas.ends import Ends
 
 if TYPE_CHECKING:
     from infinitas.archive.reader import Reader
 
 _ENQUEUE_BATCH = 200
+RERUN_OF = "infinitas-rerun-of"
+"""The header by which a job that was run again names the first one."""
 
 
 class Client:
     """Asynchronous verbs over one Redis and, where there is one, the archive."""
 
-    def __init__(self, redis_url: str, postgres_url: str | None) -> None:
+    def __init__(self, redis_url: str, postgres_url: str | None, job_ttl_s: int) -> None:
         self.connection = Connection(redis_url, "client")
         self.archive = _open_archive(postgres_url) if postgres_url else None
         self._checked = False
+        self._job_ttl_s = job_ttl_s
+        self._ends: dict[str, Ends] = {}
 
     async def broker(self, queue: str) -> Broker:
         """The broker of a queue, after a first look at whether this Redis can be trusted."""
@@ -44,18 +63,75 @@ class Client:
         broker = await self.broker(queue)
         return await broker.declare(tasks, schedules, await broker.now())
 
-    async def send(self, task: TaskDefinition, args: Sequence[str]) -> list[str]:
-        """Enqueue one job per entry of `args` (JSON text). Returns their ids."""
+    async def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
+        """Enqueue jobs of one task, some hundred per round trip.
+
+        Raises:
+            KeyTaken: a live job has the key of one of them; those before it are accepted.
+            ServerUnreachable: Redis gave no answer; sending the same jobs again is safe.
+        """
         broker = await self.broker(task.queue)
-        now = to_ms(await broker.now())
-        jobs = [(sent_job_id(now, secrets.randbits(80)), task.name, text) for text in args]
         for i in range(0, len(jobs), _ENQUEUE_BATCH):
             batch = jobs[i : i + _ENQUEUE_BATCH]
-            if "unknown_task" in await broker.enqueue(batch):
+            answers = await broker.enqueue(batch)
+            if "unknown_task" in answers:
                 # A task of our own code on a Redis that has not heard of it, or was flushed.
                 await broker.declare([task], [], await broker.now())
-                await broker.enqueue(batch)
-        return [id for id, _, _ in jobs]
+                answers = await broker.enqueue(batch)
+            for job, answer in zip(batch, answers, strict=True):
+                if answer.startswith("taken:"):
+                    raise _taken(task.name, job.key or "", answer.removeprefix("taken:"))
+
+    async def cancel(self, id: str, reason: str = "") -> JobInfo:
+        """See `Infinitas.cancel`."""
+        for queue in await self.queues():
+            broker = await self.broker(queue)
+            answer = (await broker.cancel([id], reason or "no reason was given", self._job_ttl_s))[0]
+            if answer in ("cancelled", "asked"):
+                return await self.job(id)
+            if answer == "ended":
+                job = await self.job(id)
+                raise AlreadyEnded(f"Job {id} has {job.state} already.")
+        raise UnknownJob(f"There is no job {id[:120]!r} in Redis.")
+
+    async def retry(self, id: str) -> JobInfo:
+        """See `Infinitas.retry`."""
+        job = await self.job(id)
+        broker = await self.broker(job.queue)
+        answer = await broker.revive(id, _record(job))
+        if answer == "live":
+            raise NotEnded(f"Job {id} is {job.state}: there is nothing to retry.")
+        if answer == "succeeded":
+            raise AlreadySucceeded(f"Job {id} has succeeded. `job rerun` makes a new one.")
+        if answer == "unknown_task":
+            raise UnknownTask(f"There is no task {job.task!r} any more.")
+        if answer.startswith("taken:"):
+            raise _taken(job.task, job.key or "", answer.removeprefix("taken:"))
+        return await self.job(id)
+
+    async def rerun(self, id: str) -> str:
+        """See `Infinitas.rerun`."""
+        job = await self.job(id)
+        task = await self.task(job.task)
+        headers = {**job.headers, RERUN_OF: id}
+        again = NewJob(id=fresh_id(), task=job.task, args=job.args, headers=headers)
+        await self.send(task.definition, [again])
+        return again.id
+
+    async def wait_for_end(self, id: str, timeout: float | None) -> JobInfo:
+        """See `Infinitas.wait_for_end`."""
+        try:
+            async with asyncio.timeout(timeout):
+                job = await self.job(id)
+                if not job.ended:
+                    ends = self._ends.get(job.queue)
+                    if ends is None:
+                        ends = self._ends[job.queue] = Ends(await self.broker(job.queue))
+                    await ends.wait(id)
+                    job = await self.job(id)
+        except TimeoutError:
+            raise NotInTime(f"Job {id} has not ended within {timeout:g} s; it goes on.") from None
+        return job
 
     async def task(self, name: str) -> TaskInfo:
         """A task with its summary; the archive fills in what Redis has forgotten.
@@ -84,11 +160,20 @@ class Client:
             ServerUnreachable: Redis gave no answer.
         """
         if found := await inspect.find_job(self.connection, id):
-            return found
+            return replace(found, attempts=await self._attempts(id))
         if self.archive is not None and (archived := await self.archive.find_job(id)):
             return archived
         where = "" if self.archive is not None else " in Redis (there is no archive to look in)"
         raise UnknownJob(f"There is no job {id[:120]!r}{where}.")
+
+    async def _attempts(self, id: str) -> tuple[AttemptInfo, ...]:
+        """From the archive; what is live can be seen without it."""
+        if self.archive is None:
+            return ()
+        try:
+            return await self.archive.attempts(id)
+        except ServerUnreachable:
+            return ()
 
     async def jobs(self, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
         """Live jobs first, then the archive's, newest first, each job once."""
@@ -127,9 +212,39 @@ class Client:
         return await inspect.live_workers(self.connection)
 
     async def close(self) -> None:
+        for ends in self._ends.values():
+            await ends.close()
         await self.connection.close()
         if self.archive is not None:
             await self.archive.close()
+
+
+def fresh_id() -> str:
+    """A new job's id. Its time only makes ids sort; Redis says when the job was created."""
+    return sent_job_id(to_ms(datetime.now(UTC)), secrets.randbits(80))
+
+
+def _taken(task: str, key: str, job: str) -> KeyTaken:
+    return KeyTaken(f"Task {task!r} has a live job with the key {key!r} already: {job}.", job)
+
+
+def _record(job: JobInfo) -> str:
+    """What `revive` needs to bring a job back that Redis has forgotten."""
+    fields: dict[str, object] = {
+        "id": job.id,
+        "task": job.task,
+        "args": job.args,
+        "due": to_ms(job.due),
+        "state": job.state,
+        "attempt": job.attempt,
+    }
+    if job.headers:
+        fields["headers"] = orjson.dumps(job.headers).decode()
+    if job.schedule:
+        fields["schedule"] = job.schedule
+    if job.key:
+        fields["key"] = job.key
+    return orjson.dumps(fields).decode()
 
 
 def _open_archive(url: str) -> "Reader":

@@ -1,23 +1,27 @@
 """The job as its processor sees it: a parameter annotated `Job` receives one."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from pydantic_core import from_json
+
 from infinitas.core.codec import encode_payload
-from infinitas.core.errors import BadArgs
+from infinitas.core.errors import BadArgs, InfinitasError
 from infinitas.core.verdict import Failed, Succeeded
 
-TimeoutCallback = Callable[[float], object]
+LimitCallback = Callable[[float], object]
+OnError = Callable[[InfinitasError], object]
+TIMEOUT, SOFT_TIMEOUT = "timeout", "soft_timeout"
 
 
 class Reporter(Protocol):
-    """Where a job's words go; the worker implements it, so does the testing kit."""
+    """Where a job's words go: the worker has one, a process of its own another, so has the testing kit."""
 
-    def log(self, level: str, text: str) -> None: ...
+    def log(self, level: str, text: str, on_error: OnError | None = None) -> None: ...
     def progress(self, value: float | None, step: str | None) -> None: ...
-    async def settle(self, outcome: Succeeded | Failed) -> None: ...
+    def checkpoint(self, text: str) -> Awaitable[None]: ...
+    def settle(self, outcome: Succeeded | Failed) -> Awaitable[None]: ...
 
 
 class Job:
@@ -26,8 +30,9 @@ class Job:
     Attributes:
         id: the job's id; a slot's job is named by schedule and slot time.
         attempt: 1 for the first execution; it is the fence, so pass it on to guard outside writes.
-        due: the slot's nominal time, or when the job was sent (UTC).
+        due: the slot's nominal time, or when the job was to run (UTC).
         schedule: key of the schedule that fired it, or None.
+        headers: context that the sender or a plugin put in, e.g. a trace id.
     """
 
     def __init__(
@@ -38,6 +43,8 @@ class Job:
         attempt: int,
         due: datetime,
         schedule: str | None,
+        headers: Mapping[str, str],
+        last_checkpoint: str | None,
         reporter: Reporter,
     ) -> None:
         self.id = id
@@ -45,24 +52,29 @@ class Job:
         self.attempt = attempt
         self.due = due
         self.schedule = schedule
-        self.timeout_callbacks: list[TimeoutCallback] = []
+        self.headers = dict(headers)
+        self.callbacks: dict[str, list[LimitCallback]] = {TIMEOUT: [], SOFT_TIMEOUT: []}
+        self._last_checkpoint = last_checkpoint
         self._reporter = reporter
-        self._loop = asyncio.get_running_loop()
 
-    def on_timeout(self, callback: TimeoutCallback) -> None:
+    def on_timeout(self, callback: LimitCallback) -> None:
         """Call `callback(limit_in_seconds)` if this attempt runs out of time."""
-        self.timeout_callbacks.append(callback)
+        self.callbacks[TIMEOUT].append(callback)
 
-    def log(self, text: object, level: str = "info") -> None:
-        """Keep a line with the job.
+    def on_soft_timeout(self, callback: LimitCallback) -> None:
+        """Call `callback(limit_in_seconds)` when the soft limit is over: wind up, save, stop."""
+        self.callbacks[SOFT_TIMEOUT].append(callback)
+
+    def log(self, text: object, level: str = "info", *, on_error: OnError | None = None) -> None:
+        """Keep a line with the job. It is sent in the background; `on_error` is called if that fails.
 
         Raises:
             JobEnded: the job is over (a job that timed out still keeps its lines).
         """
-        self._reporter.log(level, str(text))
+        self._reporter.log(str(level), str(text), on_error)
 
     def progress(self, value: float | str | None = None, step: str | None = None) -> Awaitable[None]:
-        """Say how far the job is: a float from 0 to 1, a step, or both.
+        """Say how far the job is: a float from 0 to 1, a step, or both. The last word counts.
 
         Raises:
             BadArgs: the value is not a number from 0 to 1.
@@ -70,43 +82,53 @@ class Job:
         """
         if isinstance(value, str):
             value, step = None, value
-        if value is not None and not 0 <= value <= 1:
+        if value is not None and not (isinstance(value, (int, float)) and 0 <= value <= 1):
             raise BadArgs(f"Progress is a number from 0 to 1, not {value!r}.")
-        self._reporter.progress(value, step)
-        return _Nothing()
+        self._reporter.progress(value, None if step is None else str(step)[:200])
+        return nothing()
+
+    def checkpoint(self, value: object) -> Awaitable[None]:
+        """Keep a value that the next attempt finds in `last_checkpoint`, if there is a next.
+
+        Stored when the awaitable is done; blocks in sync code.
+
+        Raises:
+            BadArgs, PayloadTooLarge: the value can't be stored. JobEnded: the job is over.
+        """
+        return self._reporter.checkpoint(encode_payload(value, "checkpoint"))
+
+    @property
+    def last_checkpoint(self) -> Any:
+        """What an earlier attempt of this job kept last, or None."""
+        return None if self._last_checkpoint is None else from_json(self._last_checkpoint)
 
     def done(self, result: object = None) -> Awaitable[None]:
         """Settle the job as succeeded, with a result that has a JSON form. Blocks in sync code.
 
         Raises:
             JobDone, JobFailed, JobTimedOut, JobCancelled, JobLost: the job ended before.
-            BadArgs, PayloadTooLarge: the result can't be stored.
+            BadArgs, PayloadTooLarge: the result can't be stored; the job is not settled.
+            ServerUnreachable: Redis did not confirm within a lease; it is told again.
         """
         text = None if result is None else encode_payload(result, "result")
-        return self._settle(Succeeded(result=text))
+        return self._reporter.settle(Succeeded(result=text))
 
     def fail(self, error: object) -> Awaitable[None]:
         """Settle the attempt as failed. Blocks in sync code.
 
         Raises:
             JobDone, JobFailed, JobTimedOut, JobCancelled, JobLost: the job ended before.
+            ServerUnreachable: Redis did not confirm within a lease; it is told again.
         """
-        return self._settle(Failed(error=str(error)))
-
-    def _settle(self, outcome: Succeeded | Failed) -> Awaitable[None]:
-        """In the worker's loop: a task that runs also when nobody awaits it; in a thread: wait."""
-        coroutine: Coroutine[Any, Any, None] = self._reporter.settle(outcome)
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-            return _Nothing()
-        return asyncio.ensure_future(coroutine)
+        return self._reporter.settle(Failed(error=str(error)[:2000].encode(errors="replace").decode()))
 
 
 class _Nothing:
-    """An awaitable that is done already."""
-
     def __await__(self) -> Generator[None, None, None]:
         return
         yield
+
+
+def nothing() -> Awaitable[None]:
+    """An awaitable that is done already."""
+    return _Nothing()

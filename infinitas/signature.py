@@ -106,6 +106,13 @@ class Signature:
             ) from None
 
 
+def encode_plain(args: Sequence[object], kwargs: Mapping[str, object]) -> str:
+    """Arguments of a task that only its name is known of, as JSON text."""
+    if not all(isinstance(name, str) for name in kwargs):
+        raise BadArgs("Keyword arguments need names that are text.")
+    return encode_payload((list(args), dict(kwargs)), "arguments")
+
+
 def _wants_job(hint: object) -> bool:
     """`Job`, or `Job | None` for a function that is also called plainly."""
     return hint is Job or Job in typing.get_args(hint)

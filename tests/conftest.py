@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -11,6 +11,9 @@ import pytest
 import redis as redis_client
 
 from infinitas import Infinitas
+from infinitas.broker.broker import Broker
+from infinitas.broker.connection import Connection
+from infinitas.core.task import TaskDefinition
 from infinitas.embedded.servers import EmbeddedServers, Urls
 from tests.support import Processes
 
@@ -75,3 +78,15 @@ def processes(servers: Urls, redis: object, postgres_url: str, tmp_path: Path) -
     )
     yield started
     started.kill_all()
+
+
+@pytest.fixture
+async def broker(servers: Urls, redis: object) -> AsyncIterator[Broker]:
+    """The edges of the default queue, with one task `t` and two members, `w1` and `w2`."""
+    connection = Connection(servers.redis, "test")
+    broker = Broker(connection, "default")
+    await broker.declare([TaskDefinition(name="t")], [], await broker.now())
+    for worker in ("w1", "w2"):
+        await broker.join(worker, ["t"], 60)
+    yield broker
+    await connection.close()

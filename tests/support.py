@@ -9,13 +9,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from infinitas import Infinitas, JobInfo
-from infinitas.archiver.process import run_archiver
-from infinitas.runtime.process import StopSignal
-from infinitas.scheduler.process import run_scheduler
-from infinitas.worker.process import Worker
+from infinitas import Handle, Infinitas, JobInfo, everything
 
 T = TypeVar("T")
 PATIENCE_S = 20.0
@@ -47,34 +43,15 @@ async def aeventually(condition: Callable[[], Awaitable[T | None]], patience: fl
 @asynccontextmanager
 async def running(
     app: Infinitas, *, worker: bool = True, scheduler: bool = False, archiver: bool = False
-) -> AsyncIterator[StopSignal]:
+) -> AsyncIterator[None]:
     """Parts of the system, in this process, until the block ends."""
-    stop = StopSignal()
-    workers = [Worker(app)] if worker else []
-    parts = [worker.run(stop) for worker in workers]
-    if scheduler:
-        parts.append(run_scheduler(app.settings, None, stop))
-    if archiver:
-        parts.append(run_archiver(app.settings, None, stop))
-    tasks = [asyncio.create_task(part) for part in parts]
-    try:
-        for started in workers:
-            await asyncio.wait_for(started.ready.wait(), PATIENCE_S)
-        yield stop
-    finally:
-        if not stop.asked.is_set():
-            stop.receive()
-        await asyncio.gather(*tasks)
+    async with everything.running(app, worker=worker, scheduler=scheduler, archiver=archiver):
+        yield
 
 
-async def finished(app: Infinitas, id: str) -> JobInfo:
+async def finished(app: Infinitas, handle: Handle[Any]) -> JobInfo:
     """Wait until a job has ended."""
-
-    async def ended() -> JobInfo | None:
-        job = await app.afetch_job(id)
-        return job if job.ended else None
-
-    return await aeventually(ended)
+    return await app.await_end(handle.id, PATIENCE_S)
 
 
 class Processes:

@@ -1,9 +1,12 @@
 """Reads the history: one job with its log, lists of jobs, a task's summary."""
 
+from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from infinitas.archive.connection import Archive, statement
-from infinitas.core.records import JobInfo, JobSummary, LogLine
+from infinitas.core.records import AttemptInfo, JobInfo, JobSummary, LogLine
 from infinitas.core.states import State
 
 
@@ -21,7 +24,26 @@ class Reader:
                 return None
             cursor = await connection.execute(statement("select_logs"), {"id": id})
             logs = await cursor.fetchall()
-        return _job(row, tuple(LogLine(at=at, level=level, text=text) for at, level, text in logs))
+        lines = tuple(LogLine(at=at, level=level, text=text) for at, level, text in logs)
+        return replace(_job(row), log=lines, attempts=await self.attempts(id))
+
+    async def attempts(self, id: str) -> tuple[AttemptInfo, ...]:
+        """All recorded executions of a job, in order."""
+        async with self._archive.transaction() as connection:
+            rows = await (await connection.execute(statement("select_attempts"), {"id": id})).fetchall()
+        return tuple(
+            AttemptInfo(
+                attempt=row[0],
+                outcome=row[1] or "running",
+                worker=row[2],
+                started=row[3],
+                ended=row[4],
+                reason=row[5],
+                error=row[6],
+                traceback=row[7],
+            )
+            for row in rows
+        )
 
     async def jobs(self, *, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
         """Jobs by due time, newest first."""
@@ -51,7 +73,7 @@ def _summary(id: str | None, date: Any, status: str) -> JobSummary | None:
     return None if id is None else JobSummary(id=id, date=date, status=str(status))
 
 
-def _job(row: tuple[Any, ...], log: tuple[LogLine, ...] = ()) -> JobInfo:
+def _job(row: tuple[Any, ...]) -> JobInfo:
     return JobInfo(
         id=row[0],
         task=row[1],
@@ -67,5 +89,7 @@ def _job(row: tuple[Any, ...], log: tuple[LogLine, ...] = ()) -> JobInfo:
         worker=row[11],
         error=row[12],
         result=row[13],
-        log=log,
+        headers=orjson.loads(row[14]) if row[14] else {},
+        key=row[15],
+        queue=row[16],
     )

@@ -1,7 +1,6 @@
 """The broker: the state machine's edges on one queue, one method for each Lua file."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,62 +8,27 @@ import orjson
 
 from infinitas.broker.connection import LONGEST_BLOCK_S, Connection
 from infinitas.broker.keys import QUEUES, QueueKeys
+from infinitas.broker.messages import (
+    BeatAnswer,
+    Claim,
+    ClaimedJob,
+    DueSlots,
+    NewJob,
+    Promoted,
+    Report,
+    Rescued,
+    Settlement,
+)
 from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.errors import WorkerGone
 from infinitas.core.planner import Fire
 from infinitas.core.schedule import Schedule
+from infinitas.core.states import Reason
 from infinitas.core.task import TaskDefinition
-from infinitas.core.verdict import Verdict
 
 LOG_CHUNKS_KEPT = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedJob:
-    """A job that is ours to run. `args` is JSON text; `uncharged` attempts don't count as tries."""
-
-    id: str
-    task: str
-    attempt: int
-    uncharged: int
-    args: str
-    due: datetime
-    schedule: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DueSlots:
-    """What the ticker has to look at; `following` is the next slot that is not due yet."""
-
-    now: datetime
-    following: datetime | None
-    slots: tuple[tuple[Schedule, datetime], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promoted:
-    count: int
-    now: datetime
-    following: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
-    """One finished attempt."""
-
-    job: str
-    attempt: int
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """Log lines (JSON text of `[[seq, ms, level, text], …]`) and progress of one attempt."""
-
-    job: str
-    attempt: int
-    lines: str | None = None
-    progress: float | None = None
-    step: str | None = None
+MOST_CRASHES = 3
+ORPHANS_PER_TASK = 1000
 
 
 class Broker:
@@ -76,8 +40,7 @@ class Broker:
 
     async def now(self) -> datetime:
         """Redis TIME, the one clock."""
-        seconds, micros = await self.connection.ask(self.connection.redis.time())
-        return from_ms(seconds * 1000 + micros // 1000)
+        return await self.connection.now()
 
     async def declare(
         self, tasks: Iterable[TaskDefinition], schedules: Iterable[Schedule], now: datetime
@@ -87,6 +50,8 @@ class Broker:
         items = []
         for task in tasks:
             item: dict[str, object] = {"task": task.name, "definition": task.to_json()}
+            if task.limits:
+                item["limits"] = _json(task.limits)
             schedule = by_task.get(task.name)
             if schedule and (following := schedule.next_after(now)):
                 item["schedule"] = {
@@ -115,14 +80,27 @@ class Broker:
         """Forget a schedule. False if there is none."""
         return bool(await self._call("unschedule", schedule_key=key))
 
-    async def enqueue(self, jobs: Sequence[tuple[str, str, str]]) -> list[str]:
-        """Accept (id, task, args) jobs. Returns 'new', 'known' or 'unknown_task' for each."""
-        items = [{"id": id, "task": task, "args": args} for id, task, args in jobs]
+    async def enqueue(self, jobs: Sequence[NewJob]) -> list[str]:
+        """Accept jobs. Returns 'new', 'known', 'unknown_task' or 'taken:<live job>' for each."""
+        items = [
+            {
+                "id": job.id,
+                "task": job.task,
+                "args": job.args,
+                **_present(
+                    headers=_json(job.headers) if job.headers else None,
+                    key=job.key,
+                    due=to_ms(job.due) if job.due else None,
+                    expires=None if job.expires_s is None else round(job.expires_s * 1000),
+                ),
+            }
+            for job in jobs
+        ]
         return list(await self._call("enqueue", jobs=_json(items)))
 
     async def due(self, limit: int) -> DueSlots:
         """Schedules whose slot has come."""
-        now, following, *rest = await self._call("due", limit=limit)
+        now, following, *rest = await self._call("due", most=limit)
         slots = tuple(
             (Schedule.from_json(rest[i + 2]), from_ms(int(rest[i + 1]))) for i in range(0, len(rest), 3)
         )
@@ -144,50 +122,113 @@ class Broker:
         ]
         return [bool(answer) for answer in await self._call("fire", fires=_json(items))]
 
-    async def promote(self, limit: int) -> Promoted:
-        """Move jobs whose waiting time is over into their streams."""
-        count, now, following = await self._call("promote", limit=limit)
+    async def promote(self, limit: int, job_ttl_s: int) -> Promoted:
+        """Look at jobs whose moment has come: ready, expired, or offered again."""
+        count, now, following = await self._call("promote", most=limit, job_ttl=job_ttl_s * 1000)
         return Promoted(count=count, now=from_ms(now), following=_moment(following))
 
+    async def join(self, worker: str, tasks: Sequence[str], lease_s: float) -> datetime:
+        """A worker takes up its work. Returns the time."""
+        now = await self._call("join", worker=worker, names=_json(tasks), lease=round(lease_s * 1000))
+        return from_ms(now)
+
+    async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> BeatAnswer:
+        """Count one beat; `held` are the (id, attempt) that the worker runs.
+
+        Raises:
+            WorkerGone: it was declared dead.
+        """
+        alive, *answer = await self._call(
+            "beat", worker=worker, held=_json(held), lease=round(lease_s * 1000)
+        )
+        if not alive:
+            raise WorkerGone(f"The worker {worker} was declared dead.")
+        now, lost, cancels = answer
+        return BeatAnswer(now=from_ms(now), lost=list(lost), cancels=[(id, why) for id, why in cancels])
+
+    async def keep(self, worker: str) -> bool:
+        """Beat for a child process. False if it was declared dead."""
+        return bool(await self._call("keep", worker=worker))
+
+    async def leave(self, worker: str) -> bool:
+        """Take a stopping worker off the list. False if it still holds jobs: it will be rescued from."""
+        return bool(await self._call("leave", worker=worker))
+
+    async def rescue(self, worker: str, seen: int, limit: int, job_ttl_s: int) -> Rescued:
+        """Declare a worker dead, if its beat counter is still `seen`, and move its jobs on."""
+        answer = await self._call(
+            "rescue",
+            worker=worker,
+            seen=seen,
+            most_crashes=MOST_CRASHES,
+            most=limit,
+            job_ttl=job_ttl_s * 1000,
+        )
+        if answer[0] < 0:
+            return Rescued(alive=True)
+        return Rescued(alive=False, moved=int(answer[0]), more=bool(answer[1]))
+
+    async def orphan(self) -> list[str]:
+        """Tasks whose last worker is gone; their waiting slot jobs are given a deadline."""
+        return list(await self._call("orphan", most=ORPHANS_PER_TASK))
+
     async def claim(
-        self, worker: str, tasks: Sequence[str], limit: int, start: int
-    ) -> tuple[bool, list[ClaimedJob]]:
-        """Take up to `limit` jobs. The flag says whether more are ready."""
-        more, jobs = await self._call("claim", worker=worker, tasks=_json(tasks), limit=limit, start=start)
-        return bool(more), [_claimed(job) for job in jobs]
+        self, worker: str, groups: Sequence[Sequence[str]], limit: int, start: int, job_ttl_s: int
+    ) -> Claim:
+        """Take up to `limit` jobs; `groups` are the tasks, those of highest priority first.
 
-    async def held(self, worker: str, tasks: Sequence[str]) -> list[ClaimedJob]:
+        Raises:
+            WorkerGone: the worker was declared dead.
+        """
+        more, *rest = await self._call(
+            "claim",
+            worker=worker,
+            groups=_json(groups),
+            most=limit,
+            start=start,
+            job_ttl=job_ttl_s * 1000,
+        )
+        if more < 0:
+            raise WorkerGone(f"The worker {worker} was declared dead.")
+        wait, jobs = rest
+        return Claim(more=bool(more), wait_s=wait / 1000, jobs=[_claimed(job) for job in jobs])
+
+    async def held(self, worker: str) -> list[ClaimedJob]:
         """What `worker` holds by Redis' account, for when the reply to a claim was lost."""
-        jobs = await self._call("held", worker=worker, tasks=_json(tasks))
-        return [_claimed(job) for job in jobs]
+        return [_claimed(job) for job in await self._call("held", worker=worker)]
 
-    async def settle(self, worker: str, settlements: Sequence[Settlement], job_ttl_s: int) -> list[str]:
+    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]:
         """Write outcomes. Returns 'ok', 'already', 'stale:<state>:<reason>' or 'gone' for each."""
         items = [
             {
                 "id": settlement.job,
                 "attempt": settlement.attempt,
+                "ttl": round(settlement.ttl_s * 1000),
                 "state": settlement.verdict.state,
                 **_present(
                     reason=settlement.verdict.reason,
                     error=settlement.verdict.error,
+                    traceback=settlement.verdict.traceback,
                     result=settlement.verdict.result,
                     delay=settlement.verdict.delay_ms,
                 ),
             }
             for settlement in settlements
         ]
-        return list(
-            await self._call("settle", worker=worker, job_ttl=job_ttl_s * 1000, outcomes=_json(items))
-        )
+        return list(await self._call("settle", worker=worker, outcomes=_json(items)))
 
     async def report(self, worker: str, reports: Sequence[Report], ttl_s: int) -> list[str]:
-        """Write log lines and progress. Returns 'ok' or 'stale' for each."""
+        """Write log lines, progress, checkpoints. Returns 'ok' or 'stale' for each."""
         items = [
             {
                 "id": report.job,
                 "attempt": report.attempt,
-                **_present(lines=report.lines, progress=report.progress, step=report.step),
+                **_present(
+                    lines=report.lines,
+                    progress=report.progress,
+                    step=report.step,
+                    checkpoint=report.checkpoint,
+                ),
             }
             for report in reports
         ]
@@ -201,16 +242,54 @@ class Broker:
             )
         )
 
-    async def release(self, worker: str, jobs: Sequence[tuple[str, int]]) -> int:
-        """Hand (id, attempt) jobs back unfinished. Returns how many went back."""
+    async def release(self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int) -> int:
+        """Hand (id, attempt) jobs back unfinished. Returns how many were still this worker's."""
         items = [{"id": id, "attempt": attempt} for id, attempt in jobs]
-        return int(await self._call("release", worker=worker, jobs=_json(items)))
+        return int(await self._call("release", worker=worker, job_ttl=job_ttl_s * 1000, jobs=_json(items)))
 
-    async def wait_for_bell(self, tasks: Sequence[str]) -> bool:
-        """Sleep until a job of one of `tasks` becomes ready; False after ten quiet seconds."""
+    async def cancel(self, ids: Sequence[str], reason: str, job_ttl_s: int) -> list[str]:
+        """Cancel jobs. Returns 'cancelled', 'asked' (it runs), 'ended' or 'gone' for each."""
+        return list(await self._call("cancel", ids=_json(ids), reason=reason, job_ttl=job_ttl_s * 1000))
+
+    async def revive(self, id: str, record: str = "") -> str:
+        """Give an ended job new tries. Returns 'ok' or why not (see revive.lua)."""
+        return str(await self._call("revive", id=id, record=record))
+
+    async def watch(self, ids: Sequence[str]) -> list[bool]:
+        """Ask that the ends of these jobs be told. True for each that has not ended."""
+        return [bool(waits) for waits in await self._call("watch", ids=_json(ids))]
+
+    async def wait_for_ends(self, seen: str) -> tuple[str, list[str]]:
+        """Wait, at most ten seconds, for watched jobs to end after position `seen`."""
+        awaited, block = self.keys["awaited"], int(LONGEST_BLOCK_S * 1000)
+        reply = await self.connection.ask(self.connection.redis.xread({awaited: seen}, block=block))
+        entries = reply[0][1] if reply else []
+        return (str(entries[-1][0]) if entries else seen), [fields["job"] for _, fields in entries]
+
+    async def last_end(self) -> str:
+        """Where `wait_for_ends` begins."""
+        newest = await self.connection.ask(self.connection.redis.xrevrange(self.keys["awaited"], count=1))
+        return str(newest[0][0]) if newest else "0-0"
+
+    async def wait_for_call(self, worker: str, seconds: float) -> bool:
+        """Sleep until this worker is called for, or for `seconds`."""
+        key = self.keys.of("call", worker)
+        redis = self.connection.redis
+        return bool(await self.connection.ask(redis.blpop([key], timeout=min(seconds, LONGEST_BLOCK_S))))
+
+    async def beats(self) -> dict[str, int | None]:
+        """Every worker and its beat counter; None for one whose rescue was cut short."""
+        pipe = self.connection.redis.pipeline(transaction=False)
+        pipe.zrange(self.keys["beats"], 0, -1, withscores=True)
+        pipe.hkeys(self.keys["members"])
+        counters, members = await self.connection.ask(pipe.execute())
+        return {**dict.fromkeys(members), **{worker: int(count) for worker, count in counters}}
+
+    async def wait_for_bell(self, tasks: Sequence[str], seconds: float = LONGEST_BLOCK_S) -> bool:
+        """Sleep until a job of one of `tasks` becomes ready; False after `seconds`."""
         bells = [self.keys.of("bell", task) for task in tasks]
         redis = self.connection.redis
-        rung = await self.connection.ask(redis.blpop(bells, timeout=LONGEST_BLOCK_S))
+        rung = await self.connection.ask(redis.blpop(bells, timeout=min(seconds, LONGEST_BLOCK_S)))
         return rung is not None
 
     async def wait_for_wake(self, seen: str) -> str:
@@ -243,8 +322,8 @@ def _moment(ms: str) -> datetime | None:
     return from_ms(int(float(ms))) if ms else None
 
 
-def _claimed(job: list[str]) -> ClaimedJob:
-    id, task, attempt, uncharged, args, due, schedule = job
+def _claimed(job: list[Any]) -> ClaimedJob:
+    id, task, attempt, uncharged, args, due, schedule, headers, checkpoint, reason = job
     return ClaimedJob(
         id=id,
         task=task,
@@ -253,4 +332,7 @@ def _claimed(job: list[str]) -> ClaimedJob:
         args=args,
         due=from_ms(int(due)),
         schedule=schedule or None,
+        headers=orjson.loads(headers) if headers else {},
+        checkpoint=checkpoint or None,
+        was_lost=reason == Reason.LOST,
     )

@@ -3,7 +3,8 @@
 import asyncio
 import socket
 from collections.abc import Awaitable
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -14,6 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from infinitas.broker.keys import QUEUE_KEYS, QueueKeys
 from infinitas.broker.scripts import load_script
+from infinitas.core.codec import from_ms
 from infinitas.core.errors import ConfigError, InfinitasError, ServerUnreachable, UnsafeBroker
 from infinitas.runtime.masking import mask_url
 
@@ -24,6 +26,9 @@ _AWAY = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "UNBLOCKED"
 
 class Connection:
     """One pool of connections. `role` shows in CLIENT LIST."""
+
+    clock: ClassVar[str] = "_clock"
+    """Which Lua file says what `now` is; the testing kit has another."""
 
     def __init__(self, url: str, role: str) -> None:
         self.url = url
@@ -51,13 +56,17 @@ class Connection:
         Raises:
             ServerUnreachable: Redis gave no answer; the script may have run.
         """
-        script = load_script(name)
+        script = load_script(name, self.clock)
         bound = self._scripts.get(name)
         if bound is None:
             bound = self._scripts[name] = script.bind(self.redis)
         keys = [queue[key] for key in script.keys if key in QUEUE_KEYS]
         values: list[Any] = [queue.prefix if arg == "prefix" else arguments[arg] for arg in script.args]
         return await self.ask(bound(keys=keys, args=values))
+
+    async def now(self) -> datetime:
+        """The time by Redis, as the scripts see it. Raises ServerUnreachable."""
+        return from_ms(await self.call("now", QueueKeys("default")))
 
     async def ask(self, command: Awaitable[Any]) -> Any:
         """Await a command; Redis' own exceptions end here.

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.keys import QUEUES, WORKERS, QueueKeys, worker
+from infinitas.broker.keys import QUEUES, QueueKeys, worker
 from infinitas.core.codec import from_ms
 from infinitas.core.records import JobInfo, JobSummary, LogLine, Outcome, TaskInfo, WorkerInfo
 from infinitas.core.schedule import Schedule
@@ -131,11 +131,11 @@ async def find_job(connection: Connection, id: str) -> JobInfo | None:
         if fields:
             chunks = await connection.ask(redis.xrange(keys.of("log", id)))
             lines = [line for _, chunk in chunks for line in orjson.loads(chunk["lines"])]
-            return job_info(fields, lines)
+            return job_info(queue, fields, lines)
     return None
 
 
-def job_info(fields: Mapping[str, str], lines: Iterable[list[Any]] = ()) -> JobInfo:
+def job_info(queue: str, fields: Mapping[str, str], lines: Iterable[list[Any]] = ()) -> JobInfo:
     """A job's hash as a record."""
 
     def moment(name: str) -> datetime | None:
@@ -149,6 +149,7 @@ def job_info(fields: Mapping[str, str], lines: Iterable[list[Any]] = ()) -> JobI
         attempt=int(fields["attempt"]),
         args=fields["args"],
         due=from_ms(int(fields["due"])),
+        queue=queue,
         reason=fields.get("reason") or None,
         schedule=fields.get("schedule") or None,
         created=moment("created"),
@@ -156,9 +157,15 @@ def job_info(fields: Mapping[str, str], lines: Iterable[list[Any]] = ()) -> JobI
         ended=moment("ended"),
         worker=fields.get("worker") or None,
         error=fields.get("error") or None,
+        traceback=fields.get("traceback") or None,
         result=fields.get("result") or None,
         progress=float(progress) if progress else None,
         step=fields.get("step") or None,
+        checkpoint=fields.get("checkpoint") or None,
+        key=fields.get("key") or None,
+        headers=orjson.loads(fields["headers"]) if fields.get("headers") else {},
+        ready=moment("ready"),
+        crashes=int(fields.get("crashes", 0)),
         log=tuple(LogLine(at=from_ms(at), level=level, text=text) for _, at, level, text in lines),
     )
 
@@ -191,13 +198,17 @@ async def _jobs(connection: Connection, keys: QueueKeys, ids: list[str]) -> list
     pipe = connection.redis.pipeline(transaction=False)
     for id in ids:
         pipe.hgetall(keys.of("job", id))
-    return [job_info(fields) for fields in await connection.ask(pipe.execute()) if fields]
+    found = await connection.ask(pipe.execute())
+    return [job_info(keys.queue, fields) for fields in found if fields]
 
 
 async def live_workers(connection: Connection) -> list[WorkerInfo]:
-    """Workers whose facts have not expired (three leases after the last beat)."""
+    """Workers that are members of some queue and whose facts have not expired."""
     redis = connection.redis
-    ids = await connection.ask(redis.zrange(WORKERS, 0, -1))
+    pipe = redis.pipeline(transaction=False)
+    for queue in await queues(connection):
+        pipe.hkeys(QueueKeys(queue)["members"])
+    ids = sorted({id for members in await connection.ask(pipe.execute()) for id in members})
     pipe = redis.pipeline(transaction=False)
     for id in ids:
         pipe.hgetall(worker(id))

@@ -5,9 +5,9 @@ keys of single tasks and jobs themselves, from `prefix`: they lie in the same sl
 """
 
 QUEUES = "infinitas:queues"
-WORKERS = "infinitas:workers"
 QUEUE_KEYS = (
     "tasks",
+    "limits",
     "schedules",
     "due",
     "marks",
@@ -16,6 +16,9 @@ QUEUE_KEYS = (
     "events",
     "readers",
     "wake",
+    "awaited",
+    "beats",
+    "members",
 )
 
 
@@ -35,5 +38,5 @@ class QueueKeys:
         return self.prefix + kind
 
     def of(self, kind: str, name: str) -> str:
-        """The key of one task's or job's part: kind is task, recent, stream, bell, job or log."""
+        """The key of one task's, job's or worker's part; docs/redis-keys.md lists the kinds."""
         return f"{self.prefix}{kind}:{name}"

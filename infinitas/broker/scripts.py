@@ -1,7 +1,7 @@
 """Loads the Lua scripts. Each file names its keys and arguments, and gets them as locals.
 
 A script's header says `-- keys: a b` and `-- args: x y`; callers pass them by name, so nobody
-counts positions. `_shared.lua` stands in front of each.
+counts positions. The shared parts stand in front of each.
 """
 
 import re
@@ -11,6 +11,7 @@ from importlib.resources import files
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
+SHARED = ("_shared", "_jobs", "_ends")
 _HEADER = re.compile(r"^-- (keys|args): (.+)$", re.MULTILINE)
 
 
@@ -33,8 +34,8 @@ class Script:
 
 
 @cache
-def load_script(name: str) -> Script:
-    """The script of `lua/<name>.lua`."""
+def load_script(name: str, clock: str) -> Script:
+    """The script of `lua/<name>.lua`, on the clock of `lua/<clock>.lua`."""
     folder = files("infinitas.broker") / "lua"
-    shared = (folder / "_shared.lua").read_text()
+    shared = "\n".join((folder / f"{part}.lua").read_text() for part in (clock, *SHARED))
     return Script(name, (folder / f"{name}.lua").read_text(), shared)

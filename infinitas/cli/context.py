@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from infinitas.app import Infinitas, fill_urls
+from infinitas.app import Infinitas
 from infinitas.client import Client
 from infinitas.core.errors import (
     BadApp,
@@ -20,6 +20,7 @@ from infinitas.core.errors import (
     UnsafeBroker,
 )
 from infinitas.runtime.config import DEFAULT_REDIS, Settings, load_settings
+from infinitas.servers import fill_urls
 
 T = TypeVar("T")
 ERROR, USAGE, NOT_FOUND, UNREACHABLE = 1, 2, 5, 6
@@ -87,7 +88,7 @@ def ask(ctx: click.Context, question: Callable[[Client], Awaitable[T]]) -> T:
 
     async def run() -> Any:
         found = settings(ctx)
-        client = Client(found.redis_url or DEFAULT_REDIS, found.postgres_url)
+        client = Client(found.redis_url or DEFAULT_REDIS, found.postgres_url, found.job_ttl)
         try:
             return await question(client)
         finally:

@@ -5,12 +5,13 @@ from datetime import datetime
 import click
 from pydantic_core import from_json
 
-from infinitas.app import encode_plain
+from infinitas.broker.messages import NewJob
 from infinitas.cli.context import ask, load_app, output_option
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative, strip
-from infinitas.client import Client
+from infinitas.client import Client, fresh_id
 from infinitas.core.errors import BadArgs
 from infinitas.core.records import TaskInfo
+from infinitas.signature import encode_plain
 
 HEADINGS = (
     "TASK",
@@ -131,7 +132,9 @@ def run_task(ctx: click.Context, name: str, args: str | None, output: str | None
 
     async def send(client: Client) -> str:
         task = await client.task(name)
-        return (await client.send(task.definition, [text]))[0]
+        job = NewJob(id=fresh_id(), task=name, args=text)
+        await client.send(task.definition, [job])
+        return job.id
 
     job = ask(ctx, send)
     if output == "json":

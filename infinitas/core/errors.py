@@ -8,9 +8,14 @@ InfinitasError
 ├── EmbeddedError        embedded_failed    an embedded server can't be had or does not start
 ├── Refused              (one code each)    what was asked is refused, and nothing was stored
 │   ├── BadName · DuplicateTask · UnknownTask · UnknownJob
-│   └── BadSchedule · BadArgs · PayloadTooLarge
+│   ├── BadSchedule · BadArgs · PayloadTooLarge
+│   └── KeyTaken · NotEnded · AlreadyEnded · AlreadySucceeded
+├── WorkerGone           worker_gone        this worker was declared dead; it joins again
+├── NotInTime            not_in_time        a result was not there within the given time
 └── JobEnded             (one code each)    the job is over, so this call came too late
-    └── JobDone · JobFailed · JobTimedOut · JobCancelled · JobLost
+    └── JobDone · JobFailed · JobTimedOut · JobCancelled · JobSkipped · JobLost
+
+Not an error but raised like one: `Retry`, by a processor that wants another attempt.
 """
 
 from typing import ClassVar
@@ -74,6 +79,36 @@ class PayloadTooLarge(Refused):
     code = "payload_too_large"
 
 
+class KeyTaken(Refused):
+    """A live job has that business key; `job` is its id."""
+
+    code = "key_taken"
+
+    def __init__(self, message: str, job: str) -> None:
+        super().__init__(message)
+        self.job = job
+
+
+class NotEnded(Refused):
+    code = "not_ended"
+
+
+class AlreadyEnded(Refused):
+    code = "already_ended"
+
+
+class AlreadySucceeded(Refused):
+    code = "already_succeeded"
+
+
+class WorkerGone(InfinitasError):
+    code = "worker_gone"
+
+
+class NotInTime(InfinitasError):
+    code = "not_in_time"
+
+
 class JobEnded(InfinitasError):
     """The job is over: the call that raised this changed nothing."""
 
@@ -94,5 +129,22 @@ class JobCancelled(JobEnded):
     code = "job_cancelled"
 
 
+class JobSkipped(JobEnded):
+    code = "job_skipped"
+
+
 class JobLost(JobEnded):
     code = "job_lost"
+
+
+class Retry(Exception):
+    """Raised by a processor: fail this attempt and try again `after` seconds.
+
+    It counts against the task's `retries`; without any left the job fails.
+    """
+
+    def __init__(self, why: str = "asked to be tried again", *, after: float | None = None) -> None:
+        super().__init__(why)
+        if after is not None and not 0 <= after <= 365 * 86_400:
+            raise ValueError(f"after={after!r}: seconds from 0 to a year")
+        self.after = after

@@ -7,6 +7,7 @@ import orjson
 from infinitas.core.states import FINAL
 
 Text = str | None
+_BACK_IN_THE_STREAM = dict.fromkeys(("created", "released", "lost", "revived"), "queued")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class JobRow:
     attempt: int | None = None
     schedule: Text = None
     args: Text = None
+    headers: Text = None
+    key: Text = None
     reason: Text = None
     worker: Text = None
     error: Text = None
@@ -54,7 +57,9 @@ class AttemptRow:
     attempt: int
     worker: Text = None
     outcome: Text = None
+    reason: Text = None
     error: Text = None
+    traceback: Text = None
     started_ms: int | None = None
     ended_ms: int | None = None
 
@@ -98,11 +103,13 @@ def fold(queue: str, events: list[Event]) -> Batch:
     batch = Batch(queue=queue)
     for event in events:
         family, _, what = event.kind.partition(".")
+        if family == "worker" or event.kind == "task.unserved":
+            continue
         if family != "job":
             batch.declarations.append(_declaration(event))
         elif what == "logged":
             batch.logs.extend(_log_rows(event))
-        elif what != "stale":
+        elif what not in ("stale", "cancelling", "waiting"):
             _fold_job(batch, event, what)
     return batch
 
@@ -115,8 +122,8 @@ def _fold_job(batch: Batch, event: Event, what: str) -> None:
         row = JobRow(id=job, due_ms=due, task=event.fields["task"], queue=batch.queue)
         batch.jobs[job] = row
     row.version = event.version
-    row.state = {"created": "queued", "released": "queued"}.get(what, what)
-    for name in ("schedule", "args", "worker"):
+    row.state = get("state") or _BACK_IN_THE_STREAM.get(what, what)
+    for name in ("schedule", "args", "headers", "key", "worker"):
         if value := get(name):
             setattr(row, name, value)
     # These speak of the last event alone: a retry that succeeds leaves no error behind.
@@ -133,6 +140,11 @@ def _fold_job(batch: Batch, event: Event, what: str) -> None:
         row.ended_ms = event.at_ms
         counts = batch.ended.setdefault(row.task, {})
         counts[row.state] = counts.get(row.state, 0) + 1
+    elif was := get("was"):
+        # Summaries count final states; this job has left its own again.
+        counts = batch.ended.setdefault(row.task, {})
+        counts[was] = counts.get(was, 0) - 1
+        row.ended_ms = None
 
 
 def _fold_attempt(batch: Batch, event: Event, what: str, attempt: int) -> None:
@@ -145,7 +157,8 @@ def _fold_attempt(batch: Batch, event: Event, what: str, attempt: int) -> None:
         row.started_ms = int(started)
     if what != "running":
         row.outcome = {"retrying": "failed"}.get(what, what)
-        row.error = get("error") or None
+        for name in ("reason", "error", "traceback"):
+            setattr(row, name, get(name) or None)
         row.ended_ms = event.at_ms
 
 

@@ -1,5 +1,6 @@
 """What one reads about tasks, jobs, schedules and workers: frozen records."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -65,8 +66,29 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptInfo:
+    """One execution, from the archive. `outcome`: running, succeeded, failed, cancelled, lost, released."""
+
+    attempt: int
+    outcome: str
+    worker: str | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    reason: str | None = None
+    error: str | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobInfo:
-    """A job from birth to its end. `args` and `result` are JSON text."""
+    """A job from birth to its end.
+
+    Attributes:
+        args, result, checkpoint: JSON text.
+        ready: when it becomes or became ready: a retry's time while it waits for it.
+        crashes: how many workers died while they ran it.
+        attempts: all executions, where there is an archive to ask.
+    """
 
     id: str
     task: str
@@ -74,6 +96,7 @@ class JobInfo:
     attempt: int
     args: str
     due: datetime
+    queue: str = "default"
     reason: str | None = None
     schedule: str | None = None
     created: datetime | None = None
@@ -81,10 +104,17 @@ class JobInfo:
     ended: datetime | None = None
     worker: str | None = None
     error: str | None = None
+    traceback: str | None = None
     result: str | None = None
     progress: float | None = None
     step: str | None = None
-    log: tuple[LogLine, ...] = field(default=())
+    checkpoint: str | None = None
+    key: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ready: datetime | None = None
+    crashes: int = 0
+    attempts: tuple[AttemptInfo, ...] = ()
+    log: tuple[LogLine, ...] = ()
 
     @property
     def duration_ms(self) -> int | None:

@@ -27,13 +27,24 @@ FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.SKIPPED
 
 
 class Reason(StrEnum):
-    """Why a job failed, or a slot did not run."""
+    """Why a job failed, or a slot did not run. A cancelled job's reason is what its canceller said."""
 
     ERROR = "error"
     """The processor raised, or called `fail`."""
     TIMED_OUT = "timed_out"
-    LOST = "lost"
-    CATCH_UP = "catch_up"
-    """Nobody fired the slot in time, and the schedule's catch-up policy leaves it out."""
+    CRASHED = "crashed"
+    """The process of a `runner="process"` job died: a signal, or an exit without an outcome."""
     BAD_ARGS = "bad_args"
     """The stored arguments don't match the processor that should run them."""
+    BAD_RESULT = "bad_result"
+    """What the processor returned has no JSON form, or is too large."""
+    LOST = "lost"
+    """The worker died, and the task allows no second run."""
+    QUARANTINED = "quarantined"
+    """Too many workers died while they ran this job."""
+    NO_PROCESSOR = "no_processor"
+    """A slot's job found no worker for its task."""
+    EXPIRED = "expired"
+    """It had not started when its patience was over."""
+    CATCH_UP = "catch_up"
+    """Nobody fired the slot in time, and the schedule's catch-up policy leaves it out."""

@@ -1,10 +1,17 @@
 """A task's definition: its options, as stored in Redis and Postgres."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import orjson
 
 from infinitas.core.errors import ConfigError
+
+YEAR_S = 365 * 86_400
+_RATE = re.compile(r"(\d+)\s*/\s*(\d*)\s*(s|m|h|d|second|minute|hour|day)s?")
+_UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+MAX_RATE = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,35 +20,106 @@ class TaskDefinition:
 
     Attributes:
         timeout: seconds an attempt may take; None means no limit.
+        soft_timeout: seconds after which the processor is told that its time runs out.
+        runner: "auto" (async functions in the event loop, others in a thread) or "process".
         retries: how many further attempts a job gets after a failed one.
-        retry_delay: seconds before the first retry; doubles with each, up to one hour.
+        retry_delay: seconds before the first retry.
+        backoff: "exponential" (the delay doubles each time, up to an hour) or "fixed".
+        give_up_after: no retry begins later than so many seconds after the job was due.
+        on_lost: what becomes of a job whose worker died: "retry" runs it again, "fail" never does
+            (at most once).
+        no_processor: a slot's job without any worker: "fail" after 41 s, or "wait".
+        max_running: jobs of this task that may run at once, over all workers.
+        rate: jobs that may start in a period, over all workers: "10/s", "600/m", "5/30s".
+        expires: seconds after its due time at which a job that has not started is skipped.
+        priority: tasks with a higher number go first in a worker that has several.
+        result_ttl: seconds that a finished job stays in Redis; None: the setting `job_ttl`.
+        capture_print: keep what the processor prints with its job.
         doc: first line of the processor's docstring.
     """
 
     name: str
     queue: str = "default"
     timeout: float | None = None
+    soft_timeout: float | None = None
+    runner: str = "auto"
     retries: int = 0
     retry_delay: float = 1.0
+    backoff: str = "exponential"
+    give_up_after: float | None = None
+    on_lost: str = "retry"
+    no_processor: str = "fail"
+    max_running: int | None = None
+    rate: str | None = None
+    expires: float | None = None
+    priority: int = 0
+    result_ttl: float | None = None
+    capture_print: bool = False
     doc: str = ""
 
     def __post_init__(self) -> None:
-        if self.timeout is not None and not 0 < self.timeout <= 365 * 86_400:
-            raise ConfigError(
-                f"timeout of task {self.name!r} is {self.timeout!r}; "
-                "allowed: seconds above 0, up to a year, or None."
-            )
-        if not isinstance(self.retries, int) or not 0 <= self.retries <= 10_000:
-            raise ConfigError(f"retries of task {self.name!r} is {self.retries!r}; allowed: 0 to 10,000.")
-        if not 0 <= self.retry_delay <= 86_400:
-            raise ConfigError(
-                f"retry_delay of task {self.name!r} is {self.retry_delay!r}; "
-                "allowed: seconds from 0 to 86,400."
-            )
+        check = self._check
+        above_0 = "seconds above 0, up to a year, or None"
+        for name in ("timeout", "soft_timeout", "give_up_after", "expires", "result_ttl"):
+            check(name, above_0, lambda v: v is None or (_is_number(v) and 0 < v <= YEAR_S))
+        check("retries", "0 to 10,000", lambda v: _is_whole(v) and 0 <= v <= 10_000)
+        check("retry_delay", "seconds from 0 to 86,400", lambda v: _is_number(v) and 0 <= v <= 86_400)
+        for name, allowed in (
+            ("runner", ("auto", "process")),
+            ("backoff", ("exponential", "fixed")),
+            ("on_lost", ("retry", "fail")),
+            ("no_processor", ("fail", "wait")),
+        ):
+            check(name, " or ".join(map(repr, allowed)), lambda v, allowed=allowed: v in allowed)
+        check("max_running", "1 to 1,000,000, or None", lambda v: v is None or 1 <= v <= 1_000_000)
+        check("priority", "-100 to 100", lambda v: _is_whole(v) and -100 <= v <= 100)
+        check("rate", 'a number per period, e.g. "10/s" or "600/m"', lambda v: v is None or parse_rate(v))
+        if self.timeout and self.soft_timeout and self.soft_timeout >= self.timeout:
+            raise ConfigError(f"soft_timeout of task {self.name!r} must be shorter than its timeout.")
+
+    def _check(self, option: str, allowed: str, right: Callable[..., object]) -> None:
+        value = getattr(self, option)
+        try:
+            fine = bool(right(value))
+        except TypeError:
+            fine = False
+        if not fine:
+            raise ConfigError(f"{option} of task {self.name!r} is {value!r}; allowed: {allowed}.")
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What the scripts must know at each claim, in whole numbers (times in ms)."""
+        found: dict[str, int] = {}
+        if self.max_running is not None:
+            found["max_running"] = self.max_running
+        if self.rate is not None:
+            found["rate"], found["per"] = parse_rate(self.rate) or (1, 1)
+        if self.expires is not None:
+            found["expires"] = round(self.expires * 1000)
+        return found
 
     def to_json(self) -> str:
         return orjson.dumps(self, option=orjson.OPT_SORT_KEYS).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "TaskDefinition":
-        return cls(**orjson.loads(text))
+        """The stored definition; options that a newer version added are left out."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in orjson.loads(text).items() if name in known})
+
+
+def parse_rate(text: str) -> tuple[int, int] | None:
+    """`"5/30s"` → (5, 30,000 ms); None if it is no rate from 1 to 100,000 per period."""
+    match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None or not 1 <= int(match[1][:9]) <= MAX_RATE:
+        return None
+    period = int(match[2][:6] or 1) * _UNITS_MS[match[3][0]]
+    return (int(match[1]), period) if period else None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -6,6 +6,8 @@ from infinitas.core.retry import retry_delay_ms
 from infinitas.core.states import Reason, State
 from infinitas.core.task import TaskDefinition
 
+NEVER_AGAIN = frozenset({Reason.BAD_ARGS, Reason.BAD_RESULT})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Succeeded:
@@ -16,10 +18,27 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The processor raised, called `fail`, ran out of time, or could not be called."""
+    """The processor raised, called `fail`, ran out of time, or could not be called.
+
+    `retryable` is False where the task doesn't retry such an exception; `after_s` is the wait that
+    the processor asked for.
+    """
 
     error: str
+    traceback: str | None = None
     reason: Reason = Reason.ERROR
+    retryable: bool = True
+    after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """Somebody cancelled the job, and said why."""
+
+    why: str
+
+
+Outcome = Succeeded | Failed | Cancelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,21 +46,38 @@ class Verdict:
     """What settle writes. `delay_ms` is set for RETRYING alone."""
 
     state: State
-    reason: Reason | None = None
+    reason: str | None = None
     error: str | None = None
+    traceback: str | None = None
     result: str | None = None
     delay_ms: int | None = None
 
 
-def judge(outcome: Succeeded | Failed, task: TaskDefinition, failures: int, spread: float) -> Verdict:
-    """Decide the next state; `failures` counts charged attempts including this one."""
+def judge(outcome: Outcome, task: TaskDefinition, failures: int, age_s: float, spread: float) -> Verdict:
+    """Decide the next state.
+
+    Args:
+        failures: charged attempts, including this one.
+        age_s: seconds since the job was due.
+        spread: random, in [0, 1).
+    """
     if isinstance(outcome, Succeeded):
         return Verdict(state=State.SUCCEEDED, result=outcome.result)
-    if failures <= task.retries and outcome.reason is not Reason.BAD_ARGS:
-        return Verdict(
-            state=State.RETRYING,
-            reason=outcome.reason,
-            error=outcome.error,
-            delay_ms=retry_delay_ms(task.retry_delay, failures, spread),
-        )
-    return Verdict(state=State.FAILED, reason=outcome.reason, error=outcome.error)
+    if isinstance(outcome, Cancelled):
+        return Verdict(state=State.CANCELLED, reason=outcome.why)
+    delay_ms = _delay_ms(outcome, task, failures, spread)
+    in_time = task.give_up_after is None or age_s + delay_ms / 1000 <= task.give_up_after
+    again = outcome.retryable and outcome.reason not in NEVER_AGAIN and failures <= task.retries and in_time
+    return Verdict(
+        state=State.RETRYING if again else State.FAILED,
+        reason=outcome.reason,
+        error=outcome.error,
+        traceback=outcome.traceback,
+        delay_ms=delay_ms if again else None,
+    )
+
+
+def _delay_ms(outcome: Failed, task: TaskDefinition, failures: int, spread: float) -> int:
+    if outcome.after_s is not None:
+        return round(outcome.after_s * 1000)
+    return retry_delay_ms(task.retry_delay, failures, task.backoff, spread)

@@ -1,4 +1,4 @@
-"""The scheduler process: a ticker and a promoter for each queue."""
+"""The scheduler process: a ticker, a promoter, a rescuer and a janitor for each queue."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,16 @@ from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop
 from infinitas.runtime.process import StopSignal
 from infinitas.runtime.queues import run_for_queues
+from infinitas.scheduler.janitor import Janitor
 from infinitas.scheduler.promoter import Promoter
+from infinitas.scheduler.rescuer import Rescuer
 from infinitas.scheduler.ticker import Ticker
 
 _log = get_logger("scheduler")
 
 
 async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: StopSignal) -> None:
-    """Fire and promote until `stop` is asked.
+    """Fire, promote and rescue until `stop` is asked.
 
     Raises:
         ServerUnreachable, UnsafeBroker: at the start only.
@@ -30,7 +32,9 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
             broker = Broker(connection, queue)
             return [
                 Loop(f"ticker {queue}", Ticker(broker).run_once),
-                Loop(f"promoter {queue}", Promoter(broker).run_once),
+                Loop(f"promoter {queue}", Promoter(broker, settings.job_ttl).run_once),
+                Loop(f"rescuer {queue}", Rescuer(broker, settings.lease, settings.job_ttl).run_once),
+                Loop(f"janitor {queue}", Janitor(broker).run_once),
             ]
 
         _log.info("Scheduler runs.")

@@ -12,15 +12,16 @@ PROMOTE_LIMIT = 500
 class Promoter:
     """One queue's promoter. It sleeps until the next job's time, or until an earlier one comes."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, job_ttl_s: int) -> None:
         self._broker = broker
+        self._job_ttl_s = job_ttl_s
         self._wake = Wake(broker)
 
     async def run_once(self) -> None:
         """Promote what is due; if nothing more is, sleep until something is."""
         try:
             await self._wake.open()
-            promoted = await self._broker.promote(PROMOTE_LIMIT)
+            promoted = await self._broker.promote(PROMOTE_LIMIT, self._job_ttl_s)
             if promoted.following is None:
                 await self._wake.sleep(None)
             elif promoted.following > promoted.now:

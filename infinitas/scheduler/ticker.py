@@ -4,7 +4,8 @@ import asyncio
 from datetime import timedelta
 from itertools import chain
 
-from infinitas.broker.broker import Broker, DueSlots
+from infinitas.broker.broker import Broker
+from infinitas.broker.messages import DueSlots
 from infinitas.core.errors import BadSchedule
 from infinitas.core.planner import Fire, plan
 from infinitas.runtime.logging import get_logger

@@ -1,12 +1,17 @@
 """One attempt while it lives here: which calls of the processor still count."""
 
+import asyncio
 import itertools
 import random
 import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from infinitas.app import AnyTask
-from infinitas.broker.broker import ClaimedJob
+from infinitas.broker.messages import ClaimedJob, Settlement
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import (
     JobCancelled,
@@ -14,21 +19,33 @@ from infinitas.core.errors import (
     JobEnded,
     JobFailed,
     JobLost,
+    JobSkipped,
     JobTimedOut,
+    ServerUnreachable,
 )
 from infinitas.core.states import Reason, State
-from infinitas.core.verdict import Failed, Succeeded, judge
-from infinitas.job import Job
-from infinitas.worker.outbox import Line, Outbox
+from infinitas.core.verdict import Cancelled, Failed, Outcome, Succeeded, Verdict, judge
+from infinitas.job import Job, OnError, nothing
+from infinitas.worker.outbox import Line, Outbox, Said
 
 MAX_LINES = 10_000
+MAX_CHARS = 1_000_000
 MAX_LINE_CHARS = 8_000
 
 
-class Attempt:
-    """The `Reporter` behind a `Job`. The first end wins: done, fail, or out of time."""
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """Why an attempt must stop: somebody cancelled the job, or it is no longer ours (`why` None)."""
 
-    def __init__(self, claimed: ClaimedJob, task: AnyTask, outbox: Outbox) -> None:
+    why: str | None
+
+
+class Attempt:
+    """The `Reporter` behind a `Job`. The first end wins: done, fail, cancelled, lost, out of time."""
+
+    def __init__(
+        self, claimed: ClaimedJob, task: AnyTask, outbox: Outbox, job_ttl_s: float, patience_s: float
+    ) -> None:
         self.claimed = claimed
         self.task = task
         self.job = Job(
@@ -37,66 +54,154 @@ class Attempt:
             attempt=claimed.attempt,
             due=claimed.due,
             schedule=claimed.schedule,
+            headers=claimed.headers,
+            last_checkpoint=claimed.checkpoint,
             reporter=self,
         )
+        self.loop = asyncio.get_running_loop()
+        self.interruption: asyncio.Future[Interruption] = self.loop.create_future()
+        self.verdict: Verdict | None = None
+        self.tell_remote: Callable[[str, float], None] | None = None
+        """Set by a runner whose processor lives elsewhere: calls its callbacks there."""
         self._outbox = outbox
+        self._ttl_s = task.definition.result_ttl or job_ttl_s
+        self._patience_s = patience_s
         self._end: type[JobEnded] | None = None
         self._lock = threading.Lock()
-        self._lines = itertools.count()
+        self._numbers = itertools.count()
+        self._lines = self._chars = self._dropped = 0
 
     @property
     def ended(self) -> bool:
         return self._end is not None
 
-    def log(self, level: str, text: str) -> None:
+    def log(self, level: str, text: str, on_error: OnError | None = None) -> None:
         if self._end is not None and self._end is not JobTimedOut:
             raise self._too_late(self._end)
-        self._keep(level, text)
+        text = text.encode(errors="replace").decode()
+        if len(text) > MAX_LINE_CHARS:
+            text = f"{text[:MAX_LINE_CHARS]} … {len(text) - MAX_LINE_CHARS:,} characters dropped"
+        with self._lock:
+            fits = self._lines < MAX_LINES and self._chars < MAX_CHARS
+            self._lines += 1
+            self._chars += len(text)
+            self._dropped += 0 if fits else 1
+        if fits:
+            self._keep(level, text, on_error)
 
     def note(self, level: str, text: str) -> None:
-        """A line of the worker's own about the job; never refused."""
+        """A line of the worker's own about the job; never refused, never dropped."""
         self._keep(level, text)
 
     def progress(self, value: float | None, step: str | None) -> None:
         if self._end is not None:
             raise self._too_late(self._end)
-        self._outbox.add_line(self._line(progress=value, step=step))
 
-    async def settle(self, outcome: Succeeded | Failed) -> None:
-        """Settle, if nothing has ended the attempt before; else raise what did."""
-        end: type[JobEnded] = JobDone if isinstance(outcome, Succeeded) else JobFailed
-        if isinstance(outcome, Failed) and outcome.reason is Reason.TIMED_OUT:
-            end = JobTimedOut
+        def change(said: Said) -> None:
+            said.progress = value if value is not None else said.progress
+            said.step = step if step is not None else said.step
+
+        self._say(change)
+
+    def checkpoint(self, text: str) -> Awaitable[None]:
+        if self._end is not None:
+            raise self._too_late(self._end)
+        stored: Future[str] = Future()
+
+        def change(said: Said) -> None:
+            said.checkpoint = text
+            said.stored.append(stored)
+
+        self._say(change)
+
+        async def wait() -> None:
+            if await asyncio.wrap_future(stored) != "ok":
+                raise self._too_late(self._end or JobLost)
+
+        return self._in_the_workers_loop(wait())
+
+    def settle(self, outcome: Succeeded | Failed) -> Awaitable[None]:
+        return self._in_the_workers_loop(self.end(outcome, self._patience_s))
+
+    def _in_the_workers_loop(self, coroutine: Coroutine[Any, Any, None]) -> Awaitable[None]:
+        """There: a task that runs also when nobody awaits it. In a thread: wait. In another loop: both."""
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+            return nothing()
+        if running is self.loop:
+            return asyncio.ensure_future(coroutine)
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self.loop))
+
+    async def end(self, outcome: Outcome, patience_s: float | None = None) -> None:
+        """End the attempt, if nothing has ended it before; runs in the worker's loop.
+
+        Raises:
+            JobEnded: what ended it before.
+            ServerUnreachable: no answer within `patience_s`. The outcome is still handed in once
+                Redis answers, as long as nobody else has the job then.
+        """
+        self._claim_end(_end_of(outcome))
+        self._say_what_was_dropped()
+        claimed, definition = self.claimed, self.task.definition
+        age_s = (datetime.now(UTC) - claimed.due).total_seconds()
+        tries = claimed.attempt - claimed.uncharged
+        self.verdict = judge(outcome, definition, tries, age_s, random.random())
+        settlement = Settlement(
+            job=claimed.id, attempt=claimed.attempt, verdict=self.verdict, ttl_s=self._ttl_s
+        )
+        answered = self._outbox.settle(definition.queue, settlement)
+        await asyncio.wait({answered}, timeout=patience_s)
+        if not answered.done():
+            raise ServerUnreachable(
+                f"Redis did not confirm the end of job {claimed.id} within {patience_s:g} s. "
+                "It is told again until it answers."
+            )
+        if answered.result() not in ("ok", "already"):
+            self.verdict = None
+            self._end = _ended_elsewhere(answered.result())
+            raise self._too_late(self._end)
+
+    def lose(self) -> None:
+        """The job is no longer this worker's: nothing that the processor says counts any more."""
+        with self._lock:
+            if self._end is not None:
+                return
+            self._end = JobLost
+        self.interrupt(Interruption(None))
+
+    def interrupt(self, interruption: Interruption) -> None:
+        if not self.interruption.done():
+            self.interruption.set_result(interruption)
+
+    def call_back(self, kind: str, seconds: float) -> None:
+        """Tell the processor that a limit is over: its callbacks of that kind."""
+        if self.tell_remote is not None:
+            self.tell_remote(kind, seconds)
+            return
+        for callback in self.job.callbacks[kind]:
+            try:
+                callback(seconds)
+            except Exception as error:  # noqa: BLE001 - a callback must not stop the others
+                self.note("error", f"on_{kind} callback failed: {error!r}")
+
+    def _claim_end(self, end: type[JobEnded]) -> None:
         with self._lock:
             if self._end is not None:
                 raise self._too_late(self._end)
             self._end = end
-        claimed, definition = self.claimed, self.task.definition
-        verdict = judge(outcome, definition, claimed.attempt - claimed.uncharged, random.random())
-        answer = await self._outbox.settle(definition.queue, claimed.id, claimed.attempt, verdict)
-        if answer not in ("ok", "already"):
-            self._end = _ended_elsewhere(answer)
-            raise self._too_late(self._end)
 
-    def _keep(self, level: str, text: str) -> None:
-        seq = next(self._lines)
-        if seq > MAX_LINES:
-            return
-        if seq == MAX_LINES:
-            level, text = "warning", f"… more than {MAX_LINES:,} lines: the rest is dropped"
-        if len(text) > MAX_LINE_CHARS:
-            text = f"{text[:MAX_LINE_CHARS]} … {len(text) - MAX_LINE_CHARS:,} characters dropped"
-        text = text.encode(errors="replace").decode()
-        now = to_ms(datetime.now(UTC))
-        self._outbox.add_line(self._line(seq=seq, at_ms=now, level=level, text=text))
+    def _say_what_was_dropped(self) -> None:
+        if self._dropped:
+            self.note("warning", f"… {self._dropped:,} lines dropped: a job keeps {MAX_LINES:,} lines, 1 MB")
 
-    def _line(self, **fields: object) -> Line:
-        return Line(
-            queue=self.task.definition.queue,
-            job=self.claimed.id,
-            attempt=self.claimed.attempt,
-            **fields,  # type: ignore[arg-type]
-        )
+    def _keep(self, level: str, text: str, on_error: OnError | None = None) -> None:
+        line = Line(next(self._numbers), to_ms(datetime.now(UTC)), level, text, on_error)
+        self._say(lambda said: said.add_line(line))
+
+    def _say(self, change: Callable[[Said], None]) -> None:
+        self._outbox.say(self.task.definition.queue, self.claimed.id, self.claimed.attempt, change)
 
     def _too_late(self, end: type[JobEnded]) -> JobEnded:
         limit = self.task.definition.timeout
@@ -105,14 +210,25 @@ class Attempt:
             JobFailed: "has failed already",
             JobTimedOut: f"ran out of time (its limit is {limit} s)",
             JobCancelled: "was cancelled",
+            JobSkipped: "was skipped",
             JobLost: "was taken from this worker",
         }[end]
         return end(f"Job {self.claimed.id} {how}; this call changed nothing.")
 
 
+def timed_out(limit_s: float) -> Failed:
+    return Failed(error=f"timed out: the limit of {limit_s:g} s is over", reason=Reason.TIMED_OUT)
+
+
+def _end_of(outcome: Outcome) -> type[JobEnded]:
+    if isinstance(outcome, Succeeded):
+        return JobDone
+    if isinstance(outcome, Cancelled):
+        return JobCancelled
+    return JobTimedOut if outcome.reason is Reason.TIMED_OUT else JobFailed
+
+
 def _ended_elsewhere(answer: str) -> type[JobEnded]:
     """What a stale settle means for the processor: the job ended, or somebody else has it."""
     state = answer.split(":")[1] if answer.startswith("stale:") else ""
-    if state == State.CANCELLED:
-        return JobCancelled
-    return JobLost
+    return JobCancelled if state == State.CANCELLED else JobLost

@@ -1,34 +1,41 @@
 """The beat, from a thread with an event loop of its own: a processor that blocks the worker's loop
-doesn't make the worker look dead."""
+doesn't make the worker look dead. It says what the worker holds, and brings back what it doesn't know."""
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
 
+from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
-from infinitas.broker.workers import beat
+from infinitas.broker.messages import BeatAnswer
+from infinitas.broker.workers import forget, tell
+from infinitas.core.errors import ServerUnreachable, WorkerGone
 from infinitas.runtime.loop import Loop, run_loops
 
 BEATS_PER_LEASE = 4
 
 
+class Listener(Protocol):
+    """Who hears the answers; every method is called in the beat's thread."""
+
+    def held(self, queue: str) -> Sequence[tuple[str, int]]: ...
+    def facts(self) -> dict[str, str | int]: ...
+    def heard(self, answer: BeatAnswer) -> None: ...
+    def declared_dead(self) -> None: ...
+
+
 class Beat:
-    """Beats until stopped."""
+    """Beats until stopped, at once when the worker is called for."""
 
     def __init__(
-        self,
-        redis_url: str,
-        worker: str,
-        tasks: Mapping[str, Sequence[str]],
-        facts: Callable[[], dict[str, str | int]],
-        lease_s: float,
+        self, redis_url: str, worker: str, queues: Mapping[str, object], listener: Listener, lease_s: float
     ) -> None:
         self._redis_url = redis_url
         self._worker = worker
-        self._tasks = tasks
-        self._facts = facts
+        self._queues = list(queues)
+        self._listener = listener
         self._lease_s = lease_s
-        self._connection: Connection | None = None
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._live, name="infinitas-beat", daemon=True)
@@ -38,13 +45,9 @@ class Beat:
 
     def stop(self) -> None:
         """End the thread and wait for it."""
-        self._loop.call_soon_threadsafe(self._stop.set)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(timeout=5)
-
-    async def run_once(self) -> None:
-        assert self._connection is not None
-        await beat(self._connection, self._worker, self._tasks, self._facts(), self._lease_s)
-        await asyncio.sleep(self._lease_s / BEATS_PER_LEASE)
 
     def _live(self) -> None:
         try:
@@ -53,8 +56,28 @@ class Beat:
             self._loop.close()
 
     async def _main(self) -> None:
-        self._connection = Connection(self._redis_url, "beat")
+        connection = Connection(self._redis_url, "beat")
+        loops = [Loop(f"beat {queue}", self._beating(Broker(connection, queue))) for queue in self._queues]
         try:
-            await run_loops([Loop("beat", self.run_once)], self._stop)
+            await run_loops(loops, self._stop)
+            await forget(connection, self._worker)
+        except ServerUnreachable:
+            return  # The facts expire by themselves.
         finally:
-            await self._connection.close()
+            await connection.close()
+
+    def _beating(self, broker: Broker) -> Callable[[], Awaitable[None]]:
+        async def run_once() -> None:
+            held = self._listener.held(broker.keys.queue)
+            try:
+                answer = await broker.beat(self._worker, held, self._lease_s)
+            except WorkerGone:
+                self._listener.declared_dead()
+                self._stop.set()
+                return
+            self._listener.heard(answer)
+            facts = {**self._listener.facts(), "last_beat": answer.now_ms}
+            await tell(broker.connection, self._worker, facts, self._lease_s)
+            await broker.wait_for_call(self._worker, self._lease_s / BEATS_PER_LEASE)
+
+        return run_once

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from infinitas.broker.broker import Broker, ClaimedJob
+from infinitas.broker.broker import Broker
+from infinitas.broker.connection import LONGEST_BLOCK_S
+from infinitas.broker.messages import ClaimedJob
 from infinitas.core.errors import ServerUnreachable
 from infinitas.worker.slots import Slots
 
@@ -13,34 +15,49 @@ class Intake:
 
     A claim starts at one job and doubles while the backlog lasts: fair when there is little to do,
     few round trips when there is much.
+
+    Args:
+        groups: names of tasks, those of the highest priority first.
+        start: runs a claimed job; False if it runs here already.
     """
 
     def __init__(
         self,
         broker: Broker,
         worker: str,
-        tasks: Sequence[str],
+        groups: Sequence[Sequence[str]],
         slots: Slots,
+        job_ttl_s: int,
         start: Callable[[ClaimedJob], bool],
     ) -> None:
+        self.idle = asyncio.Event()
+        """Set while the last look found nothing to take."""
         self._broker = broker
         self._worker = worker
-        self._tasks = tasks
+        self._groups = groups
+        self._tasks = [name for group in groups for name in group]
         self._slots = slots
+        self._job_ttl_s = job_ttl_s
         self._start = start
         self._width = 1
         self._turn = 0
-        self._backlog = True
-        self._reply_lost = False
+        self._wait_s = 0.0
+        self._look_at_held = False
 
     async def run_once(self) -> None:
-        """One claim, after waiting for a free slot and, where nothing is known to wait, for a bell."""
+        """One claim, after waiting for a free slot and, where nothing is known to wait, for a bell.
+
+        Raises:
+            WorkerGone: the worker was declared dead.
+        """
         await self._slots.wait_for_free()
-        if not self._backlog:
-            await self._broker.wait_for_bell(self._tasks)
+        if self._wait_s:
+            rung = await self._broker.wait_for_bell(self._tasks, self._wait_s)
+            # Ten quiet seconds: a good moment to see whether Redis and we agree on what runs here.
+            self._look_at_held = not rung and self._wait_s == LONGEST_BLOCK_S
         places = self._slots.reserve(self._width)
         if not places:
-            self._backlog = True
+            self._wait_s = 0.0
             return
         claiming = asyncio.ensure_future(self._claim(places))
         try:
@@ -53,17 +70,28 @@ class Intake:
     async def _claim(self, places: int) -> None:
         started = 0
         try:
-            if self._reply_lost:
-                jobs = await self._broker.held(self._worker, self._tasks)
-                self._reply_lost = False
+            if self._look_at_held:
+                jobs = await self._broker.held(self._worker)
+                self._look_at_held, self._wait_s = False, 0.0
             else:
-                more, jobs = await self._broker.claim(self._worker, self._tasks, places, self._turn)
-                self._turn = (self._turn + 1) % len(self._tasks)
-                self._width = places * 2 if more and len(jobs) == places else 1
-                self._backlog = more
-            started = sum(self._start(job) for job in jobs)
+                jobs = await self._claim_new(places)
+            for job in jobs:
+                if started < places:
+                    started += self._start(job)
         except ServerUnreachable:
-            self._reply_lost = self._backlog = True
+            # The claim may have been applied, and its reply lost.
+            self._look_at_held, self._wait_s = True, 0.0
             raise
         finally:
             await self._slots.give_back(places - started)
+
+    async def _claim_new(self, places: int) -> list[ClaimedJob]:
+        claim = await self._broker.claim(self._worker, self._groups, places, self._turn, self._job_ttl_s)
+        self._turn += 1
+        self._width = places * 2 if claim.more and len(claim.jobs) == places else 1
+        self._wait_s = 0.0 if claim.more else claim.wait_s or LONGEST_BLOCK_S
+        if claim.jobs or claim.more:
+            self.idle.clear()
+        else:
+            self.idle.set()
+        return claim.jobs

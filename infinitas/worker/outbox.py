@@ -1,38 +1,58 @@
-"""What jobs have to say, on its way to Redis: outcomes at once, log lines within a moment.
+"""What jobs have to say, on its way to Redis: outcomes at once, the rest within a moment.
 
-Outcomes gather while the previous call is in flight, so one call settles many. A job's lines go
-before its outcome. Nothing leaves the outbox before Redis has answered.
+Outcomes gather while the previous call is in flight, so one call settles many. What a job said goes
+before its outcome; nobody else's words hold an outcome up. Nothing leaves the outbox before Redis
+has answered.
 """
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 
 import orjson
 
-from infinitas.broker.broker import Broker, Report, Settlement
-from infinitas.core.verdict import Verdict
+from infinitas.broker.broker import Broker
+from infinitas.broker.messages import Report, Settlement
+from infinitas.core.errors import InfinitasError, JobLost, ServerUnreachable
 
 SETTLE_BATCH = 200
-LINES_PER_CALL = 500
+REPORT_CHARS = 128 * 1024
 LINGER_S = 0.2
+OnError = Callable[[InfinitasError], object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Line:
-    """A log line, or progress where `text` is None."""
+    """One log line; `on_error` hears of it if the line can't be handed in."""
+
+    seq: int
+    at_ms: int
+    level: str
+    text: str
+    on_error: OnError | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Said:
+    """What one attempt has said and Redis has not heard yet; of values, the last counts."""
 
     queue: str
     job: str
     attempt: int
-    seq: int = 0
-    at_ms: int = 0
-    level: str = ""
-    text: str | None = None
+    lines: deque[Line] = field(default_factory=deque)
+    chars: int = 0
     progress: float | None = None
     step: str | None = None
+    checkpoint: str | None = None
+    stored: list[Future[str]] = field(default_factory=list)
+
+    def add_line(self, line: Line) -> None:
+        self.lines.append(line)
+        self.chars += len(line.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,34 +63,37 @@ class _Waiting:
 
 
 class Outbox:
-    """One per worker. `add_line` may be called from any thread, `settle` from the worker's loop."""
+    """One per worker session. `say` may be called from any thread, `settle` from the worker's loop."""
 
     def __init__(self, worker: str, brokers: Mapping[str, Broker], job_ttl_s: int) -> None:
         self._worker = worker
         self._brokers = brokers
         self._job_ttl_s = job_ttl_s
-        self._lines: deque[Line] = deque()
+        self._said: dict[tuple[str, int], Said] = {}
         self._outcomes: deque[_Waiting] = deque()
         self._loop = asyncio.get_running_loop()
         self._something = asyncio.Event()
         self._outcome = asyncio.Event()
         self._lock = threading.Lock()
 
-    def add_line(self, line: Line) -> None:
+    def say(self, queue: str, job: str, attempt: int, change: Callable[[Said], None]) -> None:
+        """Let `change` add to what an attempt says."""
         with self._lock:
-            first = not self._lines
-            self._lines.append(line)
+            first = not self._said
+            said = self._said.get((job, attempt))
+            if said is None:
+                said = self._said[job, attempt] = Said(queue=queue, job=job, attempt=attempt)
+            change(said)
         if first:
             self._loop.call_soon_threadsafe(self._something.set)
 
-    async def settle(self, queue: str, job: str, attempt: int, verdict: Verdict) -> str:
-        """Hand in an outcome and wait for the answer of `Broker.settle`."""
+    def settle(self, queue: str, settlement: Settlement) -> "asyncio.Future[str]":
+        """Hand in an outcome. The future brings the answer of `Broker.settle`, whenever it comes."""
         answer: asyncio.Future[str] = self._loop.create_future()
-        settlement = Settlement(job=job, attempt=attempt, verdict=verdict)
         self._outcomes.append(_Waiting(queue=queue, settlement=settlement, answer=answer))
         self._something.set()
         self._outcome.set()
-        return await asyncio.shield(answer)
+        return answer
 
     async def run_once(self) -> None:
         """Wait for something to say, then say it. Raises ServerUnreachable; nothing is lost then."""
@@ -80,68 +103,131 @@ class Outbox:
         self._something.clear()
         self._outcome.clear()
         try:
-            await self.flush()
+            if self._outcomes:
+                await self._send_outcomes()
+            else:
+                await self._send_words()
         finally:
-            if self._lines or self._outcomes:
+            if self._said or self._outcomes:
                 self._something.set()
 
     async def flush(self) -> None:
-        """Send everything that is here now: lines first."""
-        count = len(self._lines)
-        outcomes = len(self._outcomes)
-        while count > 0:
-            sent = min(count, LINES_PER_CALL)
-            await self._send_lines([self._lines[i] for i in range(sent)])
-            for _ in range(sent):
-                self._lines.popleft()
-            count -= sent
-        while outcomes > 0:
-            outcomes -= await self._send_outcomes()
+        """Send everything, at a worker's end. Raises ServerUnreachable."""
+        while self._outcomes or self._said:
+            if self._outcomes:
+                await self._send_outcomes()
+            else:
+                await self._send_words()
+
+    def give_up(self, error: InfinitasError) -> None:
+        """Nothing more will be sent: tell those who wait, and those who asked to hear of it."""
+        for waiting in self._outcomes:
+            waiting.answer.set_result("gone")
+        for said in self._said.values():
+            _complain(said.lines, error)
 
     async def _linger(self) -> None:
-        """Lines alone wait a moment for more; an outcome cuts that short."""
+        """Words alone wait a moment for more; an outcome cuts that short."""
         try:
             async with asyncio.timeout(LINGER_S):
                 await self._outcome.wait()
         except TimeoutError:
             return
 
-    async def _send_lines(self, lines: list[Line]) -> None:
-        by_queue: dict[str, dict[tuple[str, int], list[Line]]] = {}
-        for line in lines:
-            jobs = by_queue.setdefault(line.queue, {})
-            jobs.setdefault((line.job, line.attempt), []).append(line)
-        for queue, jobs in by_queue.items():
-            reports = [_report(job, attempt, said) for (job, attempt), said in jobs.items()]
-            await self._brokers[queue].report(self._worker, reports, self._job_ttl_s)
+    async def _send_words(self) -> None:
+        """Some words of the jobs that have waited longest; more outcomes may come in between."""
+        with self._lock:
+            waiting = list(self._said.values())
+        budget = REPORT_CHARS
+        chosen = []
+        for said in waiting:
+            if said.queue == waiting[0].queue and budget > 0:
+                chosen.append(said)
+                budget -= said.chars
+        await self._report(chosen)
 
-    async def _send_outcomes(self) -> int:
-        """Settle the first outcomes, all of one queue. Returns how many."""
+    async def _send_outcomes(self) -> None:
+        """Settle the first outcomes, all of one queue, after what their jobs have said."""
         queue = self._outcomes[0].queue
         batch: list[_Waiting] = []
         for waiting in self._outcomes:
             if waiting.queue != queue or len(batch) == SETTLE_BATCH:
                 break
             batch.append(waiting)
-        answers = await self._brokers[queue].settle(
-            self._worker, [waiting.settlement for waiting in batch], self._job_ttl_s
-        )
+        keys = [(waiting.settlement.job, waiting.settlement.attempt) for waiting in batch]
+        while said := [self._said[key] for key in keys if key in self._said]:
+            await self._report(said)
+        answers = await self._brokers[queue].settle(self._worker, [waiting.settlement for waiting in batch])
         for answer in answers:
             waiting = self._outcomes.popleft()
             if not waiting.answer.done():
                 waiting.answer.set_result(answer)
-        return len(batch)
+
+    async def _report(self, chosen: "list[Said]") -> None:
+        """Send the first words of `chosen`, as many as one call should carry."""
+        parts: list[tuple[Said, int, Report]] = []
+        budget = REPORT_CHARS
+        with self._lock:
+            for said in chosen:
+                count = 0
+                while count < len(said.lines) and budget > 0:
+                    budget -= len(said.lines[count].text)
+                    count += 1
+                parts.append((said, count, _report(said, count)))
+                if budget <= 0:
+                    break
+        broker = self._brokers[chosen[0].queue]
+        try:
+            answers = await broker.report(self._worker, [part[2] for part in parts], self._job_ttl_s)
+        except ServerUnreachable as error:
+            for said, _, _ in parts:
+                self._complain_once(said, error)
+            raise
+        for (said, count, report), answer in zip(parts, answers, strict=True):
+            self._forget(said, count, report, answer)
+
+    def _forget(self, said: Said, count: int, report: Report, answer: str) -> None:
+        """Redis has answered: drop what it was told, unless a newer value came in meanwhile."""
+        stored: list[Future[str]] = []
+        with self._lock:
+            sent = [said.lines.popleft() for _ in range(count)]
+            said.chars -= sum(len(line.text) for line in sent)
+            if said.progress == report.progress:
+                said.progress = None
+            if said.step == report.step:
+                said.step = None
+            if said.checkpoint == report.checkpoint:
+                said.checkpoint = None
+                stored, said.stored = said.stored, stored
+            if not said.lines and (said.progress, said.step, said.checkpoint) == (None, None, None):
+                self._said.pop((said.job, said.attempt), None)
+        for future in stored:
+            future.set_result(answer)
+        if answer != "ok":
+            _complain(sent, JobLost(f"Job {said.job} is no longer this worker's; the line is not kept."))
+
+    def _complain_once(self, said: Said, error: InfinitasError) -> None:
+        with self._lock:
+            lines = list(said.lines)
+            said.lines = deque(Line(x.seq, x.at_ms, x.level, x.text) for x in lines)
+        _complain(lines, error)
 
 
-def _report(job: str, attempt: int, said: list[Line]) -> Report:
-    """One report of a job's lines; of its progress, the last value counts."""
-    texts = [[line.seq, line.at_ms, line.level, line.text] for line in said if line.text is not None]
-    values = [line.progress for line in said if line.progress is not None]
-    steps = [line.step for line in said if line.step is not None]
+def _complain(lines: Iterable[Line], error: InfinitasError) -> None:
+    for line in lines:
+        if line.on_error is not None:
+            # It concerns nobody else, and they were told.
+            with contextlib.suppress(Exception):
+                line.on_error(error)
+
+
+def _report(said: Said, count: int) -> Report:
+    texts = [[x.seq, x.at_ms, x.level, x.text] for x in (said.lines[i] for i in range(count))]
     return Report(
-        job=job,
-        attempt=attempt,
+        job=said.job,
+        attempt=said.attempt,
         lines=orjson.dumps(texts).decode() if texts else None,
-        progress=values[-1] if values else None,
-        step=steps[-1] if steps else None,
+        progress=said.progress,
+        step=said.step,
+        checkpoint=said.checkpoint,
     )

@@ -1,4 +1,4 @@
-"""Two ways to run a processor: async functions in the loop, sync functions in threads.
+"""Two ways to run a processor here: async functions in the loop, sync functions in threads.
 
 A runner turns whatever the processor does into an outcome. `SystemExit` in somebody's code is a
 failed job, not the end of the worker.
@@ -7,93 +7,78 @@ failed job, not the end of the worker.
 import asyncio
 import contextvars
 import inspect
-import traceback
+import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Protocol
 
-from infinitas.core.codec import encode_payload
-from infinitas.core.errors import JobEnded, Refused
-from infinitas.core.verdict import Failed, Succeeded
+from infinitas.core.verdict import Failed, Outcome
 from infinitas.worker.attempt import Attempt
+from infinitas.worker.outcome import failure, success
+from infinitas.worker.threads import DaemonThreads
 
-MAX_ERROR_CHARS = 2_000
-Outcome = Succeeded | Failed
+Call = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class Runner(Protocol):
-    """Starts a call; `stops_on_cancel` says whether cancelling the future ends it."""
+    """Starts a call, and stops it as far as that can be done."""
 
-    stops_on_cancel: bool
-
-    def start(
-        self, attempt: Attempt, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> "asyncio.Future[Outcome]": ...
+    def start(self, attempt: Attempt, call: Call) -> "asyncio.Future[Outcome]": ...
+    def stop(self, attempt: Attempt, running: "asyncio.Future[Outcome]") -> None: ...
 
 
 class AsyncRunner:
-    """In the worker's event loop."""
+    """In the worker's event loop; stopped by cancelling."""
 
-    stops_on_cancel = True
+    def start(self, attempt: Attempt, call: Call) -> "asyncio.Future[Outcome]":
+        return asyncio.ensure_future(self._run(attempt, call))
 
-    def start(
-        self, attempt: Attempt, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> "asyncio.Future[Outcome]":
-        return asyncio.ensure_future(self._run(attempt, args, kwargs))
+    def stop(self, attempt: Attempt, running: "asyncio.Future[Outcome]") -> None:
+        running.cancel()
 
-    async def _run(self, attempt: Attempt, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
+    async def _run(self, attempt: Attempt, call: Call) -> Outcome:
+        pid = os.getpid()
         try:
-            return _success(attempt, await attempt.task.function(*args, **kwargs))
+            value = await attempt.task.function(*call[0], **call[1])
         except asyncio.CancelledError:
             return Failed(error="CancelledError: the processor was cancelled")
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
-            return _failure(attempt, error)
+            end_a_forked_copy(pid)
+            return failure(attempt.task, error)
+        end_a_forked_copy(pid)
+        return success(value)
 
 
 class ThreadRunner:
-    """In a thread of a pool as large as the worker has slots."""
+    """In a thread, which can't be stopped: it keeps its slot until it returns."""
 
-    stops_on_cancel = False
+    def __init__(self, threads: DaemonThreads) -> None:
+        self._threads = threads
 
-    def __init__(self, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="infinitas-job")
-
-    def start(
-        self, attempt: Attempt, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> "asyncio.Future[Outcome]":
+    def start(self, attempt: Attempt, call: Call) -> "asyncio.Future[Outcome]":
         context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(self._pool, context.run, _call, attempt, args, kwargs)
+        return self._threads.submit(partial(context.run, _call, attempt, call))
 
-    def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    def stop(self, attempt: Attempt, running: "asyncio.Future[Outcome]") -> None:
+        return
 
 
 def is_async(function: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(function)
 
 
-def _call(attempt: Attempt, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
+def end_a_forked_copy(pid: int) -> None:
+    """A processor that forked comes back twice; the copy must not act as a second worker."""
+    if os.getpid() != pid:
+        os._exit(0)
+
+
+def _call(attempt: Attempt, call: Call) -> Outcome:
+    pid = os.getpid()
     try:
-        return _success(attempt, attempt.task.function(*args, **kwargs))
+        value = attempt.task.function(*call[0], **call[1])
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
-        return _failure(attempt, error)
-
-
-def _success(attempt: Attempt, value: object) -> Succeeded:
-    if value is None:
-        return Succeeded()
-    try:
-        return Succeeded(result=encode_payload(value, "result"))
-    except Refused as error:
-        # Code that somebody already has may return anything; its work is done all the same.
-        if not attempt.ended:
-            attempt.note("warning", f"The result is not kept: {error}")
-        return Succeeded()
-
-
-def _failure(attempt: Attempt, error: BaseException) -> Failed:
-    if not isinstance(error, JobEnded) or not attempt.ended:
-        attempt.note("error", "".join(traceback.format_exception(error)).rstrip())
-    text = "".join(traceback.format_exception_only(error)).strip()
-    return Failed(error=text[:MAX_ERROR_CHARS].encode(errors="replace").decode())
+        end_a_forked_copy(pid)
+        return failure(attempt.task, error)
+    end_a_forked_copy(pid)
+    return success(value)

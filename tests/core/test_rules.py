@@ -1,10 +1,11 @@
 """The small pure rules: names, ids, payloads, intervals, retries, verdicts, catching up."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from infinitas import BadArgs, BadName, BadSchedule, PayloadTooLarge, every
+from infinitas import BadArgs, BadName, BadSchedule, ConfigError, PayloadTooLarge, every
 from infinitas.core.codec import encode_payload, from_ms, sent_job_id, slot_job_id, to_ms
 from infinitas.core.interval import describe_ms, next_interval_slot
 from infinitas.core.names import check_name
@@ -12,8 +13,8 @@ from infinitas.core.planner import GRACE, plan
 from infinitas.core.retry import retry_delay_ms
 from infinitas.core.schedule import Schedule, make_schedule
 from infinitas.core.states import Reason, State
-from infinitas.core.task import TaskDefinition
-from infinitas.core.verdict import Failed, Succeeded, judge
+from infinitas.core.task import TaskDefinition, parse_rate
+from infinitas.core.verdict import Cancelled, Failed, Outcome, Succeeded, judge
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -88,17 +89,66 @@ def test_durations_are_said_in_two_units() -> None:
 
 
 def test_retry_delays_double_up_to_an_hour() -> None:
-    assert [retry_delay_ms(1, n, 0.0) for n in (1, 2, 3)] == [1000, 2000, 4000]
-    assert retry_delay_ms(1, 10_000, 0.0) == 3_600_000
-    assert retry_delay_ms(1, 1, 0.99) == 1099
+    assert [retry_delay_ms(1, n, "exponential", 0.0) for n in (1, 2, 3)] == [1000, 2000, 4000]
+    assert retry_delay_ms(1, 10_000, "exponential", 0.0) == 3_600_000
+    assert retry_delay_ms(1, 1, "exponential", 0.99) == 1099
+    assert [retry_delay_ms(7_200, n, "fixed", 0.0) for n in (1, 9)] == [7_200_000] * 2
 
 
 def test_verdicts() -> None:
-    task = TaskDefinition(name="t", retries=1)
-    assert judge(Succeeded(result="1"), task, 1, 0).state == State.SUCCEEDED
-    assert judge(Failed(error="e"), task, 1, 0).state == State.RETRYING
-    assert judge(Failed(error="e"), task, 2, 0).state == State.FAILED
-    assert judge(Failed(error="e", reason=Reason.BAD_ARGS), task, 1, 0).state == State.FAILED
+    task = TaskDefinition(name="t", retries=1, give_up_after=60)
+
+    def state(outcome: Outcome, tries: int = 1, age_s: float = 0) -> State:
+        return judge(outcome, task, tries, age_s, 0).state
+
+    assert state(Succeeded(result="1")) == State.SUCCEEDED
+    assert state(Cancelled(why="w")) == State.CANCELLED
+    assert state(Failed(error="e")) == State.RETRYING
+    assert state(Failed(error="e"), tries=2) == State.FAILED
+    assert state(Failed(error="e"), age_s=59.5) == State.FAILED, "the retry would begin too late"
+    assert state(Failed(error="e", retryable=False)) == State.FAILED
+    assert state(Failed(error="e", reason=Reason.BAD_ARGS)) == State.FAILED
+    assert state(Failed(error="e", reason=Reason.BAD_RESULT)) == State.FAILED
+    assert judge(Failed(error="e", after_s=2.5), task, 1, 0, 0.9).delay_ms == 2500
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("10/s", (10, 1000)), ("5/30s", (5, 30_000)), ("600 / m", (600, 60_000)), ("1/day", (1, 86_400_000))],
+)
+def test_rates(text: str, rate: tuple[int, int]) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rate": "0/s"},
+        {"rate": "fast"},
+        {"rate": "1/0s"},
+        {"rate": 5},
+        {"timeout": "soon"},
+        {"timeout": 1, "soft_timeout": 1},
+        {"retries": 1.5},
+        {"retries": True},
+        {"backoff": "random"},
+        {"runner": "gpu"},
+        {"on_lost": "ignore"},
+        {"no_processor": None},
+        {"max_running": 0},
+        {"priority": 101},
+        {"expires": 0},
+        {"result_ttl": float("nan")},
+    ],
+    ids=str,
+)
+def test_wrong_options_name_themselves(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=list(wrong)[-1]):
+        TaskDefinition(name="t", **wrong)
+
+
+def test_options_of_a_newer_version_are_left_out() -> None:
+    assert TaskDefinition.from_json('{"name":"t","colour":"red","retries":2}').retries == 2
 
 
 def test_a_naive_moment_or_two_rules_are_refused() -> None:

@@ -33,9 +33,8 @@ def test_twenty_thousand_jobs_and_five_kills(
     archiver = processes.start("archiver")
     eventually(lambda: redis.exists(f"{P}readers"))
     noop, explode = app.find("noop"), app.find("explode")
-    text = noop.signature.encode((), {})
-    app.bridge.wait(app.deliver(noop, [text] * (JOBS - 100)))
-    app.bridge.wait(app.deliver(explode, [text] * 100))
+    noop.send_many([()] * (JOBS - 100))
+    explode.send_many([()] * 100)
     app.close()
     processes.environment["INFINITAS_CONCURRENCY"] = "200"
     processes.start("worker", "tests.e2e.jobs:app")

@@ -24,11 +24,11 @@ def busy(processes: Processes, servers: Urls, redis: Redis) -> Iterator[Processe
     for part in ("scheduler", "archiver"):
         processes.start(part)
     processes.start("worker", "tests.e2e.jobs:app", "-c", "3")
-    failed = app.find("explode").send()
+    failed = app.find("explode").send().id
     app.find("slow").send(20.0)
     eventually(lambda: app.fetch_job(failed).ended)
     eventually(lambda: app.fetch_task("tick").last_success)
-    eventually(lambda: redis.exists("infinitas:workers"))
+    eventually(lambda: redis.exists("{infinitas:default}:beats"))
     yield processes
     app.close()
 

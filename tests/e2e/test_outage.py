@@ -29,7 +29,7 @@ def test_redis_is_restarted_under_running_processes(tmp_path: Path) -> None:
         redis.close()
         before = app.fetch_task("tick").last_success
         eventually(lambda: app.fetch_task("tick").last_success != before)
-        job = app.find("noop").send()
+        job = app.find("noop").send().id
         eventually(lambda: app.fetch_job(job).ended)
         eventually(lambda: "back to work" in processes.logs())
         said = [line for line in processes.logs().splitlines() if "ticker default" in line]

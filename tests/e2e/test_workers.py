@@ -20,7 +20,7 @@ def use(app: Infinitas, servers: Urls) -> Infinitas:
 
 
 def idle_workers(redis: Redis) -> int:
-    return sum("cmd=blpop" in str(c) or c.get("cmd") == "blpop" for c in redis.client_list())
+    return sum(c["cmd"] == "blpop" and "infinitas:worker" in c["name"] for c in redis.client_list())
 
 
 def ended(app: Infinitas, id: str) -> bool:
@@ -34,7 +34,7 @@ def test_three_idle_workers_share_300_jobs_exactly(processes: Processes, servers
     counts: Counter[str] = Counter()
     for _ in range(300):
         eventually(lambda: idle_workers(redis) == 3)
-        job = app.find("noop").send()
+        job = app.find("noop").send().id
         eventually(lambda job=job: ended(app, job))  # type: ignore[misc]
         counts[str(app.fetch_job(job).worker)] += 1
     app.close()
@@ -46,12 +46,12 @@ def test_a_task_reaches_only_a_worker_that_knows_it(
 ) -> None:
     processes.start("worker", "tests.e2e.jobs:app")
     eventually(lambda: idle_workers(redis) == 1)
-    first: Any = eventually(lambda: redis.zrange("infinitas:workers", 0, -1))
+    first: Any = eventually(lambda: redis.zrange(f"{P}beats", 0, -1))
     (only_a,) = first
     processes.start("worker", "tests.e2e.only_b:app")
     eventually(lambda: idle_workers(redis) == 2)
     app = use(only_b.app, servers)
-    ids = [app.find("special").send() for _ in range(50)]
+    ids = [app.find("special").send().id for _ in range(50)]
     for id in ids:
         eventually(lambda id=id: ended(app, id))  # type: ignore[misc]
     assert only_a not in {app.fetch_job(id).worker for id in ids}
@@ -64,12 +64,12 @@ def test_a_worker_that_is_asked_to_stop_finishes_and_leaves(
     app = use(jobs.app, servers)
     worker = processes.start("worker", "tests.e2e.jobs:app")
     eventually(lambda: idle_workers(redis) == 1)
-    job = app.find("slow").send(1.0)
+    job = app.find("slow").send(1.0).id
     eventually(lambda: app.fetch_job(job).state == "running")
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
     assert app.fetch_job(job).result == '"slept"'
-    assert redis.zcard("infinitas:workers") == 0
+    assert redis.zcard(f"{P}beats") == 0
     groups: Any = redis.xinfo_groups(f"{P}stream:slow")
     assert groups[0]["consumers"] == 0
     app.close()
@@ -81,7 +81,7 @@ def test_a_second_signal_hands_the_job_back_uncharged(
     app = use(jobs.app, servers)
     worker = processes.start("worker", "tests.e2e.jobs:app")
     eventually(lambda: idle_workers(redis) == 1)
-    job = app.find("slow").send(3.0)
+    job = app.find("slow").send(3.0).id
     eventually(lambda: app.fetch_job(job).state == "running")
     worker.send_signal(signal.SIGINT)
     eventually(lambda: "may finish" in processes.logs())
@@ -99,7 +99,7 @@ def test_system_exit_in_a_processor_fails_its_job_alone(
 ) -> None:
     app = use(jobs.app, servers)
     worker = processes.start("worker", "tests.e2e.jobs:app")
-    job = app.find("explode").send()
+    job = app.find("explode").send().id
     eventually(lambda: ended(app, job))
     assert app.fetch_job(job).error == "SystemExit: not the worker, please"
     assert worker.poll() is None
@@ -113,7 +113,7 @@ def test_a_worker_carries_on_after_redis_was_away(processes: Processes, servers:
     eventually(lambda: idle_workers(redis) == 1)
     ids = []
     for _ in range(20):
-        ids += [app.find("noop").send() for _ in range(20)]
+        ids += [app.find("noop").send().id for _ in range(20)]
         for client in redis.client_list():
             if "infinitas:worker" in client["name"]:
                 redis.client_kill_filter(_id=client["id"])

@@ -1,29 +1,15 @@
 """The ticker, pass by pass, on a real Redis."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from redis import Redis
 
 from infinitas.broker.broker import Broker
-from infinitas.broker.connection import Connection
 from infinitas.core.schedule import Schedule
-from infinitas.core.task import TaskDefinition
-from infinitas.embedded.servers import Urls
 from infinitas.scheduler.ticker import STANDBY_WAIT, Ticker
 
 P = "{infinitas:default}:"
-
-
-@pytest.fixture
-async def broker(servers: Urls, redis: Redis) -> AsyncIterator[Broker]:
-    connection = Connection(servers.redis, "test")
-    broker = Broker(connection, "default")
-    await broker.declare([TaskDefinition(name="t")], [], await broker.now())
-    yield broker
-    await connection.close()
 
 
 async def test_whoever_lost_a_slot_stands_by(broker: Broker, redis: Redis) -> None:

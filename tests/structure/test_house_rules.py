@@ -47,7 +47,8 @@ def test_lua_files(file: Path) -> None:
     if not file.name.startswith("_"):
         assert re.search(r"^-- keys: .+", text, re.MULTILINE)
         assert re.search(r"^-- args: prefix", text, re.MULTILINE)
-        callers = "".join((PACKAGE / "broker" / f"{name}.py").read_text() for name in ("broker", "workers"))
+        files = (PACKAGE / "broker" / f"{name}.py" for name in ("broker", "connection"))
+        callers = "".join(caller.read_text() for caller in files)
         assert f'"{file.stem}"' in callers, "one Lua file, one method of the same name"
         assert f"def {file.stem}(" in callers
 
@@ -58,7 +59,7 @@ def test_every_key_is_documented() -> None:
     text = (DOCS / "redis-keys.md").read_text()
     for kind in QUEUE_KEYS:
         assert f"`…:{kind}`" in text, kind
-    for kind in ("task", "recent", "stream", "bell", "job", "log"):
+    for kind in ("task", "recent", "stream", "bell", "job", "log", "starts", "keys", "call"):
         assert f"`…:{kind}:<" in text, kind
 
 

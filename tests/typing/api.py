@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import assert_type
 
-from infinitas import Infinitas, Job, JobInfo, TaskInfo, every
+from infinitas import Handle, Infinitas, Job, JobInfo, TaskInfo, every
 
 app = Infinitas()
 
@@ -18,8 +18,10 @@ async def crawl(job: Job, url: str) -> None: ...
 
 
 assert_type(add(1, b=3), int)
-assert_type(add.send(1), str)
-assert_type(crawl.send("https://example.com"), str)
+assert_type(add.send(1), Handle[int])
+assert_type(add.using(key="k").send(1), Handle[int])
+assert_type(add.send(1).get(), int)
+assert_type(crawl.send("https://example.com"), Handle[None])
 assert_type(app.fetch_task("add"), TaskInfo)
 assert_type(app.fetch_job("x"), JobInfo)
 app.schedule(add, at=datetime.now(UTC), key="k", args=(1,))

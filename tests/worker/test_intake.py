@@ -1,15 +1,12 @@
 """The intake, pass by pass: fair when light, batched when heavy, and a lost reply loses no job."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
-from redis import Redis
 
 from infinitas import ServerUnreachable
-from infinitas.broker.broker import Broker, ClaimedJob
-from infinitas.broker.connection import Connection
-from infinitas.core.task import TaskDefinition
-from infinitas.embedded.servers import Urls
+from infinitas.broker.broker import Broker
+from infinitas.broker.messages import Claim, ClaimedJob, NewJob
 from infinitas.worker.intake import Intake
 from infinitas.worker.slots import Slots
 
@@ -20,9 +17,9 @@ class LossyBroker(Broker):
     lose_reply = False
 
     async def claim(
-        self, worker: str, tasks: Sequence[str], limit: int, start: int
-    ) -> tuple[bool, list[ClaimedJob]]:
-        reply = await super().claim(worker, tasks, limit, start)
+        self, worker: str, groups: Sequence[Sequence[str]], limit: int, start: int, job_ttl_s: int
+    ) -> Claim:
+        reply = await super().claim(worker, groups, limit, start, job_ttl_s)
         if self.lose_reply:
             self.lose_reply = False
             raise ServerUnreachable("the reply was lost")
@@ -30,12 +27,8 @@ class LossyBroker(Broker):
 
 
 @pytest.fixture
-async def broker(servers: Urls, redis: Redis) -> AsyncIterator[LossyBroker]:
-    connection = Connection(servers.redis, "test")
-    broker = LossyBroker(connection, "default")
-    await broker.declare([TaskDefinition(name="t")], [], await broker.now())
-    yield broker
-    await connection.close()
+def lossy(broker: Broker) -> LossyBroker:
+    return LossyBroker(broker.connection, "default")
 
 
 def intake(broker: Broker, slots: Slots, started: list[str]) -> Intake:
@@ -45,17 +38,17 @@ def intake(broker: Broker, slots: Slots, started: list[str]) -> Intake:
         started.append(job.id)
         return True
 
-    return Intake(broker, "w", ["t"], slots, start)
+    return Intake(broker, "w1", [["t"]], slots, 60, start)
 
 
 async def send(broker: Broker, count: int) -> None:
-    await broker.enqueue([(f"j{i:03}", "t", "[[],{}]") for i in range(count)])
+    await broker.enqueue([NewJob(id=f"j{i:03}", task="t", args="[[],{}]") for i in range(count)])
 
 
-async def test_claims_double_while_the_backlog_lasts_and_stay_within_the_slots(broker: LossyBroker) -> None:
-    await send(broker, 30)
+async def test_claims_double_while_the_backlog_lasts_and_stay_within_the_slots(lossy: LossyBroker) -> None:
+    await send(lossy, 30)
     slots, started = Slots(20), list[str]()
-    taker = intake(broker, slots, started)
+    taker = intake(lossy, slots, started)
     counts = []
     while slots.busy < 20:
         await taker.run_once()
@@ -66,17 +59,17 @@ async def test_claims_double_while_the_backlog_lasts_and_stay_within_the_slots(b
     assert len(started) > 20
 
 
-async def test_a_claim_whose_reply_was_lost_loses_no_job_and_no_slot(broker: LossyBroker) -> None:
-    await send(broker, 1)
+async def test_a_claim_whose_reply_was_lost_loses_no_job_and_no_slot(lossy: LossyBroker) -> None:
+    await send(lossy, 1)
     slots, started = Slots(5), list[str]()
-    taker = intake(broker, slots, started)
-    broker.lose_reply = True
+    taker = intake(lossy, slots, started)
+    lossy.lose_reply = True
     with pytest.raises(ServerUnreachable):
         await taker.run_once()
     assert (started, slots.busy) == ([], 0)
     await taker.run_once()
     assert (started, slots.busy) == (["j000"], 1)
-    broker.lose_reply = True
+    lossy.lose_reply = True
     with pytest.raises(ServerUnreachable):
         await taker.run_once()
     await taker.run_once()

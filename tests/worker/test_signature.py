@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel
 
-from infinitas import BadArgs, Infinitas, Job
+from infinitas import BadArgs, Handle, Infinitas, Job
 from infinitas.signature import Signature
+from infinitas.task import SendOptions
 from tests.support import finished, running
 
 
@@ -83,8 +84,8 @@ async def test_stored_arguments_that_no_longer_fit_fail_the_job(app: Infinitas) 
 
     text = '[["not a number"],{}]'
     async with running(app):
-        (id,) = app.bridge.wait(app.deliver(take, [text]))
-        job = await finished(app, id)
+        (id,) = app.bridge.wait(app.deliver(take.definition, [text], SendOptions()))
+        job = await finished(app, Handle(app, id))
     assert (job.state, job.reason, job.attempt) == ("failed", "bad_args", 1)
 
 

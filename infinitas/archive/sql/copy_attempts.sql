@@ -1,2 +1,2 @@
-COPY incoming_attempts (job_id, due_at, attempt, worker, outcome, error, started_at, ended_at)
+COPY incoming_attempts (job_id, due_at, attempt, worker, outcome, reason, error, traceback, started_at, ended_at)
 FROM STDIN

@@ -1,8 +1,8 @@
 -- A job never moves backwards: an older version changes nothing.
 INSERT INTO infinitas_jobs AS job (id, due_at, task, queue, version, state, reason, attempt,
-    schedule, args, worker, error, result, created_at, started_at, ended_at)
-SELECT id, due_at, task, queue, version, state, reason, attempt, schedule, args, worker, error,
-    result, created_at, started_at, ended_at
+    schedule, args, headers, key, worker, error, result, created_at, started_at, ended_at)
+SELECT id, due_at, task, queue, version, state, reason, attempt, schedule, args, headers, key,
+    worker, error, result, created_at, started_at, ended_at
 FROM incoming_jobs
 ON CONFLICT (id, due_at) DO UPDATE SET
     version = excluded.version,
@@ -11,6 +11,8 @@ ON CONFLICT (id, due_at) DO UPDATE SET
     attempt = coalesce(excluded.attempt, job.attempt),
     schedule = coalesce(excluded.schedule, job.schedule),
     args = coalesce(excluded.args, job.args),
+    headers = coalesce(excluded.headers, job.headers),
+    key = coalesce(excluded.key, job.key),
     worker = coalesce(excluded.worker, job.worker),
     error = excluded.error,
     result = excluded.result,

@@ -1,9 +1,21 @@
--- Beat, the part that lives with the queue: for how long a live worker is known for each task.
--- keys: processors
--- args: prefix lease tasks
--- lease: ms; returns: now
+-- Beat: a worker lives, and says what it holds. The answer is what it doesn't know yet.
+-- keys: beats members processors
+-- args: prefix worker lease held
+-- lease: ms; held: JSON list of {id, attempt}
+-- returns: {0} if this worker was declared dead, else {1, now, lost ids, {id, reason} to cancel, …}
 
-for _, task in ipairs(cjson.decode(tasks)) do
+if not redis.call('ZSCORE', beats, worker) then return {0} end
+redis.call('ZINCRBY', beats, 1, worker)
+for _, task in ipairs(cjson.decode(redis.call('HGET', members, worker) or '[]')) do
   redis.call('ZADD', processors, 'GT', now + lease, task)
 end
-return now
+local lost, cancels = {}, {}
+for _, item in ipairs(cjson.decode(held)) do
+  local job = redis.call('HMGET', key('job', item[1]), 'state', 'attempt', 'worker', 'cancel')
+  if job[1] ~= 'running' or tonumber(job[2]) ~= item[2] or job[3] ~= worker then
+    lost[#lost + 1] = item[1]
+  elseif job[4] then
+    cancels[#cancels + 1] = {item[1], job[4]}
+  end
+end
+return {1, now, lost, cancels}

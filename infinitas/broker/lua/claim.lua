@@ -1,57 +1,92 @@
--- Claim: the only door to a job. Walk the worker's task streams from a rotating start, take up to
--- `limit` jobs in all, mark each running with attempt + 1. A claim that empties a stream clears its
--- bell, so nobody is woken for nothing.
--- keys: events readers
--- args: prefix worker limit start tasks
--- tasks: JSON list of names; start: index of the stream to look at first
--- returns: {1 if more is ready else 0, then for each job {id, task, attempt, uncharged, args, due, schedule}}
+-- Claim: the only door to a job. Walk the worker's task streams, those of higher priority first and
+-- equals from a rotating start; take up to `most` jobs in all, mark each running with attempt + 1.
+-- A claim that empties a stream clears its bell, so nobody is woken for nothing.
+-- keys: tasks processors limits later wake awaited beats events readers
+-- args: prefix worker most start groups job_ttl
+-- groups: JSON list of lists of tasks, highest priority first; start: where to begin in each group
+-- returns: {-1} if this worker was declared dead, else {1 if more is ready else 0, ms until a rate
+--   allows more or 0, jobs as `held` gives them}
 
-local left, more, jobs = tonumber(limit), 0, {}
+if not redis.call('ZSCORE', beats, worker) then return {-1} end
+local left, more, wait, jobs = tonumber(most), 0, 0, {}
 
 local function read(stream, count)
-  local args = {'GROUP', 'workers', worker, 'COUNT', count, 'STREAMS', stream, '>'}
-  local reply = redis.pcall('XREADGROUP', unpack(args))
+  local command = {'GROUP', 'workers', worker, 'COUNT', count, 'STREAMS', stream, '>'}
+  local reply = redis.pcall('XREADGROUP', unpack(command))
   if reply and reply.err then
     if not string.find(reply.err, 'NOGROUP', 1, true) then error(reply.err) end
     -- From 0, never from $: what is queued already must not be skipped.
     redis.call('XGROUP', 'CREATE', stream, 'workers', '0', 'MKSTREAM')
-    reply = redis.call('XREADGROUP', unpack(args))
+    reply = redis.call('XREADGROUP', unpack(command))
   end
   return reply and reply[1] and reply[1][2] or {}
 end
 
-local function take(entry, task)
-  local id = entry[2][2]
-  local hash = key('job', id)
-  local job = redis.call('HMGET', hash, 'state', 'entry', 'uncharged', 'args', 'due', 'schedule')
-  if job[1] ~= 'queued' or job[2] ~= entry[1] then
-    leave_stream(id, task, entry[1])
-    return
-  end
-  local attempt = redis.call('HINCRBY', hash, 'attempt', 1)
-  redis.call('HSET', hash, 'state', 'running', 'worker', worker, 'started', now)
-  redis.call('HDEL', hash, 'reason', 'error', 'progress', 'step')
-  redis.call('HSET', key('task', task), 'last_job', id, 'last_job_date', now,
-    'last_job_status', 'running')
-  emit('job.running', 'job', id, 'task', task, 'due', job[5], 'attempt', attempt,
-    'worker', worker, 'started', now)
-  left = left - 1
-  jobs[#jobs + 1] = {id, task, attempt, job[3], job[4], job[5], job[6]}
-end
-
 -- Entries that no worker holds: with delete-on-settle, what is in the stream and not pending.
-local function waiting(stream)
+local function count_entries(stream)
   local pending = redis.pcall('XPENDING', stream, 'workers')
-  return redis.call('XLEN', stream) - (pending.err and 0 or pending[1])
+  local running = pending.err and 0 or pending[1]
+  return running, redis.call('XLEN', stream) - running
 end
 
-local names = cjson.decode(tasks)
-for i = 0, #names - 1 do
-  local task = names[(start + i) % #names + 1]
-  local stream = key('stream', task)
-  if left > 0 and redis.call('XLEN', stream) > 0 then
-    for _, entry in ipairs(read(stream, left)) do take(entry, task) end
+-- How many jobs the task's limits allow now; a rate counts the starts of the last period.
+local function allowed(task, rules)
+  local count = left
+  if rules.max_running then
+    count = math.min(count, rules.max_running - (count_entries(key('stream', task))))
   end
-  if waiting(stream) > 0 then more = 1 else redis.call('DEL', key('bell', task)) end
+  if rules.rate then
+    local starts = key('starts', task)
+    while (tonumber(redis.call('LINDEX', starts, 0)) or now) <= now - rules.per do
+      redis.call('LPOP', starts)
+    end
+    count = math.min(count, rules.rate - redis.call('LLEN', starts))
+  end
+  return count
 end
-return {more, jobs}
+
+local function take(entry, task)
+  local job = load(entry[2][2])
+  if not job or job.state ~= 'queued' or job.entry ~= entry[1] then
+    return leave_stream({task = task, entry = entry[1]})
+  end
+  if job.expires ~= '' and tonumber(job.expires) <= now then
+    leave_stream(job)
+    return finish(job, 'skipped', job_ttl, {reason = 'expired'})
+  end
+  start_job(job, worker)
+  left = left - 1
+  jobs[#jobs + 1] = hand_out(job)
+  return true
+end
+
+-- Take what the limits allow. Returns whether they stand in the way of what still waits.
+local function take_some(task, stream)
+  local rules = redis.call('HGET', limits, task)
+  rules = rules and cjson.decode(rules)
+  local count = rules and allowed(task, rules) or left
+  for _, entry in ipairs(count > 0 and read(stream, count) or {}) do
+    local taken = take(entry, task)
+    if taken and rules and rules.rate then
+      redis.call('RPUSH', key('starts', task), now)
+      redis.call('PEXPIRE', key('starts', task), rules.per)
+    end
+  end
+  if not rules or allowed(task, rules) > 0 then return false end
+  if rules.rate and redis.call('LLEN', key('starts', task)) >= rules.rate then
+    local free = tonumber(redis.call('LINDEX', key('starts', task), 0)) + rules.per - now
+    wait = wait == 0 and free or math.min(wait, free)
+  end
+  return left > 0
+end
+
+for _, names in ipairs(cjson.decode(groups)) do
+  for i = 0, #names - 1 do
+    local task = names[(start + i) % #names + 1]
+    local stream = key('stream', task)
+    local blocked = left > 0 and redis.call('XLEN', stream) > 0 and take_some(task, stream)
+    local _, waiting = count_entries(stream)
+    if waiting == 0 or blocked then redis.call('DEL', key('bell', task)) else more = 1 end
+  end
+end
+return {more, wait, jobs}

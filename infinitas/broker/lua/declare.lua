@@ -1,8 +1,8 @@
 -- Declare: store task definitions and the schedules that code gives them.
 -- An unchanged schedule keeps its next slot and its anchor: declaring again shifts nothing.
--- keys: tasks schedules due wake events readers
+-- keys: tasks limits schedules due wake events readers
 -- args: prefix declarations
--- declarations: JSON list of {task, definition, schedule?: {key, definition, fingerprint, next}}
+-- declarations: JSON list of {task, definition, limits?: JSON, schedule?: {key, definition, fingerprint, next}}
 -- returns: how many definitions or schedules were new or changed
 
 local changed = 0
@@ -15,6 +15,12 @@ end
 for _, item in ipairs(cjson.decode(declarations)) do
   if redis.call('HGET', tasks, item.task) ~= item.definition then
     redis.call('HSET', tasks, item.task, item.definition)
+    if item.limits then
+      redis.call('HSET', limits, item.task, item.limits)
+    else
+      redis.call('HDEL', limits, item.task)
+    end
+    if redis.call('XLEN', key('stream', item.task)) > 0 then ring(item.task, '') end
     emit('task.declared', 'task', item.task, 'definition', item.definition)
     changed = changed + 1
   end

@@ -1,10 +1,10 @@
 -- Due: what the ticker has to look at, in one read.
 -- keys: due schedules
--- args: prefix limit
+-- args: prefix most
 -- returns: {now, next slot that is not due or '', then key, slot, definition of each due schedule}
 
 local reply = {now, ''}
-local found = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
+local found = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
 for i = 1, #found, 2 do
   local definition = redis.call('HGET', schedules, found[i])
   if definition then

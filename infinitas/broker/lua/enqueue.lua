@@ -1,20 +1,40 @@
 -- Enqueue: accept jobs that an application sends. A job id that is known already stays as it is,
 -- so that sending again after a lost reply makes no second job.
--- keys: tasks events readers
+-- keys: tasks processors limits later wake events readers
 -- args: prefix jobs
--- jobs: JSON list of {id, task, args}
--- returns: a list, for each job 'new' | 'known' | 'unknown_task'
+-- jobs: JSON list of {id, task, args, headers?: JSON, key?, due?: ms, expires?: ms after due}
+-- returns: a list, for each job 'new' | 'known' | 'unknown_task' | 'taken:<id of the live job>'
 
 local answers = {}
+
+-- The live job of that business key, if there is one.
+local function holder(job)
+  local other = job.key and redis.call('HGET', key('keys', job.task), job.key)
+  return other and redis.call('EXISTS', key('job', other)) == 1 and other
+end
+
 for i, job in ipairs(cjson.decode(jobs)) do
+  local other = holder(job)
   if redis.call('HEXISTS', tasks, job.task) == 0 then
     answers[i] = 'unknown_task'
   elseif redis.call('EXISTS', key('job', job.id)) == 1 then
     answers[i] = 'known'
+  elseif other then
+    answers[i] = 'taken:' .. other
   else
-    create_job(job.id, job.task, job.args, now)
-    make_ready(job.id, job.task)
-    emit('job.created', 'job', job.id, 'task', job.task, 'due', now, 'args', job.args)
+    job.due = job.due or now
+    job.expires = job.expires or limit(job.task, 'expires')
+    job.expires = job.expires and job.due + job.expires
+    create_job(job)
+    local state = job.due > now and 'scheduled' or 'queued'
+    emit_job('created', job, 'args', job.args, 'headers', job.headers or '', 'key', job.key or '',
+      'state', state)
+    if state == 'queued' then
+      make_ready(job)
+    else
+      redis.call('HSET', key('job', job.id), 'state', state)
+      add_timed(later, job.id, job.due)
+    end
     answers[i] = 'new'
   end
 end

@@ -1,6 +1,6 @@
 -- Fire: turn due slots into jobs, each only if it is still the schedule's expected slot
 -- (compare-and-set), so any number of schedulers may run and no slot fires twice.
--- keys: schedules due marks wake events readers
+-- keys: tasks processors limits later schedules due marks wake events readers
 -- args: prefix fires
 -- fires: JSON list of {schedule, task, slot, next?, job, args, missed?}
 -- returns: a list of 1 (fired) or 0 (another scheduler was first, or the schedule is gone)
@@ -26,14 +26,15 @@ for i, fire in ipairs(cjson.decode(fires)) do
   else
     advance(fire)
     answers[i] = 1
+    local patience = limit(fire.task, 'expires')
+    local job = {id = fire.job, task = fire.task, args = fire.args, due = fire.slot,
+      schedule = fire.schedule, expires = patience and fire.slot + patience}
     if fire.missed then
-      emit('job.missed', 'job', fire.job, 'task', fire.task, 'due', fire.slot,
-        'schedule', fire.schedule, 'reason', fire.missed, 'args', fire.args)
+      emit_job('missed', job, 'schedule', fire.schedule, 'reason', fire.missed, 'args', fire.args)
     elseif redis.call('EXISTS', key('job', fire.job)) == 0 then
-      create_job(fire.job, fire.task, fire.args, fire.slot, fire.schedule)
-      make_ready(fire.job, fire.task)
-      emit('job.created', 'job', fire.job, 'task', fire.task, 'due', fire.slot,
-        'schedule', fire.schedule, 'args', fire.args)
+      create_job(job)
+      emit_job('created', job, 'schedule', fire.schedule, 'args', fire.args)
+      make_ready(job)
     end
   end
 end

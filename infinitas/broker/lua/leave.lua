@@ -1,16 +1,21 @@
 -- Leave: a worker that stops takes its consumers along, but never one that still holds jobs
--- (XGROUP DELCONSUMER would drop them silently).
--- keys: processors
--- args: prefix worker tasks
--- returns: how many consumers were removed
+-- (XGROUP DELCONSUMER would drop them silently): then it stays a member, and is rescued from.
+-- keys: beats members events readers
+-- args: prefix worker
+-- returns: 1, or 0 if it still holds jobs
 
-local removed = 0
-for _, task in ipairs(cjson.decode(tasks)) do
+local holds = false
+for _, task in ipairs(cjson.decode(redis.call('HGET', members, worker) or '[]')) do
   local stream = key('stream', task)
   local pending = redis.pcall('XPENDING', stream, 'workers', '-', '+', 1, worker)
   if not pending.err and #pending == 0 then
     redis.pcall('XGROUP', 'DELCONSUMER', stream, 'workers', worker)
-    removed = removed + 1
+  elseif not pending.err then
+    holds = true
   end
 end
-return removed
+redis.call('DEL', key('call', worker))
+if holds then return 0 end
+redis.call('ZREM', beats, worker)
+if redis.call('HDEL', members, worker) == 1 then emit('worker.left', 'worker', worker) end
+return 1

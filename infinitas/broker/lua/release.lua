@@ -1,19 +1,27 @@
 -- Release: hand running jobs back unfinished, without charging the attempt (a worker that stops).
--- keys: events readers
--- args: prefix worker jobs
+-- A task that must not run twice fails instead: its code may have begun its work.
+-- keys: tasks processors limits later wake awaited events readers
+-- args: prefix worker job_ttl jobs
 -- jobs: JSON list of {id, attempt}
--- returns: how many went back
+-- returns: how many were given up by the worker
 
 local released = 0
 for _, item in ipairs(cjson.decode(jobs)) do
-  local hash = key('job', item.id)
-  local job = redis.call('HMGET', hash, 'state', 'attempt', 'task', 'entry', 'due', 'worker')
-  if job[1] == 'running' and tonumber(job[2]) == item.attempt and job[6] == worker then
-    leave_stream(item.id, job[3], job[4])
-    redis.call('HINCRBY', hash, 'uncharged', 1)
-    make_ready(item.id, job[3])
-    emit('job.released', 'job', item.id, 'task', job[3], 'due', job[5], 'attempt', item.attempt,
-      'worker', worker)
+  local job = load(item.id)
+  if job and job.state == 'running' and job.attempt == item.attempt and job.worker == worker then
+    local attempt = {'attempt', job.attempt, 'worker', worker, 'started', job.started}
+    leave_stream(job)
+    free_place(job.task)
+    if job.cancel ~= '' then
+      finish(job, 'cancelled', job_ttl, {reason = job.cancel, attempt = attempt})
+    elseif option(job.task, 'on_lost') == 'fail' then
+      local text = 'the worker ' .. worker .. ' stopped before the job was over'
+      finish(job, 'failed', job_ttl, {reason = 'lost', error = text, attempt = attempt})
+    else
+      redis.call('HINCRBY', job.hash, 'uncharged', 1)
+      emit_job('released', job, unpack(attempt))
+      make_ready(job)
+    end
     released = released + 1
   end
 end

@@ -1,8 +1,9 @@
--- Report: log lines and progress of attempts that are current, or that ran out of time.
+-- Report: log lines, progress and checkpoints of attempts that are current, or that ran out of time.
 -- keys: events readers
 -- args: prefix worker kept ttl reports
--- kept: log lines that stay in Redis per job; ttl: ms that they stay
--- reports: JSON list of {id, attempt, lines?: JSON text of a list of [seq, at, level, text], progress?, step?}
+-- kept: log entries that stay in Redis per job; ttl: ms that they stay
+-- reports: JSON list of {id, attempt, lines?: JSON text of a list of [seq, at, level, text],
+--   progress?, step?, checkpoint?: JSON text}
 -- returns: a list, for each 'ok' | 'stale'
 
 local answers = {}
@@ -25,8 +26,9 @@ for i, report in ipairs(cjson.decode(reports)) do
       emit('job.logged', 'job', report.id, 'task', job[5], 'due', job[6], 'attempt',
         report.attempt, 'lines', report.lines)
     end
-    if report.progress then redis.call('HSET', hash, 'progress', report.progress) end
-    if report.step then redis.call('HSET', hash, 'step', report.step) end
+    for _, field in ipairs({'progress', 'step', 'checkpoint'}) do
+      if report[field] then redis.call('HSET', hash, field, report[field]) end
+    end
     answers[i] = 'ok'
   end
 end

@@ -1,0 +1,8 @@
+-- Keep: a supervisor beats for its living children, whatever keeps them busy.
+-- keys: beats
+-- args: prefix worker
+-- returns: 1, or 0 if that worker was declared dead
+
+if not redis.call('ZSCORE', beats, worker) then return 0 end
+redis.call('ZINCRBY', beats, 1, worker)
+return 1

@@ -1,0 +1,6 @@
+-- Now: what the scripts take for now.
+-- keys: tasks
+-- args: prefix
+-- returns: ms since 1970
+
+return now

@@ -1,0 +1,59 @@
+-- Rescue: a worker that was seen silent for a lease is declared dead, only if its counter is still
+-- the one that was seen; its jobs move on. Crashes count apart from retries; the third one is enough.
+-- keys: beats members tasks processors limits later wake awaited events readers
+-- args: prefix worker seen most_crashes most job_ttl
+-- returns: {-1} if it lives, else {jobs moved on, 1 if there are more}
+
+local score = redis.call('ZSCORE', beats, worker)
+if score and tonumber(score) ~= tonumber(seen) then return {-1} end
+if score then
+  redis.call('ZREM', beats, worker)
+  emit('worker.lost', 'worker', worker)
+end
+
+local function move_on(entry, task)
+  local found = redis.call('XRANGE', key('stream', task), entry, entry)[1]
+  local job = found and load(found[2][2])
+  if not job or job.state ~= 'running' or job.worker ~= worker or job.entry ~= entry then
+    return leave_stream({task = task, entry = entry})
+  end
+  leave_stream(job)
+  free_place(task)
+  local attempt = {'attempt', job.attempt, 'worker', worker, 'started', job.started}
+  local crashes = redis.call('HINCRBY', job.hash, 'crashes', 1)
+  local died = 'the worker ' .. worker .. ' died'
+  if job.cancel ~= '' then
+    finish(job, 'cancelled', job_ttl, {reason = job.cancel, attempt = attempt})
+  elseif option(task, 'on_lost') == 'fail' then
+    finish(job, 'failed', job_ttl, {reason = 'lost', error = died, attempt = attempt})
+  elseif crashes >= tonumber(most_crashes) then
+    local text = died .. '; with it ' .. crashes .. ' workers have died of this job'
+    finish(job, 'failed', job_ttl, {reason = 'quarantined', error = text, attempt = attempt})
+  else
+    redis.call('HINCRBY', job.hash, 'uncharged', 1)
+    redis.call('HSET', job.hash, 'reason', 'lost')
+    emit_job('lost', job, 'error', died, unpack(attempt))
+    job.expires = nil
+    make_ready(job)
+  end
+end
+
+local left, more = tonumber(most), 0
+for _, task in ipairs(cjson.decode(redis.call('HGET', members, worker) or '[]')) do
+  local stream = key('stream', task)
+  local pending = left > 0 and redis.pcall('XPENDING', stream, 'workers', '-', '+', left, worker) or {err = ''}
+  if not pending.err then
+    for _, item in ipairs(pending) do move_on(item[1], task) end
+    left = left - #pending
+  end
+  -- Only an empty consumer may go: its pending entries would go with it.
+  local rest = redis.pcall('XPENDING', stream, 'workers', '-', '+', 1, worker)
+  if not rest.err then
+    if #rest > 0 then more = 1 else redis.pcall('XGROUP', 'DELCONSUMER', stream, 'workers', worker) end
+  end
+end
+if more == 0 then
+  redis.call('HDEL', members, worker)
+  redis.call('DEL', key('call', worker))
+end
+return {most - left, more}

@@ -1,0 +1,12 @@
+-- Watch: somebody waits for the ends of these jobs; each will be named in `awaited` when it ends.
+-- args: prefix ids
+-- keys: awaited
+-- ids: JSON list; returns: for each 1 if it waits for its end, 0 if it has ended or is gone
+
+local answers = {}
+for i, id in ipairs(cjson.decode(ids)) do
+  local state, ended = unpack(redis.call('HMGET', key('job', id), 'state', 'ended'))
+  answers[i] = state and not ended and 1 or 0
+  if answers[i] == 1 then redis.call('HSET', key('job', id), 'awaited', 1) end
+end
+return answers

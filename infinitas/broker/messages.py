@@ -1,0 +1,123 @@
+"""What goes into the scripts and comes out of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from infinitas.core.codec import to_ms
+from infinitas.core.schedule import Schedule
+from infinitas.core.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job that an application sends.
+
+    Attributes:
+        args: JSON text.
+        headers: context that travels with the job.
+        key: no second live job of the task may have it.
+        due: not before this moment; None: now.
+        expires_s: seconds after `due` at which it is skipped if it has not started.
+    """
+
+    id: str
+    task: str
+    args: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
+    due: datetime | None = None
+    expires_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedJob:
+    """A job that is ours to run.
+
+    Attributes:
+        args: JSON text; `checkpoint` too, if an earlier attempt left one.
+        uncharged: attempts that don't count as tries.
+        was_lost: the attempt before died with its worker.
+    """
+
+    id: str
+    task: str
+    attempt: int
+    uncharged: int
+    args: str
+    due: datetime
+    schedule: str | None
+    headers: Mapping[str, str]
+    checkpoint: str | None
+    was_lost: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """`more`: more is ready; `wait_s`: then a rate allows more; `jobs`: ours now."""
+
+    more: bool
+    wait_s: float
+    jobs: list[ClaimedJob]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeatAnswer:
+    """What a worker does not know yet: jobs it has lost, and jobs to cancel with the reason."""
+
+    now: datetime
+    lost: list[str]
+    cancels: list[tuple[str, str]]
+
+    @property
+    def now_ms(self) -> int:
+        return to_ms(self.now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueSlots:
+    """What the ticker has to look at; `following` is the next slot that is not due yet."""
+
+    now: datetime
+    following: datetime | None
+    slots: tuple[tuple[Schedule, datetime], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promoted:
+    """`count` jobs were looked at; `following` is when the next must be."""
+
+    count: int
+    now: datetime
+    following: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """One finished attempt; the job stays in Redis for `ttl_s` seconds after its end."""
+
+    job: str
+    attempt: int
+    verdict: Verdict
+    ttl_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Log lines (JSON text of `[[seq, ms, level, text], …]`), progress, checkpoint of one attempt."""
+
+    job: str
+    attempt: int
+    lines: str | None = None
+    progress: float | None = None
+    step: str | None = None
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescued:
+    """`alive`: the worker has beaten meanwhile; `moved` jobs moved on; `more` are left."""
+
+    alive: bool
+    moved: int = 0
+    more: bool = False

@@ -1,0 +1,72 @@
+"""Declares dead the workers that it has itself seen silent for a lease, and moves their jobs on.
+
+Clocks of other machines, idle times and expiry play no part: after a minute without Redis every
+healthy worker would look dead by them. Only looks that succeeded count, on our own monotonic clock.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from infinitas.broker.broker import Broker
+from infinitas.runtime.logging import get_logger
+
+_log = get_logger("scheduler")
+LOOKS_PER_LEASE = 10
+BATCH = 200
+
+
+@dataclass(slots=True)
+class _Seen:
+    count: int | None
+    silent_s: float = 0.0
+
+
+class Rescuer:
+    """One queue's rescuer. Any number may run: the script declares dead only on the counter seen."""
+
+    def __init__(
+        self, broker: Broker, lease_s: float, job_ttl_s: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._broker = broker
+        self._lease_s = lease_s
+        self._job_ttl_s = job_ttl_s
+        self._clock = clock
+        self._every_s = lease_s / LOOKS_PER_LEASE
+        self._seen: dict[str, _Seen] = {}
+        self._last_look: float | None = None
+
+    async def run_once(self) -> None:
+        """One look, and what follows from it."""
+        for worker, count in await self.look():
+            await self.rescue(worker, count)
+        await asyncio.sleep(self._every_s)
+
+    async def look(self) -> list[tuple[str, int | None]]:
+        """Workers that have been silent for a lease, with the counter that was seen."""
+        beats = await self._broker.beats()
+        now = self._clock()
+        # After an outage, or a pause of this process, the gap says nothing about the workers.
+        passed = 0.0 if self._last_look is None else min(now - self._last_look, 2 * self._every_s)
+        self._last_look = now
+        seen: dict[str, _Seen] = {}
+        for worker, count in beats.items():
+            before = self._seen.get(worker)
+            silent = before.silent_s + passed if before and before.count == count else 0.0
+            seen[worker] = _Seen(count, silent)
+        self._seen = seen
+        return [(w, s.count) for w, s in seen.items() if s.count is None or s.silent_s >= self._lease_s]
+
+    async def rescue(self, worker: str, count: int | None) -> None:
+        """Declare `worker` dead, unless it has beaten since, and move all its jobs on."""
+        moved = 0
+        while True:
+            rescued = await self._broker.rescue(worker, count or 0, BATCH, self._job_ttl_s)
+            if rescued.alive:
+                return
+            moved += rescued.moved
+            if not rescued.more:
+                break
+        _log.warning("Worker %s is dead; %d of its jobs move on.", worker, moved)
+        self._seen.pop(worker, None)

@@ -1,0 +1,62 @@
+"""What a processor says without a Job: `logging` always, `print` where its task asks for it."""
+
+import io
+import logging
+import sys
+from contextvars import ContextVar
+
+from infinitas.core.errors import JobEnded
+from infinitas.job import Reporter
+
+current: ContextVar[Reporter | None] = ContextVar("infinitas_job", default=None)
+"""Whose code runs here; threads and tasks that a processor starts inherit it."""
+printing: ContextVar[bool] = ContextVar("infinitas_printing", default=False)
+MAX_UNFINISHED_CHARS = 8_000
+
+
+class JobLogHandler(logging.Handler):
+    """Keeps what a processor logs through `logging` with its job."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        reporter = current.get()
+        if reporter is None or record.name.startswith("infinitas."):
+            return
+        try:
+            reporter.log(record.levelname.lower(), self.format(record))
+        except JobEnded:
+            return
+        except Exception:  # noqa: BLE001 - logging's contract: a bad record is reported, not raised
+            self.handleError(record)
+
+
+class Prints(io.TextIOBase):
+    """Stands in for `sys.stdout`: lines of jobs that capture them go there, all others through."""
+
+    def __init__(self) -> None:
+        self._through = sys.stdout
+        self._unfinished: ContextVar[str] = ContextVar("infinitas_unfinished", default="")
+
+    def write(self, text: str) -> int:
+        reporter = current.get()
+        if reporter is None or not printing.get():
+            return self._through.write(text)
+        *lines, rest = (self._unfinished.get() + text).split("\n")
+        if len(rest) > MAX_UNFINISHED_CHARS:
+            lines, rest = [*lines, rest], ""
+        self._unfinished.set(rest)
+        try:
+            for line in lines:
+                reporter.log("print", line)
+        except JobEnded:
+            pass
+        return len(text)
+
+    def flush(self) -> None:
+        self._through.flush()
+
+    def __enter__(self) -> "Prints":
+        sys.stdout = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout = self._through

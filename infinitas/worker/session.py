@@ -1,0 +1,225 @@
+"""One name of a worker, from joining to leaving. A worker that was declared dead begins a new one."""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import orjson
+
+import infinitas
+from infinitas.app import AnyTask
+from infinitas.broker.broker import Broker
+from infinitas.broker.messages import BeatAnswer, ClaimedJob
+from infinitas.core.codec import to_ms
+from infinitas.core.errors import ServerUnreachable, WorkerGone
+from infinitas.runtime.config import Settings
+from infinitas.runtime.logging import get_logger
+from infinitas.runtime.loop import Loop, cancel_all, run_loops
+from infinitas.runtime.process import StopSignal
+from infinitas.worker.attempt import Attempt, Interruption
+from infinitas.worker.beat import Beat
+from infinitas.worker.executor import Executor
+from infinitas.worker.intake import Intake
+from infinitas.worker.outbox import Outbox
+from infinitas.worker.slots import Slots
+
+_log = get_logger("worker")
+
+
+class Session:
+    """Declares, joins, takes jobs, and leaves. All names below are this session's alone."""
+
+    def __init__(
+        self,
+        tasks: Mapping[str, AnyTask],
+        brokers: Mapping[str, Broker],
+        redis_url: str,
+        settings: Settings,
+        executor: Executor,
+        slots: Slots,
+        on_end: Callable[[], None],
+    ) -> None:
+        host = "".join(c if c.isalnum() or c in "-_." else "-" for c in socket.gethostname())
+        self.id = f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.dead = False
+        self._tasks = tasks
+        self._brokers = brokers
+        self._settings = settings
+        self._executor = executor
+        self._slots = slots
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+        self._running: dict[str, tuple[Attempt, asyncio.Task[None]]] = {}
+        self._outbox = Outbox(self.id, brokers, settings.job_ttl)
+        self._beat = Beat(redis_url, self.id, brokers, self, settings.lease)
+        self._intakes = {
+            queue: Intake(broker, self.id, self._groups(queue), slots, settings.job_ttl, self._start)
+            for queue, broker in brokers.items()
+        }
+
+    async def join(self) -> None:
+        """Declare the tasks and sign up. Raises ServerUnreachable."""
+        for queue, broker in self._brokers.items():
+            tasks = [task for task in self._tasks.values() if task.definition.queue == queue]
+            schedules = [task.schedule for task in tasks if task.schedule]
+            await broker.declare([task.definition for task in tasks], schedules, await broker.now())
+            names = [task.name for task in tasks]
+            self._started_ms = to_ms(await broker.join(self.id, names, self._settings.lease))
+
+    async def serve(self, stop: StopSignal) -> None:
+        """Take and run jobs until `stop` is asked and they are over, or this worker is declared dead."""
+        sending = asyncio.create_task(Loop("outbox", self._outbox.run_once).run())
+        stopping = asyncio.create_task(self._end_with(stop))
+        self._beat.start()
+        try:
+            loops = [Loop(f"intake {queue}", self._taking(queue)) for queue in self._brokers]
+            await run_loops(loops, self._over)
+            if not self.dead:
+                await self._drain(stop)
+            # Also from the dead: a stale report is kept as a fact.
+            await self._say_last_words()
+        finally:
+            await cancel_all([sending, stopping])
+            self._beat.stop()
+        if not self.dead:
+            await self._leave()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing runs, and no queue had anything to take."""
+        return not self._running and all(intake.idle.is_set() for intake in self._intakes.values())
+
+    # What the beat's thread calls:
+
+    def held(self, queue: str) -> Sequence[tuple[str, int]]:
+        running = list(self._running.values())
+        return [
+            (attempt.claimed.id, attempt.claimed.attempt)
+            for attempt, _ in running
+            if attempt.task.definition.queue == queue and not attempt.ended
+        ]
+
+    def facts(self) -> dict[str, str | int]:
+        return {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "version": infinitas.__version__,
+            "started": self._started_ms,
+            "slots": self._slots.total,
+            "busy": self._slots.busy,
+            "queues": orjson.dumps(sorted(self._brokers)).decode(),
+            "tasks": orjson.dumps(sorted(self._tasks)).decode(),
+        }
+
+    def heard(self, answer: BeatAnswer) -> None:
+        if answer.lost or answer.cancels:
+            self._loop.call_soon_threadsafe(self._act_on, answer)
+
+    def declared_dead(self) -> None:
+        self._loop.call_soon_threadsafe(self._die)
+
+    # The rest lives in the worker's loop.
+
+    def _groups(self, queue: str) -> list[list[str]]:
+        """Names of the queue's tasks by priority, the highest first."""
+        groups: dict[int, list[str]] = {}
+        for name, task in sorted(self._tasks.items()):
+            if task.definition.queue == queue:
+                groups.setdefault(-task.definition.priority, []).append(name)
+        return [groups[priority] for priority in sorted(groups)]
+
+    def _taking(self, queue: str) -> Callable[[], Awaitable[None]]:
+        async def run_once() -> None:
+            try:
+                await self._intakes[queue].run_once()
+            except WorkerGone:
+                self._die()
+
+        return run_once
+
+    def _act_on(self, answer: BeatAnswer) -> None:
+        for id in answer.lost:
+            if id in self._running:
+                self._running[id][0].lose()
+        for id, why in answer.cancels:
+            if id in self._running:
+                self._running[id][0].interrupt(Interruption(why))
+
+    def _die(self) -> None:
+        if not self.dead:
+            _log.warning("Worker %s was declared dead; its jobs go on elsewhere.", self.id)
+            self.dead = True
+            self._lose_all()
+            self._over.set()
+
+    def _lose_all(self) -> None:
+        for attempt, _ in self._running.values():
+            attempt.lose()
+
+    async def _end_with(self, stop: StopSignal) -> None:
+        await stop.asked.wait()
+        self._over.set()
+
+    def _start(self, claimed: ClaimedJob) -> bool:
+        """Run a claimed job beside the others. False if it runs here already."""
+        if claimed.id in self._running:
+            return False
+        task = asyncio.create_task(self._run(claimed), name=claimed.id)
+        attempt = Attempt(
+            claimed, self._tasks[claimed.task], self._outbox, self._settings.job_ttl, self._settings.lease
+        )
+        self._running[claimed.id] = attempt, task
+        return True
+
+    async def _run(self, claimed: ClaimedJob) -> None:
+        attempt, _ = self._running[claimed.id]
+        try:
+            await self._executor.execute(attempt)
+        except Exception:  # noqa: BLE001 - a defect of ours: say so, and don't lose the slot
+            _log.exception("Job %s could not be run.", claimed.id)
+        finally:
+            del self._running[claimed.id]
+            await self._slots.give_back()
+            self._on_end()
+
+    async def _drain(self, stop: StopSignal) -> None:
+        """Let jobs finish until the deadline or a second signal; hand back what is left."""
+        jobs = [task for _, task in self._running.values()]
+        if not jobs:
+            return
+        limit = self._settings.shutdown_timeout
+        _log.info("Stopping: %d jobs may finish within %g s.", len(jobs), limit)
+        insisted = asyncio.create_task(stop.insisted.wait())
+        idle = asyncio.create_task(asyncio.wait(jobs))
+        await asyncio.wait({idle, insisted}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        insisted.cancel()
+        idle.cancel()
+        if self._running:
+            await self._release()
+            self._lose_all()
+            await asyncio.wait(jobs, timeout=1)
+
+    async def _release(self) -> None:
+        for queue, broker in self._brokers.items():
+            try:
+                released = await broker.release(self.id, self.held(queue), self._settings.job_ttl)
+                _log.info("Handed %d unfinished jobs back.", released)
+            except ServerUnreachable as error:
+                _log.warning("Unfinished jobs could not be handed back; they will be rescued: %s", error)
+
+    async def _say_last_words(self) -> None:
+        try:
+            await self._outbox.flush()
+        except ServerUnreachable as error:
+            self._outbox.give_up(error)
+            _log.warning("The last log lines are lost: %s", error)
+
+    async def _leave(self) -> None:
+        for broker in self._brokers.values():
+            try:
+                await broker.leave(self.id)
+            except ServerUnreachable as error:
+                _log.warning("Could not sign off: %s", error)

@@ -1,0 +1,56 @@
+"""Threads for processors. They are daemons: one that never returns can't keep the process alive."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import TypeVar
+
+T = TypeVar("T")
+_Work = Callable[[], None]
+
+
+class DaemonThreads:
+    """A pool that grows as needed, up to one thread per job that runs at once."""
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[_Work | None] = SimpleQueue()
+        self._idle = 0
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def submit(self, function: Callable[[], T]) -> "asyncio.Future[T]":
+        """Run `function` in a thread; it must not raise."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def work() -> None:
+            value = function()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_set, future, value)
+
+        with self._lock:
+            grow = self._idle == 0
+            self._idle += 1 if grow else 0
+            self._count += 1 if grow else 0
+            self._idle -= 1
+        self._work.put(work)
+        if grow:
+            threading.Thread(target=self._live, name=f"infinitas-job-{self._count}", daemon=True).start()
+        return future
+
+    def close(self) -> None:
+        """Let idle threads end, and busy ones when they return."""
+        for _ in range(self._count):
+            self._work.put(None)
+
+    def _live(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+            with self._lock:
+                self._idle += 1
+
+
+def _set(future: "asyncio.Future[T]", value: T) -> None:
+    if not future.done():
+        future.set_result(value)
