@@ -28,6 +28,7 @@ from infinitas.core.task import TaskDefinition
 
 LOG_CHUNKS_KEPT = 1000
 MOST_CRASHES = 3
+RESCUE_BATCH = 200
 ORPHANS_PER_TASK = 1000
 
 
@@ -167,6 +168,17 @@ class Broker:
         if answer[0] < 0:
             return Rescued(alive=True)
         return Rescued(alive=False, moved=int(answer[0]), more=bool(answer[1]))
+
+    async def rescue_all(self, worker: str, seen: int, job_ttl_s: int) -> int | None:
+        """`rescue` until nothing is left. Returns how many jobs moved on; None if the worker lives."""
+        moved = 0
+        while True:
+            rescued = await self.rescue(worker, seen, RESCUE_BATCH, job_ttl_s)
+            if rescued.alive:
+                return None
+            moved += rescued.moved
+            if not rescued.more:
+                return moved
 
     async def orphan(self) -> list[str]:
         """Tasks whose last worker is gone; their waiting slot jobs are given a deadline."""

@@ -14,6 +14,7 @@ from infinitas.client import Client
 from infinitas.core.errors import (
     BadApp,
     ConfigError,
+    NotInTime,
     ServerUnreachable,
     UnknownJob,
     UnknownTask,
@@ -30,6 +31,7 @@ EXIT_CODES = {
     UnknownTask.code: NOT_FOUND,
     UnknownJob.code: NOT_FOUND,
     ServerUnreachable.code: UNREACHABLE,
+    NotInTime.code: ERROR,
     UnsafeBroker.code: ERROR,
 }
 

@@ -30,6 +30,9 @@ _MARKS = {
     "job.failed": ("✗", "red"),
     "job.retrying": ("↻", "yellow"),
     "job.missed": ("◌", "magenta"),
+    "job.skipped": ("◌", "magenta"),
+    "job.cancelled": ("⊘", "magenta"),
+    "job.lost": ("☠", "red"),
 }
 
 

@@ -1,15 +1,18 @@
-"""`infinitas job ls|show`."""
+"""`infinitas job ls|show|cancel|retry|rerun|wait`."""
+
+from datetime import datetime
 
 import click
 
 from infinitas.cli.context import ask, output_option
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, printable, relative
+from infinitas.client import Client
 from infinitas.core.interval import describe_ms
 from infinitas.core.records import JobInfo
 from infinitas.core.states import State
 
 
-@click.group("job", help="Jobs: list, show.")
+@click.group("job", help="Jobs: list, show, cancel, retry, run again, wait for.")
 def job_group() -> None: ...
 
 
@@ -37,12 +40,12 @@ def list_jobs(
             str(job.attempt),
             job.task,
             job.id,
-            printable((job.error or "").splitlines()[-1] if job.error else ""),
+            _why(job, at),
         )
         for job in jobs
     ]
-    headings = ("STATE", "WHEN", "TOOK", "TRY", "TASK", "JOB", "ERROR")
-    print_rows(headings, rows, "No jobs. Send one: infinitas task run NAME", ("TRY", "ERROR", "TOOK"))
+    headings = ("STATE", "WHEN", "TOOK", "TRY", "TASK", "JOB", "WHY")
+    print_rows(headings, rows, "No jobs. Send one: infinitas task run NAME", ("TRY", "WHY", "TOOK"))
 
 
 @job_group.command("show")
@@ -56,6 +59,7 @@ def show_job(ctx: click.Context, id: str, output: str | None) -> None:
         print_json(job)
         return
     at = now()
+    waits = job.state is State.RETRYING
     print_facts(
         [
             ("job", job.id),
@@ -68,16 +72,113 @@ def show_job(ctx: click.Context, id: str, output: str | None) -> None:
             ("ended", moment(job.ended)),
             ("took", _duration(job)),
             ("worker", job.worker or ""),
-            ("progress", f"{job.progress:.0%} {job.step or ''}" if job.progress is not None else ""),
+            ("next try", f"{moment(job.ready)} ({relative(job.ready, at)})" if waits else ""),
+            ("crashes", str(job.crashes) if job.crashes else ""),
+            ("progress", _progress(job)),
+            ("checkpoint", job.checkpoint or ""),
+            ("key", job.key or ""),
+            ("headers", ", ".join(f"{name}={value}" for name, value in job.headers.items())),
             ("args", job.args),
             ("result", job.result or ""),
             ("error", job.error or ""),
         ]
     )
+    if job.traceback:
+        click.echo("traceback")
+        for text in job.traceback.splitlines():
+            click.echo(f"  {printable(text)}")
+    if len(job.attempts) > 1:
+        click.echo("attempts")
+        print_rows(("TRY", "OUTCOME", "STARTED", "TOOK", "WORKER", "ERROR"), _attempts(job), "", ("WORKER",))
     if job.log:
         click.echo("log")
     for line in job.log:
         click.echo(f"  {moment(line.at)}  {line.level:<7}  {printable(line.text)}")
+
+
+@job_group.command("cancel")
+@click.argument("id")
+@click.option("-r", "--reason", default="", help="Kept with the job.")
+@output_option
+@click.pass_context
+def cancel_job(ctx: click.Context, id: str, reason: str, output: str | None) -> None:
+    """Cancel a job: one that waits at once, one that runs as soon as its worker hears of it."""
+    job = ask(ctx, lambda client: client.cancel(id, reason))
+    said = "is cancelled" if job.ended else f"runs in {job.worker}, which was told to stop it"
+    _tell(job, said, output)
+
+
+@job_group.command("retry")
+@click.argument("id")
+@output_option
+@click.pass_context
+def retry_job(ctx: click.Context, id: str, output: str | None) -> None:
+    """Give a failed, cancelled or skipped job a fresh set of tries."""
+    _tell(ask(ctx, lambda client: client.retry(id)), "is queued again", output)
+
+
+@job_group.command("rerun")
+@click.argument("id")
+@output_option
+@click.pass_context
+def rerun_job(ctx: click.Context, id: str, output: str | None) -> None:
+    """Send a new job with the arguments of an old one."""
+
+    async def rerun(client: Client) -> JobInfo:
+        return await client.job(await client.rerun(id))
+
+    _tell(ask(ctx, rerun), "is queued", output)
+
+
+@job_group.command("wait")
+@click.argument("id")
+@click.option("-t", "--timeout", type=float, help="Seconds. Default: as long as it takes.")
+@output_option
+@click.pass_context
+def wait_for_job(ctx: click.Context, id: str, timeout: float | None, output: str | None) -> None:
+    """Wait for a job's end. The exit code is 0 only if it succeeded."""
+    job = ask(ctx, lambda client: client.wait_for_end(id, timeout))
+    _tell(job, " ".join(filter(None, (job.state, job.error or job.result))), output)
+    ctx.exit(0 if job.state is State.SUCCEEDED else 1)
+
+
+def _tell(job: JobInfo, said: str, output: str | None) -> None:
+    if output == "json":
+        print_json(job)
+    else:
+        click.echo(f"{job.id}  {printable(said)}")
+
+
+def _attempts(job: JobInfo) -> list[tuple[str, ...]]:
+    return [
+        (
+            str(attempt.attempt),
+            attempt.outcome,
+            moment(attempt.started),
+            _span(attempt.started, attempt.ended),
+            attempt.worker or "",
+            printable(attempt.error or attempt.reason or ""),
+        )
+        for attempt in job.attempts
+    ]
+
+
+def _why(job: JobInfo, at: datetime) -> str:
+    """What a person should know at once about a job in this state."""
+    if job.state is State.RUNNING:
+        return _progress(job)
+    if job.state is State.RETRYING:
+        return f"{relative(job.ready, at)}: {printable(job.error or '')}"
+    return printable((job.error or job.reason or "").splitlines()[-1] if job.error or job.reason else "")
+
+
+def _progress(job: JobInfo) -> str:
+    done = f"{job.progress:.0%}" if job.progress is not None else ""
+    return printable(" ".join(filter(None, (done, job.step))))
+
+
+def _span(started: datetime | None, ended: datetime | None) -> str:
+    return describe_ms(round((ended - started).total_seconds() * 1000)) if started and ended else ""
 
 
 def _duration(job: JobInfo) -> str:

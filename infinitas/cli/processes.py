@@ -1,13 +1,19 @@
 """`infinitas dev|worker|scheduler|archiver`: the processes."""
 
-from collections.abc import Callable
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import click
 
+from infinitas.app import Infinitas
 from infinitas.cli.context import configured_app, settings
+from infinitas.core.errors import ConfigError
+from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import set_up_logging
-from infinitas.runtime.process import run_until_signal
+from infinitas.runtime.process import StopSignal, run_until_signal
 
 _LEVELS = click.Choice(["debug", "info", "warning", "error"])
 app_argument = click.argument("path", required=False, metavar="[MODULE:APP]")
@@ -24,8 +30,12 @@ def _split(_ctx: click.Context, _param: click.Parameter, value: str | None) -> l
 
 @click.command()
 @app_argument
-@click.option("-c", "--concurrency", type=int, help="Jobs at once. Default: 10.")
+@click.option("-c", "--concurrency", type=int, help="Jobs at once in each process. Default: 10.")
 @queues_option
+@click.option("-p", "--processes", type=click.IntRange(1, 256), default=1, help="So many, supervised.")
+@click.option("--reload", is_flag=True, help="Restart when a Python file in this folder changes.")
+@click.option("--burst", is_flag=True, help="Stop when there is nothing left to do.")
+@click.option("--max-jobs", type=click.IntRange(1), help="Stop after so many (supervised: restart).")
 @click.option("-l", "--log-level", type=_LEVELS)
 @click.pass_context
 def worker(
@@ -33,29 +43,83 @@ def worker(
     path: str | None,
     concurrency: int | None,
     queues: list[str] | None,
+    processes: int,
+    reload: bool,
+    burst: bool,
+    max_jobs: int | None,
     log_level: str | None,
 ) -> None:
     """Run jobs. `infinitas worker ls` lists the workers that do.
 
     Ctrl-C or SIGTERM: take no more, let running jobs finish. A second one hands them back.
+    SIGHUP: the same, then start afresh. SIGUSR1: print what every thread and job is doing.
     """
-    from infinitas.worker.process import Worker
-
+    if processes > 1 or reload:
+        if burst:
+            raise click.UsageError("--burst is for one process: leave out --processes and --reload.")
+        found = settings(ctx)
+        set_up_logging(log_level or found.log_level)
+        _supervise(ctx, found, processes, os.getcwd() if reload else None)
     app = configured_app(ctx, path, concurrency=concurrency, log_level=log_level)
     set_up_logging(app.settings.log_level)
-    run_until_signal(Worker(app, queues).run)
+    _work(app, queues, burst, max_jobs)
+
+
+def _work(app: Infinitas, queues: list[str] | None, burst: bool, max_jobs: int | None) -> None:
+    from infinitas.worker.process import Worker
+
+    running = Worker(app, queues, burst=burst, max_jobs=max_jobs)
+    restart = run_until_signal(running.run)
+    logging.shutdown()
+    if restart:
+        os.execv(sys.executable, [sys.executable, "-m", "infinitas", *sys.argv[1:]])
+    if running.abandoned:
+        # Code that could not be stopped must not keep this process.
+        os._exit(0)
+
+
+def _supervise(ctx: click.Context, found: Settings, processes: int, reload: str | None) -> None:
+    from infinitas.worker.supervisor import Supervisor, child_command
+
+    if reload:
+        try:
+            import watchfiles  # noqa: F401
+        except ImportError:
+            raise ConfigError("--reload needs watchfiles: pip install 'infinitas[reload]'.") from None
+    command = child_command(_without_supervision(sys.argv[1:]))
+    code = 0
+
+    async def run(stop: StopSignal) -> None:
+        nonlocal code
+        code = await Supervisor(found, command, processes, reload).run(stop)
+
+    run_until_signal(run)
+    ctx.exit(code)
+
+
+def _without_supervision(arguments: list[str]) -> list[str]:
+    """The same command for one process."""
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if skip or argument == "--reload" or argument.startswith("--processes="):
+            skip = False
+        elif argument in ("-p", "--processes"):
+            skip = True
+        elif not (argument.startswith("-p") and argument[2:].isdigit()):
+            kept.append(argument)
+    return kept
 
 
 @click.command()
 @queues_option
 @click.pass_context
 def scheduler(ctx: click.Context, queues: list[str] | None) -> None:
-    """Fire due schedules. Run as many as you like: no slot fires twice."""
+    """Fire due schedules, rescue jobs of dead workers. Run as many as you like: no slot fires twice."""
     from infinitas.scheduler.process import run_scheduler
 
     found = settings(ctx)
-    set_up_logging(found.log_level)
-    run_until_signal(lambda stop: run_scheduler(found, queues, stop))
+    _run(found, lambda stop: run_scheduler(found, queues, stop))
 
 
 @click.command()
@@ -66,8 +130,13 @@ def archiver(ctx: click.Context, queues: list[str] | None) -> None:
     from infinitas.archiver.process import run_archiver
 
     found = settings(ctx)
+    _run(found, lambda stop: run_archiver(found, queues, stop))
+
+
+def _run(found: Settings, main: Callable[[StopSignal], Awaitable[None]]) -> None:
     set_up_logging(found.log_level)
-    run_until_signal(lambda stop: run_archiver(found, queues, stop))
+    if run_until_signal(main):
+        os.execv(sys.executable, [sys.executable, "-m", "infinitas", *sys.argv[1:]])
 
 
 @click.command()

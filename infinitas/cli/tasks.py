@@ -1,5 +1,6 @@
 """`infinitas task ls|show|run|preview`."""
 
+from dataclasses import fields
 from datetime import datetime
 
 import click
@@ -11,6 +12,7 @@ from infinitas.cli.output import moment, now, print_facts, print_json, print_row
 from infinitas.client import Client, fresh_id
 from infinitas.core.errors import BadArgs
 from infinitas.core.records import TaskInfo
+from infinitas.core.task import TaskDefinition
 from infinitas.signature import encode_plain
 
 HEADINGS = (
@@ -106,6 +108,7 @@ def show_task(ctx: click.Context, name: str, output: str | None) -> None:
             ("queue", task.queue),
             ("timeout", f"{definition.timeout:g} s" if definition.timeout else "none"),
             ("retries", str(definition.retries)),
+            ("options", _unusual(definition)),
             *(("schedule", f"{s.words}  {s.timezone}  [{s.key}, {s.origin}]") for s in task.schedules),
             ("next", f"{moment(task.next_slot)} ({relative(task.next_slot, at)})" if task.next_slot else "–"),
             ("last job", line("last_job")),
@@ -118,6 +121,16 @@ def show_task(ctx: click.Context, name: str, output: str | None) -> None:
             ("running", str(task.running)),
             ("worker", "yes" if task.has_worker else "none: infinitas worker MODULE:APP starts one"),
         ]
+    )
+
+
+def _unusual(definition: TaskDefinition) -> str:
+    """The options that differ from their defaults, and have no line of their own."""
+    shown = {"name", "queue", "doc", "timeout", "retries"}
+    return ", ".join(
+        f"{field.name}={getattr(definition, field.name)}"
+        for field in fields(definition)
+        if field.name not in shown and getattr(definition, field.name) != field.default
     )
 
 

@@ -13,7 +13,9 @@ def set_up_logging(level: str) -> None:
     """For our command-line processes only; a program that embeds Infinitas keeps its own."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s  %(message)s", "%H:%M:%S"))
+    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith("infinitas"))
     root = logging.getLogger()
     root.addHandler(handler)
-    root.setLevel(logging.WARNING)
+    # What a processor logs is kept with its job from INFO on; the terminal shows warnings alone.
+    root.setLevel(logging.INFO)
     logging.getLogger("infinitas").setLevel(level.upper())

@@ -1,33 +1,63 @@
-"""Signals of our command-line processes: the first asks to stop, the second insists."""
+"""Signals of our command-line processes. A program that embeds Infinitas keeps its own."""
 
 import asyncio
+import faulthandler
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 
 
 class StopSignal:
-    """`asked` is set by the first SIGTERM or SIGINT, `insisted` by the second."""
+    """`asked` is set by the first SIGTERM or SIGINT, `insisted` by the second.
+
+    SIGHUP asks as well, and sets `restart`: a fresh process is to take over.
+    """
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.insisted = asyncio.Event()
+        self.restart = False
 
     def receive(self) -> None:
         (self.insisted if self.asked.is_set() else self.asked).set()
 
+    def hang_up(self) -> None:
+        if not self.asked.is_set():
+            self.restart = True
+            self.asked.set()
 
-def run_until_signal(main: Callable[[StopSignal], Awaitable[None]]) -> None:
-    """Run `main` in a new event loop (uvloop where installed) that hears SIGTERM and SIGINT."""
+
+def run_until_signal(main: Callable[[StopSignal], Awaitable[None]]) -> bool:
+    """Run `main` in a new event loop (uvloop where installed) that hears signals.
+
+    SIGUSR1 prints the stacks of all threads and of all jobs in the loop. Returns whether a restart
+    was asked for.
+    """
+    stop: StopSignal | None = None
 
     async def guarded() -> None:
+        nonlocal stop
         stop = StopSignal()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.receive)
+        loop.add_signal_handler(signal.SIGHUP, stop.hang_up)
+        loop.add_signal_handler(signal.SIGUSR1, print_tasks)
+        # In front of the loop's handler: it also works while the loop is blocked.
+        faulthandler.register(signal.SIGUSR1, all_threads=True, chain=True)
         await main(stop)
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(guarded())
+    return stop is not None and stop.restart
+
+
+def print_tasks() -> None:
+    """The stack of every task in the running loop, to stderr."""
+    for task in asyncio.all_tasks():
+        print(f"\nTask {task.get_name()}:", file=sys.stderr)
+        task.print_stack(file=sys.stderr)
+    sys.stderr.flush()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

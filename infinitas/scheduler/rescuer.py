@@ -14,7 +14,6 @@ from infinitas.runtime.logging import get_logger
 
 _log = get_logger("scheduler")
 LOOKS_PER_LEASE = 10
-BATCH = 200
 
 
 @dataclass(slots=True)
@@ -60,13 +59,7 @@ class Rescuer:
 
     async def rescue(self, worker: str, count: int | None) -> None:
         """Declare `worker` dead, unless it has beaten since, and move all its jobs on."""
-        moved = 0
-        while True:
-            rescued = await self._broker.rescue(worker, count or 0, BATCH, self._job_ttl_s)
-            if rescued.alive:
-                return
-            moved += rescued.moved
-            if not rescued.more:
-                break
-        _log.warning("Worker %s is dead; %d of its jobs move on.", worker, moved)
-        self._seen.pop(worker, None)
+        moved = await self._broker.rescue_all(worker, count or 0, self._job_ttl_s)
+        if moved is not None:
+            _log.warning("Worker %s is dead; %d of its jobs move on.", worker, moved)
+            self._seen.pop(worker, None)

@@ -89,7 +89,9 @@ def _run(task: AnyTask, job: Job, talk: "_Talk", args: str) -> Outcome:
     call = task.signature.with_job(job, *task.signature.decode(args))
     current.set(talk)
     printing.set(task.definition.capture_print)
-    logging.getLogger().addHandler(JobLogHandler())
+    root = logging.getLogger()
+    root.addHandler(JobLogHandler())
+    root.setLevel(min(root.level, logging.INFO))
     with contextlib.ExitStack() as stack:
         if task.definition.capture_print:
             stack.enter_context(Prints())

@@ -24,6 +24,7 @@ from infinitas.worker.executor import Executor
 from infinitas.worker.intake import Intake
 from infinitas.worker.outbox import Outbox
 from infinitas.worker.slots import Slots
+from infinitas.worker.tell import Teller
 
 _log = get_logger("worker")
 
@@ -52,6 +53,7 @@ class Session:
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
+        self._teller = Teller()
         self._running: dict[str, tuple[Attempt, asyncio.Task[None]]] = {}
         self._outbox = Outbox(self.id, brokers, settings.job_ttl)
         self._beat = Beat(redis_url, self.id, brokers, self, settings.lease)
@@ -71,6 +73,7 @@ class Session:
 
     async def serve(self, stop: StopSignal) -> None:
         """Take and run jobs until `stop` is asked and they are over, or this worker is declared dead."""
+        self._stop = stop
         sending = asyncio.create_task(Loop("outbox", self._outbox.run_once).run())
         stopping = asyncio.create_task(self._end_with(stop))
         self._beat.start()
@@ -115,6 +118,8 @@ class Session:
         }
 
     def heard(self, answer: BeatAnswer) -> None:
+        if not self._teller.tell(self.id, list(self._brokers)):
+            self._loop.call_soon_threadsafe(self._end_with_supervisor)
         if answer.lost or answer.cancels:
             self._loop.call_soon_threadsafe(self._act_on, answer)
 
@@ -158,6 +163,11 @@ class Session:
     def _lose_all(self) -> None:
         for attempt, _ in self._running.values():
             attempt.lose()
+
+    def _end_with_supervisor(self) -> None:
+        if not self._stop.asked.is_set():
+            _log.warning("The supervisor is gone: stopping.")
+            self._stop.receive()
 
     async def _end_with(self, stop: StopSignal) -> None:
         await stop.asked.wait()

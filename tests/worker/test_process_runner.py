@@ -1,0 +1,112 @@
+"""A process of its own: killable, group and all; a crash is an outcome; the contract is the same."""
+
+import os
+from pathlib import Path
+
+from infinitas import ConfigError, Infinitas
+from infinitas.embedded.servers import Urls
+from tests.e2e import contract
+from tests.support import aeventually, finished, running
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "zombie" not in Path(f"/proc/{pid}/status").read_text()
+
+
+def app_on(servers: Urls) -> Infinitas:
+    return contract.app.configure(redis_url=servers.redis)
+
+
+async def test_it_returns_logs_and_reports_like_any_other(servers: Urls, redis: object) -> None:
+    app = app_on(servers)
+    async with running(app):
+        handle = await contract.compute.asend(2, 40)
+        assert (await handle.result(20))["sum"] == 42
+        assert (await handle.result(20))["pid"] != os.getpid()
+        job = await app.afetch_job(handle.id)
+        assert [line.text for line in job.log] == ["computing", "adding"]
+        assert (job.progress, job.step) == (0.5, "half")
+        explicit = await finished(app, await contract.compute_async.asend())
+        assert (explicit.result, explicit.checkpoint) == ('"explicitly"', '{"page":7}')
+        printed = await finished(app, await contract.prints.asend())
+        assert [line.text for line in printed.log] == ["printed there"]
+    app.close()
+
+
+async def test_a_timeout_kills_the_process_and_its_children(
+    servers: Urls, redis: object, tmp_path: Path
+) -> None:
+    app, file = app_on(servers), tmp_path / "pids"
+    async with running(app):
+        job = await finished(app, await contract.spin.asend(str(file)))
+        assert (job.state, job.reason) == ("failed", "timed_out")
+        pids = [int(line) for line in file.read_text().split()]
+        assert len(pids) == 2
+
+        async def dead() -> bool:
+            return not any(alive(pid) for pid in pids)
+
+        await aeventually(dead)
+    app.close()
+
+
+async def test_a_cancel_kills_the_process_within_a_second(
+    servers: Urls, redis: object, tmp_path: Path
+) -> None:
+    app, file = app_on(servers), tmp_path / "pids"
+    async with running(app):
+        handle = await contract.spin_long.asend(str(file))
+
+        async def began() -> bool:
+            return file.exists() and bool(file.read_text())
+
+        await aeventually(began)
+        await app.acancel(handle.id, "enough")
+        job = await app.await_end(handle.id, 5)
+        assert (job.state, job.reason) == ("cancelled", "enough")
+        pid = int(file.read_text())
+
+        async def dead() -> bool:
+            return not alive(pid)
+
+        await aeventually(dead)
+    app.close()
+
+
+async def test_a_crash_is_a_recorded_outcome(servers: Urls, redis: object) -> None:
+    app = app_on(servers)
+    async with running(app):
+        crashed = await finished(app, await contract.segfault.asend())
+        assert (crashed.state, crashed.reason) == ("failed", "crashed")
+        assert crashed.error == "the process was ended by signal 11 (SIGSEGV)"
+        gone = await finished(app, await contract.vanish.asend())
+        assert gone.error == "the process ended without an outcome (exit code 7)"
+    app.close()
+
+
+async def test_limits_reach_the_callbacks_in_the_process(servers: Urls, redis: object, tmp_path: Path) -> None:
+    app, file = app_on(servers), tmp_path / "calls"
+    async with running(app):
+        job = await finished(app, await contract.warned.asend(str(file)))
+        assert job.reason == "timed_out"
+
+        async def told() -> bool:
+            return file.exists() and file.read_text() == "soft 0.2\nhard 0.5\n"
+
+        await aeventually(told)
+    app.close()
+
+
+async def test_what_a_process_could_not_find_is_refused_at_the_start(app: Infinitas) -> None:
+    @app.task(runner="process")
+    def local() -> None: ...
+
+    try:
+        async with running(app):
+            raise AssertionError("it must not start")
+    except ConfigError as error:
+        assert "local" in str(error)
