@@ -54,6 +54,14 @@ async def finished(app: Infinitas, handle: Handle[Any]) -> JobInfo:
     return await app.await_end(handle.id, PATIENCE_S)
 
 
+def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return "zombie" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class Processes:
     """Starts `infinitas` commands, whose output goes to files in `folder`."""
 
@@ -87,6 +95,7 @@ class Processes:
         )
 
     def logs(self) -> str:
+        """Everything that was printed so far."""
         return "\n".join(f"{p.name}: {p.read_text()}" for p in sorted(self.folder.glob("*.log")))
 
     def kill_all(self) -> None:

@@ -41,7 +41,7 @@ for command in (dev, worker, scheduler, archiver, task_group, job_group):
 def main() -> None:
     """Exit codes: 0 ok, 1 error, 2 usage, 5 not found, 6 a server can't be reached."""
     try:
-        cli.main(standalone_mode=False)
+        sys.exit(cli.main(standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

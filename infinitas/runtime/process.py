@@ -5,6 +5,7 @@ import faulthandler
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 
 class StopSignal:
@@ -55,8 +56,16 @@ def run_until_signal(main: Callable[[StopSignal], Awaitable[None]]) -> bool:
 def print_tasks() -> None:
     """The stack of every task in the running loop, to stderr."""
     for task in asyncio.all_tasks():
-        print(f"\nTask {task.get_name()}:", file=sys.stderr)
-        task.print_stack(file=sys.stderr)
+        print(f"\nTask {task.get_name()} (innermost last):", file=sys.stderr)
+        waits: Any = task.get_coro()
+        # A task's own stack ends at its outermost coroutine; what that waits for tells more.
+        while waits is not None:
+            frame = getattr(waits, "cr_frame", None) or getattr(waits, "gi_frame", None)
+            if frame is not None:
+                code = frame.f_code
+                where = f'  File "{code.co_filename}", line {frame.f_lineno} in {code.co_name}'
+                print(where, file=sys.stderr)
+            waits = getattr(waits, "cr_await", None) or getattr(waits, "gi_yieldfrom", None)
     sys.stderr.flush()
 
 

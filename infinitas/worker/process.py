@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from infinitas.app import Infinitas
 from infinitas.broker.broker import Broker
@@ -49,7 +50,6 @@ class Worker:
         self._queues = sorted({task.definition.queue for task in self._tasks.values()})
         self._burst = burst
         self._max_jobs = max_jobs
-        self._done = 0
         self.ready = asyncio.Event()
         """Set once the tasks are declared and jobs are taken."""
         self.session: Session | None = None
@@ -63,7 +63,7 @@ class Worker:
             ServerUnreachable, UnsafeBroker, ConfigError: at the start only.
         """
         connection = Connection(self._url, "worker")
-        slots = Slots(self._settings.concurrency)
+        slots = Slots(self._settings.concurrency, self._max_jobs)
         executor = Executor(self._tasks, self._app.plugins)
         handler = JobLogHandler()
         prints = any(task.definition.capture_print for task in self._tasks.values())
@@ -83,9 +83,8 @@ class Worker:
         self, brokers: dict[str, Broker], executor: Executor, slots: Slots, stop: StopSignal
     ) -> None:
         while not stop.asked.is_set():
-            session = Session(
-                self._tasks, brokers, self._url, self._settings, executor, slots, lambda: self._count(stop)
-            )
+            on_end = partial(self._stop_when_used_up, slots, stop)
+            session = Session(self._tasks, brokers, self._url, self._settings, executor, slots, on_end)
             try:
                 await session.join()
             except ServerUnreachable:
@@ -105,10 +104,9 @@ class Worker:
             self._app.plugins.call("on_worker_stop", session.id)
             _log.info("Worker %s has stopped.", session.id)
 
-    def _count(self, stop: StopSignal) -> None:
-        self._done += 1
-        if self._max_jobs is not None and self._done >= self._max_jobs and not stop.asked.is_set():
-            _log.info("%d jobs are done: stopping.", self._done)
+    def _stop_when_used_up(self, slots: Slots, stop: StopSignal) -> None:
+        if slots.used_up and not stop.asked.is_set():
+            _log.info("%d jobs are done: stopping.", self._max_jobs)
             stop.receive()
 
     async def _stop_when_idle(self, session: Session, stop: StopSignal) -> None:

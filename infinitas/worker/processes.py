@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from multiprocessing.forkserver import ensure_running
 from typing import Any
 
 import orjson
@@ -35,6 +36,8 @@ class ProcessRunner:
         self._context.set_forkserver_preload(
             ["infinitas.worker.child", *sorted({task.function.__module__ for task in tasks})]
         )
+        # Now, not with the first job, whose time limit would pay for it.
+        ensure_running()
         self._children: dict[tuple[str, int], int] = {}
 
     def start(self, attempt: Attempt, call: Call) -> "asyncio.Future[Outcome]":

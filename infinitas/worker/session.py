@@ -70,6 +70,8 @@ class Session:
             await broker.declare([task.definition for task in tasks], schedules, await broker.now())
             names = [task.name for task in tasks]
             self._started_ms = to_ms(await broker.join(self.id, names, self._settings.lease))
+        # Before the first job: a supervisor must know whose jobs move on if that one kills us.
+        self._teller.tell(self.id, list(self._brokers))
 
     async def serve(self, stop: StopSignal) -> None:
         """Take and run jobs until `stop` is asked and they are over, or this worker is declared dead."""

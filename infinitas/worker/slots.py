@@ -4,32 +4,47 @@ import asyncio
 
 
 class Slots:
-    """Counts free places. Reserve before a claim, give back when the job is over or was not there."""
+    """Counts free places. Reserve before a claim; give back what was not needed, and when a job is over.
 
-    def __init__(self, total: int) -> None:
+    Args:
+        total: jobs at once.
+        most: jobs in all; None: without end.
+    """
+
+    def __init__(self, total: int, most: int | None = None) -> None:
         self.total = total
         self._free = total
+        self._left = float("inf") if most is None else most
         self._changed = asyncio.Condition()
 
     @property
     def busy(self) -> int:
         return self.total - self._free
 
+    @property
+    def used_up(self) -> bool:
+        """All jobs that may run have run."""
+        return self._left == 0 and self.busy == 0
+
     async def wait_for_free(self) -> None:
         async with self._changed:
-            await self._changed.wait_for(lambda: self._free > 0)
-
-    async def wait_for_idle(self) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._free == self.total)
+            await self._changed.wait_for(lambda: self._free > 0 and self._left > 0)
 
     def reserve(self, wanted: int) -> int:
         """Take up to `wanted` places; returns how many were free to take."""
-        taken = min(wanted, self._free)
+        taken = int(min(wanted, self._free, self._left))
         self._free -= taken
+        self._left -= taken
         return taken
 
+    async def return_unused(self, count: int) -> None:
+        """Places that were reserved and for which there was no job."""
+        if count:
+            self._left += count
+            await self.give_back(count)
+
     async def give_back(self, count: int = 1) -> None:
+        """Places whose jobs are over."""
         async with self._changed:
             self._free += count
             self._changed.notify_all()

@@ -114,7 +114,7 @@ def compute(job: Job, a: int, b: int) -> dict[str, Any]:
     return {"sum": a + b, "pid": os.getpid()}
 
 
-@app.task(runner="process", timeout=0.6)
+@app.task(runner="process", timeout=2)
 def spin(file: str) -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     note(file, os.getpid())
@@ -149,7 +149,7 @@ async def compute_async(job: Job) -> str:
     return "too late"
 
 
-@app.task(runner="process", timeout=0.5, soft_timeout=0.2)
+@app.task(runner="process", timeout=2, soft_timeout=1)
 def warned(job: Job, file: str) -> None:
     job.on_soft_timeout(lambda limit: note(file, f"soft {limit}"))
     job.on_timeout(lambda limit: note(file, f"hard {limit}"))
