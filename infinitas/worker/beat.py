@@ -73,7 +73,7 @@ class Beat:
                 answer = await broker.beat(self._worker, held, self._lease_s)
             except WorkerGone:
                 self._listener.declared_dead()
-                self._stop.set()
+                await self._stop.wait()
                 return
             self._listener.heard(answer)
             facts = {**self._listener.facts(), "last_beat": answer.now_ms}

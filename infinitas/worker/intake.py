@@ -1,12 +1,13 @@
 """Takes jobs: waits for a bell, then claims as many as the backlog and the free slots allow."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import LONGEST_BLOCK_S
 from infinitas.broker.messages import ClaimedJob
-from infinitas.core.errors import ServerUnreachable
+from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.worker.slots import Slots
 
 
@@ -63,8 +64,10 @@ class Intake:
         try:
             await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            # Stopping: what this claim takes is ours, and must be run or handed back.
-            await claiming
+            # Stopping: what this claim takes is ours, and must be run or handed back. Its own
+            # failure must not hide the cancellation.
+            with contextlib.suppress(InfinitasError):
+                await claiming
             raise
 
     async def _claim(self, places: int) -> None:

@@ -144,6 +144,7 @@ class Session:
                 await self._intakes[queue].run_once()
             except WorkerGone:
                 self._die()
+                await asyncio.Event().wait()
 
         return run_once
 

@@ -114,10 +114,10 @@ def test_a_frozen_worker_is_refused_and_joins_again(
 
 def test_a_blocked_event_loop_is_not_death(processes: Processes, servers: Urls, redis: Redis) -> None:
     app = use(servers)
-    processes.environment["INFINITAS_LEASE"] = "1"
+    processes.environment["INFINITAS_LEASE"] = "3"
     processes.start("scheduler")
     processes.start("worker", APP)
-    job = contract.block.send(4.0)
+    job = contract.block.send(8.0)
     assert job.get(20) == "unblocked"
     assert app.fetch_job(job.id).attempt == 1
     assert "dead" not in processes.logs()

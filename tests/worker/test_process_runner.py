@@ -89,7 +89,7 @@ async def test_limits_reach_callbacks_in_the_process(servers: Urls, redis: objec
         assert job.reason == "timed_out"
 
         async def told() -> bool:
-            return file.exists() and file.read_text() == "soft 1.0\nhard 2.0\n"
+            return file.exists() and file.read_text() == "soft 1\nhard 2\n"
 
         await aeventually(told)
     app.close()
