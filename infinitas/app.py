@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
 
 from infinitas.bridge import Bridge
+from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
 from infinitas.client import Client, fresh_id
 from infinitas.core.errors import ConfigError, DuplicateTask, UnknownTask
@@ -53,6 +54,8 @@ class Infinitas:
         self.queue = check_name(queue, "queue")
         self.tasks: dict[str, AnyTask] = {}
         self.bridge = Bridge()
+        self.connect: Callable[[str, str], Connection] = Connection
+        """Makes the client's connection to Redis; the testing kit has another."""
         self.plugins = Plugins(plugins)
         self._arguments: dict[str, object] = {"redis_url": redis_url, "postgres_url": postgres_url}
         self._settings: Settings | None = None
@@ -335,7 +338,7 @@ class Infinitas:
             timezone=timezone,
             at=at,
             args=args,
-            now=datetime.now(UTC),
+            now=await client.connection.now(),
             origin="api",
         )
         known = self.tasks.get(name)
@@ -369,7 +372,8 @@ class Infinitas:
         """The client of this process; a forked child gets connections of its own."""
         if self._client is None or self._client[0] != self.bridge.pid:
             settings = self.settings
-            client = Client(settings.redis_url or DEFAULT_REDIS, settings.postgres_url, settings.job_ttl)
+            url = settings.redis_url or DEFAULT_REDIS
+            client = Client(url, settings.postgres_url, settings.job_ttl, self.connect)
             self._client = self.bridge.pid, client
         return self._client[1]
 

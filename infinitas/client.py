@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -43,8 +43,14 @@ RERUN_OF = "infinitas-rerun-of"
 class Client:
     """Asynchronous verbs over one Redis and, where there is one, the archive."""
 
-    def __init__(self, redis_url: str, postgres_url: str | None, job_ttl_s: int) -> None:
-        self.connection = Connection(redis_url, "client")
+    def __init__(
+        self,
+        redis_url: str,
+        postgres_url: str | None,
+        job_ttl_s: int,
+        connect: Callable[[str, str], Connection] = Connection,
+    ) -> None:
+        self.connection = connect(redis_url, "client")
         self.archive = _open_archive(postgres_url) if postgres_url else None
         self._checked = False
         self._job_ttl_s = job_ttl_s

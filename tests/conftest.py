@@ -1,32 +1,25 @@
 """Fixtures: real servers, started here, on private sockets in a temporary folder."""
 
-import shutil
-import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis as redis_client
 
-from infinitas import Infinitas
+from infinitas import Infinitas, Plugin
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.core.task import TaskDefinition
-from infinitas.embedded.servers import EmbeddedServers, Urls
+from infinitas.embedded.servers import Urls
 from tests.support import Processes
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Urls]:
+def servers(infinitas_servers: Urls) -> Urls:
     """One Redis and one Postgres for this test process."""
-    folder = Path(tempfile.mkdtemp(prefix="infinitas-test-"))
-    try:
-        with EmbeddedServers(folder) as urls:
-            yield urls
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return infinitas_servers
 
 
 @pytest.fixture
@@ -54,8 +47,9 @@ def make_app(servers: Urls, redis: object, postgres_url: str) -> Iterator[Callab
     """Makes apps on this test's servers, and closes them."""
     apps: list[Infinitas] = []
 
-    def make(*, archive: bool = False, **arguments: object) -> Infinitas:
-        app = Infinitas(redis_url=servers.redis, postgres_url=postgres_url if archive else None)
+    def make(*, archive: bool = False, plugins: Iterable[Plugin] = (), **arguments: object) -> Infinitas:
+        url = postgres_url if archive else None
+        app = Infinitas(redis_url=servers.redis, postgres_url=url, plugins=plugins)
         apps.append(app.configure(**arguments))
         return app
 

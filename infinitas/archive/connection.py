@@ -51,6 +51,11 @@ class Archive:
         except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
             await self.close()
             raise self._unreachable(error) from None
+        except psycopg.errors.UndefinedTable:
+            raise ServerUnreachable(
+                f"Postgres at {mask_url(self.url)} has no tables of Infinitas yet: `infinitas archiver` "
+                "makes them when it starts."
+            ) from None
         except psycopg.Error as error:
             raise InfinitasError(f"Postgres refused a statement: {error}") from error
 

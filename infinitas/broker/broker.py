@@ -335,7 +335,7 @@ def _moment(ms: str) -> datetime | None:
 
 
 def _claimed(job: list[Any]) -> ClaimedJob:
-    id, task, attempt, uncharged, args, due, schedule, headers, checkpoint, reason = job
+    id, task, attempt, uncharged, args, due, schedule, headers, checkpoint, reason, now = job
     return ClaimedJob(
         id=id,
         task=task,
@@ -347,4 +347,5 @@ def _claimed(job: list[Any]) -> ClaimedJob:
         headers=orjson.loads(headers) if headers else {},
         checkpoint=checkpoint or None,
         was_lost=reason == Reason.LOST,
+        age_s=(int(now) - int(due)) / 1000,
     )

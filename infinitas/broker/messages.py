@@ -38,6 +38,7 @@ class ClaimedJob:
         args: JSON text; `checkpoint` too, if an earlier attempt left one.
         uncharged: attempts that don't count as tries.
         was_lost: the attempt before died with its worker.
+        age_s: seconds from its due time to this claim, by Redis' clock.
     """
 
     id: str
@@ -50,6 +51,7 @@ class ClaimedJob:
     headers: Mapping[str, str]
     checkpoint: str | None
     was_lost: bool
+    age_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,12 +35,13 @@ class Ticker:
             elif self._standby and (wait := _time_left(due)) > timedelta():
                 await asyncio.sleep(wait / timedelta(seconds=1))
             else:
-                await self._fire(due)
+                await self.fire(due)
         except asyncio.CancelledError:
             self._wake.close()
             raise
 
-    async def _fire(self, due: DueSlots) -> None:
+    async def fire(self, due: DueSlots) -> None:
+        """Fire what is due, in batches."""
         fires = list(chain.from_iterable(_plan(due)))
         fired = 0
         for i in range(0, len(fires), FIRE_BATCH):

@@ -64,6 +64,7 @@ class Attempt:
         self.tell_remote: Callable[[str, float], None] | None = None
         """Set by a runner whose processor lives elsewhere: calls its callbacks there."""
         self._outbox = outbox
+        self._began = self.loop.time()
         self._ttl_s = task.definition.result_ttl or job_ttl_s
         self._patience_s = patience_s
         self._end: type[JobEnded] | None = None
@@ -145,7 +146,7 @@ class Attempt:
         self._claim_end(_end_of(outcome))
         self._say_what_was_dropped()
         claimed, definition = self.claimed, self.task.definition
-        age_s = (datetime.now(UTC) - claimed.due).total_seconds()
+        age_s = claimed.age_s + self.loop.time() - self._began
         tries = claimed.attempt - claimed.uncharged
         self.verdict = judge(outcome, definition, tries, age_s, random.random())
         settlement = Settlement(

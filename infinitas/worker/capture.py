@@ -1,10 +1,13 @@
 """What a processor says without a Job: `logging` always, `print` where its task asks for it."""
 
+import contextlib
 import io
 import logging
 import sys
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 
+from infinitas.app import AnyTask
 from infinitas.core.errors import JobEnded
 from infinitas.job import Reporter
 
@@ -27,6 +30,19 @@ class JobLogHandler(logging.Handler):
             return
         except Exception:  # noqa: BLE001 - logging's contract: a bad record is reported, not raised
             self.handleError(record)
+
+
+@contextlib.contextmanager
+def capturing(tasks: Iterable[AnyTask]) -> Iterator[None]:
+    """Keep what processors log, and print where one of `tasks` asks for it, while the block lasts."""
+    handler = JobLogHandler()
+    logging.getLogger().addHandler(handler)
+    try:
+        prints = any(task.definition.capture_print for task in tasks)
+        with Prints() if prints else contextlib.nullcontext():
+            yield
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 class Prints(io.TextIOBase):

@@ -1,8 +1,6 @@
 """The worker process: sessions, one after another, until it is asked to stop."""
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import Sequence
 from functools import partial
 
@@ -13,7 +11,7 @@ from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.runtime.config import DEFAULT_REDIS
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.process import StopSignal
-from infinitas.worker.capture import JobLogHandler, Prints
+from infinitas.worker.capture import capturing
 from infinitas.worker.executor import Executor
 from infinitas.worker.session import Session
 from infinitas.worker.slots import Slots
@@ -65,17 +63,13 @@ class Worker:
         connection = Connection(self._url, "worker")
         slots = Slots(self._settings.concurrency, self._max_jobs)
         executor = Executor(self._tasks, self._app.plugins)
-        handler = JobLogHandler()
-        prints = any(task.definition.capture_print for task in self._tasks.values())
-        logging.getLogger().addHandler(handler)
         try:
-            with Prints() if prints else contextlib.nullcontext():
+            with capturing(self._tasks.values()):
                 await connection.check()
                 brokers = {queue: Broker(connection, queue) for queue in self._queues}
                 await self._run_sessions(brokers, executor, slots, stop)
         finally:
             self.abandoned = slots.busy > 0
-            logging.getLogger().removeHandler(handler)
             executor.close()
             await connection.close()
 

@@ -19,8 +19,8 @@ async def test_whoever_lost_a_slot_stands_by(broker: Broker, redis: Redis) -> No
     now = await broker.now()
     await broker.schedule(schedule, now)
     due = await broker.due(10)
-    await first._fire(due)
-    await second._fire(due)
+    await first.fire(due)
+    await second.fire(due)
     assert redis.xlen(f"{P}stream:t") == 1
     assert (first._standby, second._standby) == (False, True)
 

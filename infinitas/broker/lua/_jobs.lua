@@ -64,7 +64,7 @@ end
 -- A job as `claim` and `held` give it to its worker.
 local function hand_out(job)
   return {job.id, job.task, job.attempt, job.uncharged, job.args, job.due, job.schedule, job.headers,
-    job.checkpoint, job.reason}
+    job.checkpoint, job.reason, now}
 end
 
 local function start_job(job, worker)

@@ -1,0 +1,140 @@
+"""People change their minds: cancel what waits or runs, try again, run once more."""
+
+import asyncio
+import time
+
+import pytest
+
+from infinitas import (
+    AlreadyEnded,
+    AlreadySucceeded,
+    Infinitas,
+    Job,
+    JobCancelled,
+    NotEnded,
+    UnknownJob,
+)
+from tests.support import aeventually, finished, running
+
+
+async def test_a_waiting_job_is_cancelled_at_once(app: Infinitas) -> None:
+    @app.task
+    def report() -> None: ...
+
+    queued = await report.asend()
+    later = await report.using(delay=3600).asend()
+    assert (await app.afetch_job(later.id)).state == "scheduled"
+    for handle in (queued, later):
+        job = await app.acancel(handle.id, "not needed")
+        assert (job.state, job.reason) == ("cancelled", "not needed")
+        with pytest.raises(JobCancelled, match="not needed"):
+            await handle.result(1)
+    async with running(app):
+        await finished(app, await report.asend())
+    assert (await app.afetch_job(queued.id)).attempt == 0
+
+
+async def test_a_running_async_job_hears_of_it_within_a_second(app: Infinitas) -> None:
+    seen: list[str] = []
+
+    @app.task
+    async def patient(job: Job) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            try:
+                await job.done()
+            except JobCancelled as error:
+                seen.append(error.code)
+
+    async with running(app):
+        handle = await patient.asend()
+
+        async def runs() -> bool:
+            return (await app.afetch_job(handle.id)).state == "running"
+
+        await aeventually(runs)
+        asked = time.monotonic()
+        await app.acancel(handle.id, "enough")
+        job = await app.await_end(handle.id, 10)
+        took = time.monotonic() - asked
+
+        async def told() -> bool:
+            return seen == ["job_cancelled"]
+
+        await aeventually(told)
+    assert (job.state, job.reason) == ("cancelled", "enough")
+    assert took <= 1
+
+
+async def test_code_in_a_thread_is_told_when_it_next_asks(app: Infinitas) -> None:
+    codes: list[str] = []
+
+    @app.task
+    def stubborn(job: Job) -> None:
+        while not codes:
+            try:
+                job.progress("working")
+                time.sleep(0.01)
+            except JobCancelled as error:
+                codes.append(error.code)
+
+    async with running(app):
+        handle = await stubborn.asend()
+
+        async def runs() -> bool:
+            return (await app.afetch_job(handle.id)).step == "working"
+
+        await aeventually(runs)
+        await app.acancel(handle.id)
+        assert (await app.await_end(handle.id, 10)).state == "cancelled"
+    assert codes == ["job_cancelled"]
+
+
+async def test_a_success_that_is_faster_stays_a_success(app: Infinitas) -> None:
+    @app.task
+    def quick() -> str:
+        return "done"
+
+    async with running(app):
+        handle = await quick.asend()
+        await finished(app, handle)
+        with pytest.raises(AlreadyEnded):
+            await app.acancel(handle.id)
+    assert (await app.afetch_job(handle.id)).state == "succeeded"
+
+
+async def test_a_failed_job_gets_fresh_tries(app: Infinitas) -> None:
+    broken = [True]
+
+    @app.task(retries=1, retry_delay=0)
+    def fragile() -> str:
+        if broken:
+            raise OSError("broken")
+        return "mended"
+
+    async with running(app, scheduler=True):
+        handle = await fragile.asend()
+        assert (await finished(app, handle)).attempt == 2
+        broken.clear()
+        await app.aretry(handle.id)
+        assert await handle.result(10) == "mended"
+        assert (await app.afetch_job(handle.id)).attempt == 3
+        with pytest.raises(AlreadySucceeded):
+            await app.aretry(handle.id)
+        again = await app.arerun(handle.id)
+        assert again.id != handle.id
+        assert await again.result(10) == "mended"
+        assert (await app.afetch_job(again.id)).headers == {"infinitas-rerun-of": handle.id}
+
+
+async def test_what_can_not_be_done_is_said(app: Infinitas) -> None:
+    @app.task
+    def waits() -> None: ...
+
+    handle = await waits.asend()
+    with pytest.raises(NotEnded):
+        await app.aretry(handle.id)
+    for verb in (app.acancel, app.aretry, app.arerun):
+        with pytest.raises(UnknownJob):
+            await verb("nothing")
