@@ -68,7 +68,7 @@ def worker(
 def _work(app: Infinitas, queues: list[str] | None, burst: bool, max_jobs: int | None) -> None:
     from infinitas.worker.process import Worker
 
-    running = Worker(app, queues, burst=burst, max_jobs=max_jobs)
+    running = Worker(app, queues, burst=burst, max_jobs=max_jobs, interrupts=True)
     restart = run_until_signal(running.run)
     logging.shutdown()
     if restart:

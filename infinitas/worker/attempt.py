@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -61,10 +62,14 @@ class Attempt:
         self.loop = asyncio.get_running_loop()
         self.interruption: asyncio.Future[Interruption] = self.loop.create_future()
         self.verdict: Verdict | None = None
+        self.deadline: float | None = None
+        """When the hard limit is over, on the monotonic clock; set when the processor starts."""
+        self.code: asyncio.Future[Outcome] | None = None
+        """The running processor."""
         self.tell_remote: Callable[[str, float], None] | None = None
         """Set by a runner whose processor lives elsewhere: calls its callbacks there."""
         self._outbox = outbox
-        self._began = self.loop.time()
+        self._began = time.monotonic()
         self._ttl_s = task.definition.result_ttl or job_ttl_s
         self._patience_s = patience_s
         self._end: type[JobEnded] | None = None
@@ -143,16 +148,9 @@ class Attempt:
             ServerUnreachable: no answer within `patience_s`. The outcome is still handed in once
                 Redis answers, as long as nobody else has the job then.
         """
-        self._claim_end(_end_of(outcome))
-        self._say_what_was_dropped()
-        claimed, definition = self.claimed, self.task.definition
-        age_s = claimed.age_s + self.loop.time() - self._began
-        tries = claimed.attempt - claimed.uncharged
-        self.verdict = judge(outcome, definition, tries, age_s, random.random())
-        settlement = Settlement(
-            job=claimed.id, attempt=claimed.attempt, verdict=self.verdict, ttl_s=self._ttl_s
-        )
-        answered = self._outbox.settle(definition.queue, settlement)
+        settlement = self._conclude(outcome)
+        claimed = self.claimed
+        answered = self._outbox.settle(self.task.definition.queue, settlement)
         await asyncio.wait({answered}, timeout=patience_s)
         if not answered.done():
             raise ServerUnreachable(
@@ -163,6 +161,18 @@ class Attempt:
             self.verdict = None
             self._end = _ended_elsewhere(answered.result())
             raise self._too_late(self._end)
+
+    def expire(self) -> Settlement:
+        """Out of time while the loop is blocked: what is to be settled. Callable from any thread.
+
+        Raises:
+            JobEnded: it has ended already.
+        """
+        assert self.task.definition.timeout is not None
+        return self._conclude(timed_out(self.task.definition.timeout))
+
+    def end_is(self, end: type[JobEnded]) -> bool:
+        return self._end is end
 
     def lose(self) -> None:
         """The job is no longer this worker's: nothing that the processor says counts any more."""
@@ -186,6 +196,16 @@ class Attempt:
                 callback(seconds)
             except Exception as error:  # noqa: BLE001 - a callback must not stop the others
                 self.note("error", f"on_{kind} callback failed: {error!r}")
+
+    def _conclude(self, outcome: Outcome) -> Settlement:
+        """The one moment at which an attempt ends here. Raises JobEnded if it has already."""
+        self._claim_end(_end_of(outcome))
+        self._say_what_was_dropped()
+        claimed = self.claimed
+        age_s = claimed.age_s + time.monotonic() - self._began
+        tries = claimed.attempt - claimed.uncharged
+        self.verdict = judge(outcome, self.task.definition, tries, age_s, random.random())
+        return Settlement(job=claimed.id, attempt=claimed.attempt, verdict=self.verdict, ttl_s=self._ttl_s)
 
     def _claim_end(self, end: type[JobEnded]) -> None:
         with self._lock:

@@ -8,10 +8,11 @@ from typing import Protocol
 
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
-from infinitas.broker.messages import BeatAnswer
+from infinitas.broker.messages import BeatAnswer, Settlement
 from infinitas.broker.workers import forget, tell
 from infinitas.core.errors import ServerUnreachable, WorkerGone
 from infinitas.runtime.loop import Loop, run_loops
+from infinitas.worker.watchdog import CHECK_EVERY_S
 
 BEATS_PER_LEASE = 4
 
@@ -23,6 +24,8 @@ class Listener(Protocol):
     def facts(self) -> dict[str, str | int]: ...
     def heard(self, answer: BeatAnswer) -> None: ...
     def declared_dead(self) -> None: ...
+    def overdue(self) -> Sequence[tuple[str, Settlement]]: ...
+    def settle_later(self, queue: str, settlement: Settlement) -> None: ...
 
 
 class Beat:
@@ -57,7 +60,9 @@ class Beat:
 
     async def _main(self) -> None:
         connection = Connection(self._redis_url, "beat")
-        loops = [Loop(f"beat {queue}", self._beating(Broker(connection, queue))) for queue in self._queues]
+        brokers = {queue: Broker(connection, queue) for queue in self._queues}
+        loops = [Loop(f"beat {queue}", self._beating(broker)) for queue, broker in brokers.items()]
+        loops.append(Loop("watchdog", self._watching(brokers)))
         try:
             await run_loops(loops, self._stop)
             await forget(connection, self._worker)
@@ -79,5 +84,16 @@ class Beat:
             facts = {**self._listener.facts(), "last_beat": answer.now_ms}
             await tell(broker.connection, self._worker, facts, self._lease_s)
             await broker.wait_for_call(self._worker, self._lease_s / BEATS_PER_LEASE)
+
+        return run_once
+
+    def _watching(self, brokers: Mapping[str, Broker]) -> Callable[[], Awaitable[None]]:
+        async def run_once() -> None:
+            for queue, settlement in self._listener.overdue():
+                try:
+                    await brokers[queue].settle(self._worker, [settlement])
+                except ServerUnreachable:
+                    self._listener.settle_later(queue, settlement)
+            await asyncio.sleep(CHECK_EVERY_S)
 
         return run_once

@@ -1,6 +1,7 @@
 """What happens to one job, step by step: bind → perform → settle."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,16 +60,17 @@ class Executor:
         """Run the processor within its limits; None if something else has ended the job first."""
         definition = attempt.task.definition
         runner = self._runner(attempt.task)
-        deadline = None if definition.timeout is None else attempt.loop.time() + definition.timeout
-        running = runner.start(attempt, call)
+        deadline = None if definition.timeout is None else time.monotonic() + definition.timeout
+        attempt.deadline = deadline
+        attempt.code = running = runner.start(attempt, call)
         if definition.soft_timeout is not None:
             await _first_of(running, attempt, definition.soft_timeout)
             if not running.done() and not attempt.interruption.done():
                 attempt.note("warning", f"the soft limit of {definition.soft_timeout:g} s is over")
                 attempt.call_back(SOFT_TIMEOUT, definition.soft_timeout)
-        left = None if deadline is None else max(deadline - attempt.loop.time(), 0)
+        left = None if deadline is None else max(deadline - time.monotonic(), 0)
         await _first_of(running, attempt, left)
-        overdue = deadline is not None and attempt.loop.time() >= deadline
+        overdue = deadline is not None and time.monotonic() >= deadline
         if running.done() and not overdue:
             return running.result()
         await self._interrupt(attempt)

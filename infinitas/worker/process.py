@@ -27,6 +27,8 @@ class Worker:
         queues: which of the app's queues to serve; None: all.
         burst: stop when there is nothing left to do.
         max_jobs: stop after so many jobs.
+        interrupts: async code that blocks the loop beyond its limit is interrupted by a signal. Only
+            for a process of our own.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Worker:
         *,
         burst: bool = False,
         max_jobs: int | None = None,
+        interrupts: bool = False,
     ) -> None:
         self._app = app
         self._settings = app.settings
@@ -48,6 +51,7 @@ class Worker:
         self._queues = sorted({task.definition.queue for task in self._tasks.values()})
         self._burst = burst
         self._max_jobs = max_jobs
+        self._interrupts = interrupts
         self.ready = asyncio.Event()
         """Set once the tasks are declared and jobs are taken."""
         self.session: Session | None = None
@@ -78,7 +82,9 @@ class Worker:
     ) -> None:
         while not stop.asked.is_set():
             on_end = partial(self._stop_when_used_up, slots, stop)
-            session = Session(self._tasks, brokers, self._url, self._settings, executor, slots, on_end)
+            session = Session(
+                self._tasks, brokers, self._url, self._settings, executor, slots, on_end, self._interrupts
+            )
             try:
                 await session.join()
             except ServerUnreachable:

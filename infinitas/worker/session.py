@@ -11,7 +11,7 @@ import orjson
 import infinitas
 from infinitas.app import AnyTask
 from infinitas.broker.broker import Broker
-from infinitas.broker.messages import BeatAnswer, ClaimedJob
+from infinitas.broker.messages import BeatAnswer, ClaimedJob, Settlement
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import ServerUnreachable, WorkerGone
 from infinitas.runtime.config import Settings
@@ -25,6 +25,7 @@ from infinitas.worker.intake import Intake
 from infinitas.worker.outbox import Outbox
 from infinitas.worker.slots import Slots
 from infinitas.worker.tell import Teller
+from infinitas.worker.watchdog import Watchdog
 
 _log = get_logger("worker")
 
@@ -41,6 +42,7 @@ class Session:
         executor: Executor,
         slots: Slots,
         on_end: Callable[[], None],
+        interrupts: bool,
     ) -> None:
         host = "".join(c if c.isalnum() or c in "-_." else "-" for c in socket.gethostname())
         self.id = f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -56,6 +58,7 @@ class Session:
         self._teller = Teller()
         self._running: dict[str, tuple[Attempt, asyncio.Task[None]]] = {}
         self._outbox = Outbox(self.id, brokers, settings.job_ttl)
+        self._watchdog = Watchdog(self._attempts, interrupts)
         self._beat = Beat(redis_url, self.id, brokers, self, settings.lease)
         self._intakes = {
             queue: Intake(broker, self.id, self._groups(queue), slots, settings.job_ttl, self._start)
@@ -78,6 +81,7 @@ class Session:
         self._stop = stop
         sending = asyncio.create_task(Loop("outbox", self._outbox.run_once).run())
         stopping = asyncio.create_task(self._end_with(stop))
+        ticking = asyncio.create_task(Loop("watchdog", self._watchdog.tick_once).run())
         self._beat.start()
         try:
             loops = [Loop(f"intake {queue}", self._taking(queue)) for queue in self._brokers]
@@ -87,7 +91,8 @@ class Session:
             # Also from the dead: a stale report is kept as a fact.
             await self._say_last_words()
         finally:
-            await cancel_all([sending, stopping])
+            await cancel_all([sending, stopping, ticking])
+            self._watchdog.close()
             self._beat.stop()
         if not self.dead:
             await self._leave()
@@ -128,7 +133,16 @@ class Session:
     def declared_dead(self) -> None:
         self._loop.call_soon_threadsafe(self._die)
 
+    def overdue(self) -> Sequence[tuple[str, Settlement]]:
+        return self._watchdog.check()
+
+    def settle_later(self, queue: str, settlement: Settlement) -> None:
+        self._loop.call_soon_threadsafe(self._outbox.settle, queue, settlement)
+
     # The rest lives in the worker's loop.
+
+    def _attempts(self) -> list[Attempt]:
+        return [attempt for attempt, _ in list(self._running.values())]
 
     def _groups(self, queue: str) -> list[list[str]]:
         """Names of the queue's tasks by priority, the highest first."""

@@ -50,6 +50,12 @@ async def block(seconds: float) -> str:
     return "unblocked"
 
 
+@app.task(timeout=0.5)
+async def block_for_ever() -> None:
+    while True:
+        pass
+
+
 @app.task(timeout=0.3)
 def never_return() -> None:
     while True:

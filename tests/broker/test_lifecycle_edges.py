@@ -1,0 +1,186 @@
+"""The edges around a job's life: cancel, rescue, limits, keys, waiting for ends, reviving."""
+
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from infinitas.broker.broker import MOST_CRASHES, Broker
+from infinitas.broker.messages import NewJob
+from infinitas.core.errors import WorkerGone
+from infinitas.core.states import Reason, State
+from infinitas.core.task import TaskDefinition
+from infinitas.core.verdict import Verdict
+from tests.broker.test_edges import claimed, kinds, new, settlement
+
+P = "{infinitas:default}:"
+RETRY = Verdict(state=State.RETRYING, reason=Reason.ERROR, error="e", delay_ms=3_600_000)
+
+
+def state(redis: Redis, id: str) -> tuple[str | None, str | None]:
+    found: Any = redis.hmget(f"{P}job:{id}", "state", "reason")
+    return found[0], found[1]
+
+
+async def test_cancel_in_every_state(broker: Broker, redis: Redis) -> None:
+    await broker.enqueue([new("retrying"), new("running")])
+    await claimed(broker, limit=2)
+    await broker.settle("w1", [settlement("retrying", 1, RETRY)])
+    await broker.enqueue([new("queued")])
+    answers = await broker.cancel(["queued", "retrying", "running", "nothing"], "why", 60)
+    assert answers == ["cancelled", "cancelled", "asked", "gone"]
+    assert state(redis, "queued") == state(redis, "retrying") == ("cancelled", "why")
+    assert (await broker.beat("w1", [("running", 1)], 60)).cancels == [("running", "why")]
+    assert await broker.settle("w1", [settlement("running", 1)]) == ["ok"], "a success that is faster"
+    assert state(redis, "running")[0] == "succeeded"
+    assert redis.hget(f"{P}job:running", "cancel") is None
+    assert await broker.cancel(["running", "queued"], "again", 60) == ["ended", "ended"]
+    assert redis.zcard(f"{P}later") == 0
+
+
+async def test_a_cancelled_job_is_not_retried(broker: Broker, redis: Redis) -> None:
+    await broker.enqueue([new("j")])
+    await claimed(broker)
+    await broker.cancel(["j"], "why", 60)
+    assert await broker.settle("w1", [settlement("j", 1, RETRY)]) == ["ok"]
+    assert state(redis, "j") == ("cancelled", "why")
+
+
+async def test_rescue_only_on_the_counter_that_was_seen(broker: Broker, redis: Redis) -> None:
+    await broker.enqueue([new("j")])
+    await claimed(broker)
+    seen = (await broker.beats())["w1"] or 0
+    await broker.beat("w1", [("j", 1)], 60)
+    assert (await broker.rescue("w1", seen, 10, 60)).alive
+    assert state(redis, "j")[0] == "running"
+    assert await broker.rescue_all("w1", seen + 1, 60) == 1
+    assert state(redis, "j") == ("queued", "lost")
+    assert redis.hget(f"{P}job:j", "crashes") == "1"
+    assert "w1" not in await broker.beats()
+
+
+async def test_the_dead_are_refused_everywhere(broker: Broker, redis: Redis) -> None:
+    await broker.enqueue([new("j"), new("k")])
+    await claimed(broker)
+    await broker.rescue_all("w1", 1, 60)
+    with pytest.raises(WorkerGone):
+        await broker.beat("w1", [("j", 1)], 60)
+    with pytest.raises(WorkerGone):
+        await claimed(broker)
+    assert not await broker.keep("w1")
+    assert await broker.settle("w1", [settlement("j", 1)]) == ["stale:queued:lost"]
+    assert await broker.release("w1", [("j", 1)], 60) == 0
+    again = await claimed(broker, "w2", 2)
+    assert [(job.id, job.attempt, job.uncharged, job.was_lost) for job in again] == [
+        ("k", 1, 0, False),
+        ("j", 2, 1, True),
+    ]
+    assert kinds(redis).count("job.stale") == 1
+
+
+async def test_a_rescue_that_is_cut_short_is_finished_by_the_next(broker: Broker, redis: Redis) -> None:
+    await broker.enqueue([new(f"j{i}") for i in range(5)])
+    await claimed(broker, limit=5)
+    first = await broker.rescue("w1", 1, 2, 60)
+    assert (first.moved, first.more) == (2, True)
+    assert (await broker.beats())["w1"] is None
+    assert await broker.rescue_all("w1", 0, 60) == 3
+    assert await broker.beats() == {"w2": 1}
+    consumers: Any = redis.xinfo_consumers(f"{P}stream:t", "workers")
+    assert consumers == []
+
+
+async def test_the_third_crash_is_enough(broker: Broker, redis: Redis) -> None:
+    await broker.enqueue([new("j")])
+    for crash in range(MOST_CRASHES):
+        worker = f"victim{crash}"
+        await broker.join(worker, ["t"], 60)
+        assert [job.id for job in await claimed(broker, worker)] == ["j"]
+        await broker.rescue_all(worker, 1, 60)
+    assert state(redis, "j") == ("failed", "quarantined")
+    assert await claimed(broker, "w2") == []
+
+
+async def test_what_must_not_run_twice_is_not_released_either(broker: Broker, redis: Redis) -> None:
+    await broker.declare([TaskDefinition(name="t", on_lost="fail")], [], await broker.now())
+    await broker.enqueue([new("j"), new("k")])
+    await claimed(broker, limit=2)
+    assert await broker.release("w1", [("j", 1)], 60) == 1
+    assert state(redis, "j") == ("failed", "lost")
+    await broker.rescue_all("w1", 1, 60)
+    assert state(redis, "k") == ("failed", "lost")
+
+
+async def test_the_last_worker_gone_puts_waiting_slots_on_the_ladder(broker: Broker, redis: Redis) -> None:
+    from infinitas.core.schedule import Schedule
+    from tests.broker.test_edges import fire
+
+    await broker.schedule(Schedule(key="t", task="t", every_ms=3_600_000), fire().slot)
+    await broker.fire([fire()])
+    id = fire().job
+    assert redis.hget(f"{P}job:{id}", "rung") is None
+    assert await broker.orphan() == []
+    redis.zadd(f"{P}processors", {"t": 1})
+    assert await broker.orphan() == ["t"]
+    assert await broker.orphan() == []
+    assert redis.hmget(f"{P}job:{id}", "state", "reason", "rung") == ["queued", "no_processor", "1"]
+    redis.zadd(f"{P}later", {id: 1})
+    await broker.join("w3", ["t"], 60)
+    await broker.promote(10, 60)
+    assert redis.hmget(f"{P}job:{id}", "state", "reason", "rung") == ["queued", None, None]
+    assert [job.id for job in await claimed(broker, "w3")] == [id]
+
+
+async def test_a_key_is_free_again_after_any_end(broker: Broker, redis: Redis) -> None:
+    def keyed(id: str) -> NewJob:
+        return NewJob(id=id, task="t", args="[[],{}]", key="order")
+
+    assert await broker.enqueue([keyed("a"), keyed("b")]) == ["new", "taken:a"]
+    await broker.cancel(["a"], "why", 60)
+    assert await broker.enqueue([keyed("c")]) == ["new"]
+    assert await broker.revive("a") == "taken:c"
+    await claimed(broker)
+    await broker.settle("w1", [settlement("c", 1)])
+    assert not redis.exists(f"{P}keys:t")
+    assert await broker.revive("a") == "ok"
+    assert await broker.enqueue([keyed("d")]) == ["taken:a"]
+
+
+async def test_revive(broker: Broker, redis: Redis) -> None:
+    await broker.enqueue([new("j")])
+    assert await broker.revive("j") == "live"
+    assert await broker.revive("nothing") == "gone"
+    await claimed(broker)
+    failed = Verdict(state=State.FAILED, reason=Reason.ERROR, error="e")
+    await broker.settle("w1", [settlement("j", 1, failed)])
+    assert await broker.revive("j") == "ok"
+    assert redis.ttl(f"{P}job:j") == -1
+    (job,) = await claimed(broker)
+    assert (job.attempt, job.uncharged) == (2, 1)
+    await broker.settle("w1", [settlement("j", 2)])
+    assert await broker.revive("j") == "succeeded"
+
+
+async def test_ends_are_told_to_those_who_wait(broker: Broker, redis: Redis) -> None:
+    await broker.enqueue([new("j"), new("k")])
+    position = await broker.last_end()
+    assert await broker.watch(["j", "nothing"]) == [True, False]
+    await claimed(broker, limit=2)
+    await broker.settle("w1", [settlement("j", 1), settlement("k", 1)])
+    _, ended = await broker.wait_for_ends(position)
+    assert ended == ["j"]
+    assert await broker.watch(["j"]) == [False]
+
+
+async def test_limits_are_those_declared_last(broker: Broker, redis: Redis) -> None:
+    await broker.enqueue([new(f"j{i}") for i in range(6)])
+    await broker.declare([TaskDefinition(name="t", max_running=2)], [], await broker.now())
+    claim = await broker.claim("w1", [["t"]], 10, 0, 60)
+    assert (len(claim.jobs), claim.more) == (2, False)
+    assert (await claimed(broker, "w2", 10)) == []
+    assert not redis.exists(f"{P}bell:t")
+    await broker.settle("w1", [settlement(claim.jobs[0].id, 1)])
+    assert redis.llen(f"{P}bell:t") == 1, "a free place rings"
+    assert len(await claimed(broker, "w2", 10)) == 1
+    await broker.declare([TaskDefinition(name="t")], [], await broker.now())
+    assert len(await claimed(broker, "w2", 10)) == 3

@@ -1,0 +1,294 @@
+"""Random commands from random workers, living, dead and zombie, against a simple model of a job's life.
+
+The model is what docs/lifecycle.md says, in a page of Python; the server is real.
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from redis import Redis
+
+from infinitas.broker.broker import MOST_CRASHES, Broker
+from infinitas.broker.connection import Connection
+from infinitas.broker.messages import NewJob, Settlement
+from infinitas.core.errors import WorkerGone
+from infinitas.core.states import FINAL, Reason, State
+from infinitas.core.task import TaskDefinition
+from infinitas.core.verdict import Verdict
+from infinitas.embedded.servers import Urls
+
+P = "{infinitas:default}:"
+WORKERS = st.sampled_from(["w1", "w2", "w3"])
+JOBS = st.sampled_from([f"j{i}" for i in range(6)])
+VERDICTS = {
+    "succeeded": Verdict(state=State.SUCCEEDED),
+    "failed": Verdict(state=State.FAILED, reason=Reason.ERROR, error="e"),
+    "retrying": Verdict(state=State.RETRYING, reason=Reason.ERROR, error="e", delay_ms=3_600_000),
+}
+
+
+@dataclass
+class Job:
+    state: str = "queued"
+    reason: str = ""
+    attempt: int = 0
+    worker: str = ""
+    crashes: int = 0
+    cancel: bool = False
+    entry: int = 0
+    ends: int = 0
+
+    def end(self, state: str, reason: str = "") -> None:
+        self.state, self.reason, self.cancel = state, reason, False
+        self.ends += 1
+
+    def held_by(self, worker: str) -> bool:
+        return self.state == "running" and self.worker == worker
+
+
+@dataclass
+class Model:
+    jobs: dict[str, Job] = field(default_factory=dict)
+    ready: list[str] = field(default_factory=list)
+    beats: dict[str, int] = field(default_factory=dict)
+    entries: int = 0
+
+    def make_ready(self, id: str, reason: str = "") -> None:
+        self.entries += 1
+        job = self.jobs[id]
+        job.state, job.reason, job.entry = "queued", reason, self.entries
+        self.ready.append(id)
+
+    def held(self, worker: str) -> list[str]:
+        held = [id for id, job in self.jobs.items() if job.held_by(worker)]
+        return sorted(held, key=lambda id: self.jobs[id].entry)
+
+
+class Lifecycle(RuleBasedStateMachine):
+    url = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.redis: Any = Redis.from_url(self.url, decode_responses=True)
+        self.redis.flushall()
+        self.runner = asyncio.Runner()
+        self.model = Model()
+        self.runner.run(self.connect())
+
+    async def connect(self) -> None:
+        self.connection = Connection(self.url, "model")
+        self.broker = Broker(self.connection, "default")
+        await self.broker.declare([TaskDefinition(name="t")], [], await self.broker.now())
+
+    def teardown(self) -> None:
+        self.runner.run(self.connection.close())
+        self.runner.close()
+        self.redis.close()
+
+    @rule(worker=WORKERS)
+    def join(self, worker: str) -> None:
+        # A name is used again only once nothing of it is left, as random names are.
+        if worker not in self.model.beats and not self.model.held(worker):
+            self.runner.run(self.broker.join(worker, ["t"], 60))
+            self.model.beats[worker] = 1
+
+    @rule(id=JOBS)
+    def enqueue(self, id: str) -> None:
+        job = NewJob(id=id, task="t", args="[[],{}]")
+        known = id in self.model.jobs
+        assert self.runner.run(self.broker.enqueue([job])) == ["known" if known else "new"]
+        if not known:
+            self.model.jobs[id] = Job()
+            self.model.make_ready(id)
+
+    @rule(worker=WORKERS, count=st.integers(1, 4))
+    def claim(self, worker: str, count: int) -> None:
+        try:
+            claim = self.runner.run(self.broker.claim(worker, [["t"]], count, 0, 3600))
+        except WorkerGone:
+            assert worker not in self.model.beats
+            return
+        assert worker in self.model.beats
+        taken, self.model.ready = self.model.ready[:count], self.model.ready[count:]
+        for id in taken:
+            job = self.model.jobs[id]
+            job.state, job.reason, job.worker = "running", "", worker
+            job.attempt += 1
+        assert [(job.id, job.attempt) for job in claim.jobs] == [
+            (id, self.model.jobs[id].attempt) for id in taken
+        ]
+        assert claim.more == bool(self.model.ready)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(worker=WORKERS, id=JOBS, attempt=st.integers(0, 1), how=st.sampled_from(sorted(VERDICTS)))
+    def settle(self, worker: str, id: str, attempt: int, how: str) -> None:
+        job = self.model.jobs.get(id)
+        number = (job.attempt if job else 1) - attempt
+        settlement = Settlement(job=id, attempt=number, verdict=VERDICTS[how], ttl_s=3600)
+        (answer,) = self.runner.run(self.broker.settle(worker, [settlement]))
+        if job is None:
+            assert answer == "gone"
+            return
+        reason = VERDICTS[how].reason or ""
+        current = job.worker == worker and number == job.attempt
+        if current and job.state == "running":
+            assert answer == "ok"
+            if how != "retrying":
+                job.end(how, reason)
+            elif job.cancel:
+                job.end("cancelled", "why")
+            else:
+                job.state, job.reason = "retrying", reason
+        elif current and (job.state, job.reason) == (how, reason):
+            assert answer == "already"
+        else:
+            assert answer == f"stale:{job.state}:{job.reason}"
+
+    @rule(worker=WORKERS, id=JOBS)
+    def release(self, worker: str, id: str) -> None:
+        job = self.model.jobs.get(id)
+        released = self.runner.run(self.broker.release(worker, [(id, job.attempt if job else 1)], 3600))
+        assert released == (job is not None and job.held_by(worker))
+        if job is not None and released:
+            if job.cancel:
+                job.end("cancelled", "why")
+            else:
+                self.model.make_ready(id)
+
+    @rule(id=JOBS)
+    def cancel(self, id: str) -> None:
+        job = self.model.jobs.get(id)
+        (answer,) = self.runner.run(self.broker.cancel([id], "why", 3600))
+        if job is None:
+            assert answer == "gone"
+        elif job.state in FINAL:
+            assert answer == "ended"
+        elif job.state == "running":
+            assert answer == "asked"
+            job.cancel = True
+        else:
+            assert answer == "cancelled"
+            self.model.ready = [other for other in self.model.ready if other != id]
+            job.end("cancelled", "why")
+
+    @rule(worker=WORKERS, known=st.booleans())
+    def beat(self, worker: str, known: bool) -> None:
+        """`known`: it says all that it holds; else it claims to hold everything there is."""
+        ids = self.model.held(worker) if known else sorted(self.model.jobs)
+        held = [(id, self.model.jobs[id].attempt) for id in ids]
+        try:
+            answer = self.runner.run(self.broker.beat(worker, held, 60))
+        except WorkerGone:
+            assert worker not in self.model.beats
+            return
+        self.model.beats[worker] += 1
+        assert answer.lost == [id for id in ids if not self.model.jobs[id].held_by(worker)]
+        assert [id for id, _ in answer.cancels] == [
+            id for id in ids if self.model.jobs[id].held_by(worker) and self.model.jobs[id].cancel
+        ]
+
+    @rule(worker=WORKERS, behind=st.integers(0, 1))
+    def rescue(self, worker: str, behind: int) -> None:
+        count = self.model.beats.get(worker)
+        if count is None:
+            return
+        moved = self.runner.run(self.broker.rescue_all(worker, count - behind, 3600))
+        if behind:
+            assert moved is None
+            return
+        held = self.model.held(worker)
+        assert moved == len(held)
+        del self.model.beats[worker]
+        for id in held:
+            job = self.model.jobs[id]
+            job.crashes += 1
+            if job.cancel:
+                job.end("cancelled", "why")
+            elif job.crashes >= MOST_CRASHES:
+                job.end("failed", "quarantined")
+            else:
+                self.model.make_ready(id, "lost")
+
+    @rule(worker=WORKERS)
+    def leave(self, worker: str) -> None:
+        if worker in self.model.beats:
+            left = self.runner.run(self.broker.leave(worker))
+            assert left == (not self.model.held(worker))
+            if left:
+                del self.model.beats[worker]
+
+    @rule()
+    def promote(self) -> None:
+        waiting = sorted(id for id, job in self.model.jobs.items() if job.state == "retrying")
+        for id in waiting:
+            self.redis.zadd(f"{P}later", {id: 1})
+        self.runner.run(self.broker.promote(100, 3600))
+        for id in waiting:
+            self.model.make_ready(id, self.model.jobs[id].reason)
+
+    @rule(id=JOBS)
+    def revive(self, id: str) -> None:
+        job = self.model.jobs.get(id)
+        answer = self.runner.run(self.broker.revive(id))
+        if job is None:
+            assert answer == "gone"
+        elif job.state == "succeeded":
+            assert answer == "succeeded"
+        elif job.state not in FINAL:
+            assert answer == "live"
+        else:
+            assert answer == "ok"
+            job.crashes = 0
+            self.model.make_ready(id)
+
+    @invariant()
+    def redis_agrees(self) -> None:
+        for id, job in self.model.jobs.items():
+            found = self.redis.hmget(f"{P}job:{id}", "state", "reason", "attempt")
+            assert (found[0], found[1] or "", int(found[2])) == (job.state, job.reason, job.attempt), id
+        running = [id for id, job in self.model.jobs.items() if job.state == "running"]
+        stream = f"{P}stream:t"
+        if self.redis.exists(stream):
+            assert self.redis.xlen(stream) == len(self.model.ready) + len(running)
+            groups = self.redis.xinfo_groups(stream)
+            assert [group["pending"] for group in groups] == [len(running)] * len(groups)
+        assert sorted(self.redis.zrange(f"{P}beats", 0, -1)) == sorted(self.model.beats)
+
+    @invariant()
+    def what_a_worker_holds_is_what_it_can_find(self) -> None:
+        for worker in self.model.beats:
+            held = self.runner.run(self.broker.held(worker))
+            assert [job.id for job in held] == self.model.held(worker)
+
+    @invariant()
+    def each_end_is_one_event(self) -> None:
+        finals = {f"job.{state}" for state in FINAL}
+        events = [fields for _, fields in self.redis.xrange(f"{P}events")]
+        ends = Counter(event["job"] for event in events if event["type"] in finals)
+        assert ends == {id: job.ends for id, job in self.model.jobs.items() if job.ends}
+
+
+def test_the_edges_do_what_the_model_says(servers: Urls) -> None:
+    class OnThisServer(Lifecycle):
+        url = servers.redis
+
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        OnThisServer,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
