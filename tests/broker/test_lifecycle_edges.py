@@ -38,6 +38,20 @@ async def test_cancel_in_every_state(broker: Broker, redis: Redis) -> None:
     assert redis.zcard(f"{P}later") == 0
 
 
+async def test_an_earlier_attempt_of_the_same_worker_is_stale(broker: Broker, redis: Redis) -> None:
+    await broker.enqueue([new("j")])
+    await claimed(broker)
+    await broker.release("w1", [("j", 1)], 60)
+    assert [job.attempt for job in await claimed(broker)] == [2]
+    assert (await broker.beat("w1", [("j", 1)], 60)).lost == ["j"]
+    assert (await broker.beat("w1", [("j", 2)], 60)).lost == []
+    assert await broker.settle("w1", [settlement("j", 1)]) == ["stale:running:"]
+    assert await broker.release("w1", [("j", 1)], 60) == 0
+    assert await broker.release("w2", [("j", 2)], 60) == 0
+    assert await broker.settle("w2", [settlement("j", 2)]) == ["stale:running:"]
+    assert state(redis, "j")[0] == "running"
+
+
 async def test_a_cancelled_job_is_not_retried(broker: Broker, redis: Redis) -> None:
     await broker.enqueue([new("j")])
     await claimed(broker)

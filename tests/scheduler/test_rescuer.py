@@ -1,0 +1,60 @@
+"""The rescuer believes only what it has seen itself: clocks, outages and pauses prove nothing."""
+
+from redis import Redis
+
+from infinitas.broker.broker import Broker
+from infinitas.scheduler.rescuer import Rescuer
+
+P = "{infinitas:default}:"
+
+
+class Clock:
+    """A monotonic clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def looks(rescuer: Rescuer, clock: Clock, count: int, step: float) -> list[str]:
+    """Look `count` times, `step` seconds apart; who is silent at the end."""
+    silent: list[str] = []
+    for _ in range(count):
+        clock.now += step
+        silent = [worker for worker, _ in await rescuer.look()]
+    return silent
+
+
+async def test_a_worker_is_silent_after_a_whole_lease_of_looks(broker: Broker, redis: Redis) -> None:
+    clock = Clock()
+    rescuer = Rescuer(broker, 10, 60, clock)
+    assert await looks(rescuer, clock, 10, 1.0) == []
+    assert sorted(await looks(rescuer, clock, 1, 1.0)) == ["w1", "w2"]
+    await broker.beat("w1", [], 60)
+    assert await looks(rescuer, clock, 1, 1.0) == ["w2"]
+    for worker, count in await rescuer.look():
+        await rescuer.rescue(worker, count)
+    assert redis.zrange(f"{P}beats", 0, -1) == ["w1"]
+
+
+async def test_a_long_gap_between_looks_says_nothing(broker: Broker) -> None:
+    """Redis was away for an hour, or this process was frozen: every counter stands still."""
+    clock = Clock()
+    rescuer = Rescuer(broker, 10, 60, clock)
+    await looks(rescuer, clock, 3, 1.0)
+    assert await looks(rescuer, clock, 1, 3600.0) == []
+    assert await looks(rescuer, clock, 5, 1.0) == []
+    assert sorted(await looks(rescuer, clock, 2, 1.0)) == ["w1", "w2"]
+
+
+async def test_a_worker_that_beats_in_between_is_left_alone(broker: Broker, redis: Redis) -> None:
+    clock = Clock()
+    rescuer = Rescuer(broker, 10, 60, clock)
+    await looks(rescuer, clock, 11, 1.0)
+    silent = await rescuer.look()
+    await broker.beat("w1", [], 60)
+    for worker, count in silent:
+        await rescuer.rescue(worker, count)
+    assert redis.zrange(f"{P}beats", 0, -1) == ["w1"]
