@@ -59,7 +59,9 @@ def run_child(pipe: Connection, module: str, name: str, order: dict[str, Any]) -
     )
     threading.Thread(target=talk.listen, args=(job,), daemon=True).start()
     try:
-        outcome = _run(find_task(module, name), job, talk, order["args"])
+        task = find_task(module, name)
+        task.app.configure(**order["settings"])
+        outcome = _run(task, job, talk, order["args"])
     except InfinitasError as error:
         outcome = Failed(error=str(error), reason=Reason.BAD_ARGS)
     talk.say("outcome", **{type(outcome).__name__: asdict(outcome)})

@@ -68,6 +68,8 @@ class ProcessRunner:
             "headers": dict(claimed.headers),
             "checkpoint": claimed.checkpoint,
             "args": claimed.args,
+            # What it sends itself must go where this worker belongs.
+            "settings": attempt.task.app.settings.model_dump(include={"redis_url", "postgres_url"}),
         }
         process = self._context.Process(
             target=run_child,

@@ -56,7 +56,8 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
         self._teller = Teller()
-        self._running: dict[str, tuple[Attempt, asyncio.Task[None]]] = {}
+        self._running: dict[tuple[str, int], tuple[Attempt, asyncio.Task[None]]] = {}
+        """By job and attempt: code of an attempt that is over may still run beside the next one."""
         self._outbox = Outbox(self.id, brokers, settings.job_ttl)
         self._watchdog = Watchdog(self._attempts, interrupts)
         self._beat = Beat(redis_url, self.id, brokers, self, settings.lease)
@@ -105,10 +106,9 @@ class Session:
     # What the beat's thread calls:
 
     def held(self, queue: str) -> Sequence[tuple[str, int]]:
-        running = list(self._running.values())
         return [
             (attempt.claimed.id, attempt.claimed.attempt)
-            for attempt, _ in running
+            for attempt in self._attempts()
             if attempt.task.definition.queue == queue and not attempt.ended
         ]
 
@@ -163,12 +163,12 @@ class Session:
         return run_once
 
     def _act_on(self, answer: BeatAnswer) -> None:
-        for id in answer.lost:
-            if id in self._running:
-                self._running[id][0].lose()
-        for id, why in answer.cancels:
-            if id in self._running:
-                self._running[id][0].interrupt(Interruption(why))
+        cancels = dict(answer.cancels)
+        for attempt in self._attempts():
+            if attempt.claimed.id in answer.lost:
+                attempt.lose()
+            elif attempt.claimed.id in cancels:
+                attempt.interrupt(Interruption(cancels[attempt.claimed.id]))
 
     def _die(self) -> None:
         if not self.dead:
@@ -178,7 +178,7 @@ class Session:
             self._over.set()
 
     def _lose_all(self) -> None:
-        for attempt, _ in self._running.values():
+        for attempt in self._attempts():
             attempt.lose()
 
     def _end_with_supervisor(self) -> None:
@@ -192,23 +192,25 @@ class Session:
 
     def _start(self, claimed: ClaimedJob) -> bool:
         """Run a claimed job beside the others. False if it runs here already."""
-        if claimed.id in self._running:
+        key = claimed.id, claimed.attempt
+        if key in self._running:
             return False
         task = asyncio.create_task(self._run(claimed), name=claimed.id)
         attempt = Attempt(
             claimed, self._tasks[claimed.task], self._outbox, self._settings.job_ttl, self._settings.lease
         )
-        self._running[claimed.id] = attempt, task
+        self._running[key] = attempt, task
         return True
 
     async def _run(self, claimed: ClaimedJob) -> None:
-        attempt, _ = self._running[claimed.id]
+        key = claimed.id, claimed.attempt
+        attempt, _ = self._running[key]
         try:
             await self._executor.execute(attempt)
         except Exception:  # noqa: BLE001 - a defect of ours: say so, and don't lose the slot
             _log.exception("Job %s could not be run.", claimed.id)
         finally:
-            del self._running[claimed.id]
+            del self._running[key]
             await self._slots.give_back()
             self._on_end()
 

@@ -130,16 +130,32 @@ class Lifecycle(RuleBasedStateMachine):
         ]
         assert claim.more == bool(self.model.ready)
 
-    @precondition(lambda self: any(job.state == "running" for job in self.model.jobs.values()))
-    @rule(pick=st.integers(0, 2), how=st.sampled_from(sorted(VERDICTS)))
-    def settle_what_runs(self, pick: int, how: str) -> None:
-        running = sorted(id for id, job in self.model.jobs.items() if job.state == "running")
+    def running(self) -> list[str]:
+        return sorted(id for id, job in self.model.jobs.items() if job.state == "running")
+
+    @precondition(lambda self: self.running())
+    @rule(
+        pick=st.integers(0, 2),
+        thief=st.sampled_from([None, None, "w1", "w2"]),
+        back=st.sampled_from([0, 0, 1]),
+        how=st.sampled_from(sorted(VERDICTS)),
+    )
+    def settle_what_runs(self, pick: int, thief: str | None, back: int, how: str) -> None:
+        """By its worker or a thief, for this attempt or the one before."""
+        running = self.running()
         id = running[pick % len(running)]
-        self.settle(self.model.jobs[id].worker, id, 0, how)
+        self.settle(thief or self.model.jobs[id].worker, id, back, how)
+
+    @precondition(lambda self: self.running())
+    @rule(pick=st.integers(0, 2), thief=st.sampled_from([None, "w1", "w2"]))
+    def release_what_runs(self, pick: int, thief: str | None) -> None:
+        running = self.running()
+        id = running[pick % len(running)]
+        self.release(thief or self.model.jobs[id].worker, id)
 
     @rule(worker=WORKERS, id=JOBS, back=st.integers(0, 1), how=st.sampled_from(sorted(VERDICTS)))
     def settle_anything(self, worker: str, id: str, back: int, how: str) -> None:
-        """Stale, stolen, repeated, unknown: `back` attempts before the current one."""
+        """Repeated, unknown, of a job that has ended or waits."""
         self.settle(worker, id, back, how)
 
     def settle(self, worker: str, id: str, back: int, how: str) -> None:
@@ -165,7 +181,6 @@ class Lifecycle(RuleBasedStateMachine):
         else:
             assert answer == f"stale:{job.state}:{job.reason}"
 
-    @rule(worker=WORKERS, id=JOBS)
     def release(self, worker: str, id: str) -> None:
         job = self.model.jobs.get(id)
         released = self.runner.run(self.broker.release(worker, [(id, job.attempt if job else 1)], 3600))

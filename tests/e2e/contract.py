@@ -165,3 +165,8 @@ def warned(job: Job, file: str) -> None:
 @app.task(runner="process", capture_print=True)
 def prints() -> None:
     print("printed there")
+
+
+@app.task(runner="process")
+def send_from_there() -> str:
+    return noop.send().id

@@ -167,6 +167,18 @@ def test_everything_is_back_at_its_baseline_after_many_deaths(
     app.close()
 
 
+def test_processes_of_processors_die_with_their_worker(
+    processes: Processes, servers: Urls, redis: Redis, tmp_path: Path
+) -> None:
+    app, trace = use(servers), tmp_path / "trace"
+    worker = processes.start("worker", APP)
+    contract.spin_long.send(str(trace))
+    (pid,) = eventually(lambda: [int(line) for line in lines(trace)])
+    worker.kill()
+    eventually(lambda: not alive(pid))
+    app.close()
+
+
 def test_no_copy_of_a_forking_processor_acts_as_a_worker(
     processes: Processes, servers: Urls, redis: Redis, tmp_path: Path
 ) -> None:

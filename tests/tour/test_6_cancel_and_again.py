@@ -1,9 +1,14 @@
 """People change their minds: cancel what waits or runs, try again, run once more."""
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Callable
+from typing import Any
 
+import psycopg
 import pytest
+from psycopg.errors import UndefinedTable
 
 from infinitas import (
     AlreadyEnded,
@@ -126,6 +131,37 @@ async def test_a_failed_job_gets_fresh_tries(app: Infinitas) -> None:
         assert again.id != handle.id
         assert await again.result(10) == "mended"
         assert (await app.afetch_job(again.id)).headers == {"infinitas-rerun-of": handle.id}
+
+
+async def test_summaries_stay_the_fold_of_history(
+    make_app: Callable[..., Infinitas], postgres_url: str
+) -> None:
+    """A job that was tried again by hand counts once, as what it is in the end."""
+    app, broken = make_app(archive=True), [True]
+
+    @app.task
+    def fragile() -> None:
+        if broken:
+            raise OSError("broken")
+
+    query = "SELECT succeeded, failed, (SELECT count(*) FROM infinitas_jobs) FROM infinitas_tasks"
+
+    def counts() -> Any:
+        with psycopg.connect(postgres_url) as connection, contextlib.suppress(UndefinedTable):
+            return connection.execute(query).fetchone()
+
+    async with running(app, archiver=True):
+        handle = await fragile.asend()
+        await finished(app, handle)
+
+        async def recorded(wanted: tuple[int, int, int]) -> bool:
+            return bool((await asyncio.to_thread(counts)) == wanted)
+
+        await aeventually(lambda: recorded((0, 1, 1)))
+        broken.clear()
+        await app.aretry(handle.id)
+        await handle.result(10)
+        await aeventually(lambda: recorded((1, 0, 1)))
 
 
 async def test_what_can_not_be_done_is_said(app: Infinitas) -> None:

@@ -26,6 +26,8 @@ async def test_it_returns_logs_and_reports_like_any_other(servers: Urls, redis: 
         assert (job.progress, job.step) == (0.5, "half")
         explicit = await finished(app, await contract.compute_async.asend())
         assert (explicit.result, explicit.checkpoint) == ('"explicitly"', '{"page":7}')
+        sent = await (await contract.send_from_there.asend()).result(20)
+        assert (await app.await_end(sent, 20)).state == "succeeded"
         printed = await finished(app, await contract.prints.asend())
         assert [line.text for line in printed.log] == ["printed there"]
     app.close()
