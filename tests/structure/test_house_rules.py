@@ -88,6 +88,18 @@ def test_every_setting_is_documented() -> None:
         assert f"`{name}`" in text, name
 
 
+def test_every_task_option_and_hook_is_documented() -> None:
+    from infinitas import Plugin
+    from infinitas.core.task import TaskDefinition
+
+    text = (DOCS / "tasks.md").read_text()
+    for name in set(TaskDefinition.__dataclass_fields__) - {"doc"}:
+        assert f"`{name}`" in text, name
+    text = (DOCS / "plugins.md").read_text()
+    for name in vars(Plugin):
+        assert name.startswith("_") or f"`{name}(" in text, name
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
