@@ -1,7 +1,7 @@
 """The app: collects tasks, sends jobs, schedules and looks things up."""
 
 import importlib
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
@@ -16,6 +16,7 @@ from infinitas.core.names import check_name
 from infinitas.core.records import JobInfo, TaskInfo
 from infinitas.core.schedule import EMPTY_ARGS, make_schedule
 from infinitas.core.task import TaskDefinition
+from infinitas.decorator import Async, Decorator
 from infinitas.handle import Handle
 from infinitas.job import Job
 from infinitas.plugin import Plugin, Plugins
@@ -27,7 +28,6 @@ from infinitas.task import SendOptions, Task
 P = ParamSpec("P")
 R = TypeVar("R")
 AnyTask = Task[..., ..., Any, Any]
-Async = Coroutine[Any, Any, R]
 
 
 class Infinitas:
@@ -113,7 +113,7 @@ class Infinitas:
         priority: int = 0,
         result_ttl: float | None = None,
         capture_print: bool = False,
-    ) -> "_Decorator": ...
+    ) -> Decorator: ...
 
     def task(self, *functions: Any, **options: Any) -> Any:
         """Make a function a task: `@app.task` or `@app.task(schedule="*/15 * * * *", timeout=60)`.
@@ -128,7 +128,7 @@ class Infinitas:
         """
         if functions:
             return self._add(*functions)
-        return _Decorator(self, options)
+        return Decorator(self._add, options)
 
     def schedule(
         self,
@@ -376,27 +376,3 @@ class Infinitas:
             client = Client(url, settings.postgres_url, settings.job_ttl, self.connect)
             self._client = self.bridge.pid, client
         return self._client[1]
-
-
-class _Decorator:
-    """`@app.task(...)` with options."""
-
-    def __init__(self, app: Infinitas, options: dict[str, Any]) -> None:
-        self._app = app
-        self._options = options
-
-    @overload
-    def __call__(
-        self, function: Callable[Concatenate[Job, P], Async[R]], /
-    ) -> Task[Concatenate[Job, P], P, Async[R], R]: ...
-    @overload
-    def __call__(self, function: Callable[P, Async[R]], /) -> Task[P, P, Async[R], R]: ...
-    @overload
-    def __call__(
-        self, function: Callable[Concatenate[Job, P], R], /
-    ) -> Task[Concatenate[Job, P], P, R, R]: ...
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> Task[P, P, R, R]: ...
-
-    def __call__(self, function: Callable[..., Any], /) -> Any:
-        return self._app._add(function, **self._options)

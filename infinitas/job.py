@@ -53,17 +53,34 @@ class Job:
         self.due = due
         self.schedule = schedule
         self.headers = dict(headers)
-        self.callbacks: dict[str, list[LimitCallback]] = {TIMEOUT: [], SOFT_TIMEOUT: []}
+        self._callbacks: dict[str, list[LimitCallback]] = {TIMEOUT: [], SOFT_TIMEOUT: []}
+        self._over: dict[str, float] = {}
         self._last_checkpoint = last_checkpoint
         self._reporter = reporter
 
     def on_timeout(self, callback: LimitCallback) -> None:
-        """Call `callback(limit_in_seconds)` if this attempt runs out of time."""
-        self.callbacks[TIMEOUT].append(callback)
+        """Call `callback(limit_in_seconds)` if this attempt runs out of time; at once if it has."""
+        self._register(TIMEOUT, callback)
 
     def on_soft_timeout(self, callback: LimitCallback) -> None:
         """Call `callback(limit_in_seconds)` when the soft limit is over: wind up, save, stop."""
-        self.callbacks[SOFT_TIMEOUT].append(callback)
+        self._register(SOFT_TIMEOUT, callback)
+
+    def limit_is_over(self, kind: str, seconds: float) -> list[Exception]:
+        """For runners: call the callbacks of a limit. Returns what they raised."""
+        self._over[kind] = seconds
+        raised: list[Exception] = []
+        for callback in self._callbacks[kind]:
+            try:
+                callback(seconds)
+            except Exception as error:  # noqa: BLE001 - a callback must not stop the others
+                raised.append(error)
+        return raised
+
+    def _register(self, kind: str, callback: LimitCallback) -> None:
+        self._callbacks[kind].append(callback)
+        if kind in self._over:
+            callback(self._over[kind])
 
     def log(self, text: object, level: str = "info", *, on_error: OnError | None = None) -> None:
         """Keep a line with the job. It is sent in the background; `on_error` is called if that fails.

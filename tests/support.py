@@ -1,6 +1,7 @@
 """What tests share: waiting for a condition, running parts in-process, real processes."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -62,6 +63,15 @@ def alive(pid: int) -> bool:
         return False
 
 
+def descendants(pid: int) -> list[int]:
+    """Processes that a process has started, and theirs."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [found for child in map(int, children) for found in (*descendants(child), child)]
+
+
 class Processes:
     """Starts `infinitas` commands, whose output goes to files in `folder`."""
 
@@ -100,6 +110,8 @@ class Processes:
 
     def kill_all(self) -> None:
         for process in self._started:
-            if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
+            # A supervisor's children would go on for a while, and take the next test's jobs.
+            for pid in [*descendants(process.pid), process.pid]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             process.wait()

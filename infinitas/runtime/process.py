@@ -1,11 +1,14 @@
 """Signals of our command-line processes. A program that embeds Infinitas keeps its own."""
 
 import asyncio
+import ctypes
 import faulthandler
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+_PR_SET_PDEATHSIG = 1
 
 
 class StopSignal:
@@ -51,6 +54,12 @@ def run_until_signal(main: Callable[[StopSignal], Awaitable[None]]) -> bool:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(guarded())
     return stop is not None and stop.restart
+
+
+def end_with_parent(number: int) -> None:
+    """Have Linux send us a signal when the process that started this one ends. Nothing elsewhere."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 def print_tasks() -> None:

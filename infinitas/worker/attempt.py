@@ -191,11 +191,8 @@ class Attempt:
         if self.tell_remote is not None:
             self.tell_remote(kind, seconds)
             return
-        for callback in self.job.callbacks[kind]:
-            try:
-                callback(seconds)
-            except Exception as error:  # noqa: BLE001 - a callback must not stop the others
-                self.note("error", f"on_{kind} callback failed: {error!r}")
+        for error in self.job.limit_is_over(kind, seconds):
+            self.note("error", f"on_{kind} callback failed: {error!r}")
 
     def _conclude(self, outcome: Outcome) -> Settlement:
         """The one moment at which an attempt ends here. Raises JobEnded if it has already."""

@@ -5,7 +5,6 @@ Nothing is unpickled in the worker that comes from here: the code may be untrust
 
 import asyncio
 import contextlib
-import ctypes
 import importlib
 import logging
 import os
@@ -27,12 +26,12 @@ from infinitas.core.errors import InfinitasError, JobEnded
 from infinitas.core.states import Reason
 from infinitas.core.verdict import Failed, Outcome, Succeeded
 from infinitas.job import Job, OnError, nothing
+from infinitas.runtime.process import end_with_parent
 from infinitas.task import Task
 from infinitas.worker.capture import JobLogHandler, Prints, current, printing
 from infinitas.worker.outcome import failure, success
 from infinitas.worker.runners import is_async
 
-_PR_SET_PDEATHSIG = 1
 _CODES = {
     value.code: value
     for value in vars(errors).values()
@@ -43,7 +42,8 @@ _CODES = {
 def run_child(pipe: Connection, module: str, name: str, order: dict[str, Any]) -> None:
     """Entry of the process. `order` says what `Job` needs, and the arguments as JSON text."""
     os.setsid()
-    _die_with_parent()
+    # Elsewhere than on Linux the end of the pipe ends it, if the code lets it.
+    end_with_parent(signal.SIGKILL)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     talk = _Talk(pipe)
@@ -144,10 +144,8 @@ class _Talk:
                 if message["what"] == "answer":
                     self._answers.put(message)
                     continue
-                for callback in job.callbacks[message["what"]]:
-                    with contextlib.suppress(Exception):
-                        callback(message["seconds"])
-                self.say("told")
+                for error in job.limit_is_over(message["what"], message["seconds"]):
+                    self.log("error", f"on_{message['what']} callback failed: {error!r}")
         except (EOFError, OSError):
             os.killpg(0, signal.SIGKILL)
 
@@ -158,9 +156,3 @@ class _Talk:
         if answer["code"]:
             raise _CODES.get(answer["code"], JobEnded)(answer["text"])
         return nothing()
-
-
-def _die_with_parent() -> None:
-    """Linux ends this process with its parent; elsewhere the pipe's end does, if the code lets it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

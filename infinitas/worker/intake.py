@@ -20,6 +20,7 @@ class Intake:
     Args:
         groups: names of tasks, those of the highest priority first.
         start: runs a claimed job; False if it runs here already.
+        patience_s: how long to wait for a bell before looking again.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Intake:
         slots: Slots,
         job_ttl_s: int,
         start: Callable[[ClaimedJob], bool],
+        patience_s: float = LONGEST_BLOCK_S,
     ) -> None:
         self.idle = asyncio.Event()
         """Set while the last look found nothing to take."""
@@ -40,6 +42,7 @@ class Intake:
         self._slots = slots
         self._job_ttl_s = job_ttl_s
         self._start = start
+        self._patience_s = patience_s
         self._width = 1
         self._turn = 0
         self._wait_s = 0.0
@@ -54,8 +57,8 @@ class Intake:
         await self._slots.wait_for_free()
         if self._wait_s:
             rung = await self._broker.wait_for_bell(self._tasks, self._wait_s)
-            # Ten quiet seconds: a good moment to see whether Redis and we agree on what runs here.
-            self._look_at_held = not rung and self._wait_s == LONGEST_BLOCK_S
+            # Nothing for a while: a good moment to see whether Redis and we agree on what runs here.
+            self._look_at_held = not rung and self._wait_s == self._patience_s
         places = self._slots.reserve(self._width)
         if not places:
             self._wait_s = 0.0
@@ -92,7 +95,7 @@ class Intake:
         claim = await self._broker.claim(self._worker, self._groups, places, self._turn, self._job_ttl_s)
         self._turn += 1
         self._width = places * 2 if claim.more and len(claim.jobs) == places else 1
-        self._wait_s = 0.0 if claim.more else claim.wait_s or LONGEST_BLOCK_S
+        self._wait_s = 0.0 if claim.more else claim.wait_s or self._patience_s
         if claim.jobs or claim.more:
             self.idle.clear()
         else:

@@ -6,7 +6,7 @@ from functools import partial
 
 from infinitas.app import Infinitas
 from infinitas.broker.broker import Broker
-from infinitas.broker.connection import Connection
+from infinitas.broker.connection import LONGEST_BLOCK_S, Connection
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.runtime.config import DEFAULT_REDIS
 from infinitas.runtime.logging import get_logger
@@ -18,6 +18,7 @@ from infinitas.worker.slots import Slots
 
 _log = get_logger("worker")
 REJOIN_AFTER_S = 1.0
+BURST_PATIENCE_S = 0.1
 
 
 class Worker:
@@ -81,9 +82,16 @@ class Worker:
         self, brokers: dict[str, Broker], executor: Executor, slots: Slots, stop: StopSignal
     ) -> None:
         while not stop.asked.is_set():
-            on_end = partial(self._stop_when_used_up, slots, stop)
             session = Session(
-                self._tasks, brokers, self._url, self._settings, executor, slots, on_end, self._interrupts
+                self._tasks,
+                brokers,
+                self._url,
+                self._settings,
+                executor,
+                slots,
+                on_end=partial(self._stop_when_used_up, slots, stop),
+                interrupts=self._interrupts,
+                patience_s=BURST_PATIENCE_S if self._burst else LONGEST_BLOCK_S,
             )
             try:
                 await session.join()

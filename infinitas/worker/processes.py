@@ -77,11 +77,12 @@ class ProcessRunner:
             name=f"infinitas {claimed.task}",
         )
         key = claimed.id, claimed.attempt
+        # Before it has started: what is said now waits in the pipe.
+        attempt.tell_remote = lambda kind, seconds: _send(ours, what=kind, seconds=seconds)
         try:
             process.start()
             theirs.close()
             self._children[key] = process.pid or 0
-            attempt.tell_remote = lambda kind, seconds: _send(ours, what=kind, seconds=seconds)
             if attempt.interruption.done():
                 self._kill(attempt)
             outcome = _converse(ours, attempt)

@@ -43,6 +43,7 @@ class Session:
         slots: Slots,
         on_end: Callable[[], None],
         interrupts: bool,
+        patience_s: float,
     ) -> None:
         host = "".join(c if c.isalnum() or c in "-_." else "-" for c in socket.gethostname())
         self.id = f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -62,7 +63,9 @@ class Session:
         self._watchdog = Watchdog(self._attempts, interrupts)
         self._beat = Beat(redis_url, self.id, brokers, self, settings.lease)
         self._intakes = {
-            queue: Intake(broker, self.id, self._groups(queue), slots, settings.job_ttl, self._start)
+            queue: Intake(
+                broker, self.id, self._groups(queue), slots, settings.job_ttl, self._start, patience_s
+            )
             for queue, broker in brokers.items()
         }
 

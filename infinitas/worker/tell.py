@@ -1,8 +1,11 @@
 """What a worker tells the supervisor that started it, over a pipe: its name, at every beat."""
 
 import os
+import signal
 
 import orjson
+
+from infinitas.runtime.process import end_with_parent
 
 VARIABLE = "INFINITAS_TELL_FD"
 
@@ -13,6 +16,8 @@ class Teller:
     def __init__(self) -> None:
         number = os.environ.get(VARIABLE, "")
         self._fd = int(number) if number.isdigit() else None
+        if self._fd is not None:
+            end_with_parent(signal.SIGTERM)
 
     def tell(self, worker: str, queues: list[str]) -> bool:
         """False if the supervisor is gone."""

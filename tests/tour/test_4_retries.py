@@ -83,7 +83,8 @@ async def test_each_attempt_is_kept_with_its_error(make_app: Callable[..., Infin
         await finished(app, handle)
 
         async def archived() -> bool:
-            return len((await app.afetch_job(handle.id)).attempts) == 2
+            attempts = (await app.afetch_job(handle.id)).attempts
+            return len(attempts) == 2 and attempts[1].ended is not None
 
         await aeventually(archived)
         first, second = (await app.afetch_job(handle.id)).attempts
