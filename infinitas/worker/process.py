@@ -6,7 +6,7 @@ from functools import partial
 
 from infinitas.app import Infinitas
 from infinitas.broker.broker import Broker
-from infinitas.broker.connection import LONGEST_BLOCK_S, Connection
+from infinitas.broker.connection import Connection
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.runtime.config import DEFAULT_REDIS
 from infinitas.runtime.logging import get_logger
@@ -19,6 +19,8 @@ from infinitas.worker.slots import Slots
 _log = get_logger("worker")
 REJOIN_AFTER_S = 1.0
 BURST_PATIENCE_S = 0.1
+PATIENCE_S = 2.0
+"""A bell may ring for a worker that is frozen or cut off; the others look by themselves so often."""
 
 
 class Worker:
@@ -91,7 +93,7 @@ class Worker:
                 slots,
                 on_end=partial(self._stop_when_used_up, slots, stop),
                 interrupts=self._interrupts,
-                patience_s=BURST_PATIENCE_S if self._burst else LONGEST_BLOCK_S,
+                patience_s=BURST_PATIENCE_S if self._burst else PATIENCE_S,
             )
             try:
                 await session.join()

@@ -92,7 +92,8 @@ class Session:
             await run_loops(loops, self._over)
             if not self.dead:
                 await self._drain(stop)
-            # Also from the dead: a stale report is kept as a fact.
+            # One sender at a time. Also from the dead: a stale report is kept as a fact.
+            await cancel_all([sending])
             await self._say_last_words()
         finally:
             await cancel_all([sending, stopping, ticking])

@@ -36,6 +36,7 @@ class Watchdog:
         self._thread = threading.get_ident()
         self._loop = asyncio.get_running_loop()
         self._ticked = time.monotonic()
+        self._checked = time.monotonic()
         self._said = False
         self._interrupts = interrupts and threading.current_thread() is threading.main_thread()
         if self._interrupts:
@@ -51,8 +52,11 @@ class Watchdog:
 
     def check(self) -> list[tuple[str, Settlement]]:
         """In the beat's thread: what to settle from there, with its queue."""
-        blocked_s = time.monotonic() - self._ticked
-        if blocked_s < CHECK_EVERY_S + SLACK_S:
+        now = time.monotonic()
+        late_s, self._checked = now - self._checked - CHECK_EVERY_S, now
+        blocked_s = now - self._ticked
+        # If this thread is late as well, the whole process was stopped, not the loop alone.
+        if blocked_s < CHECK_EVERY_S + SLACK_S or late_s > SLACK_S:
             return []
         self._say_who(blocked_s)
         found: list[tuple[str, Settlement]] = []
