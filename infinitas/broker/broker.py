@@ -283,11 +283,12 @@ class Broker:
         newest = await self.connection.ask(self.connection.redis.xrevrange(self.keys["awaited"], count=1))
         return str(newest[0][0]) if newest else "0-0"
 
-    async def wait_for_call(self, worker: str, seconds: float) -> bool:
-        """Sleep until this worker is called for, or for `seconds`."""
+    async def wait_for_call(self, worker: str, seconds: float) -> str | None:
+        """Sleep until this worker is called for because of a job, or for `seconds`. Returns the job."""
         key = self.keys.of("call", worker)
         redis = self.connection.redis
-        return bool(await self.connection.ask(redis.blpop([key], timeout=min(seconds, LONGEST_BLOCK_S))))
+        called = await self.connection.ask(redis.blpop([key], timeout=min(seconds, LONGEST_BLOCK_S)))
+        return str(called[1]) if called else None
 
     async def beats(self) -> dict[str, int | None]:
         """Every worker and its beat counter; None for one whose rescue was cut short."""

@@ -32,6 +32,7 @@ from infinitas.worker.outbox import Line, Outbox, Said
 MAX_LINES = 10_000
 MAX_CHARS = 1_000_000
 MAX_LINE_CHARS = 8_000
+GIVE_WAY_EVERY = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Attempt:
             reporter=self,
         )
         self.loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
         self.interruption: asyncio.Future[Interruption] = self.loop.create_future()
         self.verdict: Verdict | None = None
         self.deadline: float | None = None
@@ -84,16 +86,20 @@ class Attempt:
     def log(self, level: str, text: str, on_error: OnError | None = None) -> None:
         if self._end is not None and self._end is not JobTimedOut:
             raise self._too_late(self._end)
-        text = text.encode(errors="replace").decode()
-        if len(text) > MAX_LINE_CHARS:
-            text = f"{text[:MAX_LINE_CHARS]} … {len(text) - MAX_LINE_CHARS:,} characters dropped"
         with self._lock:
             fits = self._lines < MAX_LINES and self._chars < MAX_CHARS
             self._lines += 1
-            self._chars += len(text)
             self._dropped += 0 if fits else 1
-        if fits:
-            self._keep(level, text, on_error)
+            self._chars += min(len(text), MAX_LINE_CHARS) if fits else 0
+        if not fits:
+            if self._dropped % GIVE_WAY_EVERY == 0 and threading.get_ident() != self._loop_thread:
+                # A flood in a thread gives way to the worker's loop, and so to the other jobs.
+                time.sleep(0)
+            return
+        text = text.encode(errors="replace").decode()
+        if len(text) > MAX_LINE_CHARS:
+            text = f"{text[:MAX_LINE_CHARS]} … {len(text) - MAX_LINE_CHARS:,} characters dropped"
+        self._keep(level, text, on_error)
 
     def note(self, level: str, text: str) -> None:
         """A line of the worker's own about the job; never refused, never dropped."""

@@ -15,6 +15,8 @@ from infinitas.runtime.loop import Loop, run_loops
 from infinitas.worker.watchdog import CHECK_EVERY_S
 
 BEATS_PER_LEASE = 4
+SOON_S = 0.1
+SOON_BEATS = 20
 
 
 class Listener(Protocol):
@@ -72,8 +74,12 @@ class Beat:
             await connection.close()
 
     def _beating(self, broker: Broker) -> Callable[[], Awaitable[None]]:
+        called: dict[str, int] = {}
+
         async def run_once() -> None:
             held = self._listener.held(broker.keys.queue)
+            for id, _ in held:
+                called.pop(id, None)
             try:
                 answer = await broker.beat(self._worker, held, self._lease_s)
             except WorkerGone:
@@ -83,7 +89,14 @@ class Beat:
             self._listener.heard(answer)
             facts = {**self._listener.facts(), "last_beat": answer.now_ms}
             await tell(broker.connection, self._worker, facts, self._lease_s)
-            await broker.wait_for_call(self._worker, self._lease_s / BEATS_PER_LEASE)
+            # A call may come before the worker knows that it holds the job: then beat again soon.
+            pause_s = SOON_S if called else self._lease_s / BEATS_PER_LEASE
+            for id in list(called):
+                called[id] -= 1
+                if not called[id]:
+                    del called[id]
+            if caller := await broker.wait_for_call(self._worker, pause_s):
+                called[caller] = SOON_BEATS
 
         return run_once
 
