@@ -97,7 +97,7 @@ class Client:
                 return await self.job(id)
             if answer == "ended":
                 job = await self.job(id)
-                raise AlreadyEnded(f"Job {id} has {job.state} already.")
+                raise AlreadyEnded(f"Job {id} has ended already: it is {job.state}.")
         raise UnknownJob(f"There is no job {id[:120]!r} in Redis.")
 
     async def retry(self, id: str) -> JobInfo:

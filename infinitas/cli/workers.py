@@ -5,6 +5,8 @@ import click
 from infinitas.cli.context import ask, output_option
 from infinitas.cli.output import now, print_json, print_rows, relative
 
+EXPENDABLE = ("HOST", "STARTED", "TASKS")
+
 
 @click.command("ls")
 @output_option
@@ -29,4 +31,4 @@ def list_workers(ctx: click.Context, output: str | None) -> None:
         for worker in workers
     ]
     headings = ("WORKER", "HOST", "PID", "BUSY", "BEAT", "STARTED", "TASKS")
-    print_rows(headings, rows, "No workers. Start one: infinitas worker MODULE:APP")
+    print_rows(headings, rows, "No workers. Start one: infinitas worker MODULE:APP", EXPENDABLE)

@@ -7,6 +7,7 @@ from infinitas.runtime.logging import get_logger
 
 _log = get_logger("scheduler")
 LOOK_EVERY_S = 1.0
+SHOWN = 5
 
 
 class Janitor:
@@ -16,6 +17,7 @@ class Janitor:
         self._broker = broker
 
     async def run_once(self) -> None:
-        for task in await self._broker.orphan():
-            _log.warning("No worker is left for the task %s.", task)
+        if tasks := await self._broker.orphan():
+            more = f" and {len(tasks) - SHOWN} more tasks" if len(tasks) > SHOWN else ""
+            _log.warning("No worker is left for %s%s.", ", ".join(tasks[:SHOWN]), more)
         await asyncio.sleep(LOOK_EVERY_S)

@@ -1,13 +1,17 @@
 """What a processor did, as an outcome: the same in the event loop, a thread or a process of its own."""
 
 import traceback
+from pathlib import Path
+from types import TracebackType
 
+import infinitas
 from infinitas.app import AnyTask
 from infinitas.core.codec import encode_payload
 from infinitas.core.errors import Refused, Retry
 from infinitas.core.states import Reason
 from infinitas.core.verdict import Failed, Outcome, Succeeded
 
+_PACKAGE = str(Path(infinitas.__file__).parent)
 MAX_ERROR_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 16_000
 
@@ -25,7 +29,7 @@ def success(value: object) -> Outcome:
 def failure(task: AnyTask, error: BaseException) -> Failed:
     """The outcome of a processor that raised."""
     text = "".join(traceback.format_exception_only(error)).strip()
-    lines = traceback.format_exception(error)
+    lines = traceback.TracebackException(type(error), error, _own_frames(error)).format()
     return Failed(
         error=_clean(text)[:MAX_ERROR_CHARS],
         # The innermost frames say most, so a long traceback loses its beginning.
@@ -33,6 +37,14 @@ def failure(task: AnyTask, error: BaseException) -> Failed:
         retryable=isinstance(error, Retry) or task.retries_on(error),
         after_s=error.after if isinstance(error, Retry) else None,
     )
+
+
+def _own_frames(error: BaseException) -> TracebackType | None:
+    """The traceback without our frames in front of the processor's; all of it if there are no others."""
+    found = error.__traceback__
+    while found is not None and found.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        found = found.tb_next
+    return found or error.__traceback__
 
 
 def _clean(text: str) -> str:

@@ -4,6 +4,7 @@ A child that died is known to be dead at once, so its jobs move on at once.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -39,6 +40,8 @@ class Child:
         self.queues: list[str] = []
         self.heard = 0.0
         self.ready = asyncio.Event()
+        self.retry = asyncio.Event()
+        """Set to try again at once, after a start that failed."""
         self._command = command
         self._pipe: int | None = None
         self._unread = b""
@@ -127,6 +130,7 @@ class Supervisor:
         """A fresh process in every place, one after another; jobs finish first."""
         for child in self._children:
             child.ready.clear()
+            child.retry.set()
             child.signal(signal.SIGTERM)
             await child.ready.wait()
 
@@ -137,7 +141,7 @@ class Supervisor:
             await child.start()
             code = await child.wait()
             await self._mourn(child)
-            if code == USAGE:
+            if code == USAGE and not any(other.heard for other in self._children):
                 # Its words are on the terminal; another try would say the same.
                 self._exit_code, self._stopping = code, True
                 for other in self._children:
@@ -147,7 +151,10 @@ class Supervisor:
             early = time.monotonic() - started < SOON_S and code != 0
             pause = min(max(pause * 2, 0.5), LONGEST_PAUSE_S) if early else 0.0
             _log.warning("Worker process %d ended (%s); starting another.", child.number, _ending(code))
-            await asyncio.sleep(pause)
+            child.retry.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await child.retry.wait()
 
     async def _mourn(self, child: Child) -> None:
         """What a dead child held moves on at once: nobody else can know that it is dead."""
@@ -183,8 +190,9 @@ class Supervisor:
             stop.restart = False
             stop.asked.clear()
             _log.info("Restarting the worker processes.")
-            await self.restart()
+            restarting = asyncio.create_task(self.restart())
             await stop.asked.wait()
+            restarting.cancel()
         self._stopping = True
         for child in self._children:
             child.signal(signal.SIGTERM)

@@ -121,6 +121,8 @@ def test_reload_runs_the_new_code(processes: Processes, servers: Urls, redis: Re
 
     processes.start("worker", "reloaded:app", "--reload")
     assert version.send().get(20) == 1
+    module.write_text("this is no Python")
+    eventually(lambda: "SyntaxError" in processes.logs())
     module.write_text(code.format(2))
     eventually(lambda: version.send().get(20) == 2)
     app.close()
