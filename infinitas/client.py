@@ -17,6 +17,7 @@ from infinitas.core.codec import sent_job_id, to_ms
 from infinitas.core.errors import (
     AlreadyEnded,
     AlreadySucceeded,
+    BadArgs,
     BadSchedule,
     KeyTaken,
     NotEnded,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from infinitas.archive.reader import Reader
 
 _ENQUEUE_BATCH = 200
+MAX_REASON_CHARS = 500
 RERUN_OF = "infinitas-rerun-of"
 """The header by which a job that was run again names the first one."""
 
@@ -90,6 +92,8 @@ class Client:
 
     async def cancel(self, id: str, reason: str = "") -> JobInfo:
         """See `Infinitas.cancel`."""
+        if len(reason) > MAX_REASON_CHARS:
+            raise BadArgs(f"A reason has at most {MAX_REASON_CHARS} characters, not {len(reason):,}.")
         for queue in await self.queues():
             broker = await self.broker(queue)
             answer = (await broker.cancel([id], reason or "no reason was given", self._job_ttl_s))[0]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
+import orjson
+
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name
 from infinitas.core.schedule import Schedule
@@ -41,6 +43,10 @@ class SendOptions:
             raise BadArgs(f"expires={self.expires!r}: seconds above 0, up to a year.")
         if not all(isinstance(part, str) for item in self.headers.items() for part in item):
             raise BadArgs("Headers are text: names and values.")
+        try:
+            orjson.dumps(dict(self.headers))
+        except TypeError as error:
+            raise BadArgs(f"The headers are not valid Unicode: {error}.") from None
         if sum(len(name) + len(value) for name, value in self.headers.items()) > MAX_HEADERS_BYTES:
             raise BadArgs(f"The headers are longer than {MAX_HEADERS_BYTES:,} characters.")
 

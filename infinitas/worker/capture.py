@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 
@@ -34,15 +35,41 @@ class JobLogHandler(logging.Handler):
 
 @contextlib.contextmanager
 def capturing(tasks: Iterable[AnyTask]) -> Iterator[None]:
-    """Keep what processors log, and print where one of `tasks` asks for it, while the block lasts."""
-    handler = JobLogHandler()
-    logging.getLogger().addHandler(handler)
-    try:
-        prints = any(task.definition.capture_print for task in tasks)
-        with Prints() if prints else contextlib.nullcontext():
+    """Keep what processors log, and print where one of `tasks` asks for it, while the block lasts.
+
+    Blocks may overlap, as those of several workers in one program do: each line is kept once.
+    """
+    with _users.one_more(), Prints() if _any_prints(tasks) else contextlib.nullcontext():
+        yield
+
+
+def _any_prints(tasks: Iterable[AnyTask]) -> bool:
+    return any(task.definition.capture_print for task in tasks)
+
+
+class _Users:
+    """The handler is on the root logger while anybody needs it."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._handler = JobLogHandler()
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def one_more(self) -> Iterator[None]:
+        with self._lock:
+            self._count += 1
+            logging.getLogger().addHandler(self._handler)
+        try:
             yield
-    finally:
-        logging.getLogger().removeHandler(handler)
+        finally:
+            with self._lock:
+                self._count -= 1
+                if self._count == 0:
+                    logging.getLogger().removeHandler(self._handler)
+
+
+_users = _Users()
 
 
 class Prints(io.TextIOBase):
@@ -75,4 +102,6 @@ class Prints(io.TextIOBase):
         return self
 
     def __exit__(self, *_: object) -> None:
-        sys.stdout = self._through
+        # One that somebody has put another in front of stays, and passes everything through.
+        if sys.stdout is self:
+            sys.stdout = self._through

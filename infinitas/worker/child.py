@@ -80,7 +80,7 @@ def find_task(module: str, name: str) -> AnyTask:
     return found
 
 
-def outcome_from(fields: dict[str, Any]) -> Outcome:
+def outcome_from(fields: dict[str, Any]) -> Succeeded | Failed:
     """What a child said its outcome was. Raises KeyError, TypeError, ValueError for anything else."""
     if "Succeeded" in fields:
         return Succeeded(**fields["Succeeded"])

@@ -138,6 +138,8 @@ class Outbox:
         """Some words of the jobs that have waited longest; more outcomes may come in between."""
         with self._lock:
             waiting = list(self._said.values())
+        if not waiting:
+            return
         budget = REPORT_CHARS
         chosen = []
         for said in waiting:

@@ -11,18 +11,23 @@ from multiprocessing.forkserver import ensure_running
 from typing import Any
 
 import orjson
+from pydantic_core import from_json
 
 from infinitas.app import AnyTask
-from infinitas.core.errors import ConfigError, InfinitasError
+from infinitas.core.codec import encode_payload
+from infinitas.core.errors import ConfigError, InfinitasError, Refused
 from infinitas.core.states import Reason
-from infinitas.core.verdict import Failed, Outcome
+from infinitas.core.task import YEAR_S
+from infinitas.core.verdict import Failed, Outcome, Succeeded
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.child import outcome_from, run_child
+from infinitas.worker.outcome import MAX_ERROR_CHARS, MAX_TRACEBACK_CHARS
 from infinitas.worker.runners import Call
 from infinitas.worker.threads import DaemonThreads
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 LAST_WORDS_S = 1.0
+_ITS_REASONS = (Reason.ERROR, Reason.BAD_ARGS, Reason.BAD_RESULT)
 
 
 class ProcessRunner:
@@ -114,7 +119,7 @@ def _converse(pipe: Connection, attempt: Attempt) -> Outcome | None:
         while True:
             message = orjson.loads(pipe.recv_bytes(MAX_MESSAGE_BYTES))
             if message["what"] == "outcome":
-                return outcome_from(message)
+                return _checked(outcome_from(message))
             if message["what"] in ("settle", "checkpoint"):
                 _send(pipe, what="answer", **_answer(attempt, message))
             else:
@@ -122,27 +127,41 @@ def _converse(pipe: Connection, attempt: Attempt) -> Outcome | None:
                     _pass_on(attempt, message)
     except (EOFError, OSError):
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, Refused) as error:
         return Failed(error=f"the process spoke nonsense: {error!r}", reason=Reason.CRASHED)
 
 
 def _pass_on(attempt: Attempt, message: dict[str, Any]) -> None:
     if message["what"] == "log":
-        attempt.log(str(message["level"]), str(message["text"]))
+        attempt.job.log(str(message["text"]), str(message["level"]))
     elif message["what"] == "progress":
-        attempt.progress(message["value"], message["step"])
+        attempt.job.progress(message["value"], message["step"])
 
 
 def _answer(attempt: Attempt, message: dict[str, Any]) -> dict[str, str]:
     try:
         if message["what"] == "checkpoint":
-            attempt.checkpoint(str(message["text"]))
+            attempt.job.checkpoint(from_json(str(message["text"])))
         else:
-            outcome = outcome_from(message)
-            attempt.settle(outcome)  # type: ignore[arg-type]
+            attempt.settle(_checked(outcome_from(message)))
     except InfinitasError as error:
         return {"code": error.code, "text": str(error)}
     return {"code": "", "text": ""}
+
+
+def _checked(outcome: Succeeded | Failed) -> Succeeded | Failed:
+    """What may be stored of it: the code may be untrusted. Raises ValueError, Refused."""
+    if isinstance(outcome, Succeeded):
+        if outcome.result is None:
+            return Succeeded()
+        return Succeeded(result=encode_payload(from_json(str(outcome.result)), "result"))
+    return Failed(
+        error=str(outcome.error)[:MAX_ERROR_CHARS],
+        traceback=None if outcome.traceback is None else str(outcome.traceback)[-MAX_TRACEBACK_CHARS:],
+        reason=outcome.reason if outcome.reason in _ITS_REASONS else Reason.ERROR,
+        retryable=bool(outcome.retryable),
+        after_s=None if outcome.after_s is None else min(max(float(outcome.after_s), 0), YEAR_S),
+    )
 
 
 def _send(pipe: Connection, **message: object) -> None:

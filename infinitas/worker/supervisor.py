@@ -5,6 +5,7 @@ A child that died is known to be dead at once, so its jobs move on at once.
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -150,7 +151,8 @@ class Supervisor:
                 return
             early = time.monotonic() - started < SOON_S and code != 0
             pause = min(max(pause * 2, 0.5), LONGEST_PAUSE_S) if early else 0.0
-            _log.warning("Worker process %d ended (%s); starting another.", child.number, _ending(code))
+            level = logging.WARNING if code else logging.INFO
+            _log.log(level, "Worker process %d ended (%s); starting another.", child.number, _ending(code))
             child.retry.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):

@@ -175,6 +175,22 @@ async def test_revive(broker: Broker, redis: Redis) -> None:
     assert await broker.revive("j") == "succeeded"
 
 
+async def test_a_job_that_redis_has_forgotten_is_revived_from_its_record(
+    broker: Broker, redis: Redis
+) -> None:
+    record = '{"id":"old","task":"t","args":"[[1],{}]","due":1,"state":"failed","attempt":3,"key":"order"}'
+    await broker.enqueue([NewJob(id="live", task="t", args="[[],{}]", key="order")])
+    assert await broker.revive("old", record) == "taken:live"
+    assert await broker.revive("old", record.replace("failed", "succeeded")) == "succeeded"
+    assert await broker.revive("old", record.replace('"t"', '"u"')) == "unknown_task"
+    assert not redis.exists(f"{P}job:old"), "a refusal leaves nothing behind"
+    await broker.cancel(["live"], "why", 60)
+    assert await broker.revive("old", record) == "ok"
+    (job,) = await claimed(broker)
+    assert (job.id, job.attempt, job.uncharged, job.args) == ("old", 4, 3, "[[1],{}]")
+    assert redis.hget(f"{P}keys:t", "order") == "old"
+
+
 async def test_ends_are_told_to_those_who_wait(broker: Broker, redis: Redis) -> None:
     await broker.enqueue([new("j"), new("k")])
     position = await broker.last_end()

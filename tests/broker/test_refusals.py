@@ -60,6 +60,29 @@ def test_wrong_arguments_store_nothing(app: Infinitas, redis: Redis) -> None:
     assert redis.dbsize() == 0
 
 
+def test_wrong_options_for_sending_store_nothing(app: Infinitas, redis: Redis) -> None:
+    @app.task
+    def ping() -> None: ...
+
+    wrong: list[dict[str, Any]] = [
+        {"key": ""},
+        {"key": "a\nb"},
+        {"at": datetime(2030, 1, 1)},
+        {"at": datetime.now(UTC), "delay": 1},
+        {"expires": 0},
+        {"expires": float("nan")},
+        {"headers": {"a": 1}},
+        {"headers": {"a": "\ud800"}},
+        {"headers": {"a": "x" * 10_000}},
+    ]
+    for options in wrong:
+        with pytest.raises((BadArgs, BadName)):
+            ping.using(**options).send()
+    with pytest.raises(BadArgs, match="reason"):
+        app.cancel("x", "y" * 501)
+    assert redis.dbsize() == 0
+
+
 def test_what_is_not_there(app: Infinitas, redis: Redis) -> None:
     with pytest.raises(UnknownTask):
         app.fetch_task("nobody")

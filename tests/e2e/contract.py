@@ -170,3 +170,21 @@ def prints() -> None:
 @app.task(runner="process")
 def send_from_there() -> str:
     return noop.send().id
+
+
+@app.task(runner="process")
+def lie(kind: str) -> None:
+    """Untrusted code that speaks to the worker by itself."""
+    import gc
+    from multiprocessing.connection import Connection
+
+    (pipe,) = (found for found in gc.get_objects() if isinstance(found, Connection))
+    messages = {
+        "nonsense": b"no JSON",
+        "result": b'{"what":"outcome","Succeeded":{"result":"{broken"}}',
+        "fields": b'{"what":"outcome","Succeeded":{"result":null,"state":"x"}}',
+        "reason": b'{"what":"outcome","Failed":{"error":"e","reason":"quarantined"}}',
+        "huge": b" " * 5_000_000,
+    }
+    pipe.send_bytes(messages[kind])
+    time.sleep(60)

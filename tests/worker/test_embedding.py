@@ -1,5 +1,6 @@
 """Inside somebody's program: everything runs, signals are left alone, several at once are safe."""
 
+import logging
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -25,6 +26,7 @@ async def test_three_at_once_fire_each_slot_once(make_app: Callable[..., Infinit
         @app.task(schedule=every(milliseconds=100))
         async def tick(job: Job) -> None:
             ran[job.id] += 1
+            logging.getLogger("shop").warning("tick")
 
         return app
 
@@ -37,6 +39,8 @@ async def test_three_at_once_fire_each_slot_once(make_app: Callable[..., Infinit
             return len(ran) >= 20
 
         await aeventually(twenty)
+        job = await make_app().await_end(next(iter(ran)), 10)
+        assert [line.text for line in job.log] == ["tick"], "each line once"
     assert set(ran.values()) == {1}
     assert redis.zcard(f"{P}beats") == 0
 

@@ -104,3 +104,24 @@ async def test_what_a_process_could_not_find_is_refused_at_the_start(app: Infini
     with pytest.raises(ConfigError, match="local"):
         async with running(app):
             pass
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("nonsense", "crashed"),
+        ("result", "crashed"),
+        ("fields", "crashed"),
+        ("huge", "crashed"),
+        ("reason", "error"),
+    ],
+)
+async def test_lies_of_untrusted_code_are_its_own_failure(
+    servers: Urls, redis: object, kind: str, reason: str
+) -> None:
+    app = app_on(servers)
+    async with running(app):
+        job = await finished(app, await contract.lie.asend(kind))
+        assert (job.state, job.reason) == ("failed", reason)
+        assert (await (await contract.compute.asend(1, 1)).result(20))["sum"] == 2
+    app.close()

@@ -151,3 +151,18 @@ async def test_a_soft_limit_comes_before_the_hard_one(app: Infinitas, kind: str)
         job = await finished(app, await task.asend())
     assert (job.state, job.result) == ("succeeded", '"wound up"')
     assert [line.text for line in job.log] == ["the soft limit of 0.1 s is over"]
+
+
+async def test_half_characters_and_long_words_stop_nothing(app: Infinitas) -> None:
+    @app.task
+    async def odd(job: Job) -> None:
+        await job.progress(0.5, "\ud800 step" + "x" * 1_000)
+        job.log("\ud800", level="\udfff" + "y" * 1_000)
+
+    async with running(app):
+        job = await finished(app, await odd.asend())
+    assert job.state == "succeeded"
+    assert job.step is not None
+    assert job.step.startswith("? step")
+    assert len(job.step) == 200
+    assert (job.log[0].text, len(job.log[0].level)) == ("?", 20)
