@@ -69,13 +69,25 @@ def _work(app: Infinitas, queues: list[str] | None, burst: bool, max_jobs: int |
     from infinitas.worker.process import Worker
 
     running = Worker(app, queues, burst=burst, max_jobs=max_jobs, interrupts=True)
-    restart = run_until_signal(running.run)
+
+    async def main(stop: StopSignal) -> None:
+        await running.run(stop)
+        if running.abandoned:
+            # Code that could not be stopped, in a thread or in the loop, must not keep this process.
+            _end_now(stop.restart)
+
+    if run_until_signal(main):
+        _end_now(restart=True)
+
+
+def _end_now(restart: bool) -> None:
+    """Without waiting for threads or tasks; a restart begins in this same process."""
     logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
     if restart:
         os.execv(sys.executable, [sys.executable, "-m", "infinitas", *sys.argv[1:]])
-    if running.abandoned:
-        # Code that could not be stopped must not keep this process.
-        os._exit(0)
+    os._exit(0)
 
 
 def _supervise(ctx: click.Context, found: Settings, processes: int, reload: str | None) -> None:
@@ -136,7 +148,7 @@ def archiver(ctx: click.Context, queues: list[str] | None) -> None:
 def _run(found: Settings, main: Callable[[StopSignal], Awaitable[None]]) -> None:
     set_up_logging(found.log_level)
     if run_until_signal(main):
-        os.execv(sys.executable, [sys.executable, "-m", "infinitas", *sys.argv[1:]])
+        _end_now(restart=True)
 
 
 @click.command()

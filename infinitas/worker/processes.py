@@ -44,6 +44,7 @@ class ProcessRunner:
         # Now, not with the first job, whose time limit would pay for it.
         ensure_running()
         self._children: dict[tuple[str, int], int] = {}
+        """By job and attempt, the process's number; negative once it has ended."""
 
     def start(self, attempt: Attempt, call: Call) -> "asyncio.Future[Outcome]":
         """The arguments were checked here; the process decodes them from the same text again."""
@@ -56,9 +57,14 @@ class ProcessRunner:
 
     def _kill(self, attempt: Attempt) -> None:
         pid = self._children.get((attempt.claimed.id, attempt.claimed.attempt))
-        if pid is not None:
+        if not pid:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(abs(pid), signal.SIGKILL)
+        if pid > 0:
+            # Also in the moment before it has a group of its own.
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
 
     def _run(self, attempt: Attempt) -> Outcome:
         """Lives in a thread: starts the process, passes on what it says, and returns its outcome."""
@@ -92,6 +98,9 @@ class ProcessRunner:
                 self._kill(attempt)
             outcome = _converse(ours, attempt)
             process.join(LAST_WORDS_S)
+            if process.exitcode is not None:
+                # Its number may belong to another by now; only its group may still be killed.
+                self._children[key] = -(process.pid or 0)
             return outcome or _crash(process.exitcode)
         except Exception as error:  # noqa: BLE001 - a process that can't be had is the job's failure
             return Failed(error=f"the process could not be run: {error!r}", reason=Reason.CRASHED)

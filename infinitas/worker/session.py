@@ -71,14 +71,14 @@ class Session:
 
     async def join(self) -> None:
         """Declare the tasks and sign up. Raises ServerUnreachable."""
+        # First: whenever we die from here on, a supervisor must know who has died.
+        self._teller.tell(self.id, list(self._brokers))
         for queue, broker in self._brokers.items():
             tasks = [task for task in self._tasks.values() if task.definition.queue == queue]
             schedules = [task.schedule for task in tasks if task.schedule]
             await broker.declare([task.definition for task in tasks], schedules, await broker.now())
             names = [task.name for task in tasks]
             self._started_ms = to_ms(await broker.join(self.id, names, self._settings.lease))
-        # Before the first job: a supervisor must know whose jobs move on if that one kills us.
-        self._teller.tell(self.id, list(self._brokers))
 
     async def serve(self, stop: StopSignal) -> None:
         """Take and run jobs until `stop` is asked and they are over, or this worker is declared dead."""

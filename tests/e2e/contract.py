@@ -57,6 +57,15 @@ async def block_for_ever() -> None:
 
 
 @app.task(timeout=0.3)
+async def refuse_to_go() -> None:
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            continue
+
+
+@app.task(timeout=0.3)
 def never_return() -> None:
     while True:
         time.sleep(0.05)

@@ -30,6 +30,7 @@ def test_each_ends_in_one_state_and_the_worker_goes_on(
     worker = processes.start("worker", APP)
     cases: list[tuple[Handle[Any], str, str | None, str]] = [
         (contract.never_return.send(), "failed", "timed_out", "0.3 s"),
+        (contract.refuse_to_go.send(), "failed", "timed_out", "0.3 s"),
         (contract.exit_interpreter.send(), "failed", "error", "SystemExit: 3"),
         (contract.interrupt.send(), "failed", "error", "KeyboardInterrupt"),
         (contract.recurse.send(), "failed", "error", "RecursionError"),
@@ -45,7 +46,7 @@ def test_each_ends_in_one_state_and_the_worker_goes_on(
         assert text in (job.error or ""), job.error
     assert "The event loop has been blocked" in processes.logs()
     assert "contract.py" in processes.logs()
-    binary = app.fetch_job(cases[6][0].id)
+    binary = app.fetch_job(cases[7][0].id)
     assert binary.log[0].text == "b'\\x00\\xff\\xfe'"
     assert binary.log[1].text == "? surrogate \x00 nul"
     ends: Any = redis.xrange(f"{P}events")

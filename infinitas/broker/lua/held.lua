@@ -7,7 +7,7 @@
 local jobs = {}
 for _, task in ipairs(cjson.decode(redis.call('HGET', members, worker) or '[]')) do
   local stream = key('stream', task)
-  local pending = redis.pcall('XPENDING', stream, 'workers', '-', '+', 1000, worker)
+  local pending = redis.pcall('XPENDING', stream, 'workers', '-', '+', 10000, worker)
   if not pending.err then
     for _, item in ipairs(pending) do
       local entry = redis.call('XRANGE', stream, item[1], item[1])[1]
