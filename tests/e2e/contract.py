@@ -50,6 +50,15 @@ async def block(seconds: float) -> str:
     return "unblocked"
 
 
+@app.task
+def hog(seconds: int) -> str:
+    """Keeps the interpreter to itself: not even another thread of the worker runs."""
+    import ctypes
+
+    ctypes.PyDLL(None).sleep(seconds)
+    return "gave it back"
+
+
 @app.task(timeout=0.5)
 async def block_for_ever() -> None:
     while True:

@@ -78,6 +78,19 @@ def test_children_stop_when_their_supervisor_is_killed(
     eventually(lambda: members(redis) == set())
 
 
+def test_it_beats_for_a_child_that_can_not(processes: Processes, servers: Urls, redis: Redis) -> None:
+    app = use(servers)
+    processes.environment["INFINITAS_LEASE"] = "2"
+    processes.start("scheduler")
+    processes.start("worker", APP, "-p", "2")
+    eventually(lambda: len(members(redis)) == 2)
+    job = contract.hog.send(6)
+    assert job.get(30) == "gave it back"
+    assert app.fetch_job(job.id).attempt == 1
+    assert "is dead" not in processes.logs()
+    app.close()
+
+
 def test_sigusr1_says_what_runs(processes: Processes, servers: Urls, redis: Redis, tmp_path: Path) -> None:
     app = use(servers)
     worker = processes.start("worker", APP)
