@@ -4,9 +4,9 @@ import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, overload
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
-from infinitas.bridge import Bridge
+from infinitas.bridge import Bridge, for_async, for_sync
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
 from infinitas.client import Client, fresh_id
@@ -14,13 +14,15 @@ from infinitas.core.errors import ConfigError, DuplicateTask, UnknownTask
 from infinitas.core.interval import Every
 from infinitas.core.names import check_name
 from infinitas.core.records import JobInfo, TaskInfo
-from infinitas.core.schedule import EMPTY_ARGS, make_schedule
+from infinitas.core.schedule import EMPTY_ARGS
+from infinitas.core.schedule_options import OPTION_NAMES, Entry, ScheduleOptions, make_schedule
 from infinitas.core.task import TaskDefinition
 from infinitas.decorator import Async, Decorator
 from infinitas.handle import Handle
 from infinitas.job import Job
 from infinitas.plugin import Plugin, Plugins
 from infinitas.runtime.config import DEFAULT_REDIS, Settings, load_settings
+from infinitas.schedules import Schedules
 from infinitas.servers import fill_urls
 from infinitas.signature import encode_plain
 from infinitas.task import SendOptions, Task
@@ -57,6 +59,8 @@ class Infinitas:
         self.connect: Callable[[str, str], Connection] = Connection
         """Makes the client's connection to Redis; the testing kit has another."""
         self.plugins = Plugins(plugins)
+        self.schedules = Schedules(self)
+        """What one may do with schedules: look, change, pause, skip, trigger, backfill."""
         self._arguments: dict[str, object] = {"redis_url": redis_url, "postgres_url": postgres_url}
         self._settings: Settings | None = None
         self._client: tuple[int, Client] | None = None
@@ -92,7 +96,6 @@ class Infinitas:
         *,
         name: str | None = None,
         schedule: str | Every | None = None,
-        timezone: str = "UTC",
         args: Sequence[object] = (),
         kwargs: Mapping[str, object] | None = None,
         queue: str | None = None,
@@ -113,14 +116,15 @@ class Infinitas:
         priority: int = 0,
         result_ttl: float | None = None,
         capture_print: bool = False,
+        **schedule_options: Unpack[ScheduleOptions],
     ) -> Decorator: ...
 
     def task(self, *functions: Any, **options: Any) -> Any:
         """Make a function a task: `@app.task` or `@app.task(schedule="*/15 * * * *", timeout=60)`.
 
         Options: `name` (default: the function's), `schedule` (cron text or `every(...)`),
-        `timezone` of a cron schedule (IANA name), `args` and `kwargs` for the schedule's jobs;
-        `retry_on` and `never_retry_on` are exception classes; the others: `TaskDefinition`.
+        its options as in `schedule`, `args` and `kwargs` for its jobs; `retry_on` and
+        `never_retry_on` are exception classes; the others: `TaskDefinition`.
 
         Raises:
             DuplicateTask: the app has a task of that name.
@@ -130,52 +134,40 @@ class Infinitas:
             return self._add(*functions)
         return Decorator(self._add, options)
 
-    def schedule(
+    async def _schedule(
         self,
-        task: "AnyTask | str",
+        task: AnyTask | str,
         rule: str | Every | None = None,
         *,
         key: str,
         at: datetime | None = None,
-        timezone: str = "UTC",
         args: Sequence[object] = (),
         kwargs: Mapping[str, object] | None = None,
+        **options: Unpack[ScheduleOptions],
     ) -> datetime:
         """Add or replace a schedule at run time; exactly one of `rule` and `at`.
 
         Returns the first slot. A task given by name is taken as it is; its arguments are checked
-        when the job runs.
+        when the job runs. The options: docs/schedules.md. `app.schedules` has what one may do
+        with a schedule later.
 
         Raises:
-            BadSchedule: the rule is wrong or lies in the past. BadArgs: see `Task.send`.
+            BadSchedule: the rule or an option is wrong, or it lies in the past. BadArgs: see `Task.send`.
             UnknownTask: nobody has declared the task. ServerUnreachable: Redis gave no answer.
         """
-        return self.bridge.wait(
-            self._schedule(task, rule, key, at, timezone, self._encode(task, args, kwargs))
-        )
+        text = self.encode(task, args, kwargs)
+        firsts = await self.schedules.store(task, [Entry(key=key, rule=rule, at=at, args=text)], options)
+        return firsts[0]
 
-    async def aschedule(
-        self,
-        task: "AnyTask | str",
-        rule: str | Every | None = None,
-        *,
-        key: str,
-        at: datetime | None = None,
-        timezone: str = "UTC",
-        args: Sequence[object] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> datetime:
-        """`schedule` for async code."""
-        text = self._encode(task, args, kwargs)
-        return await self.bridge.join(self._schedule(task, rule, key, at, timezone, text))
+    schedule = for_sync(_schedule)
+    aschedule = for_async(_schedule)
 
-    def unschedule(self, key: str) -> bool:
+    async def _unschedule(self, key: str) -> bool:
         """Forget a schedule (a task's own has the task's name). False if there is none."""
-        return self.bridge.wait(self._unschedule(key))
+        return await self.open().schedules.remove(key)
 
-    async def aunschedule(self, key: str) -> bool:
-        """`unschedule` for async code."""
-        return await self.bridge.join(self._unschedule(key))
+    unschedule = for_sync(_unschedule)
+    aunschedule = for_async(_unschedule)
 
     def fetch_task(self, name: str) -> TaskInfo:
         """A task with `last_job`, `last_success`, `last_failure`. Raises UnknownTask."""
@@ -271,7 +263,7 @@ class Infinitas:
                     expires_s=options.expires,
                 )
             )
-        await self._open().send(task, jobs)
+        await self.open().send(task, jobs)
         for job in jobs:
             self.plugins.call("after_send", task, job.id)
         return [job.id for job in jobs]
@@ -288,7 +280,7 @@ class Infinitas:
         if name in self.tasks:
             raise DuplicateTask(f"There is a task {name!r} already; give one of them name=.")
         rule = options.pop("schedule", None)
-        timezone = options.pop("timezone", "UTC")
+        policies = {name: options.pop(name) for name in OPTION_NAMES & options.keys()}
         args, kwargs = options.pop("args", ()), options.pop("kwargs", None) or {}
         options["queue"] = check_name(options.get("queue") or self.queue, "queue")
         retries = {n: options.pop(n) for n in ("retry_on", "never_retry_on") if n in options}
@@ -303,72 +295,42 @@ class Infinitas:
                 rule,
                 key=name,
                 task=name,
-                timezone=timezone,
                 args=task.signature.encode(args, kwargs),
                 now=datetime.now(UTC),
+                options=cast(ScheduleOptions, policies),
             )
+        elif policies:
+            raise ConfigError(f"@app.task on {name!r}: {sorted(policies)[0]} is for tasks with a schedule.")
         self.tasks[name] = task
         self.plugins.call("on_declare", definition)
         return task
 
-    def _encode(
-        self, task: AnyTask | str, args: Sequence[object], kwargs: Mapping[str, object] | None
-    ) -> str:
+    def encode(self, task: AnyTask | str, args: Sequence[object], kwargs: Mapping[str, object] | None) -> str:
         if isinstance(task, str) and task in self.tasks:
             task = self.tasks[task]
         if isinstance(task, Task):
             return task.signature.encode(args, kwargs or {})
         return encode_plain(args, kwargs or {}) if args or kwargs else EMPTY_ARGS
 
-    async def _schedule(
-        self,
-        task: AnyTask | str,
-        rule: str | Every | None,
-        key: str,
-        at: datetime | None,
-        timezone: str,
-        args: str,
-    ) -> datetime:
-        client = self._open()
-        name = task if isinstance(task, str) else task.name
-        schedule = make_schedule(
-            rule,
-            key=check_name(key, "schedule"),
-            task=name,
-            timezone=timezone,
-            at=at,
-            args=args,
-            now=await client.connection.now(),
-            origin="api",
-        )
-        known = self.tasks.get(name)
-        if known is not None:
-            await client.declare(known.definition.queue, [known.definition], [])
-            return await client.schedule(known.definition.queue, schedule)
-        return await client.schedule((await client.task(name)).queue, schedule)
-
-    async def _unschedule(self, key: str) -> bool:
-        return await self._open().unschedule(key)
-
     async def _fetch_task(self, name: str) -> TaskInfo:
-        return await self._open().task(name)
+        return await self.open().task(name)
 
     async def _fetch_job(self, id: str) -> JobInfo:
-        return await self._open().job(id)
+        return await self.open().job(id)
 
     async def _cancel(self, id: str, reason: str) -> JobInfo:
-        return await self._open().cancel(id, reason)
+        return await self.open().cancel(id, reason)
 
     async def _retry(self, id: str) -> JobInfo:
-        return await self._open().retry(id)
+        return await self.open().retry(id)
 
     async def _rerun(self, id: str) -> str:
-        return await self._open().rerun(id)
+        return await self.open().rerun(id)
 
     async def _wait_for_end(self, id: str, timeout: float | None) -> JobInfo:
-        return await self._open().wait_for_end(id, timeout)
+        return await self.open().wait_for_end(id, timeout)
 
-    def _open(self) -> Client:
+    def open(self) -> Client:
         """The client of this process; a forked child gets connections of its own."""
         if self._client is None or self._client[0] != self.bridge.pid:
             settings = self.settings

@@ -5,10 +5,11 @@ Connections belong to one event loop; with a loop of our own, `send` works from 
 """
 
 import asyncio
+import functools
 import os
 import threading
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -49,6 +50,41 @@ class Bridge:
                     target=_run, args=(self._loop,), name="infinitas-bridge", daemon=True
                 ).start()
             return self._loop
+
+
+class HasBridge(Protocol):
+    """What the two decorators below need of `self`."""
+
+    @property
+    def bridge(self) -> Bridge: ...
+
+
+S = TypeVar("S", bound=HasBridge)
+P = ParamSpec("P")
+
+
+def for_sync(
+    verb: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[S, P], T]:
+    """The verb for sync callers: runs in the bridge's loop and waits."""
+
+    @functools.wraps(verb)
+    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.bridge.wait(verb(self, *args, **kwargs))
+
+    return call
+
+
+def for_async(
+    verb: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """The verb for async callers: runs in the bridge's loop and is awaited in theirs."""
+
+    @functools.wraps(verb)
+    async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.bridge.join(verb(self, *args, **kwargs))
+
+    return call
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -18,7 +18,6 @@ from infinitas.core.errors import (
     AlreadyEnded,
     AlreadySucceeded,
     BadArgs,
-    BadSchedule,
     KeyTaken,
     NotEnded,
     NotInTime,
@@ -28,10 +27,10 @@ from infinitas.core.errors import (
 )
 from infinitas.core.names import check_name
 from infinitas.core.records import AttemptInfo, JobInfo, TaskInfo, WorkerInfo
-from infinitas.core.schedule import Schedule
 from infinitas.core.states import State
 from infinitas.core.task import TaskDefinition
 from infinitas.ends import Ends
+from infinitas.schedule_client import ScheduleClient
 
 if TYPE_CHECKING:
     from infinitas.archive.reader import Reader
@@ -57,6 +56,7 @@ class Client:
         self._checked = False
         self._job_ttl_s = job_ttl_s
         self._ends: dict[str, Ends] = {}
+        self.schedules = ScheduleClient(self)
 
     async def broker(self, queue: str) -> Broker:
         """The broker of a queue, after a first look at whether this Redis can be trusted."""
@@ -64,12 +64,6 @@ class Client:
             await self.connection.check()
             self._checked = True
         return Broker(self.connection, queue)
-
-    async def declare(
-        self, queue: str, tasks: Sequence[TaskDefinition], schedules: Sequence[Schedule]
-    ) -> int:
-        broker = await self.broker(queue)
-        return await broker.declare(tasks, schedules, await broker.now())
 
     async def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         """Enqueue jobs of one task, some hundred per round trip.
@@ -84,7 +78,7 @@ class Client:
             answers = await broker.enqueue(batch)
             if "unknown_task" in answers:
                 # A task of our own code on a Redis that has not heard of it, or was flushed.
-                await broker.declare([task], [], await broker.now())
+                await broker.schedules.declare([task], [])
                 answers = await broker.enqueue(batch)
             for job, answer in zip(batch, answers, strict=True):
                 if answer.startswith("taken:"):
@@ -192,28 +186,6 @@ class Client:
             for job in await self.archive.jobs(task=task, state=state, limit=limit):
                 found.setdefault(job.id, job)
         return [job for job in found.values() if state in (None, job.state)][:limit]
-
-    async def schedule(self, queue: str, schedule: Schedule) -> datetime:
-        """Store a run-time schedule. Returns its first slot.
-
-        Raises:
-            UnknownTask: its task is not declared.
-            BadSchedule: it has no slot in the future.
-        """
-        check_name(schedule.key, "schedule")
-        broker = await self.broker(queue)
-        now = await broker.now()
-        first = schedule.next_after(now)
-        if first is None:
-            raise BadSchedule(f"The schedule {schedule.key!r} ({schedule.words}) lies in the past.")
-        if not await broker.schedule(schedule, first):
-            raise UnknownTask(f"There is no task {schedule.task!r} to schedule.")
-        return first
-
-    async def unschedule(self, key: str) -> bool:
-        """Forget a schedule, whichever queue it is in. False if there is none."""
-        removed = [await (await self.broker(queue)).unschedule(key) for queue in await self.queues()]
-        return any(removed)
 
     async def queues(self) -> list[str]:
         return await inspect.queues(self.connection)

@@ -15,7 +15,7 @@ from infinitas.app import AnyTask, Infinitas
 from infinitas.broker.broker import Broker
 from infinitas.broker.clock import ClockedConnection
 from infinitas.broker.events import START, EventStream
-from infinitas.broker.messages import ClaimedJob
+from infinitas.broker.messages import ClaimedJob, Declarer
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import JobDone, JobEnded, JobFailed
 from infinitas.core.events import Event
@@ -154,7 +154,7 @@ class Kit:
             # An interval counts from its declaration: here, by this clock.
             anchor_ms = to_ms(self.now)
             schedules = [replace(task.schedule, anchor_ms=anchor_ms) for task in tasks if task.schedule]
-            await broker.declare([task.definition for task in tasks], schedules, self.now)
+            await broker.schedules.declare([t.definition for t in tasks], schedules, Declarer(born=self.now))
             await broker.join(WORKER, [task.name for task in tasks], LEASE_S)
         return self
 
@@ -240,7 +240,7 @@ class Kit:
         """Fire and promote all that is due. Returns when there is more to do."""
         moments: list[datetime] = []
         for queue, broker in self._brokers.items():
-            while (due := await broker.due(DUE_LIMIT)).slots:
+            while (due := await broker.schedules.due(DUE_LIMIT)).slots:
                 await self._tickers[queue].fire(due)
             while (promoted := await broker.promote(BATCH, self.app.settings.job_ttl)).count:
                 pass

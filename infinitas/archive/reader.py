@@ -1,5 +1,6 @@
 """Reads the history: one job with its log, lists of jobs, a task's summary."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -44,6 +45,12 @@ class Reader:
             )
             for row in rows
         )
+
+    async def states(self, ids: Sequence[str]) -> dict[str, State]:
+        """The states of those of these jobs that are archived."""
+        async with self._archive.transaction() as connection:
+            rows = await (await connection.execute(statement("select_states"), {"ids": list(ids)})).fetchall()
+        return {id: State(state) for id, state in rows}
 
     async def jobs(self, *, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
         """Jobs by due time, newest first."""

@@ -1,13 +1,13 @@
 """Writes batches: rows, summaries and the position in one transaction, so each event counts once."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 from psycopg import AsyncConnection
 
 from infinitas.archive.connection import Archive, statement
 from infinitas.core.codec import from_ms
-from infinitas.core.events import Batch, Declaration
+from infinitas.core.events import Batch, Declaration, Note
 from infinitas.core.states import State
 
 
@@ -39,6 +39,7 @@ class Writer:
                 return False
             await self._ensure_months(connection, batch)
             await self._declare(connection, batch.declarations)
+            await self._note(connection, batch.notes)
             await connection.execute(statement("create_incoming"))
             await _copy_rows(connection, batch)
             await connection.execute(statement("upsert_jobs"))
@@ -52,27 +53,45 @@ class Writer:
         for month in sorted({from_ms(ms).date().replace(day=1) for ms in moments}):
             await connection.execute(statement("ensure_month"), {"month": month})
 
-    async def _declare(self, connection: AsyncConnection, declarations: Iterable[Declaration]) -> None:
-        values: dict[str, object]
-        for item in declarations:
-            if item.schedule is None:
-                values = {
-                    "name": item.task,
-                    "queue": self._queue,
-                    "definition": item.definition,
-                    "at": from_ms(item.at_ms),
-                }
-                await connection.execute(statement("upsert_task"), values)
-            else:
-                values = {
-                    "key": item.schedule,
-                    "queue": self._queue,
-                    "task": item.task,
-                    "definition": item.definition,
-                    "active": item.definition is not None,
-                    "at": from_ms(item.at_ms),
-                }
-                await connection.execute(statement("upsert_schedule"), values)
+    async def _declare(self, connection: AsyncConnection, declarations: Sequence[Declaration]) -> None:
+        # executemany pipelines: a million schedules in bulk are a million rows, not round trips.
+        async with connection.cursor() as cursor:
+            if tasks := [self._task(item) for item in declarations if item.schedule is None]:
+                await cursor.executemany(statement("upsert_task"), tasks)
+            if schedules := [self._schedule(item) for item in declarations if item.schedule is not None]:
+                await cursor.executemany(statement("upsert_schedule"), schedules)
+
+    async def _note(self, connection: AsyncConnection, notes: Sequence[Note]) -> None:
+        async with connection.cursor() as cursor:
+            if notes:
+                await cursor.executemany(statement("insert_note"), [self._noted(note) for note in notes])
+
+    def _task(self, item: Declaration) -> dict[str, object]:
+        return {
+            "name": item.task,
+            "queue": self._queue,
+            "definition": item.definition,
+            "at": from_ms(item.at_ms),
+        }
+
+    def _schedule(self, item: Declaration) -> dict[str, object]:
+        return {
+            "key": item.schedule,
+            "queue": self._queue,
+            "task": item.task,
+            "definition": item.definition,
+            "active": item.definition is not None,
+            "at": from_ms(item.at_ms),
+        }
+
+    def _noted(self, note: Note) -> dict[str, object]:
+        return {
+            "at": from_ms(note.at_ms),
+            "queue": self._queue,
+            "schedule": _text(note.schedule),
+            "what": note.what,
+            "facts": note.facts,
+        }
 
 
 async def _copy_rows(connection: AsyncConnection, batch: Batch) -> None:

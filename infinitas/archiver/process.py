@@ -1,4 +1,4 @@
-"""The archiver process: migrations at the start, then a recorder for each queue."""
+"""The archiver process: migrations at the start, then a recorder and a watch for each queue."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from infinitas.archive.connection import Archive
 from infinitas.archive.migrate import migrate
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
+from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream
 from infinitas.broker.inspect import queues as list_queues
@@ -15,6 +16,7 @@ from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop
 from infinitas.runtime.process import StopSignal
 from infinitas.runtime.queues import run_for_queues
+from infinitas.watch import Watch
 
 _log = get_logger("archiver")
 READER = "archiver"
@@ -45,7 +47,11 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
             archives.append(Archive(url, "archiver"))
             stream = EventStream(connection, queue, READER)
             recorder = Recorder(stream, Writer(archives[-1], queue))
-            return [Loop(f"recorder {queue}", recorder.run_once)]
+            return [
+                Loop(f"recorder {queue}", recorder.run_once),
+                # Also the silence of all schedulers must be noticed by somebody.
+                Loop(f"watch {queue}", Watch(Broker(connection, queue)).run_once),
+            ]
 
         _log.info("Archiver runs.")
         await run_for_queues(queues, lambda: list_queues(connection), loops, stop.asked)

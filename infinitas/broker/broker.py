@@ -1,30 +1,27 @@
-"""The broker: the state machine's edges on one queue, one method for each Lua file."""
+"""The broker: the edges of jobs and workers on one queue, one method for each Lua file."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from infinitas.broker.connection import LONGEST_BLOCK_S, Connection
-from infinitas.broker.keys import QUEUES, QueueKeys
+from infinitas.broker.keys import QueueKeys
 from infinitas.broker.messages import (
     BeatAnswer,
     Claim,
     ClaimedJob,
-    DueSlots,
     NewJob,
     Promoted,
     Report,
     Rescued,
     Settlement,
 )
+from infinitas.broker.schedule_edges import ScheduleEdges
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import WorkerGone
-from infinitas.core.planner import Fire
-from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason
-from infinitas.core.task import TaskDefinition
 
 LOG_CHUNKS_KEPT = 1000
 MOST_CRASHES = 3
@@ -38,48 +35,11 @@ class Broker:
     def __init__(self, connection: Connection, queue: str) -> None:
         self.connection = connection
         self.keys = QueueKeys(queue)
+        self.schedules = ScheduleEdges(connection, self.keys)
 
     async def now(self) -> datetime:
         """Redis TIME, the one clock."""
         return await self.connection.now()
-
-    async def declare(
-        self, tasks: Iterable[TaskDefinition], schedules: Iterable[Schedule], now: datetime
-    ) -> int:
-        """Store definitions and code's schedules. Returns how many were new or changed."""
-        by_task = {schedule.task: schedule for schedule in schedules}
-        items = []
-        for task in tasks:
-            item: dict[str, object] = {"task": task.name, "definition": task.to_json()}
-            if task.limits:
-                item["limits"] = _json(task.limits)
-            schedule = by_task.get(task.name)
-            if schedule and (following := schedule.next_after(now)):
-                item["schedule"] = {
-                    "key": schedule.key,
-                    "definition": schedule.to_json(),
-                    "fingerprint": schedule.fingerprint,
-                    "next": to_ms(following),
-                }
-            items.append(item)
-        redis = self.connection.redis
-        await self.connection.ask(redis.sadd(QUEUES, self.keys.queue))
-        return int(await self._call("declare", declarations=_json(items)))
-
-    async def schedule(self, schedule: Schedule, first: datetime) -> bool:
-        """Store a run-time schedule. False if its task is unknown."""
-        answer = await self._call(
-            "schedule",
-            schedule_key=schedule.key,
-            task=schedule.task,
-            definition=schedule.to_json(),
-            next_slot=to_ms(first),
-        )
-        return bool(answer == "ok")
-
-    async def unschedule(self, key: str) -> bool:
-        """Forget a schedule. False if there is none."""
-        return bool(await self._call("unschedule", schedule_key=key))
 
     async def enqueue(self, jobs: Sequence[NewJob]) -> list[str]:
         """Accept jobs. Returns 'new', 'known', 'unknown_task' or 'taken:<live job>' for each."""
@@ -98,30 +58,6 @@ class Broker:
             for job in jobs
         ]
         return list(await self._call("enqueue", jobs=_json(items)))
-
-    async def due(self, limit: int) -> DueSlots:
-        """Schedules whose slot has come."""
-        now, following, *rest = await self._call("due", most=limit)
-        slots = tuple(
-            (Schedule.from_json(rest[i + 2]), from_ms(int(rest[i + 1]))) for i in range(0, len(rest), 3)
-        )
-        return DueSlots(now=from_ms(now), following=_moment(following), slots=slots)
-
-    async def fire(self, fires: Sequence[Fire]) -> list[bool]:
-        """Fire slots by compare-and-set. True where this call was the one that did."""
-        items = [
-            {
-                "schedule": fire.schedule,
-                "task": fire.task,
-                "slot": to_ms(fire.slot),
-                **({"next": to_ms(fire.next_slot)} if fire.next_slot else {}),
-                "job": fire.job,
-                "args": fire.args,
-                **({"missed": fire.missed} if fire.missed else {}),
-            }
-            for fire in fires
-        ]
-        return [bool(answer) for answer in await self._call("fire", fires=_json(items))]
 
     async def promote(self, limit: int, job_ttl_s: int) -> Promoted:
         """Look at jobs whose moment has come: ready, expired, or offered again."""

@@ -1,7 +1,7 @@
 """Read-only views of the live state, for the client and the CLI."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -9,12 +9,23 @@ import orjson
 from infinitas.broker.connection import Connection
 from infinitas.broker.keys import QUEUES, QueueKeys, worker
 from infinitas.core.codec import from_ms
-from infinitas.core.records import JobInfo, JobSummary, LogLine, Outcome, TaskInfo, WorkerInfo
+from infinitas.core.records import (
+    JobInfo,
+    JobSummary,
+    LogLine,
+    Outcome,
+    Pause,
+    ScheduleInfo,
+    TaskInfo,
+    WorkerInfo,
+)
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import State
 from infinitas.core.task import TaskDefinition
 
 _PAGE = 500
+NEXT_SLOTS = 1000
+_FAR = datetime.max.replace(tzinfo=UTC)
 
 
 async def queues(connection: Connection) -> list[str]:
@@ -45,15 +56,17 @@ async def _tasks(connection: Connection, keys: QueueKeys, names: list[str] | Non
     redis = connection.redis
     pipe = redis.pipeline(transaction=False)
     pipe.hgetall(keys["tasks"]) if names is None else pipe.hmget(keys["tasks"], names)
-    pipe.hgetall(keys["schedules"])
-    pipe.zrange(keys["due"], 0, -1, withscores=True)
+    pipe.zrange(keys["due"], 0, NEXT_SLOTS - 1, withscores=True)
     pipe.zrange(keys["processors"], 0, -1, withscores=True)
     pipe.time()
-    defined, schedules, due, processors, clock = await connection.ask(pipe.execute())
+    defined, due, processors, clock = await connection.ask(pipe.execute())
     definitions = defined if names is None else dict(zip(names, defined, strict=True))
     definitions = {name: text for name, text in definitions.items() if text}
-    rules = [Schedule.from_json(text) for text in schedules.values()]
-    slots = {key: from_ms(int(score)) for key, score in due}
+    # A task's own schedule, and those that come next: there may be a million of them.
+    wanted = list({**dict.fromkeys(definitions), **dict.fromkeys(key for key, _ in due)})
+    infos = await _schedule_infos(connection, keys, wanted)
+    rules = [info.schedule for info in infos]
+    slots = {info.schedule.key: info.next_slot for info in infos if info.next_slot}
     now_ms = clock[0] * 1000 + clock[1] // 1000
     alive = {task for task, until in processors if until > now_ms}
     live = await _live(connection, keys, list(definitions))
@@ -61,6 +74,77 @@ async def _tasks(connection: Connection, keys: QueueKeys, names: list[str] | Non
         _task_info(keys.queue, name, definition, live[name], rules, slots, name in alive)
         for name, definition in definitions.items()
     ]
+
+
+async def find_schedule(connection: Connection, key: str) -> ScheduleInfo | None:
+    """One schedule, whichever queue it is in, or None."""
+    for queue in await queues(connection):
+        if found := await _schedule_infos(connection, QueueKeys(queue), [key]):
+            return found[0]
+    return None
+
+
+async def next_schedules(connection: Connection, task: str | None, limit: int) -> list[ScheduleInfo]:
+    """Up to `limit` schedules, those with the earliest next slot first."""
+    found: list[ScheduleInfo] = []
+    for queue in await queues(connection):
+        keys, start = QueueKeys(queue), 0
+        own: list[ScheduleInfo] = []
+        while len(own) < limit:
+            page = connection.redis.zrange(keys["due"], start, start + NEXT_SLOTS - 1)
+            names = await connection.ask(page)
+            infos = await _schedule_infos(connection, keys, names)
+            own += [info for info in infos if task in (None, info.schedule.task)]
+            start += NEXT_SLOTS
+            if len(names) < NEXT_SLOTS:
+                break
+        found += own
+    found.sort(key=lambda info: (info.next_slot or _FAR, info.schedule.key))
+    return found[:limit]
+
+
+async def code_schedules(connection: Connection, queue: str) -> list[ScheduleInfo]:
+    """Schedules of a queue that code has declared, whether or not it still does."""
+    keys = QueueKeys(queue)
+    names = sorted(await connection.ask(connection.redis.hkeys(keys["tasks"])))
+    infos = await _schedule_infos(connection, keys, names)
+    return [info for info in infos if info.schedule.origin == "code"]
+
+
+async def _schedule_infos(connection: Connection, keys: QueueKeys, names: list[str]) -> list[ScheduleInfo]:
+    if not names:
+        return []
+    pipe = connection.redis.pipeline(transaction=False)
+    for kind in ("schedules", "marks", "paused", "skips", "runs", "live", "backfills"):
+        pipe.hmget(keys[kind], names)
+    pipe.zmscore(keys["due"], names)
+    for name in names:
+        pipe.llen(keys.of("backfill", name))
+    columns = await connection.ask(pipe.execute())
+    rows = zip(names, *columns[:8], columns[8:], strict=True)
+    return [_schedule_info(keys.queue, row) for row in rows if row[1]]
+
+
+def _schedule_info(queue: str, row: tuple[Any, ...]) -> ScheduleInfo:
+    _, definition, mark, paused, skips, runs, live, backfill, slot, waiting = row
+    pause = orjson.loads(paused) if paused else None
+    return ScheduleInfo(
+        schedule=Schedule.from_json(definition),
+        queue=queue,
+        next_slot=None if slot is None else from_ms(int(slot)),
+        last_slot=from_ms(int(mark)) if mark else None,
+        pause=Pause(
+            reason=pause["reason"],
+            since=from_ms(pause["since"]),
+            until=from_ms(pause["until"]) if "until" in pause else None,
+        )
+        if pause
+        else None,
+        skips=int(skips or 0),
+        runs=int(runs or 0),
+        live_job=live,
+        filling=int(waiting) if backfill else None,
+    )
 
 
 async def _live(connection: Connection, keys: QueueKeys, names: list[str]) -> dict[str, Any]:
@@ -168,6 +252,16 @@ def job_info(queue: str, fields: Mapping[str, str], lines: Iterable[list[Any]] =
         crashes=int(fields.get("crashes", 0)),
         log=tuple(LogLine(at=from_ms(at), level=level, text=text) for _, at, level, text in lines),
     )
+
+
+async def existing_jobs(connection: Connection, queue: str, ids: Sequence[str]) -> set[str]:
+    """Those of `ids` that Redis has."""
+    keys = QueueKeys(queue)
+    pipe = connection.redis.pipeline(transaction=False)
+    for id in ids:
+        pipe.exists(keys.of("job", id))
+    found = await connection.ask(pipe.execute())
+    return {id for id, there in zip(ids, found, strict=True) if there}
 
 
 async def live_jobs(connection: Connection, task: str | None, limit: int) -> list[JobInfo]:

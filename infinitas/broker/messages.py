@@ -76,13 +76,42 @@ class BeatAnswer:
         return to_ms(self.now)
 
 
+@dataclass(frozen=True, slots=True)
+class DueSlot:
+    """A schedule with its next slot; `seen` is a digest of the rule as it is stored."""
+
+    schedule: Schedule
+    slot: datetime
+    seen: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueSlots:
     """What the ticker has to look at; `following` is the next slot that is not due yet."""
 
     now: datetime
     following: datetime | None
-    slots: tuple[tuple[Schedule, datetime], ...]
+    slots: tuple[DueSlot, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declarer:
+    """Whose code declares: `worker` with its start time, by Redis' clock.
+
+    Without a worker (`infinitas sync`) a declaration holds until a newer one comes.
+    """
+
+    born: datetime
+    worker: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overdue:
+    """`unfired` slots and `jobs` were looked at; of `told` somebody has heard now."""
+
+    unfired: int
+    jobs: int
+    told: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from importlib.resources import files
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
-SHARED = ("_shared", "_jobs", "_ends")
+SHARED = ("_shared", "_jobs", "_ends", "_schedules")
 _HEADER = re.compile(r"^-- (keys|args): (.+)$", re.MULTILINE)
 
 

@@ -7,7 +7,7 @@ InfinitasError
 ├── UnsafeBroker         unsafe_broker      Redis may evict keys, so jobs could vanish
 ├── EmbeddedError        embedded_failed    an embedded server can't be had or does not start
 ├── Refused              (one code each)    what was asked is refused, and nothing was stored
-│   ├── BadName · DuplicateTask · UnknownTask · UnknownJob
+│   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
 │   └── KeyTaken · NotEnded · AlreadyEnded · AlreadySucceeded
 ├── WorkerGone           worker_gone        this worker was declared dead; it joins again
@@ -67,8 +67,18 @@ class UnknownJob(Refused):
     code = "unknown_job"
 
 
+class UnknownSchedule(Refused):
+    code = "unknown_schedule"
+
+
 class BadSchedule(Refused):
+    """`column` counts from 1 where the fault is one of cron text, else it is None."""
+
     code = "bad_schedule"
+
+    def __init__(self, message: str, column: int | None = None) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 class BadArgs(Refused):

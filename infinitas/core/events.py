@@ -7,6 +7,7 @@ import orjson
 from infinitas.core.states import FINAL
 
 Text = str | None
+_DECLARATIONS = {"task.declared", "schedule.declared", "schedule.removed", "schedule.ended"}
 _BACK_IN_THE_STREAM = dict.fromkeys(("created", "released", "lost", "revived"), "queued")
 
 
@@ -85,6 +86,17 @@ class Declaration:
     definition: Text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What happened to a schedule beside its jobs: paused, missed, late and the like."""
+
+    at_ms: int
+    what: str
+    schedule: str
+    facts: str
+    """JSON object."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Batch:
     """Rows for one transaction: each job and attempt once, in its last state."""
@@ -94,6 +106,7 @@ class Batch:
     attempts: dict[tuple[str, int], AttemptRow] = field(default_factory=dict)
     logs: list[LogRow] = field(default_factory=list)
     declarations: list[Declaration] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     ended: dict[str, dict[str, int]] = field(default_factory=dict)
     """task → final state → how many jobs reached it in this batch."""
 
@@ -103,10 +116,12 @@ def fold(queue: str, events: list[Event]) -> Batch:
     batch = Batch(queue=queue)
     for event in events:
         family, _, what = event.kind.partition(".")
-        if family == "worker" or event.kind == "task.unserved":
-            continue
-        if family != "job":
+        if event.kind in _DECLARATIONS:
             batch.declarations.append(_declaration(event))
+        elif family == "schedule":
+            batch.notes.append(_note(event, what))
+        elif family != "job":
+            continue
         elif what == "logged":
             batch.logs.extend(_log_rows(event))
         elif what not in ("stale", "cancelling", "waiting"):
@@ -184,4 +199,14 @@ def _declaration(event: Event) -> Declaration:
         task=get("task"),
         schedule=get("schedule"),
         definition=get("definition"),
+    )
+
+
+def _note(event: Event, what: str) -> Note:
+    facts = {name: value for name, value in event.fields.items() if name != "schedule"}
+    return Note(
+        at_ms=event.at_ms,
+        what=what,
+        schedule=event.fields["schedule"],
+        facts=orjson.dumps(facts).decode(),
     )

@@ -57,6 +57,48 @@ class TaskInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Why and since when a schedule is paused; `until` None: until somebody resumes it."""
+
+    reason: str
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleInfo:
+    """A schedule as the system knows it.
+
+    Attributes:
+        next_slot: None once it is over.
+        last_slot: the last slot that became a job or a recorded non-run.
+        skips: how many of the next slots are left out.
+        runs: jobs so far, counted where there is a `max_runs`.
+        live_job: the job of an earlier slot that has not ended.
+        filling: slots of a backfill that wait, or None without one.
+    """
+
+    schedule: Schedule
+    queue: str
+    next_slot: datetime | None = None
+    last_slot: datetime | None = None
+    pause: Pause | None = None
+    skips: int = 0
+    runs: int = 0
+    live_job: str | None = None
+    filling: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backfill:
+    """`slots` become jobs, at most `limit` at a time; `known` more have had theirs already."""
+
+    slots: tuple[datetime, ...]
+    known: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """One line that a job logged."""
 

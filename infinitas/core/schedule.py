@@ -1,17 +1,22 @@
-"""A schedule: cron, interval or once, and the one question it answers: which slot comes next."""
+"""A schedule: cron, interval or once, its policies, and the one question: which slot comes next."""
 
 import hashlib
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 
 import orjson
 
 from infinitas.core.codec import from_ms, to_ms
-from infinitas.core.cron import parse_cron
-from infinitas.core.errors import BadSchedule
-from infinitas.core.interval import Every, describe_ms, next_interval_slot
+from infinitas.core.cron import Dst, next_slot, parse_cron
+from infinitas.core.interval import describe_ms, next_interval_slot
 
 EMPTY_ARGS = "[[],{}]"
+ON_TIME = timedelta(seconds=5)
+"""Without a grace of its own: a slot this late still runs as if it were on time."""
+START_EXPECTED = timedelta(seconds=60)
+"""Without a grace of its own: when a slot's job has not started by then, it is told."""
+_MS = timedelta(milliseconds=1)
+_NOT_PART_OF_THE_RULE = {"anchor_ms": 0, "declared": ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,29 +24,76 @@ class Schedule:
     """A stored rule that gives birth to jobs of a task; exactly one of cron, every_ms, at_ms is set.
 
     Attributes:
+        dst: what becomes of cron times that a clock change hides or repeats (`Dst`).
         args: JSON text `[positional, keyword]` given to every job.
         anchor_ms: where an interval counts from; fixed when the schedule is first stored.
         origin: "code" if a decorator declared it, "api" if it was added at run time.
+        declared: the fingerprint of what the code declared; another one than this rule's own means
+            that somebody has overridden it.
+        overlap: when the previous job still lives: "skip", "queue" (one waits), "replace", "allow".
+        catch_up: of slots that are late beyond the grace run "latest", "all" or "none".
+        catch_up_window_ms: of those only slots no older than this.
+        catch_up_limit: with "all", at most so many, the newest.
+        jitter_ms: each job waits its own share of this, always the same for the same slot.
+        start_ms, end_ms: slots lie in this half-open range.
+        max_runs: the schedule is over after so many jobs.
+        grace_ms: how late a slot may be and still be on time; by then its job should have
+            succeeded, or an event says so. None: 5 s, and only a start is expected, within 60 s.
     """
 
     key: str
     task: str
     cron: str | None = None
     timezone: str = "UTC"
+    dst: str = Dst.CRON
     every_ms: int | None = None
     at_ms: int | None = None
     args: str = EMPTY_ARGS
     anchor_ms: int = 0
     origin: str = "code"
+    declared: str = ""
+    overlap: str = "skip"
+    catch_up: str = "latest"
+    catch_up_window_ms: int | None = None
+    catch_up_limit: int = 100
+    jitter_ms: int = 0
+    start_ms: int | None = None
+    end_ms: int | None = None
+    max_runs: int | None = None
+    grace_ms: int | None = None
 
     def next_after(self, moment: datetime) -> datetime | None:
         """The first slot later than the aware `moment`, in UTC, or None if there is none."""
+        if self.start_ms is not None:
+            moment = max(moment, from_ms(self.start_ms) - _MS)
+        slot = self._next_of_rule(moment)
+        return None if slot and self.end_ms is not None and to_ms(slot) >= self.end_ms else slot
+
+    def _next_of_rule(self, moment: datetime) -> datetime | None:
         if self.cron is not None:
-            return parse_cron(self.cron, self.timezone).next_after(moment)
+            # Only H asks for the name; without it, schedules with one rule share one answer.
+            name = self.key if "h" in self.cron.lower() else ""
+            return next_slot(parse_cron(self.cron, self.timezone, self.dst, name), moment)
         if self.every_ms is not None:
             return from_ms(next_interval_slot(self.every_ms, self.anchor_ms, to_ms(moment)))
         assert self.at_ms is not None
         return from_ms(self.at_ms) if self.at_ms > to_ms(moment) else None
+
+    @property
+    def grace(self) -> timedelta:
+        return ON_TIME if self.grace_ms is None else timedelta(milliseconds=self.grace_ms)
+
+    def ready_at(self, slot: datetime) -> datetime:
+        """When the job of `slot` may start: a jitter that depends on key and slot alone."""
+        if not self.jitter_ms:
+            return slot
+        digest = hashlib.sha256(f"{self.key}@{to_ms(slot)}".encode()).digest()
+        return slot + _MS * (int.from_bytes(digest[:8], "big") % self.jitter_ms)
+
+    def expected_by(self, slot: datetime) -> datetime:
+        """When somebody should hear of it that the job of `slot` has not started, or succeeded."""
+        patience = START_EXPECTED if self.grace_ms is None else timedelta(milliseconds=self.grace_ms)
+        return self.ready_at(slot) + patience
 
     @property
     def words(self) -> str:
@@ -56,49 +108,37 @@ class Schedule:
     @property
     def fingerprint(self) -> str:
         """Changes when the rule does; the anchor is not part of it, so a redeploy shifts nothing."""
-        return hashlib.sha256(replace(self, anchor_ms=0)._json()).hexdigest()[:16]
+        rule = replace(self, anchor_ms=0, declared="")
+        return hashlib.sha256(rule.to_json().encode()).hexdigest()[:16]
+
+    @property
+    def overridden(self) -> bool:
+        """Whether a person has changed what the code declares."""
+        return self.origin == "code" and self.declared not in ("", self.fingerprint)
+
+    def differences(self, other: "Schedule") -> list[str]:
+        """Names of the fields, but for anchor and the like, in which `other` differs."""
+        return [
+            field.name
+            for field in fields(self)
+            if field.name not in _NOT_PART_OF_THE_RULE
+            and getattr(self, field.name) != getattr(other, field.name)
+        ]
 
     def to_json(self) -> str:
-        return orjson.dumps({**orjson.loads(self._json()), "fingerprint": self.fingerprint}).decode()
-
-    def _json(self) -> bytes:
-        return orjson.dumps(self, option=orjson.OPT_SORT_KEYS)
+        """JSON with sorted names; what has its default value is left out."""
+        given = {
+            field.name: value
+            for field in _FIELDS
+            if (value := getattr(self, field.name)) != field.default or field.name in ("key", "task")
+        }
+        return orjson.dumps(given).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "Schedule":
-        fields = orjson.loads(text)
-        fields.pop("fingerprint", None)
-        return cls(**fields)
+        """The stored rule; options that a newer version added are left out."""
+        return cls(**{name: value for name, value in orjson.loads(text).items() if name in _NAMES})
 
 
-def make_schedule(
-    rule: str | Every | None,
-    *,
-    key: str,
-    task: str,
-    timezone: str = "UTC",
-    at: datetime | None = None,
-    args: str = EMPTY_ARGS,
-    now: datetime,
-    origin: str = "code",
-) -> Schedule:
-    """A checked schedule from what a person wrote.
-
-    Raises:
-        BadSchedule: the rule is wrong or can never come true, `at` is naive, or both or neither of
-            rule and `at` are given.
-    """
-    if (rule is None) == (at is None):
-        raise BadSchedule(f"The schedule {key!r} needs either a rule (cron or every) or at=.")
-    blank = Schedule(key=key, task=task, timezone=timezone, args=args, origin=origin)
-    if at is not None:
-        if at.tzinfo is None:
-            raise BadSchedule(f"at={at.isoformat()} has no time zone; pass an aware datetime.")
-        return replace(blank, at_ms=to_ms(at))
-    if isinstance(rule, Every):
-        return replace(blank, every_ms=rule.ms, anchor_ms=to_ms(now))
-    if not isinstance(rule, str):
-        raise BadSchedule(f"A schedule is cron text or every(...), not {type(rule).__name__}.")
-    if parse_cron(rule, timezone).next_after(now) is None:
-        raise BadSchedule(f"The cron expression {rule[:80]!r} has no slot in the years to come.")
-    return replace(blank, cron=rule.strip())
+_FIELDS = sorted(fields(Schedule), key=lambda field: field.name)
+_NAMES = {field.name for field in _FIELDS}

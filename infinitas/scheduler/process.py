@@ -1,4 +1,4 @@
-"""The scheduler process: a ticker, a promoter, a rescuer and a janitor for each queue."""
+"""The scheduler process: its loops, one of each for every queue."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,12 @@ from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop
 from infinitas.runtime.process import StopSignal
 from infinitas.runtime.queues import run_for_queues
+from infinitas.scheduler.backfiller import Backfiller
 from infinitas.scheduler.janitor import Janitor
 from infinitas.scheduler.promoter import Promoter
 from infinitas.scheduler.rescuer import Rescuer
 from infinitas.scheduler.ticker import Ticker
+from infinitas.watch import Watch
 
 _log = get_logger("scheduler")
 
@@ -35,6 +37,8 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
                 Loop(f"promoter {queue}", Promoter(broker, settings.job_ttl).run_once),
                 Loop(f"rescuer {queue}", Rescuer(broker, settings.lease, settings.job_ttl).run_once),
                 Loop(f"janitor {queue}", Janitor(broker).run_once),
+                Loop(f"backfiller {queue}", Backfiller(broker).run_once),
+                Loop(f"watch {queue}", Watch(broker).run_once),
             ]
 
         _log.info("Scheduler runs.")

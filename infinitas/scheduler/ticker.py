@@ -13,7 +13,6 @@ from infinitas.scheduler.wake import Wake
 
 _log = get_logger("scheduler")
 DUE_LIMIT = 500
-FIRE_BATCH = 250
 STANDBY_WAIT = timedelta(milliseconds=250)
 
 
@@ -21,7 +20,7 @@ class Ticker:
     """One queue's ticker. It sleeps until the next slot, or until an earlier one is stored."""
 
     def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+        self._schedules = broker.schedules
         self._standby = False
         self._wake = Wake(broker)
 
@@ -29,7 +28,7 @@ class Ticker:
         """Fire what is due, or sleep until something is."""
         try:
             await self._wake.open()
-            due = await self._broker.due(DUE_LIMIT)
+            due = await self._schedules.due(DUE_LIMIT)
             if not due.slots:
                 await self._sleep(due)
             elif self._standby and (wait := _time_left(due)) > timedelta():
@@ -41,13 +40,10 @@ class Ticker:
             raise
 
     async def fire(self, due: DueSlots) -> None:
-        """Fire what is due, in batches."""
-        fires = list(chain.from_iterable(_plan(due)))
-        fired = 0
-        for i in range(0, len(fires), FIRE_BATCH):
-            fired += sum(await self._broker.fire(fires[i : i + FIRE_BATCH]))
+        """Fire what is due."""
+        fired = await self._schedules.fire(list(chain.from_iterable(_plan(due))))
         # Who won nothing was beaten to it by another scheduler, and lets that one go first.
-        self._standby = fired == 0
+        self._standby = not any(fired)
 
     async def _sleep(self, due: DueSlots) -> None:
         if due.following is None:
@@ -58,14 +54,14 @@ class Ticker:
 
 def _time_left(due: DueSlots) -> timedelta:
     """How long the standby still leaves the oldest due slot to the other scheduler."""
-    return min(slot for _, slot in due.slots) + STANDBY_WAIT - due.now
+    return min(each.slot for each in due.slots) + STANDBY_WAIT - due.now
 
 
 def _plan(due: DueSlots) -> "list[list[Fire]]":
     plans: list[list[Fire]] = []
-    for schedule, slot in due.slots:
+    for each in due.slots:
         try:
-            plans.append(list(plan(schedule, slot, due.now)))
+            plans.append(list(plan(each.schedule, each.slot, due.now, each.seen)))
         except BadSchedule as error:
-            _log.error("Schedule %s can't be planned: %s", schedule.key, error)
+            _log.error("Schedule %s can't be planned: %s", each.schedule.key, error)
     return plans

@@ -11,7 +11,7 @@ import orjson
 import infinitas
 from infinitas.app import AnyTask
 from infinitas.broker.broker import Broker
-from infinitas.broker.messages import BeatAnswer, ClaimedJob, Settlement
+from infinitas.broker.messages import BeatAnswer, ClaimedJob, Declarer, Settlement
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import ServerUnreachable, WorkerGone
 from infinitas.runtime.config import Settings
@@ -28,6 +28,7 @@ from infinitas.worker.tell import Teller
 from infinitas.worker.watchdog import Watchdog
 
 _log = get_logger("worker")
+DECLARE_EVERY_S = 30.0
 
 
 class Session:
@@ -73,12 +74,24 @@ class Session:
         """Declare the tasks and sign up. Raises ServerUnreachable."""
         # First: whenever we die from here on, a supervisor must know who has died.
         self._teller.tell(self.id, list(self._brokers))
+        self._born = await next(iter(self._brokers.values())).now()
+        await self._declare()
+        for queue, broker in self._brokers.items():
+            names = [task.name for task in self._tasks.values() if task.definition.queue == queue]
+            await broker.join(self.id, names, self._settings.lease)
+
+    async def _declare(self) -> None:
+        """What newer code has declared stays, while a worker of that code lives."""
+        declarer = Declarer(born=self._born, worker=self.id)
         for queue, broker in self._brokers.items():
             tasks = [task for task in self._tasks.values() if task.definition.queue == queue]
             schedules = [task.schedule for task in tasks if task.schedule]
-            await broker.declare([task.definition for task in tasks], schedules, await broker.now())
-            names = [task.name for task in tasks]
-            self._started_ms = to_ms(await broker.join(self.id, names, self._settings.lease))
+            await broker.schedules.declare([task.definition for task in tasks], schedules, declarer)
+
+    async def _declare_again(self) -> None:
+        """Heals what was flushed, and what a worker of other code has left when it went."""
+        await asyncio.sleep(DECLARE_EVERY_S)
+        await self._declare()
 
     async def serve(self, stop: StopSignal) -> None:
         """Take and run jobs until `stop` is asked and they are over, or this worker is declared dead."""
@@ -86,6 +99,7 @@ class Session:
         sending = asyncio.create_task(Loop("outbox", self._outbox.run_once).run())
         stopping = asyncio.create_task(self._end_with(stop))
         ticking = asyncio.create_task(Loop("watchdog", self._watchdog.tick_once).run())
+        declaring = asyncio.create_task(Loop("declare", self._declare_again).run())
         self._beat.start()
         try:
             loops = [Loop(f"intake {queue}", self._taking(queue)) for queue in self._brokers]
@@ -96,7 +110,7 @@ class Session:
             await cancel_all([sending])
             await self._say_last_words()
         finally:
-            await cancel_all([sending, stopping, ticking])
+            await cancel_all([sending, stopping, ticking, declaring])
             self._watchdog.close()
             self._beat.stop()
         if not self.dead:
@@ -121,7 +135,7 @@ class Session:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "version": infinitas.__version__,
-            "started": self._started_ms,
+            "started": to_ms(self._born),
             "slots": self._slots.total,
             "busy": self._slots.busy,
             "queues": orjson.dumps(sorted(self._brokers)).decode(),

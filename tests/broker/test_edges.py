@@ -7,7 +7,8 @@ import pytest
 from redis import Redis
 
 from infinitas.broker.broker import Broker
-from infinitas.broker.messages import ClaimedJob, NewJob, Report, Settlement
+from infinitas.broker.messages import ClaimedJob, Declarer, NewJob, Report, Settlement
+from infinitas.broker.schedule_edges import digest
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import WorkerGone
 from infinitas.core.planner import Fire
@@ -20,6 +21,8 @@ P = "{infinitas:default}:"
 TASK = TaskDefinition(name="t")
 OK = Verdict(state=State.SUCCEEDED)
 SLOT = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+MS = timedelta(milliseconds=1)
+HOURLY = Schedule(key="t", task="t", every_ms=3_600_000, origin="api")
 
 
 def new(id: str, task: str = "t", args: str = "[[],{}]") -> NewJob:
@@ -39,15 +42,10 @@ def kinds(redis: Redis) -> list[str]:
     return [fields["type"] for _, fields in entries]
 
 
-def fire(slot: datetime = SLOT, next_slot: datetime | None = SLOT + timedelta(hours=1)) -> Fire:
-    return Fire(
-        schedule="t",
-        task="t",
-        slot=slot,
-        next_slot=next_slot,
-        job=f"t@{to_ms(slot)}",
-        args="[[],{}]",
-    )
+def fire(schedule: Schedule = HOURLY, slot: datetime = SLOT) -> Fire:
+    """The fire of one slot, as the ticker would plan it from what is stored."""
+    stored = digest(schedule.to_json())
+    return Fire(schedule=schedule, slot=slot, next_slot=schedule.next_after(slot), seen=stored)
 
 
 async def test_enqueue_twice_is_one_job(broker: Broker, redis: Redis) -> None:
@@ -77,7 +75,7 @@ async def test_claim_marks_running_and_clears_the_bell(broker: Broker, redis: Re
 
 
 async def test_claim_takes_no_more_than_its_limit_over_several_tasks(broker: Broker, redis: Redis) -> None:
-    await broker.declare([TaskDefinition(name="u")], [], await broker.now())
+    await broker.schedules.declare([TaskDefinition(name="u")], [], Declarer(born=await broker.now()))
     await broker.enqueue([new(f"{task}{i}", task) for task in "tu" for i in range(5)])
     claim = await broker.claim("w1", [["t", "u"]], 7, 1, 60)
     assert claim.more
@@ -131,26 +129,26 @@ async def test_a_retry_waits_and_is_promoted(broker: Broker, redis: Redis) -> No
 
 
 async def test_a_slot_fires_once_however_often_it_is_fired(broker: Broker, redis: Redis) -> None:
-    schedule = Schedule(key="t", task="t", every_ms=3_600_000)
-    await broker.schedule(schedule, SLOT)
-    assert await broker.fire([fire()]) == [True]
-    assert await broker.fire([fire()]) == [False]
+    await broker.schedules.schedule([HOURLY], SLOT - MS)
+    assert await broker.schedules.fire([fire()]) == [True]
+    assert await broker.schedules.fire([fire()]) == [False]
     assert redis.xlen(f"{P}stream:t") == 1
     assert redis.zscore(f"{P}due", "t") == to_ms(SLOT + timedelta(hours=1))
     assert redis.hget(f"{P}marks", "t") == str(to_ms(SLOT))
 
 
 async def test_the_last_slot_takes_its_schedule_along(broker: Broker, redis: Redis) -> None:
-    await broker.schedule(Schedule(key="t", task="t", at_ms=to_ms(SLOT)), SLOT)
-    assert await broker.fire([fire(next_slot=None)]) == [True]
+    once = Schedule(key="t", task="t", at_ms=to_ms(SLOT), origin="api")
+    await broker.schedules.schedule([once], SLOT - MS)
+    assert await broker.schedules.fire([fire(once)]) == [True]
     assert redis.hlen(f"{P}schedules") == redis.zcard(f"{P}due") == redis.hlen(f"{P}marks") == 0
-    assert kinds(redis)[-2:] == ["schedule.removed", "job.created"]
+    assert kinds(redis)[-2:] == ["job.created", "schedule.ended"]
 
 
 async def test_a_removed_schedule_does_not_fire(broker: Broker, redis: Redis) -> None:
-    await broker.schedule(Schedule(key="t", task="t", every_ms=1000), SLOT)
-    assert await broker.unschedule("t")
-    assert await broker.fire([fire()]) == [False]
+    await broker.schedules.schedule([HOURLY], SLOT - MS)
+    assert await broker.schedules.unschedule("t")
+    assert await broker.schedules.fire([fire()]) == [False]
     assert not redis.exists(f"{P}stream:t")
 
 
@@ -168,7 +166,7 @@ async def test_a_flushed_redis_is_taken_up_from_the_start_of_the_stream(broker: 
     redis.flushall()
     with pytest.raises(WorkerGone):
         await claimed(broker)
-    await broker.declare([TASK], [], await broker.now())
+    await broker.schedules.declare([TASK], [], Declarer(born=await broker.now()))
     await broker.join("w3", ["t"], 60)
     await broker.enqueue([new("j")])
     assert [job.id for job in await claimed(broker, "w3")] == ["j"]

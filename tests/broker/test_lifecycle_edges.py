@@ -6,12 +6,12 @@ import pytest
 from redis import Redis
 
 from infinitas.broker.broker import MOST_CRASHES, Broker
-from infinitas.broker.messages import NewJob
+from infinitas.broker.messages import Declarer, NewJob
 from infinitas.core.errors import WorkerGone
 from infinitas.core.states import Reason, State
 from infinitas.core.task import TaskDefinition
 from infinitas.core.verdict import Verdict
-from tests.broker.test_edges import claimed, kinds, new, settlement
+from tests.broker.test_edges import HOURLY, MS, SLOT, claimed, fire, kinds, new, settlement
 
 P = "{infinitas:default}:"
 RETRY = Verdict(state=State.RETRYING, reason=Reason.ERROR, error="e", delay_ms=3_600_000)
@@ -116,7 +116,9 @@ async def test_the_third_crash_is_enough(broker: Broker, redis: Redis) -> None:
 
 
 async def test_what_must_not_run_twice_is_not_released_either(broker: Broker, redis: Redis) -> None:
-    await broker.declare([TaskDefinition(name="t", on_lost="fail")], [], await broker.now())
+    await broker.schedules.declare(
+        [TaskDefinition(name="t", on_lost="fail")], [], Declarer(born=await broker.now())
+    )
     await broker.enqueue([new("j"), new("k")])
     await claimed(broker, limit=2)
     assert await broker.release("w1", [("j", 1)], 60) == 1
@@ -126,11 +128,8 @@ async def test_what_must_not_run_twice_is_not_released_either(broker: Broker, re
 
 
 async def test_the_last_worker_gone_puts_waiting_slots_on_the_ladder(broker: Broker, redis: Redis) -> None:
-    from infinitas.core.schedule import Schedule
-    from tests.broker.test_edges import fire
-
-    await broker.schedule(Schedule(key="t", task="t", every_ms=3_600_000), fire().slot)
-    await broker.fire([fire()])
+    await broker.schedules.schedule([HOURLY], SLOT - MS)
+    await broker.schedules.fire([fire()])
     id = fire().job
     assert redis.hget(f"{P}job:{id}", "rung") is None
     assert await broker.orphan() == []
@@ -204,7 +203,9 @@ async def test_ends_are_told_to_those_who_wait(broker: Broker, redis: Redis) -> 
 
 async def test_limits_are_those_declared_last(broker: Broker, redis: Redis) -> None:
     await broker.enqueue([new(f"j{i}") for i in range(6)])
-    await broker.declare([TaskDefinition(name="t", max_running=2)], [], await broker.now())
+    await broker.schedules.declare(
+        [TaskDefinition(name="t", max_running=2)], [], Declarer(born=await broker.now())
+    )
     claim = await broker.claim("w1", [["t"]], 10, 0, 60)
     assert (len(claim.jobs), claim.more) == (2, False)
     assert (await claimed(broker, "w2", 10)) == []
@@ -212,5 +213,5 @@ async def test_limits_are_those_declared_last(broker: Broker, redis: Redis) -> N
     await broker.settle("w1", [settlement(claim.jobs[0].id, 1)])
     assert redis.llen(f"{P}bell:t") == 1, "a free place rings"
     assert len(await claimed(broker, "w2", 10)) == 1
-    await broker.declare([TaskDefinition(name="t")], [], await broker.now())
+    await broker.schedules.declare([TaskDefinition(name="t")], [], Declarer(born=await broker.now()))
     assert len(await claimed(broker, "w2", 10)) == 3

@@ -21,7 +21,7 @@ from redis import Redis
 
 from infinitas.broker.broker import MOST_CRASHES, Broker
 from infinitas.broker.connection import Connection
-from infinitas.broker.messages import NewJob, Settlement
+from infinitas.broker.messages import Declarer, NewJob, Settlement
 from infinitas.core.errors import WorkerGone
 from infinitas.core.states import FINAL, Reason, State
 from infinitas.core.task import TaskDefinition
@@ -89,7 +89,9 @@ class Lifecycle(RuleBasedStateMachine):
     async def connect(self) -> None:
         self.connection = Connection(self.url, "model")
         self.broker = Broker(self.connection, "default")
-        await self.broker.declare([TaskDefinition(name="t")], [], await self.broker.now())
+        await self.broker.schedules.declare(
+            [TaskDefinition(name="t")], [], Declarer(born=await self.broker.now())
+        )
 
     def teardown(self) -> None:
         self.runner.run(self.connection.close())

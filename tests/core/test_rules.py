@@ -9,9 +9,10 @@ from infinitas import BadArgs, BadName, BadSchedule, ConfigError, PayloadTooLarg
 from infinitas.core.codec import encode_payload, from_ms, sent_job_id, slot_job_id, to_ms
 from infinitas.core.interval import describe_ms, next_interval_slot
 from infinitas.core.names import check_name
-from infinitas.core.planner import GRACE, plan
+from infinitas.core.planner import plan
 from infinitas.core.retry import retry_delay_ms
-from infinitas.core.schedule import Schedule, make_schedule
+from infinitas.core.schedule import ON_TIME, Schedule
+from infinitas.core.schedule_options import make_schedule
 from infinitas.core.states import Reason, State
 from infinitas.core.task import TaskDefinition, parse_rate
 from infinitas.core.verdict import Cancelled, Failed, Outcome, Succeeded, judge
@@ -166,12 +167,12 @@ def test_catching_up_runs_the_newest_and_records_the_rest() -> None:
     schedule = Schedule(key="k", task="t", every_ms=60_000)
     first = NOW - timedelta(minutes=5)
     fires = list(plan(schedule, first, NOW + timedelta(seconds=30)))
-    assert [fire.missed for fire in fires] == [Reason.CATCH_UP] * 5 + [None]
+    assert [fire.unrun for fire in fires] == [Reason.CATCH_UP] * 5 + [None]
     assert [fire.slot for fire in fires] == [first + timedelta(minutes=i) for i in range(6)]
     assert fires[-1].next_slot == NOW + timedelta(minutes=1)
 
 
 def test_a_slot_a_little_late_still_runs() -> None:
     schedule = Schedule(key="k", task="t", every_ms=1000)
-    fires = list(plan(schedule, NOW - GRACE + timedelta(seconds=1), NOW))
-    assert [fire.missed for fire in fires] == [None] * len(fires)
+    fires = list(plan(schedule, NOW - ON_TIME + timedelta(seconds=1), NOW))
+    assert [fire.unrun for fire in fires] == [None] * len(fires)

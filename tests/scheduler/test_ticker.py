@@ -6,26 +6,28 @@ from typing import Any
 from redis import Redis
 
 from infinitas.broker.broker import Broker
+from infinitas.core.codec import to_ms
 from infinitas.core.schedule import Schedule
 from infinitas.scheduler.ticker import STANDBY_WAIT, Ticker
 
+MS = timedelta(milliseconds=1)
 P = "{infinitas:default}:"
 
 
 async def test_whoever_lost_a_slot_stands_by(broker: Broker, redis: Redis) -> None:
     """The second scheduler leaves fresh slots to the first, and takes what the first leaves lying."""
     first, second = Ticker(broker), Ticker(broker)
-    schedule = Schedule(key="k", task="t", every_ms=60_000)
     now = await broker.now()
-    await broker.schedule(schedule, now)
-    due = await broker.due(10)
+    schedule = Schedule(key="k", task="t", at_ms=to_ms(now))
+    await broker.schedules.schedule([schedule], now - MS)
+    due = await broker.schedules.due(10)
     await first.fire(due)
     await second.fire(due)
     assert redis.xlen(f"{P}stream:t") == 1
     assert (first._standby, second._standby) == (False, True)
 
     slot = await broker.now()
-    await broker.schedule(Schedule(key="fresh", task="t", every_ms=60_000), slot)
+    await broker.schedules.schedule([Schedule(key="fresh", task="t", at_ms=to_ms(slot))], slot - MS)
     await second.run_once()
     assert redis.xlen(f"{P}stream:t") == 1, "it only waited"
     assert await broker.now() - slot >= STANDBY_WAIT
@@ -41,7 +43,7 @@ async def test_after_an_outage_the_newest_slot_runs_and_the_rest_is_recorded(
     anchor = now - timedelta(hours=2)
     anchor_ms = round(anchor.timestamp() * 1000)
     schedule = Schedule(key="k", task="t", every_ms=60_000, anchor_ms=anchor_ms)
-    await broker.schedule(schedule, anchor + timedelta(minutes=1))
+    await broker.schedules.schedule([schedule], anchor + timedelta(minutes=1) - MS)
     await Ticker(broker).run_once()
     entries: Any = redis.xrange(f"{P}events")
     events = [fields for _, fields in entries]

@@ -1,4 +1,4 @@
--- How a job ends, by whatever edge. Scripts that use this name the key `awaited` as well.
+-- How a job ends, by whatever edge. Scripts that use this name the keys `awaited` and `live` as well.
 
 local RECENT_LENGTH = 10
 
@@ -21,6 +21,17 @@ local function summarise(job, state, reason, failure)
   redis.call('LTRIM', key('recent', job.task), -RECENT_LENGTH, -1)
 end
 
+-- The next slot's job of the same schedule may have waited for this one to end.
+local function make_way(job)
+  if redis.call('HGET', live, job.schedule) == job.id then redis.call('HDEL', live, job.schedule) end
+  local waiting = job.follower ~= '' and load(job.follower)
+  if waiting and waiting.state == 'scheduled' then
+    redis.call('HSET', live, waiting.schedule, waiting.id)
+    emit_job('queued', waiting)
+    make_ready(waiting)
+  end
+end
+
 -- The one way into a final state. `how` may say reason, error, traceback, result and attempt.
 local function finish(job, state, ttl, how)
   local reason, failure, result = how.reason or '', how.error or '', how.result or ''
@@ -37,4 +48,22 @@ local function finish(job, state, ttl, how)
   if job.awaited ~= '' then redis.call('XADD', awaited, 'MAXLEN', '~', 1000, '*', 'job', job.id) end
   emit_job(state, job, 'reason', reason, 'error', failure, 'traceback', how.traceback or '',
     'result', result, unpack(how.attempt or {}))
+  if job.schedule ~= '' then make_way(job) end
+end
+
+-- End a job that waits; ask the worker of one that runs. Returns 'cancelled' | 'asked' | 'ended'.
+local function cancel_job(job, reason, ttl)
+  if job.state == 'running' then
+    redis.call('HSET', job.hash, 'cancel', reason)
+    local call = key('call', job.worker)
+    redis.call('RPUSH', call, job.id)
+    redis.call('PEXPIRE', call, ttl)
+    emit_job('cancelling', job, 'reason', reason, 'worker', job.worker)
+    return 'asked'
+  elseif job.state == 'queued' or job.state == 'scheduled' or job.state == 'retrying' then
+    if job.state == 'queued' then leave_stream(job) end
+    finish(job, 'cancelled', ttl, {reason = reason})
+    return 'cancelled'
+  end
+  return 'ended'
 end

@@ -2,7 +2,7 @@
 -- Scripts that use them name the keys tasks processors limits later wake awaited events readers.
 
 local FIELDS = {'state', 'attempt', 'task', 'entry', 'due', 'started', 'worker', 'reason', 'schedule',
-  'expires', 'uncharged', 'crashes', 'key', 'cancel', 'awaited', 'args', 'headers', 'checkpoint', 'rung'}
+  'expires', 'uncharged', 'crashes', 'key', 'cancel', 'awaited', 'args', 'headers', 'checkpoint', 'rung', 'follower'}
 local LADDER = {1000, 10000, 30000}
 
 local function load(id)

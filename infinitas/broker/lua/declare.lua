@@ -1,36 +1,33 @@
--- Declare: store task definitions and the schedules that code gives them.
--- An unchanged schedule keeps its next slot and its anchor: declaring again shifts nothing.
--- keys: tasks limits schedules due wake events readers
+-- Declare: store task definitions and the schedules that code gives them, as compared with what was
+-- stored by whoever calls; each only if that is still stored.
+-- keys: schedules due marks paused skips runs told tasks limits declarers wake events readers
 -- args: prefix declarations
--- declarations: JSON list of {task, definition, limits?: JSON, schedule?: {key, definition, fingerprint, next}}
--- returns: how many definitions or schedules were new or changed
+-- declarations: JSON list of {task, seen, definition, limits?: JSON, declarer?: JSON, schedule?}
+-- schedule: {key, seen, definition, next?}; seen: digest of what is stored, '' for nothing
+-- returns: for each 'ok' | 'changed' (read again) | 'due' (fire the schedule's due slots first)
 
-local changed = 0
-
-local function same_rule(schedule)
-  local stored = redis.call('HGET', schedules, schedule.key)
-  return stored and cjson.decode(stored).fingerprint == schedule.fingerprint
-end
-
-for _, item in ipairs(cjson.decode(declarations)) do
-  if redis.call('HGET', tasks, item.task) ~= item.definition then
-    redis.call('HSET', tasks, item.task, item.definition)
-    if item.limits then
-      redis.call('HSET', limits, item.task, item.limits)
-    else
+local answers = {}
+for i, item in ipairs(cjson.decode(declarations)) do
+  local before, schedule = redis.call('HGET', tasks, item.task), item.schedule
+  if item.seen ~= (before and redis.sha1hex(before) or '')
+    or schedule and not unchanged(schedule.key, schedule.seen) then
+    answers[i] = 'changed'
+  elseif schedule and is_due(schedule.key) then
+    answers[i] = 'due'
+  else
+    if before ~= item.definition then
+      redis.call('HSET', tasks, item.task, item.definition)
       redis.call('HDEL', limits, item.task)
+      if item.limits then redis.call('HSET', limits, item.task, item.limits) end
+      if redis.call('XLEN', key('stream', item.task)) > 0 then ring(item.task, '') end
+      emit('task.declared', 'task', item.task, 'definition', item.definition)
     end
-    if redis.call('XLEN', key('stream', item.task)) > 0 then ring(item.task, '') end
-    emit('task.declared', 'task', item.task, 'definition', item.definition)
-    changed = changed + 1
-  end
-  local schedule = item.schedule
-  if schedule and not same_rule(schedule) then
-    redis.call('HSET', schedules, schedule.key, schedule.definition)
-    add_timed(due, schedule.key, schedule.next)
-    emit('schedule.declared', 'schedule', schedule.key, 'task', item.task,
-      'definition', schedule.definition)
-    changed = changed + 1
+    if schedule then
+      redis.call('HDEL', runs, schedule.key)
+      store(schedule.key, item.task, schedule.definition, schedule.next)
+    end
+    if item.declarer then redis.call('HSET', declarers, item.task, item.declarer) end
+    answers[i] = 'ok'
   end
 end
-return changed
+return answers

@@ -1,10 +1,17 @@
--- Due: what the ticker has to look at, in one read.
+-- Due: what the ticker has to look at, in one read; or one schedule and its next slot.
 -- keys: due schedules
--- args: prefix most
+-- args: prefix most only
+-- only: the one schedule that is asked for, due or not; '' for all that are due
 -- returns: {now, next slot that is not due or '', then key, slot, definition of each due schedule}
 
 local reply = {now, ''}
-local found = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
+local found
+if only ~= '' then
+  local slot = redis.call('ZSCORE', due, only)
+  found = slot and {only, slot} or {}
+else
+  found = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
+end
 for i = 1, #found, 2 do
   local definition = redis.call('HGET', schedules, found[i])
   if definition then

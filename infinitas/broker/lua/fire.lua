@@ -1,41 +1,95 @@
--- Fire: turn due slots into jobs, each only if it is still the schedule's expected slot
--- (compare-and-set), so any number of schedulers may run and no slot fires twice.
--- keys: tasks processors limits later schedules due marks wake events readers
--- args: prefix fires
--- fires: JSON list of {schedule, task, slot, next?, job, args, missed?}
--- returns: a list of 1 (fired) or 0 (another scheduler was first, or the schedule is gone)
+-- Fire: turn due slots into jobs or recorded non-runs, each only if it is still the schedule's
+-- expected slot, and the schedule still the one that was read (compare-and-set). So any number of
+-- schedulers may run, no slot fires twice, and an edit in between is never overlooked.
+-- keys: schedules due marks paused skips runs told expected live tasks processors limits later wake awaited events readers
+-- args: prefix fires job_ttl
+-- fires: JSON list of {schedule, seen, task, slot, next?, job, args, ready?, expect, overlap, unrun?, max_runs?, kept}
+-- ready: when a jitter lets the job start; expect: when it should have started; kept: over is not forgotten
+-- returns: a list of 1 (fired) or 0 (another scheduler was first, or the schedule has changed)
 
 local answers = {}
+local ALIVE = {queued = true, running = true, retrying = true, scheduled = true}
 
-local function advance(fire)
+local function is_paused(fire)
+  local record = redis.call('HGET', paused, fire.schedule)
+  if not record then return false end
+  local till = cjson.decode(record)['until']
+  if not till or fire.slot < till then return true end
+  redis.call('HDEL', paused, fire.schedule)
+  emit('schedule.resumed', 'schedule', fire.schedule, 'task', fire.task, 'reason', 'its time was over')
+  return false
+end
+
+local function is_skipped(fire)
+  if redis.call('HEXISTS', skips, fire.schedule) == 0 then return false end
+  if redis.call('HINCRBY', skips, fire.schedule, -1) <= 0 then redis.call('HDEL', skips, fire.schedule) end
+  return true
+end
+
+local function living(id)
+  local job = id and id ~= '' and load(id)
+  return job and ALIVE[job.state] and job
+end
+
+-- A slot's job takes the place of the one before, as soon as that has ended.
+local function replace(fire, before)
+  local waiting = living(before.follower)
+  local reason = 'replaced by ' .. fire.job
+  if waiting then finish(waiting, 'cancelled', job_ttl, {reason = reason}) end
+  return cancel_job(before, reason, job_ttl) == 'asked'
+end
+
+-- What becomes of the slot: nil (a job), 'follows' (a job that waits for another), or state and reason.
+local function decide(fire, before)
+  if is_paused(fire) then return 'skipped', 'paused' end
+  if fire.unrun then return fire.unrun == 'catch_up' and 'missed' or 'skipped', fire.unrun end
+  if is_skipped(fire) then return 'skipped', 'skip_next' end
+  if not before or fire.overlap == 'allow' then return nil end
+  if fire.overlap == 'skip' then return 'skipped', 'overlap' end
+  if fire.overlap == 'replace' then return replace(fire, before) and 'follows' or nil end
+  if living(before.follower) then return 'skipped', 'overlap' end
+  return 'follows'
+end
+
+local function give_birth(fire, job, before)
+  create_job(job)
+  local waits = before or (fire.ready and fire.ready > now)
+  emit_job('created', job, 'schedule', fire.schedule, 'args', fire.args, 'state', waits and 'scheduled' or 'queued')
+  redis.call('ZADD', expected, fire.expect, job.id)
+  if waits then redis.call('HSET', key('job', job.id), 'state', 'scheduled') end
+  if before then return redis.call('HSET', before.hash, 'follower', job.id) end
+  redis.call('HSET', live, fire.schedule, job.id)
+  if waits then add_timed(later, job.id, fire.ready) else make_ready(job) end
+end
+
+local function advance(fire, born)
   redis.call('HSET', marks, fire.schedule, fire.slot)
-  if fire.next then
-    redis.call('ZADD', due, fire.next, fire.schedule)
-  else
-    redis.call('ZREM', due, fire.schedule)
-    redis.call('HDEL', schedules, fire.schedule)
-    redis.call('HDEL', marks, fire.schedule)
-    emit('schedule.removed', 'schedule', fire.schedule)
-  end
+  local spent = born and fire.max_runs and redis.call('HINCRBY', runs, fire.schedule, 1) >= fire.max_runs
+  if fire.next and not spent then return redis.call('ZADD', due, fire.next, fire.schedule) end
+  redis.call('ZREM', due, fire.schedule)
+  if not fire.kept then forget(fire.schedule) end
+  emit('schedule.ended', 'schedule', fire.schedule, 'task', fire.task)
 end
 
 for i, fire in ipairs(cjson.decode(fires)) do
-  local expected = redis.call('ZSCORE', due, fire.schedule)
-  if not expected or tonumber(expected) ~= fire.slot then
+  local slot = redis.call('ZSCORE', due, fire.schedule)
+  if not slot or tonumber(slot) ~= fire.slot or not unchanged(fire.schedule, fire.seen) then
     answers[i] = 0
   else
-    advance(fire)
     answers[i] = 1
+    local before = living(redis.call('HGET', live, fire.schedule))
+    local fate, reason = decide(fire, before)
     local patience = limit(fire.task, 'expires')
     local job = {id = fire.job, task = fire.task, args = fire.args, due = fire.slot,
       schedule = fire.schedule, expires = patience and fire.slot + patience}
-    if fire.missed then
-      emit_job('missed', job, 'schedule', fire.schedule, 'reason', fire.missed, 'args', fire.args)
-    elseif redis.call('EXISTS', key('job', fire.job)) == 0 then
-      create_job(job)
-      emit_job('created', job, 'schedule', fire.schedule, 'args', fire.args)
-      make_ready(job)
+    local born = not reason and redis.call('EXISTS', key('job', job.id)) == 0
+    if reason then
+      emit_job(fate, job, 'schedule', fire.schedule, 'reason', reason, 'args', fire.args)
+    elseif born then
+      give_birth(fire, job, fate == 'follows' and before)
     end
+    if now > fire.expect then redis.call('HDEL', told, fire.schedule) end
+    advance(fire, born)
   end
 end
 return answers

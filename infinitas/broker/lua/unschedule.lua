@@ -1,10 +1,12 @@
--- Unschedule: forget a schedule; jobs that it has fired already go on.
--- keys: schedules due marks events readers
+-- Unschedule: forget a schedule; jobs that it has fired already go on, its backfill ends.
+-- keys: schedules due marks paused skips runs told backfills events readers
 -- args: prefix schedule_key
--- returns: 1 if there was such a schedule, else 0
+-- returns: 'ok' | 'unknown' | 'due' (fire its due slots first)
 
-local removed = redis.call('HDEL', schedules, schedule_key)
-redis.call('ZREM', due, schedule_key)
-redis.call('HDEL', marks, schedule_key)
-if removed == 1 then emit('schedule.removed', 'schedule', schedule_key) end
-return removed
+if redis.call('HEXISTS', schedules, schedule_key) == 0 then return 'unknown' end
+if is_due(schedule_key) then return 'due' end
+forget(schedule_key)
+redis.call('HDEL', backfills, schedule_key)
+redis.call('DEL', key('backfill', schedule_key), key('filling', schedule_key))
+emit('schedule.removed', 'schedule', schedule_key)
+return 'ok'

@@ -1,0 +1,1 @@
+SELECT id, state FROM infinitas_jobs WHERE id = ANY(%(ids)s);

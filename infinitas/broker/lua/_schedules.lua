@@ -1,0 +1,29 @@
+-- The steps that edges of schedules have in common. Scripts that use them name the keys
+-- schedules due marks paused skips runs told events readers.
+
+-- An edit must not swallow a slot that has come and was not fired: whoever edits fires it first.
+local function is_due(schedule)
+  local slot = redis.call('ZSCORE', due, schedule)
+  return slot and tonumber(slot) <= now
+end
+
+-- Whether the stored rule is still the one that was read; `seen` is '' where there was none.
+local function unchanged(schedule, seen)
+  local definition = redis.call('HGET', schedules, schedule)
+  return seen == (definition and redis.sha1hex(definition) or '')
+end
+
+local function forget(schedule)
+  redis.call('ZREM', due, schedule)
+  local found = redis.call('HDEL', schedules, schedule)
+  for _, hash in ipairs({marks, paused, skips, runs, told}) do redis.call('HDEL', hash, schedule) end
+  return found
+end
+
+-- Store a rule with its first slot; a rule without one is kept, and is over.
+local function store(schedule, task, definition, slot)
+  redis.call('HSET', schedules, schedule, definition)
+  if slot then add_timed(due, schedule, slot) else redis.call('ZREM', due, schedule) end
+  redis.call('HDEL', told, schedule)
+  emit('schedule.declared', 'schedule', schedule, 'task', task, 'definition', definition)
+end

@@ -1,0 +1,39 @@
+-- Overdue: whoever watches looks for slots that were not fired, whose jobs have not started, or not
+-- succeeded, in time, and tells of each once. It needs no scheduler to be alive.
+-- keys: schedules due paused told expected events readers
+-- args: prefix patience start most
+-- patience: ms without a grace of the schedule's own; start: where in the unfired slots to begin
+-- returns: {unfired slots looked at, jobs looked at, told of}
+
+local count = 0
+local function tell(what, schedule, slot, ...)
+  emit('schedule.' .. what, 'schedule', schedule, 'slot', slot, ...)
+  count = count + 1
+end
+
+local function grace_of(schedule)
+  local definition = redis.call('HGET', schedules, schedule)
+  return definition and cjson.decode(definition).grace_ms
+end
+
+local unfired = redis.call('ZRANGEBYSCORE', due, '-inf', now - 1000, 'WITHSCORES', 'LIMIT', start, most)
+for i = 1, #unfired, 2 do
+  local schedule, slot = unfired[i], unfired[i + 1]
+  local late = now - tonumber(slot) > (grace_of(schedule) or tonumber(patience))
+  if late and redis.call('HGET', told, schedule) ~= slot and redis.call('HEXISTS', paused, schedule) == 0 then
+    redis.call('HSET', told, schedule, slot)
+    tell('missed', schedule, slot, 'state', 'not_fired')
+  end
+end
+
+local jobs = redis.call('ZRANGEBYSCORE', expected, '-inf', now, 'LIMIT', 0, most)
+for _, id in ipairs(jobs) do
+  redis.call('ZREM', expected, id)
+  local state, schedule, slot, attempt = unpack(redis.call('HMGET', key('job', id), 'state', 'schedule', 'due', 'attempt'))
+  if state and tonumber(attempt) == 0 and state ~= 'cancelled' then
+    tell('missed', schedule, slot, 'job', id, 'state', state)
+  elseif state and state ~= 'succeeded' and state ~= 'cancelled' and grace_of(schedule) then
+    tell('late', schedule, slot, 'job', id, 'state', state)
+  end
+end
+return {#unfired / 2, #jobs, count}

@@ -1,0 +1,233 @@
+"""What one may do with schedules from outside: asynchronous verbs over the broker and the archive."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from infinitas.broker import inspect
+from infinitas.broker.messages import NewJob
+from infinitas.broker.schedule_edges import ScheduleEdges
+from infinitas.core.codec import slot_job_id, to_ms
+from infinitas.core.errors import BadArgs, BadSchedule, UnknownSchedule, UnknownTask
+from infinitas.core.interval import Every
+from infinitas.core.names import check_name
+from infinitas.core.records import Backfill, ScheduleInfo
+from infinitas.core.schedule import Schedule
+from infinitas.core.schedule_options import Entry, ScheduleOptions, change_schedule, make_schedule
+from infinitas.core.states import State
+
+if TYPE_CHECKING:
+    from infinitas.client import Client
+
+TRIGGERED_BY = "infinitas-triggered-by"
+"""The header by which a job that somebody triggered names its schedule."""
+MOST_BACKFILLED = 10_000
+MOST_BACKFILLED_AT_ONCE = 100
+MOST_SKIPPED = 1000
+MAX_REASON_CHARS = 500
+_PAGE = 500
+_MS = timedelta(milliseconds=1)
+
+
+class ScheduleClient:
+    """Verbs by key: a task's own schedule has the task's name."""
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+
+    async def find(self, key: str) -> ScheduleInfo:
+        """Raises UnknownSchedule."""
+        found = await inspect.find_schedule(self._client.connection, key)
+        if found is None:
+            raise UnknownSchedule(f"There is no schedule {key[:120]!r}. `infinitas schedule ls` lists them.")
+        return found
+
+    async def next(self, task: str | None, limit: int) -> list[ScheduleInfo]:
+        """Schedules, those with the earliest next slot first."""
+        return await inspect.next_schedules(self._client.connection, task, limit)
+
+    async def store(
+        self, queue: str, task: str, entries: Sequence[Entry], options: ScheduleOptions
+    ) -> list[datetime]:
+        """Store rules, each in place of any under its key. Returns their first slots.
+
+        Raises:
+            BadSchedule: one of them is wrong or lies in the past; nothing is stored.
+            UnknownTask: nobody has declared the task.
+        """
+        edges = await self._edges(queue)
+        now = await self._client.connection.now()
+        schedules, firsts = [], []
+        for entry in entries:
+            schedule = make_schedule(
+                entry.rule,
+                key=check_name(entry.key, "schedule"),
+                task=task,
+                at=entry.at,
+                args=entry.args,
+                now=now,
+                origin="api",
+                options=options,
+            )
+            first = schedule.next_after(now)
+            if first is None:
+                raise BadSchedule(f"The schedule {schedule.key!r} ({schedule.words}) lies in the past.")
+            schedules.append(schedule)
+            firsts.append(first)
+        if "unknown_task" in await edges.schedule(schedules, now):
+            raise UnknownTask(f"There is no task {task!r} to schedule.")
+        return firsts
+
+    async def change(
+        self,
+        key: str,
+        rule: str | Every | None = None,
+        *,
+        at: datetime | None = None,
+        args: str | None = None,
+        options: ScheduleOptions | None = None,
+    ) -> ScheduleInfo:
+        """Give a schedule another rule, other arguments or options; what is not given stays.
+
+        One that code declares keeps the change until the code's own declaration changes.
+
+        Raises:
+            UnknownSchedule: there is none. BadSchedule: as `store`.
+        """
+        while True:
+            info = await self.find(key)
+            edges = await self._edges(info.queue)
+            stored = await edges.find(key)
+            if stored is None:
+                continue
+            now = await self._client.connection.now()
+            changed = change_schedule(stored[0], rule, at=at, args=args, now=now, options=options)
+            if changed.next_after(now) is None:
+                raise BadSchedule(f"The schedule {key!r} ({changed.words}) would lie in the past.")
+            if (await edges.schedule([changed], now, stored[1]))[0] == "ok":
+                return await self.find(key)
+
+    async def remove(self, key: str) -> bool:
+        """Forget a schedule, whichever queue it is in. False if there is none."""
+        removed = [await (await self._edges(queue)).unschedule(key) for queue in await self._client.queues()]
+        return any(removed)
+
+    async def pause(self, key: str, reason: str, until: datetime | None = None) -> ScheduleInfo:
+        """Leave slots out, until resumed or until `until`; each is recorded as skipped.
+
+        Raises:
+            UnknownSchedule: there is none. BadSchedule: `until` is naive or has passed.
+            BadArgs: the reason is too long.
+        """
+        if len(reason) > MAX_REASON_CHARS:
+            raise BadArgs(f"A reason has at most {MAX_REASON_CHARS} characters, not {len(reason):,}.")
+        now = await self._client.connection.now()
+        if until is not None and (until.tzinfo is None or until <= now):
+            raise BadSchedule(f"until={until.isoformat()} must be an aware datetime in the future.")
+        info = await self.find(key)
+        await (await self._edges(info.queue)).pause(key, reason, now, until)
+        return await self.find(key)
+
+    async def resume(self, key: str) -> ScheduleInfo:
+        """End a pause. What was skipped stays skipped. Raises UnknownSchedule."""
+        info = await self.find(key)
+        await (await self._edges(info.queue)).resume(key)
+        return await self.find(key)
+
+    async def skip_next(self, key: str, count: int = 1) -> list[datetime]:
+        """Leave out the next `count` slots, in place of any number before; 0 takes it back.
+
+        Returns them. Raises UnknownSchedule, BadArgs.
+        """
+        if not 0 <= count <= MOST_SKIPPED:
+            raise BadArgs(f"The number of slots to skip is 0 to {MOST_SKIPPED:,}, not {count}.")
+        info = await self.find(key)
+        await (await self._edges(info.queue)).skip(key, count)
+        slots: list[datetime] = []
+        slot = info.next_slot
+        while slot is not None and len(slots) < count:
+            slots.append(slot)
+            slot = info.schedule.next_after(slot)
+        return slots
+
+    async def trigger(self, key: str, args: str | None = None) -> str:
+        """Send a job of a schedule now, with its arguments or others (JSON text). Returns its id.
+
+        It belongs to no slot: overlap and pauses don't count. Raises UnknownSchedule.
+        """
+        from infinitas.client import fresh_id
+
+        schedule = (await self.find(key)).schedule
+        task = await self._client.task(schedule.task)
+        job = NewJob(
+            id=fresh_id(),
+            task=schedule.task,
+            args=schedule.args if args is None else args,
+            headers={TRIGGERED_BY: key},
+        )
+        await self._client.send(task.definition, [job])
+        return job.id
+
+    async def backfill(
+        self, key: str, start: datetime, end: datetime, *, limit: int = 1, dry_run: bool = False
+    ) -> Backfill:
+        """Make jobs of the past slots in `[start, end)` that have had none, `limit` at a time.
+
+        A slot that was missed or skipped becomes a job after all. With `dry_run` nothing is stored.
+
+        Raises:
+            UnknownSchedule: there is none.
+            BadSchedule: the range is naive, empty, too long or not past, or a backfill runs already.
+        """
+        if start.tzinfo is None or end.tzinfo is None or start >= end:
+            raise BadSchedule("A backfill needs aware datetimes: a start, and an end after it.")
+        if not 1 <= limit <= MOST_BACKFILLED_AT_ONCE:
+            raise BadSchedule(f"A backfill runs 1 to {MOST_BACKFILLED_AT_ONCE} jobs at once, not {limit}.")
+        if end > await self._client.connection.now():
+            raise BadSchedule(f"The backfill's end, {end.isoformat()}, is not past; later slots come anyway.")
+        info = await self.find(key)
+        slots = _slots(info.schedule, start, end)
+        ids = [slot_job_id(key, slot) for slot in slots]
+        known = await self._known(info, ids)
+        fresh = [(slot, id) for slot, id in zip(slots, ids, strict=True) if id not in known]
+        if fresh and not dry_run:
+            line = [(to_ms(slot), id) for slot, id in fresh]
+            schedule = info.schedule
+            answer = await (await self._edges(info.queue)).backfill(
+                key, schedule.task, schedule.args, limit, line
+            )
+            if answer < 0:
+                raise BadSchedule(f"An earlier backfill of {key!r} still runs; wait for its end.")
+            if not answer:
+                raise UnknownSchedule(f"The schedule {key!r} was removed meanwhile.")
+        return Backfill(slots=tuple(slot for slot, _ in fresh), known=len(known), limit=limit)
+
+    async def _known(self, info: ScheduleInfo, ids: Sequence[str]) -> set[str]:
+        """Jobs that are, or were: a slot has one job for ever."""
+        known: set[str] = set()
+        for i in range(0, len(ids), _PAGE):
+            page = ids[i : i + _PAGE]
+            known |= await inspect.existing_jobs(self._client.connection, info.queue, page)
+            if self._client.archive is not None:
+                states = await self._client.archive.states(page)
+                known |= {id for id, state in states.items() if state not in (State.MISSED, State.SKIPPED)}
+        return known
+
+    async def _edges(self, queue: str) -> ScheduleEdges:
+        return (await self._client.broker(queue)).schedules
+
+
+def _slots(schedule: Schedule, start: datetime, end: datetime) -> list[datetime]:
+    # A backfill may reach behind the moment when an interval was first stored, on the same grid.
+    if schedule.every_ms is not None:
+        steps = (schedule.anchor_ms - to_ms(start)) // schedule.every_ms + 2
+        schedule = replace(schedule, anchor_ms=schedule.anchor_ms - max(steps, 0) * schedule.every_ms)
+    slots: list[datetime] = []
+    slot = schedule.next_after(start - _MS)
+    while slot is not None and slot < end:
+        if len(slots) == MOST_BACKFILLED:
+            raise BadSchedule(f"The range has more than {MOST_BACKFILLED:,} slots; fill it in parts.")
+        slots.append(slot)
+        slot = schedule.next_after(slot)
+    return slots
