@@ -24,25 +24,40 @@ from infinitas.core.errors import (
     Retry,
     ServerUnreachable,
     UnknownJob,
+    UnknownSchedule,
     UnknownTask,
 )
 from infinitas.core.interval import every
-from infinitas.core.records import AttemptInfo, JobInfo, JobSummary, LogLine, TaskInfo, WorkerInfo
+from infinitas.core.preview import Preview, PreviewSlot
+from infinitas.core.records import (
+    AttemptInfo,
+    Backfill,
+    JobInfo,
+    JobSummary,
+    LogLine,
+    ScheduleInfo,
+    TaskInfo,
+    WorkerInfo,
+)
+from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.verdict import Verdict
 from infinitas.handle import Handle
 from infinitas.job import Job
 from infinitas.plugin import Plugin
+from infinitas.preview import preview
 from infinitas.task import Task
 
 __all__ = [
     "AlreadyEnded",
     "AlreadySucceeded",
     "AttemptInfo",
+    "Backfill",
     "BadArgs",
     "BadName",
     "BadSchedule",
     "ConfigError",
     "DuplicateTask",
+    "Entry",
     "Handle",
     "Infinitas",
     "InfinitasError",
@@ -62,14 +77,20 @@ __all__ = [
     "NotInTime",
     "PayloadTooLarge",
     "Plugin",
+    "Preview",
+    "PreviewSlot",
     "Retry",
+    "ScheduleInfo",
+    "ScheduleOptions",
     "ServerUnreachable",
     "Task",
     "TaskInfo",
     "UnknownJob",
+    "UnknownSchedule",
     "UnknownTask",
     "Verdict",
     "WorkerInfo",
     "every",
+    "preview",
 ]
 __version__ = "0.1.0"

@@ -18,12 +18,14 @@ from infinitas.broker.events import START, EventStream
 from infinitas.broker.messages import ClaimedJob, Declarer
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import JobDone, JobEnded, JobFailed
-from infinitas.core.events import Event
+from infinitas.core.events import IN_THE_STREAM, Event
 from infinitas.core.records import JobInfo
+from infinitas.core.states import State
 from infinitas.core.verdict import Failed, Outcome, Succeeded
 from infinitas.job import Job, OnError, nothing
 from infinitas.runtime.loop import Loop, cancel_all
 from infinitas.scheduler.ticker import DUE_LIMIT, Ticker
+from infinitas.watch import Watch
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.capture import capturing, current, printing
 from infinitas.worker.executor import Executor
@@ -188,6 +190,10 @@ class Kit:
         await self._tend()
         return ran + (await self.drain() if run else [])
 
+    async def outage(self, by: timedelta) -> None:
+        """Move the clock on while nothing of the system runs, as if every process were gone."""
+        await self._set(self.now + by)
+
     async def drain(self) -> list[JobInfo]:
         """Run every job that is ready now, one after another. Returns them as they ended."""
         ran: list[JobInfo] = []
@@ -205,6 +211,26 @@ class Kit:
             from_ms(int(event.fields["due"]))
             for event in await self._events()
             if event.kind == "job.created" and event.fields.get("schedule") == schedule
+        ]
+
+    async def ledger(self, schedule: str) -> list[tuple[datetime, str, str]]:
+        """What became of each slot of a schedule, in order: (slot, state, reason or "")."""
+        found: dict[str, tuple[datetime, str, str]] = {}
+        for event in await self._events():
+            fields, (family, _, what) = event.fields, event.kind.partition(".")
+            if family == "job" and (fields.get("schedule") == schedule or fields["job"] in found):
+                state = fields.get("state") or IN_THE_STREAM.get(what, what)
+                if state in set(State):
+                    slot = from_ms(int(fields["due"]))
+                    found[fields["job"]] = (slot, state, fields.get("reason", ""))
+        return sorted(found.values())
+
+    async def told(self, schedule: str) -> list[tuple[datetime, str]]:
+        """The slots of a schedule that were told of, with `missed` or `late`, in order."""
+        return [
+            (from_ms(int(event.fields["slot"])), event.kind.removeprefix("schedule."))
+            for event in await self._events()
+            if event.kind in ("schedule.missed", "schedule.late") and event.fields["schedule"] == schedule
         ]
 
     async def sent(self, task: AnyTask) -> list[tuple[list[Any], dict[str, Any]]]:
@@ -242,6 +268,9 @@ class Kit:
         for queue, broker in self._brokers.items():
             while (due := await broker.schedules.due(DUE_LIMIT)).slots:
                 await self._tickers[queue].fire(due)
+            for key in await broker.schedules.backfills():
+                await broker.schedules.feed(key, BATCH)
+            await Watch(broker).look()
             while (promoted := await broker.promote(BATCH, self.app.settings.job_ttl)).count:
                 pass
             moments += [moment for moment in (due.following, promoted.following) if moment]

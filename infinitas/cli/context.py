@@ -17,6 +17,7 @@ from infinitas.core.errors import (
     NotInTime,
     ServerUnreachable,
     UnknownJob,
+    UnknownSchedule,
     UnknownTask,
     UnsafeBroker,
 )
@@ -30,6 +31,7 @@ EXIT_CODES = {
     BadApp.code: USAGE,
     UnknownTask.code: NOT_FOUND,
     UnknownJob.code: NOT_FOUND,
+    UnknownSchedule.code: NOT_FOUND,
     ServerUnreachable.code: UNREACHABLE,
     NotInTime.code: ERROR,
     UnsafeBroker.code: ERROR,

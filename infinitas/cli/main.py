@@ -6,7 +6,10 @@ import click
 
 from infinitas.cli.context import ERROR, EXIT_CODES
 from infinitas.cli.jobs import job_group
+from infinitas.cli.preview import preview
 from infinitas.cli.processes import archiver, dev, scheduler, worker
+from infinitas.cli.schedules import schedule_group
+from infinitas.cli.sync import sync
 from infinitas.cli.tasks import task_group
 from infinitas.cli.workers import list_workers
 from infinitas.core.errors import InfinitasError
@@ -34,7 +37,17 @@ def cli(ctx: click.Context, app: str | None, redis_url: str | None, postgres_url
     ctx.obj = {"app": app, "redis_url": redis_url, "postgres_url": postgres_url}
 
 
-for command in (dev, worker, scheduler, archiver, task_group, job_group):
+for command in (
+    dev,
+    worker,
+    scheduler,
+    archiver,
+    task_group,
+    schedule_group,
+    job_group,
+    preview,
+    sync,
+):
     cli.add_command(command)
 
 

@@ -141,7 +141,7 @@ def _unusual(definition: TaskDefinition) -> str:
 @click.pass_context
 def run_task(ctx: click.Context, name: str, args: str | None, output: str | None) -> None:
     """Send one job now. JSON: a list of arguments, or an object of named ones."""
-    text = _encode(ctx, name, args)
+    text = encode_args(ctx, name, args)
 
     async def send(client: Client) -> str:
         task = await client.task(name)
@@ -156,7 +156,7 @@ def run_task(ctx: click.Context, name: str, args: str | None, output: str | None
         click.echo(job)
 
 
-def _encode(ctx: click.Context, name: str, args: str | None) -> str:
+def encode_args(ctx: click.Context, name: str, args: str | None) -> str:
     """Checked against the annotations where the app is named with -A, else only as JSON."""
     try:
         given = from_json(args) if args else []

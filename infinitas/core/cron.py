@@ -6,6 +6,7 @@ repeated hour. Any other expression is a fixed time: in a gap of less than three
 the first instant after the gap; repeated, only the first occurrence is a slot.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -33,7 +34,7 @@ class Dst(StrEnum):
 
 
 class Cron:
-    """A checked expression in a time zone. `next_after` is its only question."""
+    """A checked expression in a time zone."""
 
     __slots__ = ("_dst", "fields", "zone")
 
@@ -45,11 +46,18 @@ class Cron:
     def next_after(self, moment: datetime) -> datetime | None:
         """The first slot after the aware `moment`, in UTC; None within twelve years."""
         after = moment.astimezone(UTC)
-        real = self.fields.repeats if self._dst is Dst.CRON else self._dst is Dst.LITERAL
         try:
-            return self._next_real(after) if real else self._next_fixed(after)
+            return self._next_real(after) if self._follows_the_clock else self._next_fixed(after)
         except OverflowError:
             return None  # the end of the calendar, 31 December 9999
+
+    def moves_out_of(self, wall: datetime) -> bool:
+        """Whether a naive time that a gap hides is run after the gap."""
+        return not self._follows_the_clock and self._instant(wall) is not None
+
+    @property
+    def _follows_the_clock(self) -> bool:
+        return self.fields.repeats if self._dst is Dst.CRON else self._dst is Dst.LITERAL
 
     def _next_fixed(self, after: datetime) -> datetime | None:
         wall: datetime | None = _wall(after, self.zone)
@@ -100,7 +108,7 @@ def parse_cron(expression: str, timezone: str, dst: str = Dst.CRON, name: str = 
     Raises:
         BadSchedule: the text is no cron expression we support, or the time zone or rule is unknown.
     """
-    fields = parse_fields(expression, name if "h" in expression.lower() else "")
+    fields = parse_fields(expression, name)
     try:
         rule = Dst(dst)
     except ValueError:
@@ -130,6 +138,14 @@ def load_zone(timezone: str) -> ZoneInfo:
             f"The time zone {str(timezone)[:60]!r} is unknown; use an IANA name "
             "such as 'Europe/Copenhagen' or 'UTC'."
         ) from None
+
+
+def clock_changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
+    """The instants in (start, end] at which the zone's UTC offset changes."""
+    change = _first_change(start, end, zone)
+    while change is not None:
+        yield change
+        change = _first_change(change, end, zone)
 
 
 def _wall(moment: datetime, zone: ZoneInfo) -> datetime:

@@ -8,7 +8,7 @@ from infinitas.core.states import FINAL
 
 Text = str | None
 _DECLARATIONS = {"task.declared", "schedule.declared", "schedule.removed", "schedule.ended"}
-_BACK_IN_THE_STREAM = dict.fromkeys(("created", "released", "lost", "revived"), "queued")
+IN_THE_STREAM = dict.fromkeys(("created", "released", "lost", "revived"), "queued")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ def _fold_job(batch: Batch, event: Event, what: str) -> None:
         row = JobRow(id=job, due_ms=due, task=event.fields["task"], queue=batch.queue)
         batch.jobs[job] = row
     row.version = event.version
-    row.state = get("state") or _BACK_IN_THE_STREAM.get(what, what)
+    row.state = get("state") or IN_THE_STREAM.get(what, what)
     for name in ("schedule", "args", "headers", "key", "worker"):
         if value := get(name):
             setattr(row, name, value)

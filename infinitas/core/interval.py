@@ -1,5 +1,6 @@
 """Intervals: `every(hours=12)`, anchored so that restarts and deploys don't shift them."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -48,6 +49,21 @@ def every(
     if not MIN_INTERVAL_MS <= ms <= MAX_INTERVAL_MS:
         raise BadSchedule(f"An interval of {ms:,} ms is refused; allowed: 10 ms to ten years.")
     return Every(ms)
+
+
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d|w)")
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_every(text: str) -> Every:
+    """`"5m"`, `"1h30m"`, `"250ms"` as an interval. Raises BadSchedule."""
+    parts = _DURATION.findall(text.replace(" ", ""))
+    if not parts or "".join(number + unit for number, unit in parts) != text.replace(" ", ""):
+        raise BadSchedule(f"{text[:40]!r} is no duration; write 30s, 5m, 1h30m, 2d or 250ms.")
+    spans: dict[str, float] = {}
+    for number, unit in parts:
+        spans[_UNITS[unit]] = spans.get(_UNITS[unit], 0) + float(number)
+    return every(**spans)
 
 
 def next_interval_slot(interval_ms: int, anchor_ms: int, after_ms: int) -> int:

@@ -21,7 +21,7 @@ def test_sixty_slots_are_sixty_jobs_while_a_scheduler_is_killed_again_and_again(
     app = jobs.app.configure(redis_url=servers.redis)
     processes.start("scheduler")
     victim = processes.start("scheduler")
-    app.schedule("noop", "* * * * * *", key="every-second")
+    app.schedule("noop", "* * * * * *", key="every-second", overlap="allow")
     first = int(redis.zscore(f"{P}due", "every-second") or 0)
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:
@@ -51,7 +51,7 @@ def test_a_standby_takes_over_within_its_quarter_of_a_second(
 ) -> None:
     app = jobs.app.configure(redis_url=servers.redis)
     schedulers = [processes.start("scheduler"), processes.start("scheduler")]
-    app.schedule("noop", "* * * * * *", key="every-second")
+    app.schedule("noop", "* * * * * *", key="every-second", overlap="allow")
     eventually(lambda: redis.xlen(f"{P}stream:noop") >= 3)
     schedulers[0].kill()
     seen = redis.xlen(f"{P}stream:noop")

@@ -47,7 +47,7 @@ def test_lua_files(file: Path) -> None:
     if not file.name.startswith("_"):
         assert re.search(r"^-- keys: .+", text, re.MULTILINE)
         assert re.search(r"^-- args: prefix", text, re.MULTILINE)
-        files = (PACKAGE / "broker" / f"{name}.py" for name in ("broker", "connection"))
+        files = (PACKAGE / "broker" / f"{name}.py" for name in ("broker", "schedule_edges", "connection"))
         callers = "".join(caller.read_text() for caller in files)
         assert f'"{file.stem}"' in callers, "one Lua file, one method of the same name"
         assert f"def {file.stem}(" in callers
@@ -59,7 +59,19 @@ def test_every_key_is_documented() -> None:
     text = (DOCS / "redis-keys.md").read_text()
     for kind in QUEUE_KEYS:
         assert f"`…:{kind}`" in text, kind
-    for kind in ("task", "recent", "stream", "bell", "job", "log", "starts", "keys", "call"):
+    for kind in (
+        "task",
+        "recent",
+        "stream",
+        "bell",
+        "job",
+        "log",
+        "starts",
+        "keys",
+        "call",
+        "backfill",
+        "filling",
+    ):
         assert f"`…:{kind}:<" in text, kind
 
 

@@ -1,0 +1,66 @@
+"""`infinitas preview '<expr>'`: what an expression means, before anybody relies on it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Literal
+
+import click
+
+from infinitas.cli.context import output_option
+from infinitas.cli.output import now, print_json, print_rows, relative
+from infinitas.core.interval import parse_every
+from infinitas.core.preview import Preview, PreviewSlot
+from infinitas.preview import preview as explain
+
+
+@click.command()
+@click.argument("expression", metavar="EXPR")
+@click.option("--tz", "timezone", metavar="ZONE", default="UTC", show_default=True, help="IANA name.")
+@click.option("-n", "count", type=click.IntRange(1, 1000), default=10, show_default=True)
+@click.option("--dst", type=click.Choice(["cron", "skip", "literal"]), default="cron", show_default=True)
+@click.option("--key", default="preview", help="The schedule's key, for H.")
+@output_option
+def preview(
+    expression: str,
+    timezone: str,
+    count: int,
+    dst: Literal["cron", "skip", "literal"],
+    key: str,
+    output: str | None,
+) -> None:
+    """A cron expression in words, its next slots, and what clock changes do to it.
+
+    EXPR may also be an interval: `every 5m`.
+    """
+    at = now()
+    first, _, rest = expression.strip().partition(" ")
+    rule = parse_every(rest) if first == "every" else expression
+    found = explain(rule, count=count, now=at, key=key, timezone=timezone, dst=dst)
+    if output == "json":
+        print_json({**asdict(found), "slots": _plain(found.slots), "warnings": _plain(found.warnings)})
+        return
+    _print(found)
+
+
+def _plain(slots: Sequence[PreviewSlot]) -> list[dict[str, object]]:
+    """Local times keep their offset."""
+    return [{"utc": slot.utc, "local": slot.local.isoformat(), "note": slot.note or None} for slot in slots]
+
+
+def _print(found: Preview) -> None:
+    at = now()
+    click.echo(f"{found.rule}  →  {found.words}  ({found.timezone})\n")
+    rows = [
+        (
+            f"{slot.local:%a %Y-%m-%d %H:%M:%S %z}",
+            f"{slot.utc:%Y-%m-%d %H:%M:%S}Z",
+            relative(slot.utc, at),
+            slot.note,
+        )
+        for slot in found.slots
+    ]
+    print_rows(("LOCAL", "UTC", "LEFT", "NOTE"), rows, "It has no more slots.")
+    if found.warnings:
+        click.echo("\nClock changes within a year:")
+        for slot in found.warnings:
+            click.echo(f"  {slot.local:%a %Y-%m-%d %H:%M:%S %z}  {slot.note}")

@@ -1,0 +1,335 @@
+"""`infinitas schedule ls|show|add|change|rm|pause|resume|skip|trigger|backfill`."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, cast
+
+import click
+
+from infinitas.cli.context import ask, output_option
+from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative
+from infinitas.cli.tasks import encode_args
+from infinitas.core.errors import BadSchedule
+from infinitas.core.interval import describe_ms, parse_every
+from infinitas.core.preview import preview_schedule
+from infinitas.core.records import ScheduleInfo
+from infinitas.core.schedule import EMPTY_ARGS, Schedule
+from infinitas.core.schedule_options import CATCH_UP, OVERLAP, Entry, ScheduleOptions
+
+HEADINGS = ("KEY", "NEXT", "LEFT", "LAST", "RULE", "ZONE", "TASK", "NOTE")
+EXPENDABLE = ("ZONE", "TASK", "LAST", "NEXT")
+_POLICIES = ("dst", "overlap", "catch_up", "catch_up_limit", "max_runs")
+_SPANS = ("catch_up_window_ms", "jitter_ms", "grace_ms")
+
+
+class Moment(click.ParamType[datetime]):
+    """An ISO 8601 date with its offset: `2026-12-24T18:00+01:00`."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no date; write e.g. 2026-12-24T18:00+01:00", param, ctx)
+        if found.tzinfo is None:
+            self.fail(f"{value!r} has no time zone; write e.g. {value}Z or {value}+01:00", param, ctx)
+        return found
+
+
+class Span(click.ParamType[float]):
+    """A duration such as `90s` or `1h30m`, as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if value in ("0", 0):
+            return 0.0
+        try:
+            return parse_every(str(value)).ms / 1000
+        except BadSchedule as error:
+            self.fail(str(error), param, ctx)
+
+
+def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What both `add` and `change` take."""
+    for option in reversed(
+        (
+            click.option("--cron", metavar="EXPR", help="Five fields, or six with the seconds first."),
+            click.option("--every", metavar="SPAN", help="E.g. 30s, 5m, 1h30m, 250ms."),
+            click.option("--at", type=Moment(), help="Once, e.g. 2026-12-24T18:00+01:00."),
+            click.option("--tz", "timezone", metavar="ZONE", help="IANA name for --cron. Default: UTC."),
+            click.option("--args", metavar="JSON", help="A list, or an object of named arguments."),
+            click.option("--dst", type=click.Choice(["cron", "skip", "literal"]), help="At clock changes."),
+            click.option("--overlap", type=click.Choice(OVERLAP), help="While the last job lives."),
+            click.option("--catch-up", type=click.Choice(CATCH_UP), help="After downtime."),
+            click.option("--catch-up-window", type=Span(), help="Of late slots only those so young."),
+            click.option("--catch-up-limit", type=int, help="With --catch-up all: at most so many."),
+            click.option("--jitter", type=Span(), help="Spread the starts over so long."),
+            click.option("--start", type=Moment(), help="No slot before it."),
+            click.option("--end", type=Moment(), help="No slot from then on."),
+            click.option("--max-runs", type=int, help="Over after so many jobs."),
+            click.option("--grace", type=Span(), help="How late is still on time."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.group("schedule", help="Schedules: list, show, add, change, pause, skip, trigger, backfill.")
+def schedule_group() -> None: ...
+
+
+@schedule_group.command("ls")
+@click.option("-t", "--task", help="Only schedules of this task.")
+@click.option("-n", "limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@output_option
+@click.pass_context
+def list_schedules(ctx: click.Context, task: str | None, limit: int, output: str | None) -> None:
+    """Those with the earliest next slot first."""
+    found = ask(ctx, lambda client: client.schedules.next(task, limit))
+    if output == "json":
+        print_json(found)
+        return
+    at = now()
+    rows = [
+        (
+            info.schedule.key,
+            moment(info.next_slot) or "–",
+            relative(info.next_slot, at) or "–",
+            relative(info.last_slot, at) or "never",
+            info.schedule.words,
+            info.schedule.timezone if info.schedule.cron else "",
+            info.schedule.task,
+            _note(info),
+        )
+        for info in found
+    ]
+    empty = "No schedules. Add one: infinitas schedule add KEY TASK --every 5m"
+    print_rows(HEADINGS, rows, empty, EXPENDABLE)
+
+
+def _note(info: ScheduleInfo) -> str:
+    notes = []
+    if info.pause:
+        until = f" until {moment(info.pause.until)}" if info.pause.until else ""
+        notes.append(f"paused{until}: {info.pause.reason}")
+    if info.skips:
+        notes.append(f"skips {info.skips}")
+    if info.filling is not None:
+        notes.append(f"backfill, {info.filling} left")
+    if info.schedule.overridden:
+        notes.append("overridden")
+    return "; ".join(notes)
+
+
+@schedule_group.command("show")
+@click.argument("key")
+@click.option("-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True)
+@output_option
+@click.pass_context
+def show_schedule(ctx: click.Context, key: str, count: int, output: str | None) -> None:
+    """One schedule: rule, policies, state and next slots."""
+    _show(ask(ctx, lambda client: client.schedules.find(key)), output, count)
+
+
+def _show(info: ScheduleInfo, output: str | None, count: int = 3) -> None:
+    if output == "json":
+        print_json(info)
+        return
+    schedule, at = info.schedule, now()
+    found = preview_schedule(schedule, at, count)
+    zone = f"  {schedule.timezone}" if schedule.cron else ""
+    pause = info.pause
+    print_facts(
+        [
+            ("schedule", schedule.key),
+            ("task", schedule.task),
+            ("rule", f"{schedule.words}{zone}" + (f"  ({found.words})" if schedule.cron else "")),
+            ("from", "overridden; the code says otherwise" if schedule.overridden else schedule.origin),
+            ("options", _unusual(schedule)),
+            ("arguments", "" if schedule.args == EMPTY_ARGS else schedule.args),
+            ("paused", f"{moment(pause.since)}: {pause.reason}" if pause else ""),
+            ("until", moment(pause.until) if pause and pause.until else ""),
+            ("skips", f"the next {info.skips}" if info.skips else ""),
+            ("runs", f"{info.runs} of {schedule.max_runs}" if schedule.max_runs else ""),
+            (
+                "last slot",
+                f"{moment(info.last_slot)} ({relative(info.last_slot, at)})" if info.last_slot else "",
+            ),
+            ("live job", info.live_job or ""),
+            ("backfill", f"{info.filling} slots wait" if info.filling is not None else ""),
+            *(
+                (
+                    "next" if i == 0 else "",
+                    f"{moment(slot.utc)} ({relative(slot.utc, at)})  {slot.note}".rstrip(),
+                )
+                for i, slot in enumerate(found.slots)
+            ),
+            ("next", "" if info.next_slot else "none: it is over"),
+        ]
+    )
+
+
+def _unusual(schedule: Schedule) -> str:
+    usual = Schedule(key="", task="")
+    shown = [
+        f"{name}={getattr(schedule, name)}"
+        for name in _POLICIES
+        if getattr(schedule, name) != getattr(usual, name)
+    ]
+    shown += [
+        f"{name.removesuffix('_ms')}={describe_ms(value)}"
+        for name in _SPANS
+        if (value := getattr(schedule, name))
+    ]
+    return ", ".join(shown)
+
+
+@schedule_group.command("add")
+@click.argument("key")
+@click.argument("task")
+@rule_options
+@output_option
+@click.pass_context
+def add_schedule(ctx: click.Context, /, key: str, task: str, output: str | None, **given: Any) -> None:
+    """Add a schedule of a task, or replace the one of that key."""
+    rule, at, args, options = _rule(ctx, task, given)
+
+    async def add(client: Any) -> ScheduleInfo:
+        queue = (await client.task(task)).queue
+        entry = Entry(key=key, rule=rule, at=at, args=args or EMPTY_ARGS)
+        await client.schedules.store(queue, task, [entry], options)
+        return cast(ScheduleInfo, await client.schedules.find(key))
+
+    _show(ask(ctx, add), output)
+
+
+@schedule_group.command("change")
+@click.argument("key")
+@rule_options
+@output_option
+@click.pass_context
+def change_schedule(ctx: click.Context, /, key: str, output: str | None, **given: Any) -> None:
+    """Change a schedule; what is not given stays. One that code declares shows as overridden."""
+
+    async def change(client: Any) -> ScheduleInfo:
+        task = (await client.schedules.find(key)).schedule.task
+        rule, at, args, options = _rule(ctx, task, given)
+        return cast(ScheduleInfo, await client.schedules.change(key, rule, at=at, args=args, options=options))
+
+    _show(ask(ctx, change), output)
+
+
+def _rule(
+    ctx: click.Context, task: str, given: dict[str, Any]
+) -> tuple[Any, datetime | None, str | None, ScheduleOptions]:
+    """Rule, moment, arguments and options out of the command line."""
+    left = {name: value for name, value in given.items() if value is not None}
+    cron, every_text, at = left.pop("cron", None), left.pop("every", None), left.pop("at", None)
+    if sum(each is not None for each in (cron, every_text, at)) > 1:
+        raise click.UsageError("Give one of --cron, --every and --at.")
+    rule = parse_every(every_text) if every_text is not None else cron
+    args = left.pop("args", None)
+    return rule, at, None if args is None else encode_args(ctx, task, args), cast(ScheduleOptions, left)
+
+
+@schedule_group.command("rm")
+@click.argument("key")
+@output_option
+@click.pass_context
+def remove_schedule(ctx: click.Context, key: str, output: str | None) -> None:
+    """Forget a schedule; its jobs go on. What code declares comes back with the next worker."""
+
+    async def remove(client: Any) -> None:
+        await client.schedules.find(key)
+        await client.schedules.remove(key)
+
+    ask(ctx, remove)
+    print_json({"removed": key}) if output == "json" else click.echo(f"{key} is removed.")
+
+
+@schedule_group.command("pause")
+@click.argument("key")
+@click.option("-r", "--reason", required=True, help="Why; it is shown and kept.")
+@click.option("--until", type=Moment(), help="Default: until `schedule resume`.")
+@output_option
+@click.pass_context
+def pause_schedule(
+    ctx: click.Context, key: str, reason: str, until: datetime | None, output: str | None
+) -> None:
+    """Leave slots out; each is recorded as skipped."""
+    _show(ask(ctx, lambda client: client.schedules.pause(key, reason, until)), output)
+
+
+@schedule_group.command("resume")
+@click.argument("key")
+@output_option
+@click.pass_context
+def resume_schedule(ctx: click.Context, key: str, output: str | None) -> None:
+    """End a pause; what was skipped stays skipped (`schedule backfill` makes up for it)."""
+    _show(ask(ctx, lambda client: client.schedules.resume(key)), output)
+
+
+@schedule_group.command("skip")
+@click.argument("key")
+@click.option("-n", "count", type=int, default=1, show_default=True, help="0 takes it back.")
+@output_option
+@click.pass_context
+def skip_slots(ctx: click.Context, key: str, count: int, output: str | None) -> None:
+    """Leave out the next slots."""
+    slots = ask(ctx, lambda client: client.schedules.skip_next(key, count))
+    if output == "json":
+        print_json({"skipped": slots})
+    elif not slots:
+        click.echo("Nothing is skipped.")
+    else:
+        rest = f" to {moment(slots[-1])}" if len(slots) > 1 else ""
+        click.echo(f"Skips {len(slots)}: {moment(slots[0])}{rest}.")
+
+
+@schedule_group.command("trigger")
+@click.argument("key")
+@click.argument("args", required=False, metavar="[JSON]")
+@output_option
+@click.pass_context
+def trigger_schedule(ctx: click.Context, key: str, args: str | None, output: str | None) -> None:
+    """Send a job of a schedule now, with its arguments or others. Prints the job's id."""
+
+    async def trigger(client: Any) -> str:
+        task = (await client.schedules.find(key)).schedule.task
+        return cast(
+            str, await client.schedules.trigger(key, None if args is None else encode_args(ctx, task, args))
+        )
+
+    job = ask(ctx, trigger)
+    print_json({"job": job}) if output == "json" else click.echo(job)
+
+
+@schedule_group.command("backfill")
+@click.argument("key")
+@click.argument("start", type=Moment())
+@click.argument("end", type=Moment())
+@click.option("--limit", type=int, default=1, show_default=True, help="Jobs at once.")
+@click.option("--dry-run", is_flag=True, help="Only show the slots.")
+@output_option
+@click.pass_context
+def backfill_schedule(
+    ctx: click.Context,
+    key: str,
+    start: datetime,
+    end: datetime,
+    limit: int,
+    dry_run: bool,
+    output: str | None,
+) -> None:
+    """Make jobs of the past slots from START up to, but not with, END that have had none."""
+    found = ask(ctx, lambda client: client.schedules.backfill(key, start, end, limit=limit, dry_run=dry_run))
+    if output == "json":
+        print_json({**{"dry_run": dry_run}, "backfill": found})
+        return
+    for slot in found.slots if dry_run else ():
+        click.echo(f"{moment(slot)}  {slot:%Y-%m-%dT%H:%M:%SZ}")
+    verb = "would become" if dry_run else "become"
+    known = f" {found.known} have had theirs." if found.known else ""
+    click.echo(f"{len(found.slots)} slots {verb} jobs, {found.limit} at a time.{known}")

@@ -1,0 +1,90 @@
+"""`infinitas sync`: what a deploy changes, slot by slot, and doing it."""
+
+import click
+
+from infinitas.cli.context import ask, configured_app, output_option
+from infinitas.cli.output import moment, print_json
+from infinitas.client import Client
+from infinitas.core.schedule import Schedule
+from infinitas.sync import Kind, ScheduleChange, SyncPlan, apply_sync, plan_sync
+
+_MARKS = {Kind.NEW: "+", Kind.CHANGED: "~", Kind.OVERRIDDEN: "!", Kind.ORPHAN: "?", Kind.SERVED: "="}
+_SHOWN = 3
+
+
+@click.command()
+@click.argument("path", required=False, metavar="[MODULE:APP]")
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@click.option("--prune", is_flag=True, help="Forget schedules that no code declares any more.")
+@output_option
+@click.pass_context
+def sync(ctx: click.Context, path: str | None, dry_run: bool, prune: bool, output: str | None) -> None:
+    """Store what the code declares, as a step of a deploy.
+
+    Shows each schedule that changes, with the slots of the next 24 hours that come and go.
+    """
+    app = configured_app(ctx, path)
+
+    async def carry_out(client: Client) -> SyncPlan:
+        plan = await plan_sync(app, client)
+        if not dry_run:
+            await apply_sync(app, client, plan, prune=prune)
+        return plan
+
+    plan = ask(ctx, carry_out)
+    if output == "json":
+        print_json({"dry_run": dry_run, "prune": prune, "plan": plan})
+        return
+    _print(plan, dry_run=dry_run, prune=prune)
+
+
+def _print(plan: SyncPlan, *, dry_run: bool, prune: bool) -> None:
+    changes = [change for change in plan.schedules if change.kind is not Kind.SAME]
+    for name in plan.new_tasks:
+        click.echo(f"+ task {name}")
+    for name in plan.changed_tasks:
+        click.echo(f"~ task {name}: other options")
+    for change in changes:
+        click.echo(f"{_mark(change, prune)} schedule {change.key}: {_words(change, prune)}")
+        for sign, slots in (("+", change.gained), ("-", change.lost if _goes(change, prune) else ())):
+            if slots:
+                shown = ", ".join(moment(slot) for slot in slots[:_SHOWN])
+                more = ", …" if len(slots) > _SHOWN else ""
+                count = f"{len(slots)} slot{'s'[: len(slots) - 1]}"
+                click.echo(f"    {sign}{count} in the next 24 h: {shown}{more}")
+    same = len(plan.schedules) - len(changes)
+    if not (changes or plan.new_tasks or plan.changed_tasks):
+        click.echo(f"Nothing changes; {same} schedules are as the code says.")
+    elif dry_run:
+        click.echo("Nothing was stored (--dry-run).")
+    else:
+        click.echo("Done.")
+
+
+def _goes(change: ScheduleChange, prune: bool) -> bool:
+    return change.kind is Kind.CHANGED or (change.kind is Kind.ORPHAN and prune)
+
+
+def _mark(change: ScheduleChange, prune: bool) -> str:
+    return "-" if change.kind is Kind.ORPHAN and prune else _MARKS[change.kind]
+
+
+def _words(change: ScheduleChange, prune: bool) -> str:
+    before, after = change.before, change.after
+    if change.kind is Kind.NEW and after:
+        return f"new, {_rule(after)}"
+    if change.kind is Kind.CHANGED and before and after:
+        if _rule(before) != _rule(after):
+            return f"{_rule(before)} → {_rule(after)}"
+        return f"other {', '.join(change.fields)}"
+    if change.kind is Kind.OVERRIDDEN and before and after:
+        return (
+            f"overridden in {', '.join(change.fields)}; it stays {_rule(before)} until the code's own changes"
+        )
+    if change.kind is Kind.SERVED:
+        return "not in this app, but a live worker serves its task; it stays"
+    return "no code declares it" + ("; removed" if prune else "; --prune removes it")
+
+
+def _rule(schedule: Schedule) -> str:
+    return f"{schedule.words} {schedule.timezone}" if schedule.cron else schedule.words
