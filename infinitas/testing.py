@@ -146,12 +146,12 @@ class Kit:
         await self._connection.set_clock(self.now)
         self.app.connect = ClockedConnection
         self.app.close()
-        self._brokers = {queue: Broker(self._connection, queue) for queue in self._queues}
-        self._tickers = {queue: Ticker(broker) for queue, broker in self._brokers.items()}
-        self._outbox = Outbox(WORKER, self._brokers, self.app.settings.job_ttl)
+        self.brokers = {queue: Broker(self._connection, queue) for queue in self._queues}
+        self._tickers = {queue: Ticker(broker) for queue, broker in self.brokers.items()}
+        self._outbox = Outbox(WORKER, self.brokers, self.app.settings.job_ttl)
         self._executor = Executor(self.app.tasks, self.app.plugins)
         self._sending = asyncio.create_task(Loop("outbox", self._outbox.run_once).run())
-        for queue, broker in self._brokers.items():
+        for queue, broker in self.brokers.items():
             tasks = [task for task in self.app.tasks.values() if task.definition.queue == queue]
             # An interval counts from its declaration: here, by this clock.
             anchor_ms = to_ms(self.now)
@@ -197,7 +197,7 @@ class Kit:
     async def drain(self) -> list[JobInfo]:
         """Run every job that is ready now, one after another. Returns them as they ended."""
         ran: list[JobInfo] = []
-        for queue, broker in self._brokers.items():
+        for queue, broker in self.brokers.items():
             names = [name for name, task in self.app.tasks.items() if task.definition.queue == queue]
             while jobs := (await broker.claim(WORKER, [names], BATCH, 0, self.app.settings.job_ttl)).jobs:
                 for job in jobs:
@@ -254,7 +254,7 @@ class Kit:
 
     async def forget_worker(self) -> None:
         """From now on there is no worker for any task; `drain` fails."""
-        for broker in self._brokers.values():
+        for broker in self.brokers.values():
             await broker.rescue_all(WORKER, (await broker.beats()).get(WORKER) or 0, 60)
             await self._connection.ask(self._connection.redis.delete(broker.keys["processors"]))
 
@@ -265,7 +265,7 @@ class Kit:
     async def _tend(self) -> datetime | None:
         """Fire and promote all that is due. Returns when there is more to do."""
         moments: list[datetime] = []
-        for queue, broker in self._brokers.items():
+        for queue, broker in self.brokers.items():
             while (due := await broker.schedules.due(DUE_LIMIT)).slots:
                 await self._tickers[queue].fire(due)
             for key in await broker.schedules.backfills():

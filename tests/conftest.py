@@ -11,7 +11,6 @@ import redis as redis_client
 from infinitas import Infinitas, Plugin
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
-from infinitas.broker.messages import Declarer
 from infinitas.core.task import TaskDefinition
 from infinitas.embedded.servers import Urls
 from tests.support import Processes
@@ -80,7 +79,7 @@ async def broker(servers: Urls, redis: object) -> AsyncIterator[Broker]:
     """The edges of the default queue, with one task `t` and two members, `w1` and `w2`."""
     connection = Connection(servers.redis, "test")
     broker = Broker(connection, "default")
-    await broker.schedules.declare([TaskDefinition(name="t")], [], Declarer(born=await broker.now()))
+    await broker.schedules.declare([TaskDefinition(name="t")], [])
     for worker in ("w1", "w2"):
         await broker.join(worker, ["t"], 60)
     yield broker

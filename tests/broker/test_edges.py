@@ -1,5 +1,6 @@
 """Each edge of the state machine on a real Redis: what it writes, and that it may run twice."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,8 +10,9 @@ from redis import Redis
 from infinitas.broker.broker import Broker
 from infinitas.broker.messages import ClaimedJob, Declarer, NewJob, Report, Settlement
 from infinitas.broker.schedule_edges import digest
-from infinitas.core.codec import to_ms
+from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import WorkerGone
+from infinitas.core.interval import next_interval_slot
 from infinitas.core.planner import Fire
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
@@ -137,12 +139,23 @@ async def test_a_slot_fires_once_however_often_it_is_fired(broker: Broker, redis
     assert redis.hget(f"{P}marks", "t") == str(to_ms(SLOT))
 
 
+async def test_an_edit_in_between_is_never_overlooked(broker: Broker, redis: Redis) -> None:
+    """A fire that was planned by the rule as it was is refused, also if the slot is the same."""
+    slot = from_ms(next_interval_slot(3_600_000, 0, to_ms(await broker.now())))
+    await broker.schedules.schedule([HOURLY], slot - MS)
+    planned = fire(HOURLY, slot)
+    changed = replace(HOURLY, args='[["changed"],{}]')
+    assert await broker.schedules.schedule([changed], slot - MS, digest(HOURLY.to_json())) == ["ok"]
+    assert await broker.schedules.fire([planned]) == [False]
+    assert await broker.schedules.fire([fire(changed, slot)]) == [True]
+
+
 async def test_the_last_slot_takes_its_schedule_along(broker: Broker, redis: Redis) -> None:
     once = Schedule(key="t", task="t", at_ms=to_ms(SLOT), origin="api")
     await broker.schedules.schedule([once], SLOT - MS)
     assert await broker.schedules.fire([fire(once)]) == [True]
     assert redis.hlen(f"{P}schedules") == redis.zcard(f"{P}due") == redis.hlen(f"{P}marks") == 0
-    assert kinds(redis)[-2:] == ["job.created", "schedule.ended"]
+    assert kinds(redis)[-2:] == ["schedule.missed", "schedule.ended"]
 
 
 async def test_a_removed_schedule_does_not_fire(broker: Broker, redis: Redis) -> None:

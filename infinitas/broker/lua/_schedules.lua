@@ -27,3 +27,20 @@ local function store(schedule, task, definition, slot)
   redis.call('HDEL', told, schedule)
   emit('schedule.declared', 'schedule', schedule, 'task', task, 'definition', definition)
 end
+
+-- A pause that has an end is over with the first slot that is not before it.
+local function is_paused(schedule, slot)
+  local record = redis.call('HGET', paused, schedule)
+  if not record then return false end
+  local till = cjson.decode(record)['until']
+  if not till or slot < till then return true end
+  redis.call('HDEL', paused, schedule)
+  emit('schedule.resumed', 'schedule', schedule, 'reason', 'its time was over')
+  return false
+end
+
+local function is_skipped(schedule)
+  if redis.call('HEXISTS', skips, schedule) == 0 then return false end
+  if redis.call('HINCRBY', skips, schedule, -1) <= 0 then redis.call('HDEL', skips, schedule) end
+  return true
+end

@@ -10,28 +10,11 @@
 local answers = {}
 local ALIVE = {queued = true, running = true, retrying = true, scheduled = true}
 
-local function is_paused(fire)
-  local record = redis.call('HGET', paused, fire.schedule)
-  if not record then return false end
-  local till = cjson.decode(record)['until']
-  if not till or fire.slot < till then return true end
-  redis.call('HDEL', paused, fire.schedule)
-  emit('schedule.resumed', 'schedule', fire.schedule, 'task', fire.task, 'reason', 'its time was over')
-  return false
-end
-
-local function is_skipped(fire)
-  if redis.call('HEXISTS', skips, fire.schedule) == 0 then return false end
-  if redis.call('HINCRBY', skips, fire.schedule, -1) <= 0 then redis.call('HDEL', skips, fire.schedule) end
-  return true
-end
-
 local function living(id)
   local job = id and id ~= '' and load(id)
   return job and ALIVE[job.state] and job
 end
 
--- A slot's job takes the place of the one before, as soon as that has ended.
 local function replace(fire, before)
   local waiting = living(before.follower)
   local reason = 'replaced by ' .. fire.job
@@ -41,9 +24,9 @@ end
 
 -- What becomes of the slot: nil (a job), 'follows' (a job that waits for another), or state and reason.
 local function decide(fire, before)
-  if is_paused(fire) then return 'skipped', 'paused' end
+  if is_paused(fire.schedule, fire.slot) then return 'skipped', 'paused' end
   if fire.unrun then return fire.unrun == 'catch_up' and 'missed' or 'skipped', fire.unrun end
-  if is_skipped(fire) then return 'skipped', 'skip_next' end
+  if is_skipped(fire.schedule) then return 'skipped', 'skip_next' end
   if not before or fire.overlap == 'allow' then return nil end
   if fire.overlap == 'skip' then return 'skipped', 'overlap' end
   if fire.overlap == 'replace' then return replace(fire, before) and 'follows' or nil end
@@ -55,11 +38,20 @@ local function give_birth(fire, job, before)
   create_job(job)
   local waits = before or (fire.ready and fire.ready > now)
   emit_job('created', job, 'schedule', fire.schedule, 'args', fire.args, 'state', waits and 'scheduled' or 'queued')
-  redis.call('ZADD', expected, fire.expect, job.id)
+  redis.call('ZADD', expected, math.max(fire.expect, now + fire.expect - fire.slot), job.id)
   if waits then redis.call('HSET', key('job', job.id), 'state', 'scheduled') end
   if before then return redis.call('HSET', before.hash, 'follower', job.id) end
   redis.call('HSET', live, fire.schedule, job.id)
   if waits then add_timed(later, job.id, fire.ready) else make_ready(job) end
+end
+
+-- A job that is born after it should have started: told of, unless the watch has been faster.
+local function tell_late(fire, born)
+  local known = redis.call('HGET', told, fire.schedule)
+  redis.call('HDEL', told, fire.schedule)
+  if born and tonumber(known or 0) ~= fire.slot then
+    emit('schedule.missed', 'schedule', fire.schedule, 'slot', fire.slot, 'job', fire.job, 'state', 'fired_late')
+  end
 end
 
 local function advance(fire, born)
@@ -88,7 +80,7 @@ for i, fire in ipairs(cjson.decode(fires)) do
     elseif born then
       give_birth(fire, job, fate == 'follows' and before)
     end
-    if now > fire.expect then redis.call('HDEL', told, fire.schedule) end
+    if now > fire.expect then tell_late(fire, born) end
     advance(fire, born)
   end
 end

@@ -1,0 +1,116 @@
+"""Slots whose job did not start, or did not succeed, in time are told of, by whoever is alive."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from redis import Redis
+
+from infinitas import Infinitas
+from infinitas.core.schedule import START_EXPECTED
+from infinitas.embedded.servers import Urls
+from infinitas.testing import KitMaker
+from tests.e2e import jobs
+from tests.support import Processes, eventually
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def hourly(*, fails: bool = False, **options: Any) -> Infinitas:
+    app = Infinitas()
+
+    @app.task(schedule="0 * * * *", **options)
+    def tick() -> None:
+        if fails:
+            raise ValueError("no")
+
+    return app
+
+
+async def test_what_starts_and_succeeds_is_not_told_of(infinitas_kit: KitMaker) -> None:
+    async with infinitas_kit(hourly(grace=60), NOON) as kit:
+        await kit.advance(5 * HOUR)
+        assert await kit.told("tick") == []
+
+
+async def test_a_job_that_does_not_start_is_missed(infinitas_kit: KitMaker) -> None:
+    async with infinitas_kit(hourly(no_processor="wait"), NOON) as kit:
+        await kit.advance(HOUR + START_EXPECTED - timedelta(seconds=1), run=False)
+        assert await kit.told("tick") == []
+        await kit.advance(timedelta(seconds=1), run=False)
+        await kit.advance(MINUTE, run=False)
+        assert await kit.told("tick") == [(NOON + HOUR, "missed")], "once"
+
+
+async def test_a_slot_that_nobody_fires_is_missed(infinitas_kit: KitMaker) -> None:
+    """No scheduler is up: the watch alone finds it, and again for the next slot that is left lying."""
+    from infinitas.watch import Watch
+
+    app = hourly()
+    async with infinitas_kit(app, NOON) as kit:
+        watch = Watch(kit.brokers["default"])
+        await kit.outage(HOUR + MINUTE)
+        assert await watch.look() == 0, "the minute is not over"
+        await kit.outage(timedelta(seconds=1))
+        assert await watch.look() == 1
+        assert await watch.look() == 0, "of each slot once"
+        assert await kit.told("tick") == [(NOON + HOUR, "missed")]
+        await kit.advance(timedelta())
+        await kit.outage(HOUR + MINUTE)
+        assert await watch.look() == 1
+        assert await kit.told("tick") == [(NOON + HOUR, "missed"), (NOON + 2 * HOUR, "missed")]
+
+
+async def test_a_paused_schedule_is_not_missed(infinitas_kit: KitMaker) -> None:
+    from infinitas.watch import Watch
+
+    app = hourly()
+    async with infinitas_kit(app, NOON) as kit:
+        await app.schedules.apause("tick", "why")
+        await kit.outage(3 * HOUR)
+        assert await Watch(kit.brokers["default"]).look() == 0
+
+
+async def test_with_a_grace_a_success_is_expected(infinitas_kit: KitMaker) -> None:
+    async with infinitas_kit(hourly(fails=True, grace=600), NOON) as kit:
+        await kit.advance(HOUR + timedelta(seconds=601))
+        assert await kit.told("tick") == [(NOON + HOUR, "late")]
+    async with infinitas_kit(hourly(fails=True), NOON) as kit:
+        await kit.advance(HOUR + timedelta(seconds=601))
+        assert await kit.told("tick") == [], "a failure is an event of its own"
+
+
+async def test_many_unfired_slots_are_all_told_of(infinitas_kit: KitMaker) -> None:
+    from infinitas import Entry
+    from infinitas.watch import PAGE, Watch
+
+    app = hourly()
+    async with infinitas_kit(app, NOON) as kit:
+        count = 2 * PAGE + 7
+        entries = [Entry(key=f"k{i}", at=NOON + timedelta(seconds=1)) for i in range(count)]
+        await app.schedules.aadd_many("tick", entries)
+        await kit.outage(5 * MINUTE)
+        watch = Watch(kit.brokers["default"])
+        assert (await watch.look(), await watch.look()) == (count, 0)
+
+
+def test_the_archiver_notices_that_no_scheduler_is_up(
+    processes: Processes, servers: Urls, redis: Redis, postgres_url: str
+) -> None:
+    """Real processes: a scheduler that was killed leaves slots lying; the archiver says so, and keeps it."""
+    app = jobs.app.configure(redis_url=servers.redis)
+    processes.start("archiver")
+    scheduler = processes.start("scheduler")
+    app.schedule("noop", "* * * * * *", key="every-second", grace=1, overlap="allow")
+    eventually(lambda: redis.xlen("{infinitas:default}:stream:noop") >= 1)
+    scheduler.kill()
+    scheduler.wait()
+
+    def noted() -> list[Any]:
+        with psycopg.connect(postgres_url) as db:
+            query = "SELECT what, facts ->> 'state' FROM infinitas_schedule_notes WHERE schedule = %s"
+            return [row for row in db.execute(query, ("every-second",)).fetchall() if row[1] == "not_fired"]
+
+    assert eventually(noted)[0] == ("missed", "not_fired")
+    app.close()
