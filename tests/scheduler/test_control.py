@@ -258,7 +258,7 @@ async def test_overlap_replace_waits_for_the_one_that_it_cancels(app: Infinitas,
         await aeventually(three_replaced)
         await app.aunschedule("slow")
         if live := redis.hget(f"{P}live", "slow"):
-            await app.acancel(live)
+            await app.acancel(str(live))
     living: set[str] = set()
     for kind, job in told():
         if kind == "job.running":

@@ -75,7 +75,8 @@ async def test_declaring_again_writes_nothing(broker: Broker, redis: Redis) -> N
     for _ in range(3):
         await deploy.start()
     assert (redis.hget(f"{P}schedules", "t"), redis.zscore(f"{P}due", "t")) == before
-    kinds: Any = [fields["type"] for _, fields in redis.xrange(f"{P}events")][events:]
+    entries: Any = redis.xrange(f"{P}events")
+    kinds = [fields["type"] for _, fields in entries][events:]
     assert "schedule.declared" not in kinds
     assert "task.declared" not in kinds
 
