@@ -144,13 +144,17 @@ class Client:
             UnknownTask: nobody has declared it.
             ServerUnreachable: Redis gave no answer.
         """
-        check_name(name, "task")
-        info = await inspect.find_task(self.connection, name)
-        if info is None:
-            raise UnknownTask(f"There is no task {name!r}. `infinitas task ls` lists those there are.")
+        info = await self.live_task(name)
         if info.last_job is None and self.archive is not None:
             last, success, failure = await self.archive.task_summary(name)
             info = replace(info, last_job=last, last_success=success, last_failure=failure)
+        return info
+
+    async def live_task(self, name: str) -> TaskInfo:
+        """`task` as Redis alone knows it."""
+        info = await inspect.find_task(self.connection, check_name(name, "task"))
+        if info is None:
+            raise UnknownTask(f"There is no task {name!r}. `infinitas task ls` lists those there are.")
         return info
 
     async def tasks(self) -> list[TaskInfo]:

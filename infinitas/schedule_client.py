@@ -14,7 +14,7 @@ from infinitas.core.interval import Every
 from infinitas.core.names import check_name
 from infinitas.core.records import Backfill, ScheduleInfo
 from infinitas.core.schedule import Schedule
-from infinitas.core.schedule_options import Entry, ScheduleOptions, change_schedule, make_schedule
+from infinitas.core.schedule_options import Entry, ScheduleOptions, change_schedule, make_schedule, moment_ms
 from infinitas.core.states import State
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ class ScheduleClient:
         if len(reason) > MAX_REASON_CHARS:
             raise BadArgs(f"A reason has at most {MAX_REASON_CHARS} characters, not {len(reason):,}.")
         now = await self._client.connection.now()
-        if until is not None and (until.tzinfo is None or until <= now):
-            raise BadSchedule(f"until={until.isoformat()} must be an aware datetime in the future.")
+        if until is not None and moment_ms(until, "until", key) <= to_ms(now):
+            raise BadSchedule(f"until={until.isoformat()} must lie in the future.")
         info = await self.find(key)
         await (await self._edges(info.queue)).pause(key, reason, now, until)
         return await self.find(key)
@@ -159,7 +159,7 @@ class ScheduleClient:
         from infinitas.client import fresh_id
 
         schedule = (await self.find(key)).schedule
-        task = await self._client.task(schedule.task)
+        task = await self._client.live_task(schedule.task)
         job = NewJob(
             id=fresh_id(),
             task=schedule.task,
@@ -180,8 +180,8 @@ class ScheduleClient:
             UnknownSchedule: there is none.
             BadSchedule: the range is naive, empty, too long or not past, or a backfill runs already.
         """
-        if start.tzinfo is None or end.tzinfo is None or start >= end:
-            raise BadSchedule("A backfill needs aware datetimes: a start, and an end after it.")
+        if moment_ms(start, "start", key) >= moment_ms(end, "end", key):
+            raise BadSchedule("A backfill needs a start, and an end after it.")
         if not 1 <= limit <= MOST_BACKFILLED_AT_ONCE:
             raise BadSchedule(f"A backfill runs 1 to {MOST_BACKFILLED_AT_ONCE} jobs at once, not {limit}.")
         if end > await self._client.connection.now():

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypedDict, cast
 
 from infinitas.core.codec import to_ms
-from infinitas.core.cron import Dst, parse_cron
+from infinitas.core.cron import Dst, load_zone, parse_cron
 from infinitas.core.errors import BadSchedule
 from infinitas.core.interval import Every
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
@@ -17,6 +17,8 @@ YEAR_S = 366 * 86_400
 OVERLAP = ("skip", "queue", "replace", "allow")
 CATCH_UP = ("latest", "all", "none")
 MOST_CAUGHT_UP = 1000
+_LAST_MS = to_ms(datetime(9000, 1, 1, tzinfo=UTC))
+"""Python's calendar ends soon after; slots and zones need room behind a moment."""
 
 
 class ScheduleOptions(TypedDict, total=False):
@@ -97,7 +99,7 @@ def change_schedule(
     if args is not None:
         changed = replace(changed, args=args)
     if at is not None:
-        changed = replace(changed, cron=None, every_ms=None, at_ms=_moment(at, "at", schedule.key))
+        changed = replace(changed, cron=None, every_ms=None, at_ms=moment_ms(at, "at", schedule.key))
     elif isinstance(rule, Every):
         changed = replace(changed, cron=None, at_ms=None, every_ms=rule.ms)
     elif isinstance(rule, str):
@@ -142,7 +144,9 @@ def _checked(key: str, options: ScheduleOptions) -> dict[str, Any]:
                 raise refuse(name, " or ".join(map(repr, allowed)))
             found[name] = str(given[name])
     if "timezone" in given:
-        parse_cron("* * * * *", cast(str, given["timezone"]))
+        if not isinstance(given["timezone"], str):
+            raise refuse("timezone", "an IANA name such as 'Europe/Copenhagen'")
+        load_zone(given["timezone"])
         found["timezone"] = given["timezone"]
     for name, most in (("catch_up_limit", MOST_CAUGHT_UP), ("max_runs", 10**9)):
         if name in given:
@@ -162,7 +166,7 @@ def _checked(key: str, options: ScheduleOptions) -> dict[str, Any]:
     for name in ("start", "end"):
         if name in given:
             value = given[name]
-            found[f"{name}_ms"] = None if value is None else _moment(value, name, key)
+            found[f"{name}_ms"] = None if value is None else moment_ms(value, name, key)
     return found
 
 
@@ -170,9 +174,12 @@ def _whole(value: object, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
-def _moment(value: object, name: str, key: str) -> int:
+def moment_ms(value: object, name: str, key: str) -> int:
+    """Milliseconds since 1970 of an aware datetime. Raises BadSchedule for anything else."""
     if not isinstance(value, datetime):
         raise BadSchedule(f"{name} of schedule {key!r} is {value!r:.80}; it must be an aware datetime.")
     if value.tzinfo is None:
         raise BadSchedule(f"{name}={value.isoformat()} has no time zone; pass an aware datetime.")
-    return to_ms(value)
+    if not 0 <= (ms := to_ms(value)) < _LAST_MS:
+        raise BadSchedule(f"{name}={value.isoformat()} is refused; allowed: 1970 to 8999.")
+    return ms

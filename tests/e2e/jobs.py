@@ -11,6 +11,10 @@ app = Infinitas()
 async def noop() -> None: ...
 
 
+@app.task(no_processor="wait")
+async def patient() -> None: ...
+
+
 @app.task(schedule=every(seconds=1))
 async def tick(job: Job) -> None:
     job.log("tick")

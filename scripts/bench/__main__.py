@@ -1,0 +1,41 @@
+"""Benchmarks of the product, each on a Redis of its own: `.venv/bin/python scripts/bench burst`."""
+
+import argparse
+
+from burst import burst
+from schedules import schedules
+from stand import print_machine
+from sustained import sustained
+from takeover import takeover
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verb = verbs.add_parser("burst", help="many schedules due in the same second")
+    verb.add_argument("counts", nargs="*", type=int, default=[10_000, 100_000])
+    verb.add_argument("--schedulers", type=int, default=1)
+    verb = verbs.add_parser("schedules", help="many schedules that wait: memory, idle CPU")
+    verb.add_argument("counts", nargs="*", type=int, default=[10_000, 100_000, 1_000_000])
+    verb.add_argument("--idle", type=int, default=30, help="seconds to watch")
+    verb = verbs.add_parser("sustained", help="many slots every second")
+    verb.add_argument("--rate", type=int, default=1000, help="slots a second")
+    verb.add_argument("--seconds", type=int, default=120)
+    verb.add_argument("--worker", action="store_true", help="run the jobs as well")
+    verb = verbs.add_parser("takeover", help="kill -9 of one of two schedulers")
+    verb.add_argument("--kills", type=int, default=50)
+    args = parser.parse_args()
+    print_machine(**vars(args))
+    if args.verb == "burst":
+        for count in args.counts:
+            burst(count, args.schedulers)
+    elif args.verb == "schedules":
+        for count in args.counts:
+            schedules(count, args.idle)
+    elif args.verb == "sustained":
+        sustained(args.rate, args.seconds, args.worker)
+    else:
+        takeover(args.kills)
+
+
+main()
