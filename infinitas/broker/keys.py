@@ -19,6 +19,7 @@ QUEUE_KEYS = (
     "live",
     "declarers",
     "backfills",
+    "zones",
     "later",
     "processors",
     "events",

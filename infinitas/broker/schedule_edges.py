@@ -212,6 +212,41 @@ class ScheduleEdges:
         unfired, jobs, told = await self._call("overdue", patience=patience, start=start, most=most)
         return Overdue(unfired=unfired, jobs=jobs, told=told)
 
+    async def zones(self) -> str:
+        """The version of the time-zone database by which next slots were last computed, or ''."""
+        return await self.connection.ask(self.connection.redis.get(self.keys["zones"])) or ""
+
+    async def remember_zones(self, version: str) -> None:
+        await self.connection.ask(self.connection.redis.set(self.keys["zones"], version))
+
+    async def planned(self, cursor: int, count: int) -> tuple[int, list[DueSlot]]:
+        """Some of the cron schedules with their next slots, and the cursor for more; 0 begins, and ends."""
+        redis, ask = self.connection.redis, self.connection.ask
+        cursor, texts = await ask(redis.hscan(self.keys["schedules"], cursor, count=count))
+        scores = await ask(redis.zmscore(self.keys["due"], list(texts))) if texts else []
+        found = [
+            DueSlot(Schedule.from_json(text), from_ms(int(score)), digest(text))
+            for text, score in zip(texts.values(), scores, strict=True)
+            if score is not None
+        ]
+        return int(cursor), [each for each in found if each.schedule.cron is not None]
+
+    async def replan(self, planned: Sequence[DueSlot]) -> int:
+        """Compute next slots anew; those that have come stay. Returns how many were moved."""
+        now, moves = await self.connection.now(), []
+        for each in planned:
+            following = each.schedule.next_after(now)
+            if each.slot > now and following not in (None, each.slot):
+                moves.append(
+                    {
+                        "schedule": each.schedule.key,
+                        "seen": each.seen,
+                        "slot": to_ms(each.slot),
+                        "next": to_ms(following),
+                    }
+                )
+        return int(await self._call("replan", moves=_json(moves))) if moves else 0
+
     async def _call(self, script: str, **arguments: object) -> Any:
         return await self.connection.call(script, self.keys, **arguments)
 

@@ -13,6 +13,7 @@ from infinitas.runtime.queues import run_for_queues
 from infinitas.scheduler.backfiller import Backfiller
 from infinitas.scheduler.janitor import Janitor
 from infinitas.scheduler.promoter import Promoter
+from infinitas.scheduler.replanner import Replanner
 from infinitas.scheduler.rescuer import Rescuer
 from infinitas.scheduler.ticker import Ticker
 from infinitas.watch import Watch
@@ -37,6 +38,7 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
                 Loop(f"promoter {queue}", Promoter(broker, settings.job_ttl).run_once),
                 Loop(f"rescuer {queue}", Rescuer(broker, settings.lease, settings.job_ttl).run_once),
                 Loop(f"janitor {queue}", Janitor(broker).run_once),
+                Loop(f"replanner {queue}", Replanner(broker).run_once),
                 Loop(f"backfiller {queue}", Backfiller(broker).run_once),
                 Loop(f"watch {queue}", Watch(broker).run_once),
             ]

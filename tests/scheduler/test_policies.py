@@ -127,6 +127,22 @@ async def test_overlap_replace_cancels_what_waits(infinitas_kit: KitMaker) -> No
         assert len(await kit.drain()) == 1
 
 
+async def test_overlap_replace_leaves_nothing_waiting_behind_a_job_that_is_slow_to_stop(
+    infinitas_kit: KitMaker,
+) -> None:
+    async with infinitas_kit(minutely(overlap="replace"), NOON) as kit:
+        await kit.advance(MINUTE, run=False)
+        (claimed,) = (await kit.brokers["default"].claim("kit", [["tick"]], 1, 0, 60)).jobs
+        await kit.advance(2 * MINUTE, run=False)
+        assert await states(kit) == [
+            "running",
+            "cancelled replaced by tick@20260504T120300Z",
+            "scheduled",
+        ]
+        await kit._run(claimed)
+        assert [job.due for job in await kit.drain()] == [NOON + 3 * MINUTE]
+
+
 async def test_overlap_allow(infinitas_kit: KitMaker) -> None:
     async with infinitas_kit(minutely(overlap="allow"), NOON) as kit:
         await kit.advance(3 * MINUTE, run=False)

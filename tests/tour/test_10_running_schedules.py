@@ -48,7 +48,9 @@ async def test_change_trigger_unschedule(infinitas_kit: KitMaker) -> None:
     async with infinitas_kit(app, MORNING) as kit:
         await app.schedules.achange("report", "30 * * * *", overlap="queue")
         await kit.advance(HOUR)
-        assert (await app.schedules.aget("report")).schedule.overridden, "the code says otherwise"
+        now = await app.schedules.aget("report")
+        assert now.schedule.overridden, "the code says otherwise"
+        assert now.live_job is None, "it has ended"
         await app.schedules.atrigger("report", args=("Paris",))
         (ran,) = await kit.drain()
         assert ran.result == '"Paris"'

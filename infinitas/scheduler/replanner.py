@@ -1,0 +1,40 @@
+"""After an update of the time-zone database the next slots of cron schedules are computed anew."""
+
+import asyncio
+
+from infinitas.broker.broker import Broker
+from infinitas.runtime.logging import get_logger
+from infinitas.runtime.zones import zones_version
+
+_log = get_logger("scheduler")
+LOOK_EVERY_S = 3600.0
+PAGE = 500
+
+
+class Replanner:
+    """One queue's replanner. Of several schedulers the one with the newest database has its way."""
+
+    def __init__(self, broker: Broker, version: str | None = None) -> None:
+        self._schedules = broker.schedules
+        self._version = zones_version() if version is None else version
+
+    async def run_once(self) -> None:
+        await self.look()
+        await asyncio.sleep(LOOK_EVERY_S)
+
+    async def look(self) -> int:
+        """Returns how many next slots were moved: none unless this version is the newest."""
+        known = await self._schedules.zones()
+        if self._version <= known:
+            return 0
+        moved, cursor = 0, 0
+        # The first scheduler of all finds slots that the same database has computed.
+        while known:
+            cursor, plans = await self._schedules.planned(cursor, PAGE)
+            moved += await self._schedules.replan(plans)
+            if cursor == 0:
+                break
+        await self._schedules.remember_zones(self._version)
+        if moved:
+            _log.warning("Time zones %s: %d schedules have another next slot.", self._version, moved)
+        return moved
