@@ -236,7 +236,7 @@ class ScheduleEdges:
         now, moves = await self.connection.now(), []
         for each in planned:
             following = each.schedule.next_after(now)
-            if each.slot > now and following not in (None, each.slot):
+            if following not in (None, each.slot):
                 moves.append(
                     {
                         "schedule": each.schedule.key,

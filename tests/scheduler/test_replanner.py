@@ -47,11 +47,13 @@ async def test_next_slots_move_and_slots_that_have_come_stay(broker: Broker, red
 
 
 async def test_an_edit_in_between_wins(broker: Broker, redis: Redis) -> None:
-    later = f"0 {((await broker.now()) + timedelta(hours=5)).hour} * * *"
-    await stored(broker, "k", later, HOUR_MS, redis)
+    now = await broker.now()
+    hours = [(now + timedelta(hours=ahead)).hour for ahead in (5, 6)]
+    await stored(broker, "k", f"0 {hours[0]} * * *", HOUR_MS, redis)
     cursor, planned = await broker.schedules.planned(0, 100)
     assert (cursor, len(planned)) == (0, 1)
-    edited = await stored(broker, "k", later.replace("0 ", "1 ", 1), 0, redis)
+    edited = await stored(broker, "k", f"0 {hours[1]} * * *", 0, redis)
+    assert to_ms(planned[0].slot) == edited, "by another rule now"
     assert await broker.schedules.replan(planned) == 0
     assert redis.zscore(f"{P}due", "k") == edited
 
