@@ -5,6 +5,7 @@ keys of single tasks and jobs themselves, from `prefix`: they lie in the same sl
 """
 
 QUEUES = "infinitas:queues"
+TOKENS = "infinitas:tokens"
 QUEUE_KEYS = (
     "tasks",
     "limits",

@@ -9,6 +9,7 @@ from infinitas.cli.jobs import job_group
 from infinitas.cli.preview import preview
 from infinitas.cli.processes import archiver, dev, scheduler, worker
 from infinitas.cli.schedules import schedule_group
+from infinitas.cli.server import server, token_group
 from infinitas.cli.sync import sync
 from infinitas.cli.tasks import task_group
 from infinitas.cli.workers import list_workers
@@ -47,6 +48,8 @@ for command in (
     job_group,
     preview,
     sync,
+    server,
+    token_group,
 ):
     cli.add_command(command)
 

@@ -9,6 +9,7 @@ InfinitasError
 ├── Refused              (one code each)    what was asked is refused, and nothing was stored
 │   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
+│   ├── Unauthorized · Forbidden
 │   └── KeyTaken · NotEnded · AlreadyEnded · AlreadySucceeded
 ├── WorkerGone           worker_gone        this worker was declared dead; it joins again
 ├── NotInTime            not_in_time        a result was not there within the given time
@@ -53,6 +54,14 @@ class Refused(InfinitasError):
 
 class BadName(Refused):
     code = "bad_name"
+
+
+class Unauthorized(Refused):
+    code = "unauthorized"
+
+
+class Forbidden(Refused):
+    code = "forbidden"
 
 
 class DuplicateTask(Refused):

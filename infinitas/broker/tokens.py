@@ -1,0 +1,58 @@
+"""Access tokens in Redis. Their secrets are not: only digests are kept."""
+
+import orjson
+
+from infinitas.broker.connection import Connection
+from infinitas.broker.keys import TOKENS
+from infinitas.core.access import AccessToken, Scope
+from infinitas.core.codec import from_ms, to_ms
+
+
+class Tokens:
+    """One hash: id → JSON. All raise ServerUnreachable."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, token: AccessToken) -> None:
+        await self._connection.ask(self._connection.redis.hset(TOKENS, token.id, _to_json(token)))
+
+    async def find(self, id: str) -> AccessToken | None:
+        text = await self._connection.ask(self._connection.redis.hget(TOKENS, id))
+        return _from_json(id, text) if text else None
+
+    async def all(self) -> list[AccessToken]:
+        """Oldest first."""
+        found = await self._connection.ask(self._connection.redis.hgetall(TOKENS))
+        return sorted((_from_json(id, text) for id, text in found.items()), key=lambda token: token.created)
+
+    async def remove(self, id: str) -> bool:
+        return bool(await self._connection.ask(self._connection.redis.hdel(TOKENS, id)))
+
+    async def any(self) -> bool:
+        """Whether there is one at all, expired ones included."""
+        return bool(await self._connection.ask(self._connection.redis.exists(TOKENS)))
+
+
+def _to_json(token: AccessToken) -> str:
+    fields: dict[str, object] = {
+        "name": token.name,
+        "digest": token.digest,
+        "scopes": token.scopes,
+        "created": to_ms(token.created),
+    }
+    if token.expires is not None:
+        fields["expires"] = to_ms(token.expires)
+    return orjson.dumps(fields).decode()
+
+
+def _from_json(id: str, text: str) -> AccessToken:
+    fields = orjson.loads(text)
+    return AccessToken(
+        id=id,
+        name=fields["name"],
+        digest=fields["digest"],
+        scopes=tuple(Scope(name) for name in fields["scopes"]),
+        created=from_ms(fields["created"]),
+        expires=from_ms(fields["expires"]) if "expires" in fields else None,
+    )

@@ -1,0 +1,112 @@
+"""`infinitas server`, and `infinitas token add|ls|rm`."""
+
+import secrets
+from datetime import timedelta
+
+import click
+
+from infinitas.broker.tokens import Tokens
+from infinitas.cli.context import ask, output_option, settings
+from infinitas.cli.output import moment, print_json, print_rows
+from infinitas.cli.schedules import Span
+from infinitas.client import Client
+from infinitas.core.access import PREFIX, AccessToken, Scope, check_scopes, digest_of
+from infinitas.core.errors import ConfigError, Refused
+from infinitas.core.names import check_name
+from infinitas.runtime.logging import set_up_logging
+from infinitas.runtime.process import StopSignal, run_until_signal
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_SECRET_BYTES = 32
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Others need a token to exist.")
+@click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True)
+@click.pass_context
+def server(ctx: click.Context, host: str, port: int) -> None:
+    """Answer HTTP: tasks, schedules, jobs (docs/http.md)."""
+    try:
+        from infinitas.server.process import run_server
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"The server needs the package {error.name}: pip install 'infinitas[server]'."
+        ) from None
+    found = settings(ctx)
+    set_up_logging(found.log_level)
+
+    async def main(stop: StopSignal) -> None:
+        await run_server(found, host, port, stop)
+
+    run_until_signal(main)
+
+
+@click.group("token", help="Access tokens of the server: add, ls, rm.")
+def token_group() -> None: ...
+
+
+@token_group.command("add")
+@click.argument("name")
+@click.option(
+    "-s", "--scope", "scopes", multiple=True, required=True, help=f"{', '.join(Scope)}; may repeat."
+)
+@click.option("--expires", type=Span(), help="E.g. 90d. Default: never.")
+@output_option
+@click.pass_context
+def add_token(
+    ctx: click.Context, name: str, scopes: tuple[str, ...], expires: float | None, output: str | None
+) -> None:
+    """Make a token. It is shown this once: only a digest is kept."""
+    id = "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    secret = secrets.token_hex(_SECRET_BYTES)
+    checked = check_scopes(list(scopes))
+    check_name(name, "token")
+
+    async def add(client: Client) -> None:
+        now = await client.connection.now()
+        token = AccessToken(
+            id=id,
+            name=name,
+            digest=digest_of(secret),
+            scopes=checked,
+            created=now,
+            expires=None if expires is None else now + timedelta(seconds=expires),
+        )
+        await Tokens(client.connection).add(token)
+
+    ask(ctx, add)
+    text = f"{PREFIX}_{id}_{secret}"
+    print_json({"id": id, "token": text}) if output == "json" else click.echo(text)
+
+
+@token_group.command("ls")
+@output_option
+@click.pass_context
+def list_tokens(ctx: click.Context, output: str | None) -> None:
+    """Names, scopes and ends; never the tokens themselves."""
+    tokens = ask(ctx, lambda client: Tokens(client.connection).all())
+    if output == "json":
+        print_json(
+            [
+                {"id": t.id, "name": t.name, "scopes": t.scopes, "created": t.created, "expires": t.expires}
+                for t in tokens
+            ]
+        )
+        return
+    rows = [
+        (t.id, t.name, ", ".join(t.scopes), moment(t.created), moment(t.expires) if t.expires else "never")
+        for t in tokens
+    ]
+    empty = "No tokens: the server answers to this machine alone, and lets it do everything."
+    print_rows(("ID", "NAME", "SCOPES", "CREATED", "EXPIRES"), rows, empty)
+
+
+@token_group.command("rm")
+@click.argument("id")
+@output_option
+@click.pass_context
+def remove_token(ctx: click.Context, id: str, output: str | None) -> None:
+    """Revoke a token, at once."""
+    if not ask(ctx, lambda client: Tokens(client.connection).remove(id)):
+        raise Refused(f"There is no token {id[:40]!r}. `infinitas token ls` lists them.")
+    print_json({"removed": id}) if output == "json" else click.echo(f"{id} is revoked.")

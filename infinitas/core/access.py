@@ -1,0 +1,67 @@
+"""Who may do what over HTTP: scopes, and tokens that carry them. Pure; `server/access.py` asks."""
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from infinitas.core.errors import BadArgs
+
+PREFIX = "inf"
+"""Scanners for leaked secrets know a token by it."""
+_TOKEN = re.compile(rf"{PREFIX}_([0-9a-z]{{8}})_([A-Za-z0-9-]{{20,100}})")
+
+
+class Scope(StrEnum):
+    """What a token is good for; each stands alone, save that `admin` includes all."""
+
+    READ = "read"
+    """Look at everything."""
+    JOBS = "jobs"
+    """Send, cancel, retry and rerun jobs."""
+    TASKS = "tasks"
+    """Add, change, pause, trigger, backfill and remove schedules."""
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """A token as it is kept: its secret only as a SHA-256 digest (it has 256 random bits)."""
+
+    id: str
+    name: str
+    digest: str
+    scopes: tuple[Scope, ...]
+    created: datetime
+    expires: datetime | None = None
+
+    def allows(self, scope: Scope) -> bool:
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+    def matches(self, secret: str, now: datetime) -> bool:
+        """Whether it is this token's secret, and in time. Takes as long for a wrong one as for the right."""
+        fits = hmac.compare_digest(digest_of(secret), self.digest)
+        return fits and (self.expires is None or now < self.expires)
+
+
+def digest_of(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def split_token(text: str) -> tuple[str, str] | None:
+    """Id and secret out of `inf_<id>_<secret>`; None if it is not of that form."""
+    found = _TOKEN.fullmatch(text)
+    return (found[1], found[2]) if found else None
+
+
+def check_scopes(names: list[str]) -> tuple[Scope, ...]:
+    """Scopes by name. Raises BadArgs."""
+    try:
+        scopes = tuple(sorted({Scope(name) for name in names}))
+    except ValueError:
+        scopes = ()
+    if not scopes:
+        raise BadArgs(f"Scopes are some of: {', '.join(Scope)}; not {', '.join(names)[:80]!r}.")
+    return scopes

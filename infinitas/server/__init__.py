@@ -1,0 +1,1 @@
+"""The server: HTTP for every language."""

@@ -1,0 +1,34 @@
+"""The HTTP API as an ASGI app; its OpenAPI description is at `/api/v1/openapi.json`."""
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from infinitas.client import Client
+from infinitas.server import jobs, problems, schedules, system, tasks
+from infinitas.server.limits import BodyLimit
+from infinitas.server.problems import Problem
+
+PREFIX = "/api/v1"
+
+
+def make_api(client: Client) -> FastAPI:
+    """The API over one client, which the caller closes."""
+    api = FastAPI(
+        title="Infinitas",
+        version=version("infinitas"),
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        responses={
+            status: {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
+            for status in (401, 403, 404, 409, 413, 422, 503)
+        },
+    )
+    api.state.client = client
+    problems.install(api)
+    api.add_middleware(BodyLimit)
+    for router in (tasks.router, schedules.router, jobs.router, system.router):
+        api.include_router(router, prefix=PREFIX)
+    api.include_router(system.probes)
+    return api

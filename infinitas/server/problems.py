@@ -1,0 +1,93 @@
+"""Errors as RFC 9457 problem details, with the codes of docs/errors.md."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from infinitas.core import errors
+from infinitas.core.errors import InfinitasError
+from infinitas.runtime.logging import get_logger
+
+_log = get_logger("server")
+MEDIA_TYPE = "application/problem+json"
+_STATUS: Mapping[type[InfinitasError], HTTPStatus] = {
+    errors.Unauthorized: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.UnknownTask: HTTPStatus.NOT_FOUND,
+    errors.UnknownJob: HTTPStatus.NOT_FOUND,
+    errors.UnknownSchedule: HTTPStatus.NOT_FOUND,
+    errors.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.KeyTaken: HTTPStatus.CONFLICT,
+    errors.NotEnded: HTTPStatus.CONFLICT,
+    errors.AlreadyEnded: HTTPStatus.CONFLICT,
+    errors.AlreadySucceeded: HTTPStatus.CONFLICT,
+    errors.Refused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.ServerUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UnsafeBroker: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
+
+
+class Fault(BaseModel):
+    """One thing that is wrong with a request: where (a JSON pointer), and what."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """What every error looks like (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[Fault] = []
+
+
+def answer(status: int, code: str, detail: str, faults: list[Fault] | None = None) -> JSONResponse:
+    """One problem as a response."""
+    problem = Problem(
+        title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, errors=faults or []
+    )
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
+
+
+def status_of(error: InfinitasError) -> HTTPStatus:
+    """The status of the nearest class that has one."""
+    for kind in type(error).__mro__:
+        if kind in _STATUS:
+            return _STATUS[kind]
+    return HTTPStatus.BAD_REQUEST
+
+
+def install(api: FastAPI) -> None:
+    """Have the API answer every error as a problem."""
+
+    @api.exception_handler(InfinitasError)
+    async def ours(_request: Request, error: InfinitasError) -> JSONResponse:
+        return answer(status_of(error), error.code, str(error))
+
+    @api.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        faults = [
+            Fault(pointer="/" + "/".join(map(str, each["loc"])), detail=str(each["msg"])[:200])
+            for each in error.errors()[:20]
+        ]
+        return answer(422, "bad_request", "The request has another form than the API asks for.", faults)
+
+    @api.exception_handler(HTTPException)
+    async def http(_request: Request, error: HTTPException) -> JSONResponse:
+        return answer(error.status_code, _CODES.get(error.status_code, "bad_request"), str(error.detail))
+
+    @api.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        _log.error("%s %s failed.", request.method, request.url.path, exc_info=error)
+        return answer(500, "error", "The server failed; its log says why.")

@@ -1,0 +1,171 @@
+"""`/schedules`: add, change, pause, skip, trigger, backfill and preview."""
+
+from typing import Annotated, Literal, cast
+
+from fastapi import APIRouter, Path, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from infinitas.core.errors import BadSchedule
+from infinitas.core.interval import Every, every
+from infinitas.core.preview import Preview, preview_schedule
+from infinitas.core.schedule_options import OPTION_NAMES, Entry, ScheduleOptions, make_schedule
+from infinitas.server.access import MayChangeTasks, MayRead, MayRunJobs
+from infinitas.server.jobs import JobId
+from infinitas.server.state import ClientOf
+from infinitas.server.tasks import Arguments, encode
+from infinitas.server.views import ScheduleView
+
+router = APIRouter(prefix="/schedules", tags=["schedules"])
+Key = Annotated[str, Path(max_length=600)]
+
+
+class Change(BaseModel):
+    """A rule (one of cron, every, at), arguments and options (docs/schedules.md); durations in seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cron: str | None = Field(default=None, max_length=1000)
+    every: float | None = Field(default=None, gt=0, le=10**9)
+    at: AwareDatetime | None = None
+    args: Arguments | None = None
+    timezone: str | None = None
+    dst: Literal["cron", "skip", "literal"] | None = None
+    overlap: Literal["skip", "queue", "replace", "allow"] | None = None
+    catch_up: Literal["latest", "all", "none"] | None = None
+    catch_up_window: float | None = None
+    catch_up_limit: int | None = None
+    jitter: float | None = None
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
+    max_runs: int | None = None
+    grace: float | None = None
+
+    def rule(self) -> str | Every | None:
+        """Raises BadSchedule if there are several."""
+        if sum(each is not None for each in (self.cron, self.every, self.at)) > 1:
+            raise BadSchedule("Give one of cron, every and at.")
+        return self.cron if self.every is None else every(seconds=self.every)
+
+    def options(self) -> ScheduleOptions:
+        """What is given; for what has no default but null, null is given too."""
+        given = self.model_dump(include=self.model_fields_set & OPTION_NAMES)
+        return cast(ScheduleOptions, given)
+
+
+class NewSchedule(Change):
+    """A schedule of a task, stored under its key in place of any other."""
+
+    task: str
+
+
+class PauseBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(min_length=1, max_length=500)
+    until: AwareDatetime | None = None
+
+
+class SkipBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    count: int = 1
+
+
+class TriggerBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    args: Arguments | None = None
+
+
+class BackfillBody(BaseModel):
+    """Slots from `start` up to, but not with, `end` that have had no job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start: AwareDatetime
+    end: AwareDatetime
+    limit: int = 1
+    dry_run: bool = False
+
+
+class Slots(BaseModel):
+    slots: list[AwareDatetime]
+
+
+@router.get("")
+async def list_schedules(
+    client: ClientOf, _: MayRead, task: str | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
+) -> list[ScheduleView]:
+    """Those with the earliest next slot first."""
+    return [ScheduleView.of(info) for info in await client.schedules.next(task, limit)]
+
+
+@router.post("/preview")
+async def preview(
+    body: Change, client: ClientOf, _: MayRead, n: Annotated[int, Query(ge=1, le=1000)] = 10
+) -> Preview:
+    """What a rule means, before it is stored: words, next slots, clock changes."""
+    now = await client.connection.now()
+    made = make_schedule(
+        body.rule(), key="preview", task="preview", at=body.at, now=now, options=body.options()
+    )
+    return preview_schedule(made, now, n)
+
+
+@router.get("/{key:path}")
+async def show_schedule(key: Key, client: ClientOf, _: MayRead) -> ScheduleView:
+    return ScheduleView.of(await client.schedules.find(key))
+
+
+@router.put("/{key:path}")
+async def put_schedule(key: Key, body: NewSchedule, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
+    """Add a schedule, or replace the one of that key."""
+    queue = (await client.live_task(body.task)).queue
+    entry = Entry(key=key, rule=body.rule(), at=body.at, args=encode(body.args or []))
+    await client.schedules.store(queue, body.task, [entry], body.options())
+    return ScheduleView.of(await client.schedules.find(key))
+
+
+@router.patch("/{key:path}")
+async def change_schedule(key: Key, body: Change, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
+    """Change what is given; the rest stays."""
+    args = None if body.args is None else encode(body.args)
+    info = await client.schedules.change(key, body.rule(), at=body.at, args=args, options=body.options())
+    return ScheduleView.of(info)
+
+
+@router.delete("/{key:path}", status_code=204)
+async def remove_schedule(key: Key, client: ClientOf, _: MayChangeTasks) -> None:
+    """Forget a schedule; its jobs go on. What code declares comes back with the next worker."""
+    await client.schedules.find(key)
+    await client.schedules.remove(key)
+
+
+@router.post("/{key:path}/pause")
+async def pause_schedule(key: Key, body: PauseBody, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
+    return ScheduleView.of(await client.schedules.pause(key, body.reason, body.until))
+
+
+@router.post("/{key:path}/resume")
+async def resume_schedule(key: Key, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
+    return ScheduleView.of(await client.schedules.resume(key))
+
+
+@router.post("/{key:path}/skip")
+async def skip_slots(key: Key, body: SkipBody, client: ClientOf, _: MayChangeTasks) -> Slots:
+    """Leave out the next slots; 0 takes it back."""
+    return Slots(slots=await client.schedules.skip_next(key, body.count))
+
+
+@router.post("/{key:path}/trigger", status_code=202)
+async def trigger_schedule(key: Key, body: TriggerBody, client: ClientOf, _: MayRunJobs) -> JobId:
+    """A job now, beside the slots, with the schedule's arguments or others."""
+    args = None if body.args is None else encode(body.args)
+    return JobId(id=await client.schedules.trigger(key, args))
+
+
+@router.post("/{key:path}/backfill")
+async def backfill_schedule(key: Key, body: BackfillBody, client: ClientOf, _: MayChangeTasks) -> Slots:
+    """Jobs for past slots that had none, `limit` at a time; with `dry_run` only their list."""
+    made = await client.schedules.backfill(key, body.start, body.end, limit=body.limit, dry_run=body.dry_run)
+    return Slots(slots=list(made.slots))

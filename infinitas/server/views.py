@@ -1,0 +1,191 @@
+"""What the API shows: tasks, schedules, jobs. Times are RFC 3339 in UTC, durations seconds."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, JsonValue
+from pydantic_core import from_json
+
+from infinitas.core.codec import from_ms
+from infinitas.core.records import JobInfo, JobSummary, ScheduleInfo, TaskInfo
+from infinitas.core.states import State
+
+
+class LastJob(BaseModel):
+    id: str
+    at: datetime
+    status: str
+
+    @classmethod
+    def of(cls, summary: JobSummary | None) -> Self | None:
+        return cls(id=summary.id, at=summary.date, status=summary.status) if summary else None
+
+
+class TaskView(BaseModel):
+    name: str
+    queue: str
+    doc: str
+    has_worker: bool
+    queued: int
+    running: int
+    streak: int
+    next_slot: datetime | None
+    last_job: LastJob | None
+    last_success: LastJob | None
+    last_failure: LastJob | None
+    last_error: str | None
+    schedules: list[str]
+
+    @classmethod
+    def of(cls, info: TaskInfo) -> Self:
+        return cls(
+            name=info.name,
+            queue=info.queue,
+            doc=info.definition.doc,
+            has_worker=info.has_worker,
+            queued=info.queued,
+            running=info.running,
+            streak=info.streak,
+            next_slot=info.next_slot,
+            last_job=LastJob.of(info.last_job),
+            last_success=LastJob.of(info.last_success),
+            last_failure=LastJob.of(info.last_failure),
+            last_error=info.last_error,
+            schedules=[schedule.key for schedule in info.schedules],
+        )
+
+
+class PauseView(BaseModel):
+    reason: str
+    since: datetime
+    until: datetime | None
+
+
+class ScheduleView(BaseModel):
+    key: str
+    task: str
+    queue: str
+    rule: str
+    cron: str | None
+    every: float | None
+    at: datetime | None
+    timezone: str
+    dst: str
+    args: JsonValue
+    origin: str
+    overridden: bool
+    overlap: str
+    catch_up: str
+    jitter: float
+    start: datetime | None
+    end: datetime | None
+    max_runs: int | None
+    grace: float | None
+    next_slot: datetime | None
+    last_slot: datetime | None
+    paused: PauseView | None
+    skips: int
+    live_job: str | None
+
+    @classmethod
+    def of(cls, info: ScheduleInfo) -> Self:
+        rule, pause = info.schedule, info.pause
+        return cls(
+            key=rule.key,
+            task=rule.task,
+            queue=info.queue,
+            rule=rule.words,
+            cron=rule.cron,
+            every=_seconds(rule.every_ms),
+            at=_moment(rule.at_ms),
+            timezone=rule.timezone,
+            dst=rule.dst,
+            args=_args(rule.args),
+            origin=rule.origin,
+            overridden=rule.overridden,
+            overlap=rule.overlap,
+            catch_up=rule.catch_up,
+            jitter=rule.jitter_ms / 1000,
+            start=_moment(rule.start_ms),
+            end=_moment(rule.end_ms),
+            max_runs=rule.max_runs,
+            grace=_seconds(rule.grace_ms),
+            next_slot=info.next_slot,
+            last_slot=info.last_slot,
+            paused=PauseView(reason=pause.reason, since=pause.since, until=pause.until) if pause else None,
+            skips=info.skips,
+            live_job=info.live_job,
+        )
+
+
+class LineView(BaseModel):
+    at: datetime
+    level: str
+    text: str
+
+
+class JobView(BaseModel):
+    id: str
+    task: str
+    queue: str
+    state: State
+    attempt: int
+    args: JsonValue
+    due: datetime
+    schedule: str | None
+    key: str | None
+    created: datetime | None
+    started: datetime | None
+    ended: datetime | None
+    duration: float | None
+    worker: str | None
+    reason: str | None
+    error: str | None
+    traceback: str | None
+    result: JsonValue
+    progress: float | None
+    step: str | None
+    log: list[LineView]
+
+    @classmethod
+    def of(cls, info: JobInfo) -> Self:
+        return cls(
+            id=info.id,
+            task=info.task,
+            queue=info.queue,
+            state=info.state,
+            attempt=info.attempt,
+            args=_args(info.args),
+            due=info.due,
+            schedule=info.schedule,
+            key=info.key,
+            created=info.created,
+            started=info.started,
+            ended=info.ended,
+            duration=_seconds(info.duration_ms),
+            worker=info.worker,
+            reason=info.reason,
+            error=info.error,
+            traceback=info.traceback,
+            result=from_json(info.result) if info.result else None,
+            progress=info.progress,
+            step=info.step,
+            log=[LineView(at=line.at, level=line.level, text=line.text) for line in info.log],
+        )
+
+
+def _seconds(ms: int | None) -> float | None:
+    return None if ms is None else ms / 1000
+
+
+def _moment(ms: int | None) -> datetime | None:
+    return None if ms is None else from_ms(ms)
+
+
+def _args(text: str) -> JsonValue:
+    """A list, or an object where there are only named arguments; both where there are both."""
+    given: tuple[list[JsonValue], dict[str, JsonValue]] = from_json(text)
+    positional, named = given
+    if positional and named:
+        return {"positional": positional, "named": named}
+    return named or positional

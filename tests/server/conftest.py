@@ -1,0 +1,40 @@
+"""A real `infinitas server` on this test's own servers."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from tests.support import Processes, eventually
+
+APP = "tests.e2e.jobs:app"
+MakeToken = Callable[..., str]
+
+
+@pytest.fixture
+def http(processes: Processes) -> Iterator[httpx.Client]:
+    """Speaks to a server that has no tokens and knows the tasks of `tests.e2e.jobs`."""
+    processes.start("archiver")
+    eventually(lambda: processes.run("job", "ls").returncode == 0)
+    assert processes.run("sync", APP).returncode == 0
+    processes.start("server", "--port", "0")
+    with httpx.Client(base_url=address(processes), timeout=10) as client:
+        yield client
+
+
+def address(processes: Processes) -> str:
+    """Where the server says that it answers."""
+    return eventually(lambda: re.search(r"http://127\.0\.0\.1:\d+", processes.logs()))[0]
+
+
+@pytest.fixture
+def make_token(processes: Processes) -> MakeToken:
+    def make(*scopes: str, expires: str | None = None) -> str:
+        options = [option for scope in scopes for option in ("--scope", scope)]
+        ends = ["--expires", expires] if expires else []
+        made = processes.run("token", "add", "-".join(scopes), *options, *ends)
+        assert made.returncode == 0, made.stderr
+        return made.stdout.strip()
+
+    return make
