@@ -5,7 +5,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from infinitas.client import Client
-from infinitas.server import jobs, problems, schedules, system, tasks
+from infinitas.server import jobs, metrics, problems, schedules, system, tasks
 from infinitas.server.limits import BodyLimit
 from infinitas.server.problems import Problem
 
@@ -30,5 +30,6 @@ def make_api(client: Client) -> FastAPI:
     api.add_middleware(BodyLimit)
     for router in (tasks.router, schedules.router, jobs.router, system.router):
         api.include_router(router, prefix=PREFIX)
+    api.include_router(metrics.router)
     api.include_router(system.probes)
     return api

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from infinitas.client import MAX_REASON_CHARS
+from infinitas.core.records import AttemptInfo
 from infinitas.core.states import State
 from infinitas.server.access import MayRead, MayRunJobs
 from infinitas.server.state import ClientOf
@@ -35,6 +36,12 @@ async def list_jobs(
 ) -> list[JobView]:
     """Live jobs first, then those that have ended, newest first."""
     return [JobView.of(info) for info in await client.jobs(task, state, limit)]
+
+
+@router.get("/{id:path}/attempts")
+async def list_attempts(id: Id, client: ClientOf, _: MayRead) -> list[AttemptInfo]:
+    """Every execution, oldest first; empty where there is no archive."""
+    return list((await client.job(id)).attempts)
 
 
 @router.get("/{id:path}")

@@ -25,6 +25,7 @@ NEEDS = {
     "POST /schedules/{key}/backfill": "tasks",
     "GET /jobs": "read",
     "GET /jobs/{id}": "read",
+    "GET /jobs/{id}/attempts": "read",
     "POST /jobs/{id}/cancel": "jobs",
     "POST /jobs/{id}/retry": "jobs",
     "POST /jobs/{id}/rerun": "jobs",
@@ -48,6 +49,7 @@ def test_each_scope_against_each_route(http: httpx.Client, make_token: MakeToken
         for method in methods
         if path.startswith(API)
     }
+    assert http.get("/metrics").status_code == 200, "open while there is no token"
     assert routes == NEEDS.keys(), "a new route says here what it needs"
     tokens = {scope: make_token(scope.value) for scope in Scope}
     for route, needed in NEEDS.items():
@@ -55,6 +57,9 @@ def test_each_scope_against_each_route(http: httpx.Client, make_token: MakeToken
         for scope, token in tokens.items():
             allowed = scope in (needed, Scope.ADMIN)
             assert (request(http, route, token).status_code != 403) is allowed, (route, scope)
+    assert http.get("/metrics").status_code == 401
+    seen = http.get("/metrics", headers={"Authorization": f"Bearer {tokens[Scope.READ]}"})
+    assert seen.status_code == 200
 
 
 def test_what_is_no_token(http: httpx.Client, make_token: MakeToken) -> None:

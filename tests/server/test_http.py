@@ -32,6 +32,23 @@ def test_a_job_from_curl_to_its_result(http: httpx.Client, processes: Processes)
     assert [worker["slots"] for worker in http.get(f"{API}/workers").json()] == [2]
 
 
+def test_attempts_and_metrics(http: httpx.Client, processes: Processes) -> None:
+    processes.start("worker", APP, "-c", "3")
+    job = http.post(f"{API}/tasks/explode/jobs", json={}).json()["id"]
+    eventually(lambda: http.get(f"{API}/jobs/{job}").json()["state"] == "failed")
+    attempts = eventually(
+        lambda: [a for a in http.get(f"{API}/jobs/{job}/attempts").json() if a["outcome"] == "failed"]
+    )
+    assert "SystemExit" in attempts[0]["error"]
+    free = 'infinitas_worker_slots{state="free"} 3.0'
+    eventually(lambda: free in http.get("/metrics").text.splitlines())
+    lines = http.get("/metrics").text.splitlines()
+    assert 'infinitas_task_consecutive_failures{task="explode"} 1.0' in lines
+    names = {line.partition(" ")[0] for line in lines}
+    assert 'infinitas_task_last_failure_timestamp_seconds{task="explode"}' in names
+    assert 'infinitas_task_next_due_timestamp_seconds{task="tick"}' in names
+
+
 def test_cancel_and_its_conflicts(http: httpx.Client) -> None:
     body = {"args": [60], "key": "k"}
     job = http.post(f"{API}/tasks/slow/jobs", json=body).json()["id"]

@@ -1,0 +1,66 @@
+"""`/metrics` for Prometheus: what people alert on, computed when it is asked for."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from infinitas.core.records import JobSummary, TaskInfo, WorkerInfo
+from infinitas.server.access import MayRead
+from infinitas.server.state import ClientOf
+
+router = APIRouter(tags=["system"])
+MOST_TASKS = 1000
+"""With more, the rest are left out: a label with endless values breaks Prometheus."""
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(client: ClientOf, _: MayRead) -> Response:
+    """Gauges of tasks and workers in the Prometheus text format."""
+    registry = CollectorRegistry()
+    registry.register(_Snapshot(await client.tasks(), await client.workers()))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Snapshot(Collector):
+    """One moment's facts."""
+
+    def __init__(self, tasks: list[TaskInfo], workers: list[WorkerInfo]) -> None:
+        self._tasks = tasks[:MOST_TASKS]
+        self._workers = workers
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        tasks = self._tasks
+        yield _gauge("queue_depth", "Jobs that no worker has taken.", ((t, t.queued) for t in tasks))
+        yield _gauge("jobs_running", "Jobs that a worker has.", ((t, t.running) for t in tasks))
+        yield _gauge("task_has_worker", "1 if a live worker serves it.", ((t, t.has_worker) for t in tasks))
+        yield _gauge(
+            "task_consecutive_failures", "Failures in a row.", ((t, max(0, -t.streak)) for t in tasks)
+        )
+        for name, text, moments in (
+            ("task_next_due_timestamp_seconds", "Its next slot.", [(t, t.next_slot) for t in tasks]),
+            ("task_last_success_timestamp_seconds", "", [(t, _date(t.last_success)) for t in tasks]),
+            ("task_last_failure_timestamp_seconds", "", [(t, _date(t.last_failure)) for t in tasks]),
+        ):
+            known = ((task, moment.timestamp()) for task, moment in moments if moment is not None)
+            yield _gauge(name, text or "When it was; absent if never.", known)
+        slots = GaugeMetricFamily("infinitas_worker_slots", "Jobs that workers can run.", labels=["state"])
+        busy = sum(worker.busy for worker in self._workers)
+        slots.add_metric(["busy"], busy)
+        slots.add_metric(["free"], sum(worker.slots for worker in self._workers) - busy)
+        yield slots
+        yield GaugeMetricFamily("infinitas_workers", "Live workers.", value=len(self._workers))
+
+
+def _gauge(name: str, text: str, values: Iterable[tuple[TaskInfo, float]]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"infinitas_{name}", text, labels=["task"])
+    for task, value in values:
+        family.add_metric([task.name], value)
+    return family
+
+
+def _date(summary: JobSummary | None) -> datetime | None:
+    return summary.date if summary else None
