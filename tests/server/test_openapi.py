@@ -1,0 +1,27 @@
+"""Whatever is sent, the API answers as its own description says."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+CHECKS = "not_a_server_error,response_schema_conformance,status_code_conformance,content_type_conformance"
+
+
+def test_schemathesis_finds_nothing(http: httpx.Client, tmp_path: Path) -> None:
+    said = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("schemathesis")),
+            "run",
+            f"{http.base_url}/api/v1/openapi.json",
+            *("--checks", CHECKS, "--max-examples", "30", "--no-color"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert said.returncode == 0, said.stdout[-5000:]
+    assert http.get("/readyz").json()["ready"] is True
