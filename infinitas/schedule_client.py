@@ -9,7 +9,7 @@ from infinitas.broker import inspect
 from infinitas.broker.messages import NewJob
 from infinitas.broker.schedule_edges import ScheduleEdges
 from infinitas.core.codec import slot_job_id, to_ms
-from infinitas.core.errors import BadArgs, BadSchedule, UnknownSchedule, UnknownTask
+from infinitas.core.errors import BadArgs, BadSchedule, Changed, UnknownSchedule, UnknownTask
 from infinitas.core.interval import Every
 from infinitas.core.names import check_name
 from infinitas.core.records import Backfill, ScheduleInfo
@@ -87,6 +87,7 @@ class ScheduleClient:
         at: datetime | None = None,
         args: str | None = None,
         options: ScheduleOptions | None = None,
+        expected: Schedule | None = None,
     ) -> ScheduleInfo:
         """Give a schedule another rule, other arguments or options; what is not given stays.
 
@@ -94,6 +95,7 @@ class ScheduleClient:
 
         Raises:
             UnknownSchedule: there is none. BadSchedule: as `store`.
+            Changed: it is no longer the `expected` one.
         """
         while True:
             info = await self.find(key)
@@ -101,6 +103,8 @@ class ScheduleClient:
             stored = await edges.find(key)
             if stored is None:
                 continue
+            if expected is not None and stored[0] != expected:
+                raise Changed(f"The schedule {key!r} has been changed meanwhile; read it again.")
             now = await self._client.connection.now()
             changed = change_schedule(stored[0], rule, at=at, args=args, now=now, options=options)
             if changed.next_after(now) is None:

@@ -9,7 +9,7 @@ InfinitasError
 ├── Refused              (one code each)    what was asked is refused, and nothing was stored
 │   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
-│   ├── Unauthorized · Forbidden
+│   ├── Unauthorized · Forbidden · Changed
 │   └── KeyTaken · NotEnded · AlreadyEnded · AlreadySucceeded
 ├── WorkerGone           worker_gone        this worker was declared dead; it joins again
 ├── NotInTime            not_in_time        a result was not there within the given time
@@ -96,6 +96,10 @@ class BadArgs(Refused):
 
 class PayloadTooLarge(Refused):
     code = "payload_too_large"
+
+
+class Changed(Refused):
+    code = "changed"
 
 
 class KeyTaken(Refused):

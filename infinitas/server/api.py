@@ -22,7 +22,7 @@ def make_api(client: Client) -> FastAPI:
         redoc_url=None,
         responses={
             status: {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
-            for status in (400, 401, 403, 404, 409, 413, 422, 503)
+            for status in (400, 401, 403, 404, 409, 412, 413, 422, 503)
         },
     )
     api.state.client = client

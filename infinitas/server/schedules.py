@@ -1,13 +1,16 @@
 """`/schedules`: add, change, pause, skip, trigger, backfill and preview."""
 
+import hashlib
 from typing import Annotated, Literal, cast
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from infinitas.core.errors import BadSchedule
+from infinitas.core.errors import BadSchedule, Changed
 from infinitas.core.interval import Every, every
 from infinitas.core.preview import Preview, preview_schedule
+from infinitas.core.records import ScheduleInfo
+from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import OPTION_NAMES, Entry, ScheduleOptions, make_schedule
 from infinitas.server.access import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.jobs import JobId
@@ -112,9 +115,20 @@ async def preview(
     return preview_schedule(made, now, n)
 
 
+def _etag(schedule: Schedule) -> str:
+    """Another one whenever the rule is another; slots that pass change nothing."""
+    return f'"{hashlib.sha256(schedule.to_json().encode()).hexdigest()[:32]}"'
+
+
+def _shown(info: ScheduleInfo, response: Response) -> ScheduleView:
+    response.headers["ETag"] = _etag(info.schedule)
+    return ScheduleView.of(info)
+
+
 @router.get("/{key:path}")
-async def show_schedule(key: Key, client: ClientOf, _: MayRead) -> ScheduleView:
-    return ScheduleView.of(await client.schedules.find(key))
+async def show_schedule(key: Key, client: ClientOf, response: Response, _: MayRead) -> ScheduleView:
+    """One schedule; its `ETag` goes into `If-Match` of a change that must not undo another."""
+    return _shown(await client.schedules.find(key), response)
 
 
 @router.put("/{key:path}")
@@ -127,11 +141,23 @@ async def put_schedule(key: Key, body: NewSchedule, client: ClientOf, _: MayChan
 
 
 @router.patch("/{key:path}")
-async def change_schedule(key: Key, body: Change, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
-    """Change what is given; the rest stays."""
+async def change_schedule(
+    key: Key,
+    body: Change,
+    client: ClientOf,
+    response: Response,
+    _: MayChangeTasks,
+    if_match: Annotated[str | None, Header(max_length=200)] = None,
+) -> ScheduleView:
+    """Change what is given; the rest stays. With `If-Match`: 412 `changed` if it is another by now."""
     args = None if body.args is None else encode(body.args)
-    info = await client.schedules.change(key, body.rule(), at=body.at, args=args, options=body.options())
-    return ScheduleView.of(info)
+    seen = None if if_match is None else (await client.schedules.find(key)).schedule
+    if seen is not None and if_match != _etag(seen):
+        raise Changed(f"The schedule {key!r} has been changed meanwhile; read it again.")
+    info = await client.schedules.change(
+        key, body.rule(), at=body.at, args=args, options=body.options(), expected=seen
+    )
+    return _shown(info, response)
 
 
 @router.delete("/{key:path}", status_code=204)

@@ -82,6 +82,17 @@ def test_a_schedules_life(http: httpx.Client) -> None:
     assert http.get(url).json()["code"] == "unknown_schedule"
 
 
+def test_a_change_that_must_not_undo_another(http: httpx.Client) -> None:
+    url = f"{API}/schedules/tick"
+    tag = http.get(url).headers["etag"]
+    first = http.patch(url, json={"every": 60}, headers={"If-Match": tag})
+    assert first.status_code == 200
+    late = http.patch(url, json={"every": 90}, headers={"If-Match": tag})
+    assert (late.status_code, late.json()["code"]) == (412, "changed")
+    assert http.get(url).json()["every"] == 60
+    assert http.patch(url, json={"every": 90}, headers={"If-Match": first.headers["etag"]}).status_code == 200
+
+
 def test_preview(http: httpx.Client) -> None:
     seen = http.post(f"{API}/schedules/preview?n=3", json={"cron": "30 2 * * *", "timezone": "Europe/Paris"})
     assert (seen.json()["words"], len(seen.json()["slots"])) == ("at 02:30, every day", 3)
