@@ -134,6 +134,12 @@ def test_what_is_refused_says_so(
     assert reply.json()["detail"]
 
 
+def test_a_huge_body_is_not_read_to_its_end(http: httpx.Client) -> None:
+    reply = http.post(f"{API}/tasks/noop/jobs", content=b" " * 2_000_000)
+    assert (reply.status_code, reply.json()["code"]) == (413, "payload_too_large")
+    assert "A request has at most 1,048,576 bytes" in reply.json()["detail"]
+
+
 def test_other_sites_and_other_names_are_refused(http: httpx.Client) -> None:
     crossed = http.post(f"{API}/tasks/noop/jobs", json={}, headers={"Sec-Fetch-Site": "cross-site"})
     assert (crossed.status_code, crossed.json()["code"]) == (403, "forbidden")
