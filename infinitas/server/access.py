@@ -1,6 +1,7 @@
 """Each request shows its token here, before anything else looks at it."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
@@ -25,22 +26,27 @@ class Guard:
         _refuse_other_sites(request)
         tokens = Tokens(client.connection)
         text = request.headers.get("authorization", "")
-        if not text and not await tokens.any():
+        if not text and request.app.state.local and not await tokens.any():
             _refuse_strange_hosts(request)
             return
         kind, _, secret_text = text.partition(" ")
         parts = split_token(secret_text.strip()) if kind.lower() == "bearer" else None
         token = await tokens.find(parts[0]) if parts else None
-        if parts is None or token is None or not token.matches(parts[1], await client.connection.now()):
+        if parts is None or token is None or not token.matches(parts[1]):
             raise Unauthorized("Send a valid token: `Authorization: Bearer inf_…` (`infinitas token add`).")
+        if token.expires is not None and token.expires <= await client.connection.now():
+            raise Unauthorized(f"The token {token.name!r} has expired.")
         if not token.allows(self.scope):
             raise Forbidden(f"The token {token.name!r} lacks the scope {self.scope.value!r}.")
 
 
 def _refuse_other_sites(request: Request) -> None:
     """A page of another site must not write with the help of somebody's browser."""
-    site = request.headers.get("sec-fetch-site", "none")
-    if request.method not in _SAFE and site not in _OWN:
+    if request.method in _SAFE:
+        return
+    origin = request.headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if foreign or request.headers.get("sec-fetch-site", "none") not in _OWN:
         raise Forbidden("Pages of other sites can't write here.")
 
 

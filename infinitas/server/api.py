@@ -12,8 +12,11 @@ from infinitas.server.problems import Problem
 PREFIX = "/api/v1"
 
 
-def make_api(client: Client) -> FastAPI:
-    """The API over one client, which the caller closes."""
+def make_api(client: Client, *, local: bool = False) -> FastAPI:
+    """The API over one client, which the caller closes.
+
+    Only where `local` says that nobody but this machine can reach it, it works without any token.
+    """
     api = FastAPI(
         title="Infinitas",
         version=version("infinitas"),
@@ -26,6 +29,7 @@ def make_api(client: Client) -> FastAPI:
         },
     )
     api.state.client = client
+    api.state.local = local
     problems.install(api)
     api.add_middleware(BodyLimit)
     for router in (tasks.router, schedules.router, jobs.router, system.router):

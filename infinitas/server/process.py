@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 
 from infinitas.broker.tokens import Tokens
 from infinitas.client import Client
@@ -45,7 +46,7 @@ async def run_server(settings: Settings, host: str, port: int, stop: StopSignal)
             )
         with _listen(host, port) as listening:
             _log.info("Server answers on http://%s:%d", host, listening.getsockname()[1])
-            await _serve(client, listening, stop)
+            await _serve(make_api(client, local=host in LOOPBACK), listening, stop)
         _log.info("Server has stopped.")
     finally:
         await client.close()
@@ -59,9 +60,9 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ConfigError(f"The server can't listen on {host}:{port}: {error.strerror}.") from None
 
 
-async def _serve(client: Client, listening: socket.socket, stop: StopSignal) -> None:
+async def _serve(api: FastAPI, listening: socket.socket, stop: StopSignal) -> None:
     config = uvicorn.Config(
-        make_api(client), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5
+        api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5
     )
     server = _Quiet(config)
     serving = asyncio.ensure_future(server.serve(sockets=[listening]))

@@ -23,9 +23,9 @@ def http(processes: Processes) -> Iterator[httpx.Client]:
         yield client
 
 
-def address(processes: Processes) -> str:
+def address(processes: Processes, host: str = "127.0.0.1") -> str:
     """Where the server says that it answers."""
-    return eventually(lambda: re.search(r"http://127\.0\.0\.1:\d+", processes.logs()))[0]
+    return eventually(lambda: re.search(rf"http://{re.escape(host)}:\d+", processes.logs()))[0]
 
 
 @pytest.fixture

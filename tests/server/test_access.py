@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from infinitas.core.access import Scope
-from tests.server.conftest import MakeToken
+from tests.server.conftest import MakeToken, address
 from tests.support import Processes, eventually
 
 API = "/api/v1"
@@ -86,6 +86,19 @@ def test_tokens_end(http: httpx.Client, make_token: MakeToken, processes: Proces
     processes.run("token", "rm", kept.split("_")[1])
     assert request(http, "GET /tasks", kept).status_code == 401
     assert request(http, "GET /tasks", None).status_code == 401, "nobody is let in when one has expired"
+
+
+def test_without_its_last_token_a_reachable_server_stays_shut(
+    processes: Processes, make_token: MakeToken
+) -> None:
+    """Also after a flushed Redis; and `Host: localhost` is only what the caller says."""
+    token = make_token("admin")
+    processes.start("server", "--host", "127.0.0.2", "--port", "0")
+    with httpx.Client(base_url=address(processes, "127.0.0.2")) as http:
+        assert request(http, "GET /tasks", token).status_code == 200
+        processes.run("token", "rm", token.split("_")[1])
+        assert request(http, "GET /tasks", token).status_code == 401
+        assert http.get(f"{API}/tasks", headers={"Host": "localhost"}).status_code == 401
 
 
 def test_secrets_are_not_in_redis(make_token: MakeToken, redis: object) -> None:

@@ -143,6 +143,10 @@ def test_a_huge_body_is_not_read_to_its_end(http: httpx.Client) -> None:
 def test_other_sites_and_other_names_are_refused(http: httpx.Client) -> None:
     crossed = http.post(f"{API}/tasks/noop/jobs", json={}, headers={"Sec-Fetch-Site": "cross-site"})
     assert (crossed.status_code, crossed.json()["code"]) == (403, "forbidden")
+    foreign = http.post(f"{API}/tasks/noop/jobs", json={}, headers={"Origin": "https://evil.example"})
+    assert foreign.status_code == 403
+    own = http.post(f"{API}/tasks/noop/jobs", json={}, headers={"Origin": str(http.base_url).rstrip("/")})
+    assert own.status_code == 202
     rebound = http.get(f"{API}/tasks", headers={"Host": "evil.example"})
     assert (rebound.status_code, rebound.json()["code"]) == (403, "forbidden")
 
