@@ -47,6 +47,10 @@ class ScheduleClient:
         """Schedules, those with the earliest next slot first."""
         return await inspect.next_schedules(self._client.connection, task, limit)
 
+    async def add(self, task: str, entries: Sequence[Entry], options: ScheduleOptions) -> list[datetime]:
+        """`store`, for a task that only its name is known of. Raises as it does."""
+        return await self.store((await self._client.live_task(task)).queue, task, entries, options)
+
     async def store(
         self, queue: str, task: str, entries: Sequence[Entry], options: ScheduleOptions
     ) -> list[datetime]:

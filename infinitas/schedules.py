@@ -134,8 +134,7 @@ class Schedules:
         name = task if isinstance(task, str) else task.name
         known = self._app.tasks.get(name)
         if known is None:
-            queue = (await client.live_task(name)).queue
-        else:
-            queue = known.definition.queue
-            await (await client.broker(queue)).schedules.declare([known.definition], [])
+            return await client.schedules.add(name, entries, options)
+        queue = known.definition.queue
+        await (await client.broker(queue)).schedules.declare([known.definition], [])
         return await client.schedules.store(queue, name, entries, options)

@@ -197,9 +197,8 @@ def add_schedule(ctx: click.Context, /, key: str, task: str, output: str | None,
     rule, at, args, options = _rule(ctx, task, given)
 
     async def add(client: Any) -> ScheduleInfo:
-        queue = (await client.live_task(task)).queue
         entry = Entry(key=key, rule=rule, at=at, args=args or EMPTY_ARGS)
-        await client.schedules.store(queue, task, [entry], options)
+        await client.schedules.add(task, [entry], options)
         return cast(ScheduleInfo, await client.schedules.find(key))
 
     _show(ask(ctx, add), output)

@@ -27,14 +27,18 @@ class Replanner:
         known = await self._schedules.zones()
         if self._version <= known:
             return 0
-        moved, cursor = 0, 0
         # The first scheduler of all finds slots that the same database has computed.
-        while known:
-            cursor, plans = await self._schedules.planned(cursor, PAGE)
-            moved += await self._schedules.replan(plans)
-            if cursor == 0:
-                break
+        moved = await self._move_all() if known else 0
+        # Only now: a scheduler that is killed on the way leaves the work to the next.
         await self._schedules.remember_zones(self._version)
         if moved:
             _log.warning("Time zones %s: %d schedules have another next slot.", self._version, moved)
+        return moved
+
+    async def _move_all(self) -> int:
+        cursor, planned = await self._schedules.planned(0, PAGE)
+        moved = await self._schedules.replan(planned)
+        while cursor:
+            cursor, planned = await self._schedules.planned(cursor, PAGE)
+            moved += await self._schedules.replan(planned)
         return moved

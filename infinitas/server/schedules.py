@@ -134,9 +134,8 @@ async def show_schedule(key: Key, client: ClientOf, response: Response, _: MayRe
 @router.put("/{key:path}")
 async def put_schedule(key: Key, body: NewSchedule, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
     """Add a schedule, or replace the one of that key."""
-    queue = (await client.live_task(body.task)).queue
     entry = Entry(key=key, rule=body.rule(), at=body.at, args=encode(body.args or []))
-    await client.schedules.store(queue, body.task, [entry], body.options())
+    await client.schedules.add(body.task, [entry], body.options())
     return ScheduleView.of(await client.schedules.find(key))
 
 

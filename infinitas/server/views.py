@@ -1,14 +1,42 @@
 """What the API shows: tasks, schedules, jobs. Times are RFC 3339 in UTC, durations seconds."""
 
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from pydantic_core import from_json
 
 from infinitas.core.codec import from_ms
 from infinitas.core.records import JobInfo, JobSummary, ScheduleInfo, TaskInfo
 from infinitas.core.states import State
+
+
+def _seconds(ms: int | None) -> float | None:
+    return None if ms is None else ms / 1000
+
+
+def _moment(ms: int | None) -> datetime | None:
+    return None if ms is None else from_ms(ms)
+
+
+def _json(text: str | None) -> JsonValue:
+    value: JsonValue = from_json(text) if text else None
+    return value
+
+
+def _args(text: str) -> JsonValue:
+    """A list, or an object where there are only named arguments; both where there are both."""
+    given: tuple[list[JsonValue], dict[str, JsonValue]] = from_json(text)
+    positional, named = given
+    if positional and named:
+        return {"positional": positional, "named": named}
+    return named or positional
+
+
+class _Shown(BaseModel):
+    """Fields are read from the record's attributes of the same names."""
+
+    model_config = ConfigDict(from_attributes=True)
 
 
 class LastJob(BaseModel):
@@ -55,7 +83,7 @@ class TaskView(BaseModel):
         )
 
 
-class PauseView(BaseModel):
+class PauseView(_Shown):
     reason: str
     since: datetime
     until: datetime | None
@@ -112,80 +140,41 @@ class ScheduleView(BaseModel):
             grace=_seconds(rule.grace_ms),
             next_slot=info.next_slot,
             last_slot=info.last_slot,
-            paused=PauseView(reason=pause.reason, since=pause.since, until=pause.until) if pause else None,
+            paused=PauseView.model_validate(pause) if pause else None,
             skips=info.skips,
             live_job=info.live_job,
         )
 
 
-class LineView(BaseModel):
+class LineView(_Shown):
     at: datetime
     level: str
     text: str
 
 
-class JobView(BaseModel):
+class JobView(_Shown):
     id: str
     task: str
     queue: str
     state: State
     attempt: int
-    args: JsonValue
+    args: Annotated[JsonValue, BeforeValidator(_args)]
     due: datetime
     schedule: str | None
     key: str | None
     created: datetime | None
     started: datetime | None
     ended: datetime | None
-    duration: float | None
+    duration: Annotated[float | None, BeforeValidator(_seconds)] = Field(validation_alias="duration_ms")
     worker: str | None
     reason: str | None
     error: str | None
     traceback: str | None
-    result: JsonValue
+    result: Annotated[JsonValue, BeforeValidator(_json)]
     progress: float | None
     step: str | None
-    log: list[LineView]
+    log: tuple[LineView, ...]
 
     @classmethod
     def of(cls, info: JobInfo) -> Self:
-        return cls(
-            id=info.id,
-            task=info.task,
-            queue=info.queue,
-            state=info.state,
-            attempt=info.attempt,
-            args=_args(info.args),
-            due=info.due,
-            schedule=info.schedule,
-            key=info.key,
-            created=info.created,
-            started=info.started,
-            ended=info.ended,
-            duration=_seconds(info.duration_ms),
-            worker=info.worker,
-            reason=info.reason,
-            error=info.error,
-            traceback=info.traceback,
-            result=from_json(info.result) if info.result else None,
-            progress=info.progress,
-            step=info.step,
-            log=[LineView(at=line.at, level=line.level, text=line.text) for line in info.log],
-        )
-
-
-def _seconds(ms: int | None) -> float | None:
-    return None if ms is None else ms / 1000
-
-
-def _moment(ms: int | None) -> datetime | None:
-    return None if ms is None else from_ms(ms)
-
-
-def _args(text: str) -> JsonValue:
-    """A list, or an object where there are only named arguments; both where there are both."""
-    given: tuple[list[JsonValue], dict[str, JsonValue]] = from_json(text)
-    positional, named = given
-    if positional and named:
-        return {"positional": positional, "named": named}
-    return named or positional
+        return cls.model_validate(info)

@@ -17,7 +17,7 @@ def schedules(count: int, idle_s: int) -> None:
         began = time.monotonic()
         for start in range(0, count, 50_000):
             keys = range(start, min(start + 50_000, count))
-            # Spread over the day before now's hour, so that none falls due while we look.
+            # Half a day away, so that none falls due while we look.
             hour = (time.gmtime().tm_hour + 12) % 24
             entries = [Entry(key=f"report-{i}", rule=f"{i % 60} {hour} * * *") for i in keys]
             app.schedules.add_many("noop", entries)
