@@ -272,7 +272,7 @@ def _moment(ms: str) -> datetime | None:
 
 
 def _claimed(job: list[Any]) -> ClaimedJob:
-    id, task, attempt, uncharged, args, due, schedule, headers, checkpoint, reason, now = job
+    id, task, attempt, uncharged, args, due, schedule, headers, checkpoint, reason, now, started = job
     return ClaimedJob(
         id=id,
         task=task,
@@ -285,4 +285,5 @@ def _claimed(job: list[Any]) -> ClaimedJob:
         checkpoint=checkpoint or None,
         was_lost=reason == Reason.LOST,
         age_s=(int(now) - int(due)) / 1000,
+        running_s=(int(now) - int(started)) / 1000,
     )

@@ -39,6 +39,7 @@ class ClaimedJob:
         uncharged: attempts that don't count as tries.
         was_lost: the attempt before died with its worker.
         age_s: seconds from its due time to this claim, by Redis' clock.
+        running_s: seconds since this attempt was claimed, if it was not just now.
     """
 
     id: str
@@ -52,6 +53,7 @@ class ClaimedJob:
     checkpoint: str | None
     was_lost: bool
     age_s: float
+    running_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,16 +3,15 @@ doesn't make the worker look dead. It says what the worker holds, and brings bac
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from infinitas.broker.broker import Broker
-from infinitas.broker.connection import Connection
 from infinitas.broker.messages import BeatAnswer, Settlement
-from infinitas.broker.workers import forget, tell
 from infinitas.core.errors import ServerUnreachable, WorkerGone
-from infinitas.runtime.loop import Loop, run_loops
-from infinitas.worker.watchdog import CHECK_EVERY_S
+from infinitas.runtime.loop import Loop, cancel_all, run_loops
+from infinitas.worker.attempt import Attempt
+from infinitas.worker.source import Edges, Source
+from infinitas.worker.watchdog import CHECK_EVERY_S, Watchdog
 
 BEATS_PER_LEASE = 4
 SOON_S = 0.1
@@ -20,36 +19,41 @@ SOON_BEATS = 20
 
 
 class Listener(Protocol):
-    """Who hears the answers; every method is called in the beat's thread."""
+    """Who hears the answers; every method may be called from any thread."""
 
+    @property
+    def id(self) -> str: ...
+    def attempts(self) -> Iterable[Attempt]: ...
     def held(self, queue: str) -> Sequence[tuple[str, int]]: ...
     def facts(self) -> dict[str, str | int]: ...
     def heard(self, answer: BeatAnswer) -> None: ...
     def declared_dead(self) -> None: ...
-    def overdue(self) -> Sequence[tuple[str, Settlement]]: ...
     def settle_later(self, queue: str, settlement: Settlement) -> None: ...
 
 
 class Beat:
     """Beats until stopped, at once when the worker is called for."""
 
-    def __init__(
-        self, redis_url: str, worker: str, queues: Mapping[str, object], listener: Listener, lease_s: float
-    ) -> None:
-        self._redis_url = redis_url
-        self._worker = worker
+    def __init__(self, source: Source, queues: Iterable[str], lease_s: float, interrupts: bool) -> None:
+        self._source = source
         self._queues = list(queues)
-        self._listener = listener
         self._lease_s = lease_s
+        self._interrupts = interrupts
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._live, name="infinitas-beat", daemon=True)
 
-    def start(self) -> None:
+    def start(self, session: Listener) -> None:
+        """Called in the worker's loop, which is watched from now on."""
+        self._listener = session
+        self._watchdog = Watchdog(session.attempts, self._interrupts)
+        self._ticking = asyncio.create_task(Loop("watchdog", self._watchdog.tick_once).run())
         self._thread.start()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """End the thread and wait for it."""
+        await cancel_all([self._ticking])
+        self._watchdog.close()
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(timeout=5)
@@ -61,50 +65,51 @@ class Beat:
             self._loop.close()
 
     async def _main(self) -> None:
-        connection = Connection(self._redis_url, "beat")
-        brokers = {queue: Broker(connection, queue) for queue in self._queues}
-        loops = [Loop(f"beat {queue}", self._beating(broker)) for queue, broker in brokers.items()]
-        loops.append(Loop("watchdog", self._watching(brokers)))
+        source = self._source.apart("beat")
+        edges = {queue: source.edges(queue) for queue in self._queues}
+        loops = [Loop(f"beat {queue}", self._beating(source, queue)) for queue in self._queues]
+        loops.append(Loop("watchdog", self._watching(edges)))
         try:
             await run_loops(loops, self._stop)
-            await forget(connection, self._worker)
+            await source.forget(self._listener.id)
         except ServerUnreachable:
             return  # The facts expire by themselves.
         finally:
-            await connection.close()
+            await source.close()
 
-    def _beating(self, broker: Broker) -> Callable[[], Awaitable[None]]:
+    def _beating(self, source: Source, queue: str) -> Callable[[], Awaitable[None]]:
         called: dict[str, int] = {}
+        edges, worker = source.edges(queue), self._listener.id
 
         async def run_once() -> None:
-            held = self._listener.held(broker.keys.queue)
+            held = self._listener.held(queue)
             for id, _ in held:
                 called.pop(id, None)
             try:
-                answer = await broker.beat(self._worker, held, self._lease_s)
+                answer = await edges.beat(worker, held, self._lease_s)
             except WorkerGone:
                 self._listener.declared_dead()
                 await self._stop.wait()
                 return
             self._listener.heard(answer)
             facts = {**self._listener.facts(), "last_beat": answer.now_ms}
-            await tell(broker.connection, self._worker, facts, self._lease_s)
+            await source.tell(worker, facts, self._lease_s)
             # A call may come before the worker knows that it holds the job: then beat again soon.
             pause_s = SOON_S if called else self._lease_s / BEATS_PER_LEASE
             for id in list(called):
                 called[id] -= 1
                 if not called[id]:
                     del called[id]
-            if caller := await broker.wait_for_call(self._worker, pause_s):
+            if caller := await edges.wait_for_call(worker, pause_s):
                 called[caller] = SOON_BEATS
 
         return run_once
 
-    def _watching(self, brokers: Mapping[str, Broker]) -> Callable[[], Awaitable[None]]:
+    def _watching(self, edges: Mapping[str, Edges]) -> Callable[[], Awaitable[None]]:
         async def run_once() -> None:
-            for queue, settlement in self._listener.overdue():
+            for queue, settlement in self._watchdog.check():
                 try:
-                    await brokers[queue].settle(self._worker, [settlement])
+                    await edges[queue].settle(self._listener.id, [settlement])
                 except ServerUnreachable:
                     self._listener.settle_later(queue, settlement)
             await asyncio.sleep(CHECK_EVERY_S)

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import LONGEST_BLOCK_S
 from infinitas.broker.messages import ClaimedJob
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.worker.slots import Slots
+from infinitas.worker.source import Edges
 
 
 class Intake:
@@ -25,7 +25,7 @@ class Intake:
 
     def __init__(
         self,
-        broker: Broker,
+        broker: Edges,
         worker: str,
         groups: Sequence[Sequence[str]],
         slots: Slots,

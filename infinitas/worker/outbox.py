@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.messages import Report, Settlement
 from infinitas.core.errors import InfinitasError, JobLost, ServerUnreachable
+from infinitas.worker.source import Edges
 
 SETTLE_BATCH = 200
 REPORT_CHARS = 128 * 1024
@@ -65,7 +65,7 @@ class _Waiting:
 class Outbox:
     """One per worker session. `say` may be called from any thread, `settle` from the worker's loop."""
 
-    def __init__(self, worker: str, brokers: Mapping[str, Broker], job_ttl_s: int) -> None:
+    def __init__(self, worker: str, brokers: Mapping[str, Edges], job_ttl_s: int) -> None:
         self._worker = worker
         self._brokers = brokers
         self._job_ttl_s = job_ttl_s

@@ -5,16 +5,15 @@ from collections.abc import Sequence
 from functools import partial
 
 from infinitas.app import Infinitas
-from infinitas.broker.broker import Broker
-from infinitas.broker.connection import Connection
 from infinitas.core.errors import ConfigError, ServerUnreachable
-from infinitas.runtime.config import DEFAULT_REDIS
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.process import StopSignal
+from infinitas.worker.beat import Beat
 from infinitas.worker.capture import capturing
 from infinitas.worker.executor import Executor
-from infinitas.worker.session import Session
+from infinitas.worker.session import Place, Session
 from infinitas.worker.slots import Slots
+from infinitas.worker.source import Source, open_source
 
 _log = get_logger("worker")
 REJOIN_AFTER_S = 1.0
@@ -45,7 +44,6 @@ class Worker:
     ) -> None:
         self._app = app
         self._settings = app.settings
-        self._url = self._settings.redis_url or DEFAULT_REDIS
         wanted = set(queues) if queues else {task.definition.queue for task in app.tasks.values()}
         self._tasks = {n: t for n, t in app.tasks.items() if t.definition.queue in wanted}
         if not self._tasks:
@@ -67,32 +65,31 @@ class Worker:
         Raises:
             ServerUnreachable, UnsafeBroker, ConfigError: at the start only.
         """
-        connection = Connection(self._url, "worker")
+        source = open_source(self._settings)
         slots = Slots(self._settings.concurrency, self._max_jobs)
         executor = Executor(self._tasks, self._app.plugins)
         try:
             with capturing(self._tasks.values()):
-                await connection.check()
-                brokers = {queue: Broker(connection, queue) for queue in self._queues}
-                await self._run_sessions(brokers, executor, slots, stop)
+                await source.check()
+                await self._run_sessions(source, executor, slots, stop)
         finally:
             self.abandoned = slots.busy > 0
             executor.close()
-            await connection.close()
+            await source.close()
 
-    async def _run_sessions(
-        self, brokers: dict[str, Broker], executor: Executor, slots: Slots, stop: StopSignal
-    ) -> None:
+    async def _run_sessions(self, source: Source, executor: Executor, slots: Slots, stop: StopSignal) -> None:
+        place = Place()
         while not stop.asked.is_set():
             session = Session(
+                place.fresh_name(),
+                place,
                 self._tasks,
-                brokers,
-                self._url,
+                {queue: source.edges(queue) for queue in self._queues},
                 self._settings,
                 executor,
                 slots,
+                Beat(source, self._queues, self._settings.lease, self._interrupts),
                 on_end=partial(self._stop_when_used_up, slots, stop),
-                interrupts=self._interrupts,
                 patience_s=BURST_PATIENCE_S if self._burst else PATIENCE_S,
             )
             try:

@@ -5,12 +5,13 @@ import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import orjson
 
 import infinitas
 from infinitas.app import AnyTask
-from infinitas.broker.broker import Broker
 from infinitas.broker.messages import BeatAnswer, ClaimedJob, Declarer, Settlement
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import ServerUnreachable, WorkerGone
@@ -19,16 +20,36 @@ from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, cancel_all, run_loops
 from infinitas.runtime.process import StopSignal
 from infinitas.worker.attempt import Attempt, Interruption
-from infinitas.worker.beat import Beat
+from infinitas.worker.beat import Listener
 from infinitas.worker.executor import Executor
 from infinitas.worker.intake import Intake
 from infinitas.worker.outbox import Outbox
 from infinitas.worker.slots import Slots
+from infinitas.worker.source import Edges
 from infinitas.worker.tell import Teller
-from infinitas.worker.watchdog import Watchdog
 
 _log = get_logger("worker")
 DECLARE_EVERY_S = 30.0
+
+
+class Pulse(Protocol):
+    """Keeps a session known as alive while it serves."""
+
+    def start(self, session: Listener) -> None: ...
+    async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker's code runs."""
+
+    host: str = field(default_factory=socket.gethostname)
+    pid: int = field(default_factory=os.getpid)
+    version: str = infinitas.__version__
+
+    def fresh_name(self) -> str:
+        host = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.host)
+        return f"{host}-{self.pid}-{secrets.token_hex(3)}"
 
 
 class Session:
@@ -36,21 +57,23 @@ class Session:
 
     def __init__(
         self,
+        id: str,
+        place: Place,
         tasks: Mapping[str, AnyTask],
-        brokers: Mapping[str, Broker],
-        redis_url: str,
+        edges: Mapping[str, Edges],
         settings: Settings,
         executor: Executor,
         slots: Slots,
+        pulse: Pulse,
         on_end: Callable[[], None],
-        interrupts: bool,
         patience_s: float,
     ) -> None:
-        host = "".join(c if c.isalnum() or c in "-_." else "-" for c in socket.gethostname())
-        self.id = f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.id = id
         self.dead = False
+        self._place = place
         self._tasks = tasks
-        self._brokers = brokers
+        self._edges = edges
+        self._pulse = pulse
         self._settings = settings
         self._executor = executor
         self._slots = slots
@@ -60,30 +83,26 @@ class Session:
         self._teller = Teller()
         self._running: dict[tuple[str, int], tuple[Attempt, asyncio.Task[None]]] = {}
         """By job and attempt: code of an attempt that is over may still run beside the next one."""
-        self._outbox = Outbox(self.id, brokers, settings.job_ttl)
-        self._watchdog = Watchdog(self._attempts, interrupts)
-        self._beat = Beat(redis_url, self.id, brokers, self, settings.lease)
+        self._outbox = Outbox(self.id, edges, settings.job_ttl)
         self._intakes = {
-            queue: Intake(
-                broker, self.id, self._groups(queue), slots, settings.job_ttl, self._start, patience_s
-            )
-            for queue, broker in brokers.items()
+            queue: Intake(own, self.id, self._groups(queue), slots, settings.job_ttl, self._start, patience_s)
+            for queue, own in edges.items()
         }
 
     async def join(self) -> None:
         """Declare the tasks and sign up. Raises ServerUnreachable."""
         # First: whenever we die from here on, a supervisor must know who has died.
-        self._teller.tell(self.id, list(self._brokers))
-        self._born = await next(iter(self._brokers.values())).now()
+        self._teller.tell(self.id, list(self._edges))
+        self._born = await next(iter(self._edges.values())).now()
         await self._declare()
-        for queue, broker in self._brokers.items():
+        for queue, broker in self._edges.items():
             names = [task.name for task in self._tasks.values() if task.definition.queue == queue]
             await broker.join(self.id, names, self._settings.lease)
 
     async def _declare(self) -> None:
         """What newer code has declared stays, while a worker of that code lives."""
         declarer = Declarer(born=self._born, worker=self.id)
-        for queue, broker in self._brokers.items():
+        for queue, broker in self._edges.items():
             tasks = [task for task in self._tasks.values() if task.definition.queue == queue]
             schedules = [task.schedule for task in tasks if task.schedule]
             await broker.schedules.declare([task.definition for task in tasks], schedules, declarer)
@@ -98,11 +117,10 @@ class Session:
         self._stop = stop
         sending = asyncio.create_task(Loop("outbox", self._outbox.run_once).run())
         stopping = asyncio.create_task(self._end_with(stop))
-        ticking = asyncio.create_task(Loop("watchdog", self._watchdog.tick_once).run())
         declaring = asyncio.create_task(Loop("declare", self._declare_again).run())
-        self._beat.start()
+        self._pulse.start(self)
         try:
-            loops = [Loop(f"intake {queue}", self._taking(queue)) for queue in self._brokers]
+            loops = [Loop(f"intake {queue}", self._taking(queue)) for queue in self._edges]
             await run_loops(loops, self._over)
             if not self.dead:
                 await self._drain(stop)
@@ -110,9 +128,8 @@ class Session:
             await cancel_all([sending])
             await self._say_last_words()
         finally:
-            await cancel_all([sending, stopping, ticking, declaring])
-            self._watchdog.close()
-            self._beat.stop()
+            await cancel_all([sending, stopping, declaring])
+            await self._pulse.stop()
         if not self.dead:
             await self._leave()
 
@@ -121,29 +138,29 @@ class Session:
         """Nothing runs, and no queue had anything to take."""
         return not self._running and all(intake.idle.is_set() for intake in self._intakes.values())
 
-    # What the beat's thread calls:
+    # What the pulse calls, from whatever thread it lives in:
 
     def held(self, queue: str) -> Sequence[tuple[str, int]]:
         return [
             (attempt.claimed.id, attempt.claimed.attempt)
-            for attempt in self._attempts()
+            for attempt in self.attempts()
             if attempt.task.definition.queue == queue and not attempt.ended
         ]
 
     def facts(self) -> dict[str, str | int]:
         return {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "version": infinitas.__version__,
+            "host": self._place.host,
+            "pid": self._place.pid,
+            "version": self._place.version,
             "started": to_ms(self._born),
             "slots": self._slots.total,
             "busy": self._slots.busy,
-            "queues": orjson.dumps(sorted(self._brokers)).decode(),
+            "queues": orjson.dumps(sorted(self._edges)).decode(),
             "tasks": orjson.dumps(sorted(self._tasks)).decode(),
         }
 
     def heard(self, answer: BeatAnswer) -> None:
-        if not self._teller.tell(self.id, list(self._brokers)):
+        if not self._teller.tell(self.id, list(self._edges)):
             self._loop.call_soon_threadsafe(self._end_with_supervisor)
         if answer.lost or answer.cancels:
             self._loop.call_soon_threadsafe(self._act_on, answer)
@@ -151,16 +168,13 @@ class Session:
     def declared_dead(self) -> None:
         self._loop.call_soon_threadsafe(self._die)
 
-    def overdue(self) -> Sequence[tuple[str, Settlement]]:
-        return self._watchdog.check()
+    def attempts(self) -> list[Attempt]:
+        return [attempt for attempt, _ in list(self._running.values())]
 
     def settle_later(self, queue: str, settlement: Settlement) -> None:
         self._loop.call_soon_threadsafe(self._outbox.settle, queue, settlement)
 
     # The rest lives in the worker's loop.
-
-    def _attempts(self) -> list[Attempt]:
-        return [attempt for attempt, _ in list(self._running.values())]
 
     def _groups(self, queue: str) -> list[list[str]]:
         """Names of the queue's tasks by priority, the highest first."""
@@ -182,7 +196,7 @@ class Session:
 
     def _act_on(self, answer: BeatAnswer) -> None:
         cancels = dict(answer.cancels)
-        for attempt in self._attempts():
+        for attempt in self.attempts():
             if attempt.claimed.id in answer.lost:
                 attempt.lose()
             elif attempt.claimed.id in cancels:
@@ -196,7 +210,7 @@ class Session:
             self._over.set()
 
     def _lose_all(self) -> None:
-        for attempt in self._attempts():
+        for attempt in self.attempts():
             attempt.lose()
 
     def _end_with_supervisor(self) -> None:
@@ -250,7 +264,7 @@ class Session:
             await asyncio.wait(jobs, timeout=1)
 
     async def _release(self) -> None:
-        for queue, broker in self._brokers.items():
+        for queue, broker in self._edges.items():
             try:
                 released = await broker.release(self.id, self.held(queue), self._settings.job_ttl)
                 _log.info("Handed %d unfinished jobs back.", released)
@@ -265,7 +279,7 @@ class Session:
             _log.warning("The last log lines are lost: %s", error)
 
     async def _leave(self) -> None:
-        for broker in self._brokers.values():
+        for broker in self._edges.values():
             try:
                 await broker.leave(self.id)
             except ServerUnreachable as error:

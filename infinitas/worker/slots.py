@@ -32,10 +32,17 @@ class Slots:
 
     def reserve(self, wanted: int) -> int:
         """Take up to `wanted` places; returns how many were free to take."""
-        taken = int(min(wanted, self._free, self._left))
+        taken = int(max(min(wanted, self._free, self._left), 0))
         self._free -= taken
         self._left -= taken
         return taken
+
+    async def resize(self, total: int) -> None:
+        """Have so many places from now on; jobs beyond that may finish."""
+        async with self._changed:
+            self._free += total - self.total
+            self.total = total
+            self._changed.notify_all()
 
     async def return_unused(self, count: int) -> None:
         """Places that were reserved and for which there was no job."""

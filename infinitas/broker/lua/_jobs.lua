@@ -64,11 +64,11 @@ end
 -- A job as `claim` and `held` give it to its worker.
 local function hand_out(job)
   return {job.id, job.task, job.attempt, job.uncharged, job.args, job.due, job.schedule, job.headers,
-    job.checkpoint, job.reason, now}
+    job.checkpoint, job.reason, now, job.started}
 end
 
 local function start_job(job, worker)
-  job.attempt = redis.call('HINCRBY', job.hash, 'attempt', 1)
+  job.attempt, job.started = redis.call('HINCRBY', job.hash, 'attempt', 1), now
   redis.call('HSET', job.hash, 'state', 'running', 'worker', worker, 'started', now)
   redis.call('HDEL', job.hash, 'reason', 'error', 'traceback', 'progress', 'step', 'expires', 'rung')
   redis.call('HSET', key('task', job.task), 'last_job', job.id, 'last_job_date', now,

@@ -2,7 +2,7 @@
 -- worker doesn't know of; it asks here and takes them up.
 -- keys: members
 -- args: prefix worker
--- returns: running jobs, each {id, task, attempt, uncharged, args, due, schedule, headers, checkpoint, reason, now}
+-- returns: running jobs, each {id, task, attempt, uncharged, args, due, schedule, headers, checkpoint, reason, now, started}
 
 local jobs = {}
 for _, task in ipairs(cjson.decode(redis.call('HGET', members, worker) or '[]')) do
