@@ -157,6 +157,10 @@ class Client:
             raise UnknownTask(f"There is no task {name!r}. `infinitas task ls` lists those there are.")
         return info
 
+    async def definitions(self, names: Sequence[str]) -> dict[str, TaskDefinition]:
+        """The stored definitions of those of these tasks that there are."""
+        return await inspect.definitions(self.connection, names)
+
     async def tasks(self) -> list[TaskInfo]:
         return await inspect.all_tasks(self.connection)
 

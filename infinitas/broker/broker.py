@@ -226,6 +226,12 @@ class Broker:
         called = await self.connection.ask(redis.blpop([key], timeout=min(seconds, LONGEST_BLOCK_S)))
         return str(called[1]) if called else None
 
+    async def wait_for_calls(self, workers: Sequence[str], seconds: float) -> tuple[str, str] | None:
+        """`wait_for_call` for many at once. Returns worker and job."""
+        keys = {self.keys.of("call", worker): worker for worker in workers}
+        called = await self.connection.ask(self.connection.redis.blpop(list(keys), timeout=seconds))
+        return (keys[called[0]], str(called[1])) if called else None
+
     async def beats(self) -> dict[str, int | None]:
         """Every worker and its beat counter; None for one whose rescue was cut short."""
         pipe = self.connection.redis.pipeline(transaction=False)

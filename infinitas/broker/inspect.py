@@ -42,6 +42,17 @@ async def find_task(connection: Connection, name: str) -> TaskInfo | None:
     return None
 
 
+async def definitions(connection: Connection, names: Sequence[str]) -> dict[str, TaskDefinition]:
+    """Definitions of those of `names` that are declared."""
+    if not names:
+        return {}
+    pipe = connection.redis.pipeline(transaction=False)
+    for queue in await queues(connection):
+        pipe.hmget(QueueKeys(queue)["tasks"], names)
+    texts = [text for found in await connection.ask(pipe.execute()) for text in found if text]
+    return {each.name: each for each in map(TaskDefinition.from_json, texts)}
+
+
 async def all_tasks(connection: Connection) -> list[TaskInfo]:
     """Every task of every queue, by name."""
     found = [
@@ -214,9 +225,16 @@ async def find_job(connection: Connection, id: str) -> JobInfo | None:
         fields: dict[str, str] = await connection.ask(redis.hgetall(keys.of("job", id)))
         if fields:
             chunks = await connection.ask(redis.xrange(keys.of("log", id)))
-            lines = [line for _, chunk in chunks for line in orjson.loads(chunk["lines"])]
-            return job_info(queue, fields, lines)
+            return job_info(queue, fields, _lines(chunks))
     return None
+
+
+def _lines(chunks: Iterable[tuple[str, Mapping[str, str]]]) -> list[list[Any]]:
+    """Lines of a job's log stream; one that a remote worker has sent twice counts once."""
+    found = {
+        (chunk["attempt"], line[0]): line for _, chunk in chunks for line in orjson.loads(chunk["lines"])
+    }
+    return list(found.values())
 
 
 def job_info(queue: str, fields: Mapping[str, str], lines: Iterable[list[Any]] = ()) -> JobInfo:

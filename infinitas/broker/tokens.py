@@ -4,7 +4,7 @@ import orjson
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.keys import TOKENS
-from infinitas.core.access import AccessToken, Scope
+from infinitas.core.access import AccessToken
 from infinitas.core.codec import from_ms, to_ms
 
 
@@ -52,7 +52,7 @@ def _from_json(id: str, text: str) -> AccessToken:
         id=id,
         name=fields["name"],
         digest=fields["digest"],
-        scopes=tuple(Scope(name) for name in fields["scopes"]),
+        scopes=tuple(fields["scopes"]),
         created=from_ms(fields["created"]),
         expires=from_ms(fields["expires"]) if "expires" in fields else None,
     )

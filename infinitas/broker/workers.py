@@ -19,6 +19,12 @@ async def tell(
     await connection.ask(pipe.execute())
 
 
+async def owner(connection: Connection, worker_id: str) -> str | None:
+    """Id of the access token that a remote worker came with; None for a worker that is not known."""
+    found: str | None = await connection.ask(connection.redis.hget(worker(worker_id), "owner"))
+    return found
+
+
 async def forget(connection: Connection, worker_id: str) -> None:
     """Drop a worker's facts. Raises ServerUnreachable."""
     await connection.ask(connection.redis.delete(worker(worker_id)))

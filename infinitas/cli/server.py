@@ -48,7 +48,12 @@ def token_group() -> None: ...
 @token_group.command("add")
 @click.argument("name")
 @click.option(
-    "-s", "--scope", "scopes", multiple=True, required=True, help=f"{', '.join(Scope)}; may repeat."
+    "-s",
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    help=f"{', '.join(Scope)}, worker:GLOB.",
 )
 @click.option("--expires", type=Span(), help="E.g. 90d. Default: never.")
 @output_option

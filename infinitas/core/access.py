@@ -6,11 +6,13 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from infinitas.core.errors import BadArgs
 
 PREFIX = "inf"
 """Scanners for leaked secrets know a token by it."""
+_WORKER_OF = re.compile(r"worker:[^\s,]{1,200}")
 _TOKEN = re.compile(rf"{PREFIX}_([0-9a-z]{{8}})_([A-Za-z0-9-]{{20,100}})")
 
 
@@ -23,6 +25,8 @@ class Scope(StrEnum):
     """Send, cancel, retry and rerun jobs."""
     TASKS = "tasks"
     """Add, change, pause, trigger, backfill and remove schedules."""
+    WORKER = "worker"
+    """Connect as a worker: of all tasks, or with `worker:GLOB` of those whose names match."""
     ADMIN = "admin"
 
 
@@ -33,12 +37,17 @@ class AccessToken:
     id: str
     name: str
     digest: str
-    scopes: tuple[Scope, ...]
+    scopes: tuple[str, ...]
     created: datetime
     expires: datetime | None = None
 
     def allows(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
+
+    def may_work_on(self, task: str) -> bool:
+        """Whether a worker with this token may serve `task`."""
+        globs = (scope.partition(":")[2] for scope in self.scopes if scope.startswith(f"{Scope.WORKER}:"))
+        return self.allows(Scope.WORKER) or any(fnmatchcase(task, glob) for glob in globs)
 
     def matches(self, secret: str) -> bool:
         """Whether it is this token's secret. Takes as long for a wrong one as for the right."""
@@ -55,12 +64,9 @@ def split_token(text: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
-def check_scopes(names: list[str]) -> tuple[Scope, ...]:
+def check_scopes(names: list[str]) -> tuple[str, ...]:
     """Scopes by name. Raises BadArgs."""
-    try:
-        scopes = tuple(sorted({Scope(name) for name in names}))
-    except ValueError:
-        scopes = ()
-    if not scopes:
-        raise BadArgs(f"Scopes are some of: {', '.join(Scope)}; not {', '.join(names)[:80]!r}.")
-    return scopes
+    known = {str(scope) for scope in Scope}
+    if not names or not all(name in known or _WORKER_OF.fullmatch(name) for name in names):
+        raise BadArgs(f"Scopes are some of: {', '.join(Scope)}, worker:GLOB; not {', '.join(names)[:80]!r}.")
+    return tuple(sorted(set(names)))

@@ -9,7 +9,7 @@ InfinitasError
 ├── Refused              (one code each)    what was asked is refused, and nothing was stored
 │   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
-│   ├── Unauthorized · Forbidden · Changed
+│   ├── Unauthorized · Forbidden · Changed · BadFrame
 │   └── KeyTaken · NotEnded · AlreadyEnded · AlreadySucceeded
 ├── WorkerGone           worker_gone        this worker was declared dead; it joins again
 ├── NotInTime            not_in_time        a result was not there within the given time
@@ -100,6 +100,12 @@ class PayloadTooLarge(Refused):
 
 class Changed(Refused):
     code = "changed"
+
+
+class BadFrame(Refused):
+    """A WebSocket frame that the protocol doesn't know, or not at this moment."""
+
+    code = "bad_frame"
 
 
 class KeyTaken(Refused):

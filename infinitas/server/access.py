@@ -1,12 +1,15 @@
 """Each request shows its token here, before anything else looks at it."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
+from fastapi.requests import HTTPConnection
 
 from infinitas.broker.tokens import Tokens
-from infinitas.core.access import Scope, split_token
+from infinitas.client import Client
+from infinitas.core.access import AccessToken, Scope, split_token
 from infinitas.core.errors import Forbidden, Unauthorized
 from infinitas.server.state import ClientOf
 
@@ -15,47 +18,58 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN = frozenset({"same-origin", "none"})
 
 
+THIS_MACHINE = AccessToken(
+    id="", name="this machine", digest="", scopes=(Scope.ADMIN,), created=datetime.min.replace(tzinfo=UTC)
+)
+"""Who asks where no token exists and nobody else can ask."""
+
+
 class Guard:
     """A dependency: the request may do what `scope` allows, or it is refused."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
 
-    async def __call__(self, request: Request, client: ClientOf) -> None:
+    async def __call__(self, request: Request, client: ClientOf) -> AccessToken:
         """Raises Unauthorized, Forbidden, ServerUnreachable."""
-        _refuse_other_sites(request)
-        tokens = Tokens(client.connection)
-        text = request.headers.get("authorization", "")
-        if not text and request.app.state.local and not await tokens.any():
-            _refuse_strange_hosts(request)
-            return
-        kind, _, secret_text = text.partition(" ")
-        parts = split_token(secret_text.strip()) if kind.lower() == "bearer" else None
-        token = await tokens.find(parts[0]) if parts else None
-        if parts is None or token is None or not token.matches(parts[1]):
-            raise Unauthorized("Send a valid token: `Authorization: Bearer inf_…` (`infinitas token add`).")
-        if token.expires is not None and token.expires <= await client.connection.now():
-            raise Unauthorized(f"The token {token.name!r} has expired.")
+        if request.method not in _SAFE:
+            refuse_other_sites(request)
+        token = await identify(request, client, request.headers.get("authorization", ""))
         if not token.allows(self.scope):
             raise Forbidden(f"The token {token.name!r} lacks the scope {self.scope.value!r}.")
+        return token
 
 
-def _refuse_other_sites(request: Request) -> None:
-    """A page of another site must not write with the help of somebody's browser."""
-    if request.method in _SAFE:
-        return
+async def identify(connection: HTTPConnection, client: Client, credentials: str) -> AccessToken:
+    """Whose `Authorization` that is. Raises Unauthorized, Forbidden, ServerUnreachable."""
+    tokens = Tokens(client.connection)
+    if not credentials and connection.app.state.local and not await tokens.any():
+        _refuse_strange_hosts(connection)
+        return THIS_MACHINE
+    kind, _, text = credentials.partition(" ")
+    parts = split_token(text.strip()) if kind.lower() == "bearer" else None
+    token = await tokens.find(parts[0]) if parts else None
+    if parts is None or token is None or not token.matches(parts[1]):
+        raise Unauthorized("Send a valid token: `Authorization: Bearer inf_…` (`infinitas token add`).")
+    if token.expires is not None and token.expires <= await client.connection.now():
+        raise Unauthorized(f"The token {token.name!r} has expired.")
+    return token
+
+
+def refuse_other_sites(request: HTTPConnection) -> None:
+    """A page of another site must not act with the help of somebody's browser. Raises Forbidden."""
     origin = request.headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     if foreign or request.headers.get("sec-fetch-site", "none") not in _OWN:
         raise Forbidden("Pages of other sites can't write here.")
 
 
-def _refuse_strange_hosts(request: Request) -> None:
+def _refuse_strange_hosts(request: HTTPConnection) -> None:
     """Without tokens only this machine is served; another name that leads here is a trick (rebinding)."""
     if request.url.hostname not in LOCAL_HOSTS:
         raise Forbidden("Without tokens only localhost is answered; `infinitas token add` makes one.")
 
 
-MayRead = Annotated[None, Depends(Guard(Scope.READ))]
-MayRunJobs = Annotated[None, Depends(Guard(Scope.JOBS))]
-MayChangeTasks = Annotated[None, Depends(Guard(Scope.TASKS))]
+MayRead = Annotated[AccessToken, Depends(Guard(Scope.READ))]
+MayRunJobs = Annotated[AccessToken, Depends(Guard(Scope.JOBS))]
+MayChangeTasks = Annotated[AccessToken, Depends(Guard(Scope.TASKS))]

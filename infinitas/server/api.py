@@ -8,12 +8,14 @@ from infinitas.client import Client
 from infinitas.server import jobs, metrics, problems, schedules, system, tasks
 from infinitas.server.limits import BodyLimit
 from infinitas.server.problems import Problem
+from infinitas.server.sockets import routes as sockets
+from infinitas.server.sockets.gateway import Gateway
 
 PREFIX = "/api/v1"
 
 
-def make_api(client: Client, *, local: bool = False) -> FastAPI:
-    """The API over one client, which the caller closes.
+def make_api(client: Client, gateway: Gateway, *, local: bool = False) -> FastAPI:
+    """The API over one client and one gateway, which the caller closes.
 
     Only where `local` says that nobody but this machine can reach it, it works without any token.
     """
@@ -29,11 +31,13 @@ def make_api(client: Client, *, local: bool = False) -> FastAPI:
         },
     )
     api.state.client = client
+    api.state.gateway = gateway
     api.state.local = local
     problems.install(api)
     api.add_middleware(BodyLimit)
     for router in (tasks.router, schedules.router, jobs.router, system.router):
         api.include_router(router, prefix=PREFIX)
+    api.include_router(sockets.router, prefix=PREFIX)
     api.include_router(metrics.router)
     api.include_router(system.probes)
     return api

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +33,8 @@ MAX_LINES = 10_000
 MAX_CHARS = 1_000_000
 MAX_LINE_CHARS = 8_000
 GIVE_WAY_EVERY = 25
+NOTES_FROM = 1 << 30
+"""Lines of the worker's own are numbered apart: a remote processor numbers its lines itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class Attempt:
         self.verdict: Verdict | None = None
         self.deadline: float | None = None
         """When the hard limit is over, on the monotonic clock; set when the processor starts."""
+        self.ran_s = 0.0
+        """How long the processor had run when this process took charge of it."""
         self.code: asyncio.Future[Outcome] | None = None
         """The running processor."""
         self.tell_remote: Callable[[str, float], None] | None = None
@@ -83,7 +87,21 @@ class Attempt:
     def ended(self) -> bool:
         return self._end is not None
 
+    @property
+    def end_code(self) -> str:
+        """The code of what ended it; empty while it goes on."""
+        return self._end.code if self._end else ""
+
     def log(self, level: str, text: str, on_error: OnError | None = None) -> None:
+        self.keep(Line(next(self._numbers), to_ms(datetime.now(UTC)), level, text, on_error))
+
+    def keep(self, line: Line) -> None:
+        """Keep a line that has its number already, within what a job may log.
+
+        Raises:
+            JobEnded: the job is over (one that timed out still keeps its lines).
+        """
+        text = line.text
         if self._end is not None and self._end is not JobTimedOut:
             raise self._too_late(self._end)
         with self._lock:
@@ -99,11 +117,12 @@ class Attempt:
         text = text.encode(errors="replace").decode()
         if len(text) > MAX_LINE_CHARS:
             text = f"{text[:MAX_LINE_CHARS]} … {len(text) - MAX_LINE_CHARS:,} characters dropped"
-        self._keep(level, text, on_error)
+        self._add(replace(line, text=text))
 
     def note(self, level: str, text: str) -> None:
         """A line of the worker's own about the job; never refused, never dropped."""
-        self._keep(level, text)
+        number = NOTES_FROM + next(self._numbers)
+        self._add(Line(number, to_ms(datetime.now(UTC)), level, text))
 
     def progress(self, value: float | None, step: str | None) -> None:
         if self._end is not None:
@@ -220,8 +239,7 @@ class Attempt:
         if self._dropped:
             self.note("warning", f"… {self._dropped:,} lines dropped: a job keeps {MAX_LINES:,} lines, 1 MB")
 
-    def _keep(self, level: str, text: str, on_error: OnError | None = None) -> None:
-        line = Line(next(self._numbers), to_ms(datetime.now(UTC)), level, text, on_error)
+    def _add(self, line: Line) -> None:
         self._say(lambda said: said.add_line(line))
 
     def _say(self, change: Callable[[Said], None]) -> None:

@@ -3,32 +3,13 @@ doesn't make the worker look dead. It says what the worker holds, and brings bac
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from infinitas.broker.messages import BeatAnswer, Settlement
 from infinitas.core.errors import ServerUnreachable, WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all, run_loops
-from infinitas.worker.attempt import Attempt
+from infinitas.worker.beating import Beating, Listener
 from infinitas.worker.source import Edges, Source
 from infinitas.worker.watchdog import CHECK_EVERY_S, Watchdog
-
-BEATS_PER_LEASE = 4
-SOON_S = 0.1
-SOON_BEATS = 20
-
-
-class Listener(Protocol):
-    """Who hears the answers; every method may be called from any thread."""
-
-    @property
-    def id(self) -> str: ...
-    def attempts(self) -> Iterable[Attempt]: ...
-    def held(self, queue: str) -> Sequence[tuple[str, int]]: ...
-    def facts(self) -> dict[str, str | int]: ...
-    def heard(self, answer: BeatAnswer) -> None: ...
-    def declared_dead(self) -> None: ...
-    def settle_later(self, queue: str, settlement: Settlement) -> None: ...
 
 
 class Beat:
@@ -78,30 +59,16 @@ class Beat:
             await source.close()
 
     def _beating(self, source: Source, queue: str) -> Callable[[], Awaitable[None]]:
-        called: dict[str, int] = {}
         edges, worker = source.edges(queue), self._listener.id
+        beating = Beating(
+            source, queue, self._listener, self._lease_s, lambda pause_s: edges.wait_for_call(worker, pause_s)
+        )
 
         async def run_once() -> None:
-            held = self._listener.held(queue)
-            for id, _ in held:
-                called.pop(id, None)
             try:
-                answer = await edges.beat(worker, held, self._lease_s)
+                await beating.run_once()
             except WorkerGone:
-                self._listener.declared_dead()
                 await self._stop.wait()
-                return
-            self._listener.heard(answer)
-            facts = {**self._listener.facts(), "last_beat": answer.now_ms}
-            await source.tell(worker, facts, self._lease_s)
-            # A call may come before the worker knows that it holds the job: then beat again soon.
-            pause_s = SOON_S if called else self._lease_s / BEATS_PER_LEASE
-            for id in list(called):
-                called[id] -= 1
-                if not called[id]:
-                    del called[id]
-            if caller := await edges.wait_for_call(worker, pause_s):
-                called[caller] = SOON_BEATS
 
         return run_once
 

@@ -22,14 +22,17 @@ _log = get_logger("worker")
 
 
 class Executor:
-    """Runs claimed jobs of an app's tasks."""
+    """Runs claimed jobs of an app's tasks; `elsewhere` runs them all, if it is given."""
 
-    def __init__(self, tasks: Mapping[str, AnyTask], plugins: Plugins) -> None:
+    def __init__(
+        self, tasks: Mapping[str, AnyTask], plugins: Plugins, elsewhere: Runner | None = None
+    ) -> None:
         self._plugins = plugins
+        self._elsewhere = elsewhere
         self._threads = DaemonThreads()
         self._async = AsyncRunner()
         self._thread = ThreadRunner(self._threads)
-        isolated = [task for task in tasks.values() if task.definition.runner == "process"]
+        isolated = [task for task in tasks.values() if task.definition.runner == "process" and not elsewhere]
         self._process = ProcessRunner(self._threads, isolated) if isolated else None
 
     async def execute(self, attempt: Attempt) -> None:
@@ -60,11 +63,12 @@ class Executor:
         """Run the processor within its limits; None if something else has ended the job first."""
         definition = attempt.task.definition
         runner = self._runner(attempt.task)
-        deadline = None if definition.timeout is None else time.monotonic() + definition.timeout
-        attempt.deadline = deadline
+        began = time.monotonic()
         attempt.code = running = runner.start(attempt, call)
+        began -= attempt.ran_s
+        attempt.deadline = deadline = None if definition.timeout is None else began + definition.timeout
         if definition.soft_timeout is not None:
-            await _first_of(running, attempt, definition.soft_timeout)
+            await _first_of(running, attempt, max(began + definition.soft_timeout - time.monotonic(), 0))
             if not running.done() and not attempt.interruption.done():
                 attempt.note("warning", f"the soft limit of {definition.soft_timeout:g} s is over")
                 attempt.call_back(SOFT_TIMEOUT, definition.soft_timeout)
@@ -118,6 +122,8 @@ class Executor:
         self._plugins.call("after_run", attempt.job, verdict)
 
     def _runner(self, task: AnyTask) -> Runner:
+        if self._elsewhere is not None:
+            return self._elsewhere
         if task.definition.runner == "process":
             assert self._process is not None
             return self._process

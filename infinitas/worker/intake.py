@@ -89,7 +89,7 @@ class Intake:
             self._look_at_held, self._wait_s = True, 0.0
             raise
         finally:
-            await self._slots.return_unused(places - started)
+            self._slots.return_unused(places - started)
 
     async def _claim_new(self, places: int) -> list[ClaimedJob]:
         claim = await self._broker.claim(self._worker, self._groups, places, self._turn, self._job_ttl_s)

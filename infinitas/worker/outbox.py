@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 
@@ -27,13 +27,14 @@ OnError = Callable[[InfinitasError], object]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One log line; `on_error` hears of it if the line can't be handed in."""
+    """One log line; `on_error` hears of it if the line can't be handed in, `on_kept` once it is."""
 
     seq: int
     at_ms: int
     level: str
     text: str
     on_error: OnError | None = None
+    on_kept: Callable[[], object] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -205,13 +206,17 @@ class Outbox:
                 self._said.pop((said.job, said.attempt), None)
         for future in stored:
             future.set_result(answer)
+        if answer == "ok":
+            for line in sent:
+                if line.on_kept is not None:
+                    line.on_kept()
         if answer != "ok":
             _complain(sent, JobLost(f"Job {said.job} is no longer this worker's; the line is not kept."))
 
     def _complain_once(self, said: Said, error: InfinitasError) -> None:
         with self._lock:
             lines = list(said.lines)
-            said.lines = deque(Line(x.seq, x.at_ms, x.level, x.text) for x in lines)
+            said.lines = deque(replace(line, on_error=None) for line in lines)
         _complain(lines, error)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, cancel_all, run_loops
 from infinitas.runtime.process import StopSignal
 from infinitas.worker.attempt import Attempt, Interruption
-from infinitas.worker.beat import Listener
+from infinitas.worker.beating import Listener
 from infinitas.worker.executor import Executor
 from infinitas.worker.intake import Intake
 from infinitas.worker.outbox import Outbox
@@ -46,9 +46,11 @@ class Place:
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
     version: str = infinitas.__version__
+    owner: str = ""
+    """Id of the access token that a remote worker came with."""
 
     def fresh_name(self) -> str:
-        host = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.host)
+        host = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.host) or "remote"
         return f"{host}-{self.pid}-{secrets.token_hex(3)}"
 
 
@@ -67,11 +69,14 @@ class Session:
         pulse: Pulse,
         on_end: Callable[[], None],
         patience_s: float,
+        declares: Container[str] | None = None,
     ) -> None:
         self.id = id
         self.dead = False
+        self._detached = False
         self._place = place
         self._tasks = tasks
+        self._declared = [task for task in tasks.values() if declares is None or task.name in declares]
         self._edges = edges
         self._pulse = pulse
         self._settings = settings
@@ -99,11 +104,16 @@ class Session:
             names = [task.name for task in self._tasks.values() if task.definition.queue == queue]
             await broker.join(self.id, names, self._settings.lease)
 
+    async def resume(self) -> None:
+        """In place of `join` for a worker that has joined already. Raises ServerUnreachable."""
+        self._born = await next(iter(self._edges.values())).now()
+        await self._declare()
+
     async def _declare(self) -> None:
         """What newer code has declared stays, while a worker of that code lives."""
         declarer = Declarer(born=self._born, worker=self.id)
         for queue, broker in self._edges.items():
-            tasks = [task for task in self._tasks.values() if task.definition.queue == queue]
+            tasks = [task for task in self._declared if task.definition.queue == queue]
             schedules = [task.schedule for task in tasks if task.schedule]
             await broker.schedules.declare([task.definition for task in tasks], schedules, declarer)
 
@@ -122,7 +132,7 @@ class Session:
         try:
             loops = [Loop(f"intake {queue}", self._taking(queue)) for queue in self._edges]
             await run_loops(loops, self._over)
-            if not self.dead:
+            if not (self.dead or self._detached):
                 await self._drain(stop)
             # One sender at a time. Also from the dead: a stale report is kept as a fact.
             await cancel_all([sending])
@@ -130,8 +140,20 @@ class Session:
         finally:
             await cancel_all([sending, stopping, declaring])
             await self._pulse.stop()
-        if not self.dead:
+        if self._detached:
+            await cancel_all([task for _, task in self._running.values()])
+        elif not self.dead:
             await self._leave()
+
+    def detach(self) -> None:
+        """End here, and leave worker and jobs in Redis as they are: somebody else goes on with them."""
+        self._detached = True
+        self._over.set()
+
+    def adopt(self, claimed: ClaimedJob) -> None:
+        """Take charge of a job that this worker holds already."""
+        if self._start(claimed):
+            self._slots.occupy()
 
     @property
     def idle(self) -> bool:
@@ -152,6 +174,7 @@ class Session:
             "host": self._place.host,
             "pid": self._place.pid,
             "version": self._place.version,
+            "owner": self._place.owner,
             "started": to_ms(self._born),
             "slots": self._slots.total,
             "busy": self._slots.busy,
@@ -243,7 +266,7 @@ class Session:
             _log.exception("Job %s could not be run.", claimed.id)
         finally:
             del self._running[key]
-            await self._slots.give_back()
+            self._slots.give_back()
             self._on_end()
 
     async def _drain(self, stop: StopSignal) -> None:

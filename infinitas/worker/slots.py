@@ -15,7 +15,8 @@ class Slots:
         self.total = total
         self._free = total
         self._left = float("inf") if most is None else most
-        self._changed = asyncio.Condition()
+        self._room = asyncio.Event()
+        self._change(0)
 
     @property
     def busy(self) -> int:
@@ -27,31 +28,36 @@ class Slots:
         return self._left == 0 and self.busy == 0
 
     async def wait_for_free(self) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._free > 0 and self._left > 0)
+        await self._room.wait()
 
     def reserve(self, wanted: int) -> int:
         """Take up to `wanted` places; returns how many were free to take."""
         taken = int(max(min(wanted, self._free, self._left), 0))
-        self._free -= taken
         self._left -= taken
+        self._change(-taken)
         return taken
 
-    async def resize(self, total: int) -> None:
-        """Have so many places from now on; jobs beyond that may finish."""
-        async with self._changed:
-            self._free += total - self.total
-            self.total = total
-            self._changed.notify_all()
+    def occupy(self) -> None:
+        """Take a place for a job that runs already, free or not."""
+        self._change(-1)
 
-    async def return_unused(self, count: int) -> None:
+    def return_unused(self, count: int) -> None:
         """Places that were reserved and for which there was no job."""
-        if count:
-            self._left += count
-            await self.give_back(count)
+        self._left += count
+        self._change(count)
 
-    async def give_back(self, count: int = 1) -> None:
-        """Places whose jobs are over."""
-        async with self._changed:
-            self._free += count
-            self._changed.notify_all()
+    def give_back(self) -> None:
+        """The place of a job that is over."""
+        self._change(1)
+
+    def resize(self, total: int) -> None:
+        """Have so many places from now on; jobs beyond that may finish."""
+        change, self.total = total - self.total, total
+        self._change(change)
+
+    def _change(self, free: int) -> None:
+        self._free += free
+        if self._free > 0 and self._left > 0:
+            self._room.set()
+        else:
+            self._room.clear()

@@ -66,9 +66,8 @@ class Source(Protocol):
 class RedisSource:
     """Redis itself."""
 
-    def __init__(self, url: str, role: str) -> None:
-        self._url = url
-        self._connection = Connection(url, role)
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     async def check(self) -> None:
         await self._connection.check()
@@ -77,7 +76,7 @@ class RedisSource:
         return Broker(self._connection, queue)
 
     def apart(self, role: str) -> Source:
-        return RedisSource(self._url, role)
+        return RedisSource(Connection(self._connection.url, role))
 
     async def tell(self, worker: str, facts: Mapping[str, str | int], lease_s: float) -> None:
         await tell(self._connection, worker, facts, lease_s)
@@ -91,4 +90,4 @@ class RedisSource:
 
 def open_source(settings: Settings) -> Source:
     """The source that the settings name."""
-    return RedisSource(settings.redis_url or DEFAULT_REDIS, "worker")
+    return RedisSource(Connection(settings.redis_url or DEFAULT_REDIS, "worker"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
+from tests.server.peer import Peer
 from tests.support import Processes, eventually
 
 APP = "tests.e2e.jobs:app"
@@ -38,3 +39,26 @@ def make_token(processes: Processes) -> MakeToken:
         return made.stdout.strip()
 
     return make
+
+
+MakePeer = Callable[..., Peer]
+
+
+@pytest.fixture
+def make_peer(http: httpx.Client) -> Iterator[MakePeer]:
+    """Connects workers to the server of `http`."""
+    peers: list[Peer] = []
+
+    def make(token: str | None = None) -> Peer:
+        peers.append(Peer(str(http.base_url), token))
+        return peers[-1]
+
+    yield make
+    for peer in peers:
+        peer.drop()
+
+
+@pytest.fixture
+def scheduler(processes: Processes) -> None:
+    """Fires, promotes and rescues; leases are short."""
+    processes.start("scheduler")

@@ -1,0 +1,1 @@
+"""WebSockets: workers in any language, and feeds for pages."""

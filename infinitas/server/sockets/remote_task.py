@@ -1,0 +1,75 @@
+"""Tasks whose processors are elsewhere, out of what a worker says of itself."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from infinitas.app import AnyTask, Infinitas
+from infinitas.client import Client
+from infinitas.core.access import AccessToken
+from infinitas.core.errors import ConfigError, Forbidden, UnknownTask
+from infinitas.core.names import check_name
+from infinitas.core.schedule import Schedule
+from infinitas.core.schedule_options import make_schedule
+from infinitas.core.task import TaskDefinition
+from infinitas.server.sockets.frames import TaskEntry
+from infinitas.server.tasks import encode
+from infinitas.task import Task
+
+
+async def remote_tasks(
+    app: Infinitas, client: Client, token: AccessToken, entries: Sequence[TaskEntry], now: datetime
+) -> dict[str, AnyTask]:
+    """The tasks of an `identify` by name.
+
+    Raises:
+        Forbidden: the token is not for one of them. UnknownTask: one without options is not declared.
+        BadName, ConfigError, BadSchedule, BadArgs: an entry is wrong.
+    """
+    for entry in entries:
+        check_name(entry.name, "task")
+        if not token.may_work_on(entry.name):
+            raise Forbidden(f"The token {token.name!r} is not for workers of the task {entry.name[:80]!r}.")
+    stored = await client.definitions([entry.name for entry in entries if entry.options is None])
+    found: dict[str, AnyTask] = {}
+    for entry in entries:
+        if entry.options is None:
+            if entry.name not in stored:
+                raise UnknownTask(
+                    f"Nobody has declared the task {entry.name!r}; send its options with it ({{}} will do)."
+                )
+            definition, schedule = stored[entry.name], None
+        else:
+            definition, schedule = _definition(entry), _schedule(entry, now)
+        found[entry.name] = Task(app, _elsewhere, definition, schedule)
+    return found
+
+
+def _elsewhere(*args: object, **kwargs: object) -> object:
+    raise AssertionError("its processor is in another program")
+
+
+def _definition(entry: TaskEntry) -> TaskDefinition:
+    options = dict(entry.options or {})
+    if "name" in options:
+        raise ConfigError("A task's name stands beside its options.")
+    if "queue" in options:
+        check_name(str(options["queue"]), "queue")
+    try:
+        return TaskDefinition(name=entry.name, **options)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise ConfigError(f"Options of the task {entry.name!r}: {str(error)[:200]}.") from None
+
+
+def _schedule(entry: TaskEntry, now: datetime) -> Schedule | None:
+    rule = entry.schedule
+    if rule is None:
+        return None
+    return make_schedule(
+        rule.rule(),
+        key=entry.name,
+        task=entry.name,
+        at=rule.at,
+        args=encode(rule.args or []),
+        now=now,
+        options=rule.options(),
+    )

@@ -1,0 +1,76 @@
+"""A worker that speaks `infinitas.v1` and nothing else: what a client in any language would do."""
+
+import contextlib
+import json
+import socket
+import time
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from tests.support import PATIENCE_S
+
+Message = dict[str, Any]
+
+
+class Peer:
+    """One connection. Messages are kept until somebody asks for one of their kind."""
+
+    def __init__(self, address: str, token: str | None = None, path: str = "/api/v1/worker") -> None:
+        url = address.replace("http", "ws", 1) + path
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        # Never left as a context manager: that would say goodbye, and a cut cable does not.
+        self.socket: ClientConnection = connect(
+            url, additional_headers=headers, proxy=None, max_size=None
+        ).__enter__()
+        self.kept: list[Message] = []
+        self.beating = False
+        """Beat whenever something is read."""
+        self._beaten = 0.0
+
+    def send(self, t: str, **fields: object) -> None:
+        self.socket.send(json.dumps({"t": t, **fields}))
+
+    def identify(self, *tasks: object, capacity: int = 1, **more: object) -> Message:
+        """Say who we are; returns the welcome."""
+        entries = [{"name": task, "options": {}} if isinstance(task, str) else task for task in tasks]
+        self.send("identify", tasks=entries, capacity=capacity, **more)
+        return self.expect("welcome")
+
+    def expect(self, t: str, patience: float = PATIENCE_S, **fields: object) -> Message:
+        """The next message of a kind, with these fields, kept or yet to come."""
+        deadline = time.monotonic() + patience
+        while True:
+            for message in self.kept:
+                if message["t"] == t and all(message.get(k) == v for k, v in fields.items()):
+                    self.kept.remove(message)
+                    return message
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {t} {fields} within {patience:g} s, but {self.kept}")
+            self._read()
+
+    def close_code(self, patience: float = PATIENCE_S) -> int:
+        """Read until the server closes."""
+        deadline = time.monotonic() + patience
+        try:
+            while time.monotonic() < deadline:
+                self._read()
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd else 1006
+        raise AssertionError("the server did not close")
+
+    def drop(self) -> None:
+        """End the connection without a word, as a cut cable would."""
+        with contextlib.suppress(OSError):
+            self.socket.socket.shutdown(socket.SHUT_RDWR)
+
+    def _read(self) -> None:
+        if self.beating and time.monotonic() > self._beaten + 0.5:
+            self._beaten = time.monotonic()
+            self.send("beat")
+        try:
+            found = json.loads(self.socket.recv(timeout=0.25))
+        except TimeoutError:
+            return
+        self.kept += found if isinstance(found, list) else [found]

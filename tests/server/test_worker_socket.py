@@ -1,0 +1,346 @@
+"""Workers over WebSocket: the same jobs, fences and rescue as for workers beside Redis."""
+
+import httpx
+import pytest
+
+from tests.server.conftest import MakePeer
+from tests.server.peer import Message
+from tests.support import eventually
+
+
+def send(http: httpx.Client, task: str, *args: object) -> str:
+    answer = http.post(f"/api/v1/tasks/{task}/jobs", json={"args": list(args)})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def job(http: httpx.Client, id: str) -> Message:
+    found: Message = http.get(f"/api/v1/jobs/{id}").json()
+    return found
+
+
+def ended(http: httpx.Client, id: str) -> Message:
+    return eventually(lambda: found if (found := job(http, id))["ended"] else None)
+
+
+def of(message: Message) -> Message:
+    """How a frame names the job that a message gave."""
+    return {"job": message["job"], "attempt": message["attempt"]}
+
+
+def test_a_worker_of_any_language_runs_a_job(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    assert peer.expect("hello")["protocol"] == "infinitas.v1"
+    peer.identify({"name": "thumb", "options": {"timeout": 30}}, host="node-7")
+    id = send(http, "thumb", 7)
+    got = peer.expect("job")
+    assert (got["job"], got["task"], got["attempt"], got["args"]) == (id, "thumb", 1, [[7], {}])
+    assert got["timeout"] == 30
+    peer.send("accept", **of(got))
+    peer.send("progress", **of(got), value=0.5, step="half")
+    peer.send("log", **of(got), lines=[{"seq": 0, "at": 1_800_000_000_000, "text": "page 41"}])
+    assert peer.expect("ack", job=id)["log"] == 0
+    assert job(http, id)["progress"] == 0.5
+    peer.send("done", id="d1", **of(got), result={"files": 9})
+    peer.expect("ack", re="d1")
+    found = job(http, id)
+    assert (found["state"], found["result"], found["log"][0]["text"]) == (
+        "succeeded",
+        {"files": 9},
+        "page 41",
+    )
+
+
+def test_a_failure_is_retried_as_the_task_says(
+    http: httpx.Client, make_peer: MakePeer, scheduler: None
+) -> None:
+    peer = make_peer()
+    peer.identify({"name": "flaky", "options": {"retries": 1, "retry_delay": 0.1}})
+    id = send(http, "flaky")
+    first = peer.expect("job")
+    peer.send("fail", id="f1", **of(first), error="boom", traceback="line 1")
+    peer.expect("ack", re="f1")
+    second = peer.expect("job")
+    assert second["attempt"] == 2
+    peer.send("fail", id="f2", **of(second), error="boom again")
+    peer.expect("ack", re="f2")
+    assert (ended(http, id)["state"], job(http, id)["error"]) == ("failed", "boom again")
+
+
+def test_fail_never_fails_for_good(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    peer.identify({"name": "flaky", "options": {"retries": 5}})
+    id = send(http, "flaky")
+    peer.send("fail", id="f1", **of(peer.expect("job")), error="no use", retry="never")
+    peer.expect("ack", re="f1")
+    assert job(http, id)["state"] == "failed"
+
+
+def test_capacity_is_absolute(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    peer.identify("t", capacity=2)
+    for _ in range(4):
+        send(http, "t")
+    first, second = peer.expect("job"), peer.expect("job")
+    for each in (first, second):
+        peer.send("accept", **of(each))
+    with pytest.raises(AssertionError, match="no job"):
+        peer.expect("job", patience=0.5)
+    peer.send("capacity", n=3)
+    third = peer.expect("job")
+    peer.send("accept", **of(third))
+    peer.send("done", id="d", **of(first))
+    peer.send("accept", **of(peer.expect("job")))
+
+
+def test_a_cancelled_job_is_told_at_once_and_ends_cancelled(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    peer.identify("t")
+    id = send(http, "t")
+    got = peer.expect("job")
+    peer.send("accept", **of(got))
+    assert http.post(f"/api/v1/jobs/{id}/cancel", json={"reason": "wrong one"}).status_code == 200
+    told = peer.expect("cancel", patience=2)
+    assert (told["job"], told["code"], told["reason"]) == (id, "job_cancelled", "wrong one")
+    peer.send("done", id="d", **of(got))
+    assert peer.expect("err", re="d")["code"] == "job_cancelled"
+    assert ended(http, id)["state"] == "cancelled"
+    # Its place is free again.
+    send(http, "t")
+    peer.expect("job")
+
+
+def test_a_job_beyond_its_limit_is_failed_by_the_server(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    peer.identify({"name": "slow", "options": {"timeout": 0.3}})
+    id = send(http, "slow")
+    got = peer.expect("job")
+    peer.send("accept", **of(got))
+    assert peer.expect("cancel")["code"] == "job_timed_out"
+    peer.send("done", id="d", **of(got), result=1)
+    assert peer.expect("err", re="d")["code"] == "job_timed_out"
+    assert (ended(http, id)["state"], job(http, id)["reason"]) == ("failed", "timed_out")
+
+
+def test_a_dropped_connection_loses_nothing(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    session = peer.identify("t")["session"]
+    id = send(http, "t")
+    got = peer.expect("job")
+    peer.send("accept", **of(got))
+    peer.send("log", **of(got), lines=[{"seq": 0, "at": 1, "text": "before"}])
+    peer.expect("ack", job=id)
+    peer.drop()
+    again = make_peer()
+    welcome = again.identify("t", session=session, in_flight=[of(got)])
+    assert welcome["session"] == session
+    assert welcome["resumed"] == [{**of(got), "verdict": "keep"}]
+    # What was sent twice is kept once.
+    lines = [{"seq": 0, "at": 1, "text": "before"}, {"seq": 1, "at": 2, "text": "after"}]
+    again.send("log", **of(got), lines=lines)
+    again.send("done", id="d", **of(got))
+    again.expect("ack", re="d")
+    found = job(http, id)
+    assert (found["state"], found["attempt"]) == ("succeeded", 1)
+    assert [line["text"] for line in found["log"]] == ["before", "after"]
+
+
+def test_an_outcome_said_again_after_its_answer_was_lost_is_acknowledged(
+    http: httpx.Client, make_peer: MakePeer
+) -> None:
+    peer = make_peer()
+    session = peer.identify("t")["session"]
+    send(http, "t")
+    got = peer.expect("job")
+    peer.send("done", id="d", **of(got), result=1)
+    peer.expect("ack", re="d")
+    peer.drop()
+    again = make_peer()
+    welcome = again.identify("t", session=session, in_flight=[of(got)])
+    assert welcome["resumed"] == [{**of(got), "verdict": "lost"}]
+    again.send("done", id="d", **of(got), result=1)
+    again.expect("ack", re="d")
+
+
+def test_a_job_that_was_not_accepted_goes_back_at_once(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    peer.identify("t")
+    id = send(http, "t")
+    peer.expect("job")
+    peer.drop()
+    other = make_peer()
+    other.identify("t")
+    got = other.expect("job", patience=8)
+    assert (got["job"], got["uncharged"]) == (id, 1)
+    other.send("done", id="d", **of(got))
+    other.expect("ack", re="d")
+
+
+def test_whoever_takes_jobs_and_says_nothing_is_cut_off(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    peer.identify("t")
+    id = send(http, "t")
+    peer.expect("job")
+    peer.beating = True
+    assert peer.close_code() == 4408
+    eventually(lambda: job(http, id)["state"] == "queued")
+
+
+def test_a_silent_worker_is_cut_off_and_rescued_from(
+    http: httpx.Client, make_peer: MakePeer, scheduler: None
+) -> None:
+    peer = make_peer()
+    session = peer.identify("t")["session"]
+    id = send(http, "t")
+    got = peer.expect("job")
+    peer.send("accept", **of(got))
+    assert peer.close_code(patience=15) == 4408
+    other = make_peer()
+    other.beating = True
+    other.identify("t")
+    second = other.expect("job", patience=30)
+    assert (second["job"], second["attempt"], second["lost"]) == (id, 2, True)
+    late = make_peer()
+    welcome = late.identify("t", session=session, in_flight=[of(got)])
+    assert welcome["session"] != session
+    assert welcome["resumed"] == [{**of(got), "verdict": "lost"}]
+    late.send("done", id="d", **of(got), result="late")
+    assert late.expect("err", re="d")["code"] == "job_lost"
+    other.send("done", id="d", **of(second), result="right")
+    other.expect("ack", re="d")
+    assert job(http, id)["result"] == "right"
+
+
+def test_release_hands_a_job_back_uncharged(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    peer.identify("t")
+    send(http, "t")
+    got = peer.expect("job")
+    peer.send("release", id="r", **of(got))
+    peer.expect("ack", re="r")
+    again = peer.expect("job")
+    assert (again["attempt"], again["uncharged"]) == (2, 1)
+
+
+def test_bye_lets_jobs_finish_then_signs_off(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    session = peer.identify("t")["session"]
+    send(http, "t")
+    got = peer.expect("job")
+    peer.send("accept", **of(got))
+    peer.send("bye")
+    waiting = send(http, "t")
+    peer.send("done", id="d", **of(got))
+    peer.expect("ack", re="d")
+    assert peer.close_code() == 1000
+    assert job(http, waiting)["state"] == "queued"
+    assert session not in [each["id"] for each in http.get("/api/v1/workers").json()]
+
+
+def test_jobs_go_round_among_socket_workers(http: httpx.Client, make_peer: MakePeer) -> None:
+    peers = [make_peer() for _ in range(3)]
+    for peer in peers:
+        peer.identify("t", capacity=10)
+    for i in range(6):
+        send(http, "t")
+        got = peers[i % 3].expect("job", patience=5)
+        peers[i % 3].send("done", id=f"d{i}", **of(got))
+        peers[i % 3].expect("ack", re=f"d{i}")
+
+
+def test_a_session_goes_on_elsewhere(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    session = peer.identify("t")["session"]
+    again = make_peer()
+    assert again.identify("t", session=session)["session"] == session
+    assert peer.close_code() == 4409
+
+
+def test_a_schedule_may_come_with_the_task(http: httpx.Client, make_peer: MakePeer, scheduler: None) -> None:
+    peer = make_peer()
+    peer.identify({"name": "tick", "options": {}, "schedule": {"every": 1}})
+    got = peer.expect("job")
+    assert got["schedule"] == "tick"
+    peer.send("done", id="d", **of(got))
+    peer.expect("ack", re="d")
+    assert http.get("/api/v1/schedules/tick").json()["origin"] == "code"
+
+
+@pytest.mark.parametrize(
+    ("frame", "code", "close"),
+    [
+        ("nonsense", "bad_frame", 4400),
+        ("[]", "bad_frame", 4400),
+        ('{"t":"beat"}', "bad_frame", 4400),
+        ('{"t":"identify","tasks":[],"capacity":1}', "bad_frame", 4400),
+        ('{"t":"identify","tasks":[{"name":"t"}],"capacity":-1}', "bad_frame", 4400),
+        ('{"t":"identify","tasks":[{"name":"nobody-knows"}],"capacity":1}', "unknown_task", 4400),
+        ('{"t":"identify","tasks":[{"name":" ","options":{}}],"capacity":1}', "bad_name", 4400),
+        ('{"t":"identify","tasks":[{"name":"t","options":{"tmeout":1}}],"capacity":1}', "bad_setting", 4400),
+        (
+            '{"t":"identify","tasks":[{"name":"t","options":{},"schedule":{"cron":"x"}}],"capacity":1}',
+            "bad_schedule",
+            4400,
+        ),
+    ],
+)
+def test_a_wrong_beginning_is_explained(
+    http: httpx.Client, make_peer: MakePeer, frame: str, code: str, close: int
+) -> None:
+    peer = make_peer()
+    peer.expect("hello")
+    peer.socket.send(frame)
+    assert peer.expect("err")["code"] == code
+    assert peer.close_code() == close
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        ({"t": "done", "id": "x", "job": "no-such", "attempt": 1}, "unknown_job"),
+        (
+            {"t": "log", "job": "no-such", "attempt": 1, "lines": [{"seq": 0, "at": 1, "text": "x"}]},
+            "unknown_job",
+        ),
+        ({"t": "identify", "tasks": [{"name": "t"}], "capacity": 1}, "bad_frame"),
+        ({"t": "what"}, "bad_frame"),
+        ({"t": "done", "id": "x", "job": "no-such"}, "bad_frame"),
+    ],
+)
+def test_a_wrong_frame_is_explained_and_disturbs_nothing(
+    http: httpx.Client, make_peer: MakePeer, frame: Message, code: str
+) -> None:
+    peer = make_peer()
+    peer.identify("t")
+    peer.send(**frame)
+    assert peer.expect("err")["code"] == code
+    send(http, "t")
+    got = peer.expect("job")
+    peer.send("done", id="d", **of(got))
+    peer.expect("ack", re="d")
+
+
+def test_a_stale_fence_changes_nothing(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    peer.identify("t")
+    id = send(http, "t")
+    got = peer.expect("job")
+    peer.send("accept", **of(got))
+    peer.send("done", id="x", job=id, attempt=7, result="wrong")
+    assert peer.expect("err", re="x")["code"] == "job_lost"
+    assert job(http, id)["state"] == "running"
+    peer.send("done", id="d", **of(got), result="right")
+    peer.expect("ack", re="d")
+    assert job(http, id)["result"] == "right"
+
+
+def test_one_worker_cannot_end_the_job_of_another(http: httpx.Client, make_peer: MakePeer) -> None:
+    one, other = make_peer(), make_peer()
+    one.identify("t")
+    other.identify("other")
+    id = send(http, "t")
+    got = one.expect("job")
+    one.send("accept", **of(got))
+    other.send("done", id="x", **of(got))
+    assert other.expect("err", re="x")["code"] == "unknown_job"
+    assert job(http, id)["state"] == "running"
