@@ -38,6 +38,7 @@ class Infinitas:
     Args:
         redis_url: e.g. `redis://localhost:6379/0`.
         postgres_url: e.g. `postgresql://user@host/name`; without one there is no archive.
+        server: go through a server in place of both, e.g. `wss://host:3000`, with its `token`.
         queue: the queue of tasks that name none.
         plugins: see `infinitas.Plugin`; those of the entry-point group `infinitas.plugins` come too.
 
@@ -50,6 +51,8 @@ class Infinitas:
         *,
         redis_url: str | None = None,
         postgres_url: str | None = None,
+        server: str | None = None,
+        token: str | None = None,
         queue: str = "default",
         plugins: Iterable[Plugin] = (),
     ) -> None:
@@ -61,7 +64,12 @@ class Infinitas:
         self.plugins = Plugins(plugins)
         self.schedules = Schedules(self)
         """What one may do with schedules: look, change, pause, skip, trigger, backfill."""
-        self._arguments: dict[str, object] = {"redis_url": redis_url, "postgres_url": postgres_url}
+        self._arguments: dict[str, object] = {
+            "redis_url": redis_url,
+            "postgres_url": postgres_url,
+            "server": server,
+            "token": token,
+        }
         self._settings: Settings | None = None
         self._client: tuple[int, Client] | None = None
         load_settings(self._arguments)

@@ -87,6 +87,9 @@ class Broker:
         """Beat for a child process. False if it was declared dead."""
         return bool(await self._call("keep", worker=worker))
 
+    async def rest(self, worker: str) -> None:
+        """A worker takes no more jobs. Redis gives it none unless it asks, so there is nothing to do."""
+
     async def leave(self, worker: str) -> bool:
         """Take a stopping worker off the list. False if it still holds jobs: it will be rescued from."""
         return bool(await self._call("leave", worker=worker))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.masking import mask_url
@@ -24,8 +24,15 @@ def _url(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _as_socket_url(url: str) -> str:
+    return url.replace("http", "ws", 1) if url.startswith("http") else url
+
+
 RedisUrl = Annotated[str, _url("redis", "rediss", "unix")]
 PostgresUrl = Annotated[str, _url("postgresql", "postgres")]
+
+
+ServerUrl = Annotated[str, _url("wss", "ws", "https", "http"), AfterValidator(_as_socket_url)]
 
 
 class Settings(BaseModel):
@@ -35,6 +42,8 @@ class Settings(BaseModel):
         redis_url: where the live state is. None: the embedded server of `data_dir` if one runs,
             else redis://127.0.0.1:6379/0.
         postgres_url: where the history goes. None: the embedded server if one runs, else no archive.
+        server: a server to go through in place of Redis and Postgres, e.g. wss://host:3000.
+        token: what that server is shown (`infinitas token add`).
         data_dir: folder of the embedded servers and what they keep.
         concurrency: jobs that one worker runs at once.
         shutdown_timeout: seconds that a stopping worker lets its jobs finish.
@@ -47,12 +56,18 @@ class Settings(BaseModel):
 
     redis_url: RedisUrl | None = None
     postgres_url: PostgresUrl | None = None
+    server: ServerUrl | None = None
+    token: SecretStr | None = None
     data_dir: Path = Path(".infinitas")
     concurrency: int = Field(default=10, ge=1, le=10_000)
     shutdown_timeout: float = Field(default=30.0, ge=0, le=86_400)
     lease: float = Field(default=10.0, ge=1, le=3_600)
     job_ttl: int = Field(default=3_600, ge=1, le=31_536_000)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @property
+    def token_text(self) -> str | None:
+        return self.token.get_secret_value() if self.token else None
 
 
 def load_settings(
@@ -105,5 +120,5 @@ def _explain(error: object, origins: Mapping[str, str]) -> str:
     if error["type"] == "extra_forbidden":
         return f"{name} (from {where}) is no setting; allowed: {', '.join(Settings.model_fields)}."
     allowed = str(error["msg"]).removeprefix("Value error, ")
-    value = mask_url(str(error["input"]))
+    value = "***" if name == "token" else mask_url(str(error["input"]))
     return f"{name} (from {where}) is {value[:120]!r}; allowed: {allowed}."

@@ -271,6 +271,8 @@ class Session:
 
     async def _drain(self, stop: StopSignal) -> None:
         """Let jobs finish until the deadline or a second signal; hand back what is left."""
+        for edges in self._edges.values():
+            await edges.rest(self.id)
         jobs = [task for _, task in self._running.values()]
         if not jobs:
             return

@@ -39,6 +39,7 @@ class Edges(Protocol):
     async def claim(
         self, worker: str, groups: Sequence[Sequence[str]], limit: int, start: int, job_ttl_s: int
     ) -> Claim: ...
+    async def rest(self, worker: str) -> None: ...
     async def held(self, worker: str) -> list[ClaimedJob]: ...
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]: ...
     async def report(self, worker: str, reports: Sequence[Report], ttl_s: int) -> list[str]: ...
@@ -89,5 +90,10 @@ class RedisSource:
 
 
 def open_source(settings: Settings) -> Source:
-    """The source that the settings name."""
+    """The source that the settings name: a server, or Redis."""
+    if settings.server is not None:
+        # Imported here: it needs the extra `remote`.
+        from infinitas.remote.source import SocketSource
+
+        return SocketSource(settings.server, settings.token_text, settings.concurrency)
     return RedisSource(Connection(settings.redis_url or DEFAULT_REDIS, "worker"))

@@ -1,5 +1,6 @@
 """The app that the end-to-end tests launch with real `infinitas` processes."""
 
+import asyncio
 import time
 
 from infinitas import Infinitas, Job, every
@@ -29,3 +30,8 @@ def slow(seconds: float) -> str:
 @app.task
 def explode() -> None:
     raise SystemExit("not the worker, please")
+
+
+@app.task
+async def dream() -> None:
+    await asyncio.sleep(600)

@@ -40,6 +40,8 @@ class Identify(_Frame):
 
     t: Literal["identify"]
     token: str | None = Field(default=None, max_length=200)
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,120}$")
+    """What the worker would like to be called; it is, unless somebody was called so before."""
     host: str = Field(default="", max_length=255)
     pid: Stamp = 0
     version: str = Field(default="", max_length=100)

@@ -144,7 +144,8 @@ class WorkerSocket:
         self.queues = frozenset(task.definition.queue for task in tasks.values())
         place = Place(who.host, who.pid, who.version, token.id)
         resumed = bool(who.session) and await self._is_theirs(who.session or "", token.id)
-        id = (resumed and who.session) or place.fresh_name()
+        wish = who.name if who.name and await gateway.owner(who.name) is None else None
+        id = (resumed and who.session) or wish or place.fresh_name()
         await gateway.take(id, self)
         known = {(each.job, each.attempt) for each in who.in_flight} if resumed else set()
         self._runner = SocketRunner(self._channel, known)

@@ -1,0 +1,1 @@
+"""Over HTTP and WebSocket, without Redis."""
