@@ -1,6 +1,7 @@
 """The app that the end-to-end tests launch with real `infinitas` processes."""
 
 import asyncio
+import os
 import time
 
 from infinitas import Infinitas, Job, every
@@ -35,3 +36,11 @@ def explode() -> None:
 @app.task
 async def dream() -> None:
     await asyncio.sleep(600)
+
+
+@app.task(no_processor="wait")
+async def nap(job: Job, seconds: float) -> None:
+    """Leaves a trace of each run."""
+    with open(os.environ["INFINITAS_TEST_RUNS"], "a") as runs:
+        runs.write(f"{job.id}\n")
+    await asyncio.sleep(seconds)

@@ -1,0 +1,47 @@
+"""A server that is killed while remote workers hold jobs: every job ends once, where it was."""
+
+import socket
+
+import httpx
+from redis import Redis
+
+from tests.server.conftest import APP
+from tests.support import Processes, eventually
+
+JOBS, WORKERS = 1000, 4
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def test_no_job_is_lost_and_none_runs_twice(processes: Processes, redis: Redis) -> None:
+    assert processes.run("sync", APP).returncode == 0
+    processes.start("scheduler")
+    port = free_port()
+    server = processes.start("server", "--port", str(port))
+    address = f"http://127.0.0.1:{port}"
+    eventually(lambda: address in processes.logs())
+    runs = processes.folder / "runs"
+    beside_redis = processes.environment
+    processes.environment = beside_redis | {
+        "INFINITAS_SERVER": address,
+        "INFINITAS_REDIS_URL": "redis://127.0.0.1:1/0",
+        "INFINITAS_TEST_RUNS": str(runs),
+    }
+    for _ in range(WORKERS):
+        processes.start("worker", APP, "--concurrency", str(JOBS // WORKERS))
+    with httpx.Client(base_url=address, timeout=30) as http:
+        ids = [http.post("/api/v1/tasks/nap/jobs", json={"args": [8]}).json()["id"] for _ in range(JOBS)]
+    stream = "{infinitas:default}:stream:nap"
+    eventually(lambda: redis.xpending(stream, "workers")["pending"] == JOBS)
+    server.kill()
+    server.wait()
+    processes.environment = beside_redis
+    processes.start("server", "--port", str(port))
+    eventually(lambda: redis.xlen(stream) == 0, patience=60)
+    for id in ids:
+        state, attempt = redis.hmget(f"{{infinitas:default}}:job:{id}", "state", "attempt")
+        assert (state, attempt) == ("succeeded", "1"), (id, state, attempt)
+    assert sorted(runs.read_text().split()) == sorted(ids)
