@@ -4,12 +4,13 @@ import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from infinitas.bridge import Bridge, for_async, for_sync
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
 from infinitas.client import Client, fresh_id
+from infinitas.clients import open_client
 from infinitas.core.errors import ConfigError, DuplicateTask, UnknownTask
 from infinitas.core.interval import Every
 from infinitas.core.names import check_name
@@ -21,11 +22,14 @@ from infinitas.decorator import Async, Decorator
 from infinitas.handle import Handle
 from infinitas.job import Job
 from infinitas.plugin import Plugin, Plugins
-from infinitas.runtime.config import DEFAULT_REDIS, Settings, load_settings
+from infinitas.runtime.config import Settings, load_settings
 from infinitas.schedules import Schedules
 from infinitas.servers import fill_urls
 from infinitas.signature import encode_plain
 from infinitas.task import SendOptions, Task
+
+if TYPE_CHECKING:
+    from infinitas.remote.client import RemoteClient
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,7 +75,7 @@ class Infinitas:
             "token": token,
         }
         self._settings: Settings | None = None
-        self._client: tuple[int, Client] | None = None
+        self._client: tuple[int, Client | RemoteClient] | None = None
         load_settings(self._arguments)
 
     @property
@@ -338,11 +342,8 @@ class Infinitas:
     async def _wait_for_end(self, id: str, timeout: float | None) -> JobInfo:
         return await self.open().wait_for_end(id, timeout)
 
-    def open(self) -> Client:
+    def open(self) -> "Client | RemoteClient":
         """The client of this process; a forked child gets connections of its own."""
         if self._client is None or self._client[0] != self.bridge.pid:
-            settings = self.settings
-            url = settings.redis_url or DEFAULT_REDIS
-            client = Client(url, settings.postgres_url, settings.job_ttl, self.connect)
-            self._client = self.bridge.pid, client
+            self._client = self.bridge.pid, open_client(self.settings, self.connect)
         return self._client[1]

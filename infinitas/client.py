@@ -25,8 +25,9 @@ from infinitas.core.errors import (
     UnknownJob,
     UnknownTask,
 )
+from infinitas.core.filters import JobFilter, Position
 from infinitas.core.names import check_name
-from infinitas.core.records import AttemptInfo, JobInfo, TaskInfo, WorkerInfo
+from infinitas.core.records import AttemptInfo, JobInfo, QueueInfo, TaskInfo, WorkerInfo
 from infinitas.core.states import State
 from infinitas.core.task import TaskDefinition
 from infinitas.ends import Ends
@@ -157,6 +158,12 @@ class Client:
             raise UnknownTask(f"There is no task {name!r}. `infinitas task ls` lists those there are.")
         return info
 
+    async def definition(self, name: str) -> TaskDefinition:
+        """The stored definition. Raises UnknownTask."""
+        if found := await self.definitions([name]):
+            return found[name]
+        raise UnknownTask(f"There is no task {name[:200]!r}. `infinitas task ls` lists those there are.")
+
     async def definitions(self, names: Sequence[str]) -> dict[str, TaskDefinition]:
         """The stored definitions of those of these tasks that there are."""
         return await inspect.definitions(self.connection, names)
@@ -191,9 +198,43 @@ class Client:
         """Live jobs first, then the archive's, newest first, each job once."""
         found = {job.id: job for job in await inspect.live_jobs(self.connection, task, limit)}
         if self.archive is not None:
-            for job in await self.archive.jobs(task=task, state=state, limit=limit):
+            for job in await self.archive.jobs(JobFilter(task=task, state=state), None, limit):
                 found.setdefault(job.id, job)
         return [job for job in found.values() if state in (None, job.state)][:limit]
+
+    async def page(
+        self, wanted: JobFilter, after: Position | None, limit: int
+    ) -> tuple[list[JobInfo], Position | None]:
+        """Jobs by due time, latest first, and where the next page begins.
+
+        What the archive has not heard of yet, or has old news of, comes from Redis. Without an archive,
+        or while it is away, only what is live is there.
+        """
+        archived = await self._archived(wanted, after, limit)
+        live = {job.id: job for job in await inspect.live_jobs(self.connection, wanted.task, limit)}
+        stale = [job for job in archived if not job.ended and job.id not in live]
+        live |= {job.id: job for job in await inspect.find_jobs(self.connection, stale)}
+        last = Position.of(archived[-1]) if len(archived) == limit else None
+        found = {job.id: job for job in archived} | live
+        ordered = sorted(filter(wanted.matches, found.values()), key=Position.of, reverse=True)
+        page = [
+            job
+            for job in ordered
+            if (after is None or Position.of(job) < after) and (last is None or Position.of(job) >= last)
+        ]
+        following = Position.of(page[limit - 1]) if len(page) > limit else last
+        return page[:limit], following
+
+    async def _archived(self, wanted: JobFilter, after: Position | None, limit: int) -> list[JobInfo]:
+        if self.archive is None:
+            return []
+        try:
+            return await self.archive.jobs(wanted, after, limit)
+        except ServerUnreachable:
+            return []
+
+    async def queue_infos(self) -> list[QueueInfo]:
+        return await inspect.queue_infos(self.connection)
 
     async def queues(self) -> list[str]:
         return await inspect.queues(self.connection)

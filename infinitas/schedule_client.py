@@ -16,6 +16,7 @@ from infinitas.core.records import Backfill, ScheduleInfo
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import Entry, ScheduleOptions, change_schedule, make_schedule, moment_ms
 from infinitas.core.states import State
+from infinitas.core.task import TaskDefinition
 
 if TYPE_CHECKING:
     from infinitas.client import Client
@@ -46,6 +47,15 @@ class ScheduleClient:
     async def next(self, task: str | None, limit: int) -> list[ScheduleInfo]:
         """Schedules, those with the earliest next slot first."""
         return await inspect.next_schedules(self._client.connection, task, limit)
+
+    async def put(
+        self, task: TaskDefinition | str, entries: Sequence[Entry], options: ScheduleOptions
+    ) -> list[datetime]:
+        """`store`, for a task of our own code, or one that only its name is known of."""
+        if isinstance(task, str):
+            return await self.add(task, entries, options)
+        await (await self._edges(task.queue)).declare([task], [])
+        return await self.store(task.queue, task.name, entries, options)
 
     async def add(self, task: str, entries: Sequence[Entry], options: ScheduleOptions) -> list[datetime]:
         """`store`, for a task that only its name is known of. Raises as it does."""

@@ -130,11 +130,6 @@ class Schedules:
         self, task: "AnyTask | str", entries: Sequence[Entry], options: ScheduleOptions
     ) -> "Sequence[datetime]":
         """Store schedules of a task of ours, or of one known by name; runs in the bridge's loop."""
-        client = self._app.open()
         name = task if isinstance(task, str) else task.name
         known = self._app.tasks.get(name)
-        if known is None:
-            return await client.schedules.add(name, entries, options)
-        queue = known.definition.queue
-        await (await client.broker(queue)).schedules.declare([known.definition], [])
-        return await client.schedules.store(queue, name, entries, options)
+        return await self._app.open().schedules.put(known.definition if known else name, entries, options)

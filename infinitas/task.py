@@ -41,14 +41,20 @@ class SendOptions:
             raise BadArgs(f"at={self.at.isoformat()} has no time zone; pass an aware datetime.")
         if self.expires is not None and not 0 < self.expires <= 365 * 86_400:
             raise BadArgs(f"expires={self.expires!r}: seconds above 0, up to a year.")
-        if not all(isinstance(part, str) for item in self.headers.items() for part in item):
-            raise BadArgs("Headers are text: names and values.")
-        try:
-            orjson.dumps(dict(self.headers))
-        except TypeError as error:
-            raise BadArgs(f"The headers are not valid Unicode: {error}.") from None
-        if sum(len(name) + len(value) for name, value in self.headers.items()) > MAX_HEADERS_BYTES:
-            raise BadArgs(f"The headers are longer than {MAX_HEADERS_BYTES:,} characters.")
+        check_headers(self.headers)
+
+
+def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """`headers`, if they can travel with a job. Raises BadArgs."""
+    if not all(isinstance(part, str) for item in headers.items() for part in item):
+        raise BadArgs("Headers are text: names and values.")
+    try:
+        orjson.dumps(dict(headers))
+    except TypeError as error:
+        raise BadArgs(f"The headers are not valid Unicode: {error}.") from None
+    if sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADERS_BYTES:
+        raise BadArgs(f"The headers are longer than {MAX_HEADERS_BYTES:,} characters.")
+    return headers
 
 
 class Task(Generic[Call, Send, Returned, Value]):

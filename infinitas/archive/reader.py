@@ -1,13 +1,15 @@
 """Reads the history: one job with its log, lists of jobs, a task's summary."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from infinitas.archive.connection import Archive, statement
-from infinitas.core.records import AttemptInfo, JobInfo, JobSummary, LogLine
+from infinitas.core.filters import JobFilter, Position
+from infinitas.core.records import AttemptInfo, AuditEntry, Bucket, JobInfo, JobSummary, LogLine
 from infinitas.core.states import State
 
 
@@ -52,12 +54,35 @@ class Reader:
             rows = await (await connection.execute(statement("select_states"), {"ids": list(ids)})).fetchall()
         return {id: State(state) for id, state in rows}
 
-    async def jobs(self, *, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
-        """Jobs by due time, newest first."""
-        values = {"task": task, "state": state, "limit": limit}
+    async def jobs(self, wanted: JobFilter, before: Position | None, limit: int) -> list[JobInfo]:
+        """Jobs by due time, latest first, from behind `before`."""
+        values = {
+            **asdict(wanted),
+            "before": before.due if before else None,
+            "before_id": before.id if before else None,
+            "limit": limit,
+        }
         async with self._archive.transaction() as connection:
             rows = await (await connection.execute(statement("select_jobs"), values)).fetchall()
         return [_job(row) for row in rows]
+
+    async def audit(
+        self, *, target: str | None, who: str | None, before: int | None, limit: int
+    ) -> list[AuditEntry]:
+        """What was changed through the server, newest first."""
+        values = {"target": target, "who": who, "before": before, "limit": limit}
+        async with self._archive.transaction() as connection:
+            rows = await (await connection.execute(statement("select_audit"), values)).fetchall()
+        return [AuditEntry(*row) for row in rows]
+
+    async def timeline(
+        self, task: str | None, since: datetime, until: datetime, bucket_s: int, limit: int
+    ) -> list[Bucket]:
+        """Jobs due in `[since, until)`, counted by task, stretch of time, state and reason."""
+        values = {"task": task, "since": since, "until": until, "bucket": bucket_s, "limit": limit}
+        async with self._archive.transaction() as connection:
+            rows = await (await connection.execute(statement("select_timeline"), values)).fetchall()
+        return [Bucket(*row) for row in rows]
 
     async def task_summary(self, name: str) -> tuple[JobSummary | None, JobSummary | None, JobSummary | None]:
         """Last job, last success and last failure of a task."""

@@ -7,7 +7,7 @@ from psycopg import AsyncConnection
 
 from infinitas.archive.connection import Archive, statement
 from infinitas.core.codec import from_ms
-from infinitas.core.events import Batch, Declaration, Note
+from infinitas.core.events import Audited, Batch, Declaration, Note
 from infinitas.core.states import State
 
 
@@ -40,6 +40,7 @@ class Writer:
             await self._ensure_months(connection, batch)
             await self._declare(connection, batch.declarations)
             await self._note(connection, batch.notes)
+            await _audit(connection, batch.audit)
             await connection.execute(statement("create_incoming"))
             await _copy_rows(connection, batch)
             await connection.execute(statement("upsert_jobs"))
@@ -92,6 +93,19 @@ class Writer:
             "what": note.what,
             "facts": note.facts,
         }
+
+
+async def _audit(connection: AsyncConnection, audit: Sequence[Audited]) -> None:
+    if audit:
+        rows = [
+            {
+                "at": from_ms(each.at_ms),
+                **{name: _text(getattr(each, name)) for name in ("who", "what", "target", "why", "origin")},
+            }
+            for each in audit
+        ]
+        async with connection.cursor() as cursor:
+            await cursor.executemany(statement("insert_audit"), rows)
 
 
 async def _copy_rows(connection: AsyncConnection, batch: Batch) -> None:

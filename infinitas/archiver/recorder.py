@@ -6,6 +6,8 @@ from infinitas.core.events import fold
 
 BATCH = 2_000
 BLOCK_MS = 10_000
+KEEP_MS = 1_000
+"""For live pages, which read several times a second; dropped once nothing new has come for as long."""
 
 
 class Recorder:
@@ -16,6 +18,7 @@ class Recorder:
         self._writer = writer
         self._known = False
         self._position: str | None = None
+        self._kept = False
 
     async def run_once(self) -> None:
         """Wait for events and archive one batch."""
@@ -25,12 +28,17 @@ class Recorder:
             self._known = True
         # After any error the truth is in Postgres: a commit whose reply was lost did happen.
         self._known = False
-        events = await self._stream.read(self._position or START, BATCH, BLOCK_MS)
+        block_ms = KEEP_MS if self._kept else BLOCK_MS
+        events = await self._stream.read(self._position or START, BATCH, block_ms)
+        if self._kept and not events:
+            await self._stream.trim(self._position or START)
+            self._kept = False
         if events:
             batch = fold(self._stream.queue, events)
             newest = events[-1].position
             if not await self._writer.write(batch, self._position, newest):
                 return
             self._position = newest
-            await self._stream.trim(newest)
+            await self._stream.trim(newest, KEEP_MS)
+            self._kept = True
         self._known = True

@@ -206,6 +206,10 @@ class Broker:
         """Give an ended job new tries. Returns 'ok' or why not (see revive.lua)."""
         return str(await self._call("revive", id=id, record=record))
 
+    async def audit(self, *, what: str, who: str, target: str, why: str, origin: str) -> None:
+        """Append to the events that somebody has changed something, for the archive."""
+        await self._call("audit", what=what, who=who, target=target, why=why, origin=origin)
+
     async def watch(self, ids: Sequence[str]) -> list[bool]:
         """Ask that the ends of these jobs be told. True for each that has not ended."""
         return [bool(waits) for waits in await self._call("watch", ids=_json(ids))]

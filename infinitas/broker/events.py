@@ -36,12 +36,25 @@ class EventStream:
         entries = await self._connection.ask(self._connection.redis.xrevrange(self._keys["events"], count=1))
         return str(entries[0][0]) if entries else START
 
-    async def trim(self, position: str) -> None:
-        """Say that this reader has passed `position`, and drop what every reader has."""
+    async def read_or_gap(self, after: str, count: int, block_ms: int) -> tuple[list[Event], bool]:
+        """`read`, and whether some that came after `after` had been trimmed before they could be read."""
+        events = await self.read(after, count, block_ms)
+        if not events:
+            return events, False
+        info = await self._connection.ask(self._connection.redis.xinfo_stream(self._keys["events"]))
+        dropped = str(info.get("max-deleted-entry-id", START))
+        return events, _order(after) < _order(dropped) and _order(events[0].position) > _order(dropped)
+
+    async def trim(self, position: str, keep_ms: int = 0) -> None:
+        """Say that this reader has passed `position`, and drop what every reader has.
+
+        The last `keep_ms` before it stay for whoever listens without being waited for.
+        """
         await self.register(position)
         redis = self._connection.redis
         passed = await self._connection.ask(redis.hvals(self._keys["readers"]))
-        slowest = min(passed, key=_order)
+        kept = f"{max(_order(position)[0] - keep_ms, 0)}-0" if keep_ms else position
+        slowest = min([*passed, kept], key=_order)
         await self._connection.ask(redis.xtrim(self._keys["events"], minid=slowest, approximate=False))
 
 

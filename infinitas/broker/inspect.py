@@ -15,6 +15,7 @@ from infinitas.core.records import (
     LogLine,
     Outcome,
     Pause,
+    QueueInfo,
     ScheduleInfo,
     TaskInfo,
     WorkerInfo,
@@ -217,6 +218,53 @@ def _outcome(fields: dict[str, Any]) -> Outcome:
     )
 
 
+async def queue_infos(connection: Connection) -> list[QueueInfo]:
+    """All queues, by name."""
+    found = []
+    for queue in await queues(connection):
+        keys = QueueKeys(queue)
+        redis = connection.redis
+        tasks = sorted(await connection.ask(redis.hkeys(keys["tasks"])))
+        pipe = redis.pipeline(transaction=False)
+        pipe.zcard(keys["later"])
+        pipe.xlen(keys["events"])
+        for task in tasks:
+            stream = keys.of("stream", task)
+            pipe.xlen(stream)
+            pipe.xpending(stream, "workers")
+            pipe.xrange(stream, count=1)
+        waiting, events, *rest = await connection.ask(pipe.execute(raise_on_error=False))
+        lengths, pendings, firsts = rest[0::3], rest[1::3], rest[2::3]
+        running = sum(int(each["pending"]) for each in pendings if not isinstance(each, Exception))
+        ages = [int(entries[0][0].split("-")[0]) for entries in firsts if entries]
+        found.append(
+            QueueInfo(
+                name=queue,
+                tasks=len(tasks),
+                queued=sum(lengths) - running,
+                running=running,
+                waiting=waiting,
+                oldest=from_ms(min(ages)) if ages else None,
+                events=events,
+            )
+        )
+    return found
+
+
+async def log_since(
+    connection: Connection, queue: str, id: str, position: str, block_ms: int
+) -> tuple[str, list[LogLine]]:
+    """Lines that a live job has logged after a position in its log stream, and the new position.
+
+    Waits up to `block_ms` for the first; 0 does not wait.
+    """
+    key = QueueKeys(queue).of("log", id)
+    reply = await connection.ask(connection.redis.xread({key: position}, block=block_ms or None))
+    chunks = reply[0][1] if reply else []
+    lines = [LogLine(at=from_ms(at), level=level, text=text) for _, at, level, text in _lines(chunks)]
+    return (chunks[-1][0] if chunks else position), lines
+
+
 async def find_job(connection: Connection, id: str) -> JobInfo | None:
     """A job that Redis still has, with its log, or None."""
     for queue in await queues(connection):
@@ -270,6 +318,14 @@ def job_info(queue: str, fields: Mapping[str, str], lines: Iterable[list[Any]] =
         crashes=int(fields.get("crashes", 0)),
         log=tuple(LogLine(at=from_ms(at), level=level, text=text) for _, at, level, text in lines),
     )
+
+
+async def find_jobs(connection: Connection, jobs: Sequence[JobInfo]) -> list[JobInfo]:
+    """What Redis still has of these jobs, as they are now, without their logs."""
+    found: list[JobInfo] = []
+    for queue in sorted({job.queue for job in jobs}):
+        found += await _jobs(connection, QueueKeys(queue), [job.id for job in jobs if job.queue == queue])
+    return found
 
 
 async def existing_jobs(connection: Connection, queue: str, ids: Sequence[str]) -> set[str]:

@@ -11,6 +11,7 @@ import click
 
 from infinitas.app import Infinitas
 from infinitas.client import Client
+from infinitas.clients import AnyClient, open_client
 from infinitas.core.errors import (
     BadApp,
     ConfigError,
@@ -21,7 +22,7 @@ from infinitas.core.errors import (
     UnknownTask,
     UnsafeBroker,
 )
-from infinitas.runtime.config import DEFAULT_REDIS, Settings, load_settings
+from infinitas.runtime.config import Settings, load_settings
 from infinitas.servers import fill_urls
 
 T = TypeVar("T")
@@ -87,12 +88,23 @@ def settings(ctx: click.Context) -> Settings:
     return fill_urls(load_settings(urls(ctx)))
 
 
-def ask(ctx: click.Context, question: Callable[[Client], Awaitable[T]]) -> T:
+def ask_redis(ctx: click.Context, question: Callable[[Client], Awaitable[T]]) -> T:
+    """`ask` what only who is beside Redis may. Raises ConfigError elsewhere."""
+
+    async def put(client: AnyClient) -> T:
+        if not isinstance(client, Client):
+            raise ConfigError("This command speaks to Redis itself: run it without a server setting.")
+        return await question(client)
+
+    return ask(ctx, put)
+
+
+def ask(ctx: click.Context, question: Callable[[AnyClient], Awaitable[T]]) -> T:
     """Open a client, put one question, close it."""
 
     async def run() -> Any:
         found = settings(ctx)
-        client = Client(found.redis_url or DEFAULT_REDIS, found.postgres_url, found.job_ttl)
+        client = open_client(found)
         try:
             return await question(client)
         finally:

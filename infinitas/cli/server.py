@@ -6,7 +6,7 @@ from datetime import timedelta
 import click
 
 from infinitas.broker.tokens import Tokens
-from infinitas.cli.context import ask, output_option, settings
+from infinitas.cli.context import ask_redis, output_option, settings
 from infinitas.cli.output import moment, print_json, print_rows
 from infinitas.cli.schedules import Span
 from infinitas.client import Client
@@ -79,7 +79,7 @@ def add_token(
         )
         await Tokens(client.connection).add(token)
 
-    ask(ctx, add)
+    ask_redis(ctx, add)
     text = f"{PREFIX}_{id}_{secret}"
     print_json({"id": id, "token": text}) if output == "json" else click.echo(text)
 
@@ -89,7 +89,7 @@ def add_token(
 @click.pass_context
 def list_tokens(ctx: click.Context, output: str | None) -> None:
     """Names, scopes and ends; never the tokens themselves."""
-    tokens = ask(ctx, lambda client: Tokens(client.connection).all())
+    tokens = ask_redis(ctx, lambda client: Tokens(client.connection).all())
     if output == "json":
         print_json(
             [
@@ -112,6 +112,6 @@ def list_tokens(ctx: click.Context, output: str | None) -> None:
 @click.pass_context
 def remove_token(ctx: click.Context, id: str, output: str | None) -> None:
     """Revoke a token, at once."""
-    if not ask(ctx, lambda client: Tokens(client.connection).remove(id)):
+    if not ask_redis(ctx, lambda client: Tokens(client.connection).remove(id)):
         raise Refused(f"There is no token {id[:40]!r}. `infinitas token ls` lists them.")
     print_json({"removed": id}) if output == "json" else click.echo(f"{id} is revoked.")

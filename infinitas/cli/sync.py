@@ -2,7 +2,7 @@
 
 import click
 
-from infinitas.cli.context import ask, configured_app, output_option
+from infinitas.cli.context import ask_redis, configured_app, output_option
 from infinitas.cli.output import moment, print_json
 from infinitas.client import Client
 from infinitas.core.schedule import Schedule
@@ -31,7 +31,7 @@ def sync(ctx: click.Context, path: str | None, dry_run: bool, prune: bool, outpu
             await apply_sync(app, client, plan, prune=prune)
         return plan
 
-    plan = ask(ctx, carry_out)
+    plan = ask_redis(ctx, carry_out)
     if output == "json":
         print_json({"dry_run": dry_run, "prune": prune, "plan": plan})
         return

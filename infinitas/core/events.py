@@ -97,6 +97,18 @@ class Note:
     """JSON object."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """Somebody has changed something through the server."""
+
+    at_ms: int
+    who: str
+    what: str
+    target: str
+    why: str
+    origin: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Batch:
     """Rows for one transaction: each job and attempt once, in its last state."""
@@ -107,6 +119,7 @@ class Batch:
     logs: list[LogRow] = field(default_factory=list)
     declarations: list[Declaration] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    audit: list[Audited] = field(default_factory=list)
     ended: dict[str, dict[str, int]] = field(default_factory=dict)
     """task → final state → how many jobs reached it in this batch."""
 
@@ -120,6 +133,8 @@ def fold(queue: str, events: list[Event]) -> Batch:
             batch.declarations.append(_declaration(event))
         elif family == "schedule":
             batch.notes.append(_note(event, what))
+        elif family == "audit":
+            batch.audit.append(Audited(at_ms=event.at_ms, what=what, **event.fields))
         elif family != "job":
             continue
         elif what == "logged":

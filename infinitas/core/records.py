@@ -121,6 +121,52 @@ class AttemptInfo:
     traceback: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Somebody (`who`: a token's name) has changed something through the server, from `origin`."""
+
+    id: int
+    at: datetime
+    who: str
+    what: str
+    target: str
+    why: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Jobs of a task that were due in the same stretch of time and stand alike; `job` is one of them."""
+
+    task: str
+    start: datetime
+    state: str
+    reason: str | None
+    count: int
+    longest: float | None
+    """Seconds of the longest run."""
+    job: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueInfo:
+    """How much waits in a queue.
+
+    Attributes:
+        queued: ready and not taken; `running`: taken; `waiting`: for their time.
+        oldest: when the oldest job that is in a stream became ready.
+        events: facts that the archive has not taken in yet.
+    """
+
+    name: str
+    tasks: int
+    queued: int
+    running: int
+    waiting: int
+    oldest: datetime | None
+    events: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobInfo:
     """A job from birth to its end.

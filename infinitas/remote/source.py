@@ -5,11 +5,11 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 import orjson
 
-import infinitas
 from infinitas.bridge import Bridge
 from infinitas.broker.messages import BeatAnswer, Claim, ClaimedJob, Declarer, Report, Settlement
 from infinitas.core.codec import from_ms
@@ -79,7 +79,7 @@ class SocketSource:
             "name": worker,
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "version": infinitas.__version__,
+            "version": version("infinitas"),
             "tasks": entries,
             "capacity": self._concurrency,
         }

@@ -1,5 +1,6 @@
 """Each request shows its token here, before anything else looks at it."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from infinitas.broker.tokens import Tokens
 from infinitas.client import Client
 from infinitas.core.access import AccessToken, Scope, split_token
 from infinitas.core.errors import Forbidden, Unauthorized
+from infinitas.server.recording import reason_of, record
 from infinitas.server.state import ClientOf
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -30,14 +32,24 @@ class Guard:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
 
-    async def __call__(self, request: Request, client: ClientOf) -> AccessToken:
-        """Raises Unauthorized, Forbidden, ServerUnreachable."""
+    async def __call__(self, request: Request, client: ClientOf) -> AsyncIterator[AccessToken]:
+        """Yields whose request it is; one that was carried out and may change things is audited.
+
+        Raises:
+            Unauthorized, Forbidden, ServerUnreachable.
+        """
         if request.method not in _SAFE:
             refuse_other_sites(request)
         token = await identify(request, client, request.headers.get("authorization", ""))
         if not token.allows(self.scope):
             raise Forbidden(f"The token {token.name!r} lacks the scope {self.scope.value!r}.")
-        return token
+        if self.scope is Scope.READ:
+            yield token
+            return
+        # Before the answer: after it nobody can read the request any more.
+        why = await reason_of(request)
+        yield token
+        await record(client, request, token, why)
 
 
 async def identify(connection: HTTPConnection, client: Client, credentials: str) -> AccessToken:

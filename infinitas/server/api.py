@@ -5,7 +5,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from infinitas.client import Client
-from infinitas.server import jobs, metrics, problems, schedules, system, tasks
+from infinitas.server import audit, jobs, logs, metrics, problems, schedules, system, tasks, timeline
 from infinitas.server.limits import BodyLimit
 from infinitas.server.problems import Problem
 from infinitas.server.sockets import routes as sockets
@@ -35,8 +35,9 @@ def make_api(client: Client, gateway: Gateway, *, local: bool = False) -> FastAP
     api.state.local = local
     problems.install(api)
     api.add_middleware(BodyLimit)
-    for router in (tasks.router, schedules.router, jobs.router, system.router):
-        api.include_router(router, prefix=PREFIX)
+    # Before jobs: its `/{id}` would take `/{id}/logs` for an id.
+    for router in (logs, tasks, schedules, jobs, timeline, audit, system):
+        api.include_router(router.router, prefix=PREFIX)
     api.include_router(sockets.router, prefix=PREFIX)
     api.include_router(metrics.router)
     api.include_router(system.probes)

@@ -1,11 +1,14 @@
 """`/jobs`: look at jobs, cancel them, and run them again."""
 
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from infinitas.client import MAX_REASON_CHARS
+from infinitas.core.errors import BadArgs, NotInTime, Refused
+from infinitas.core.filters import JobFilter, Position
 from infinitas.core.records import AttemptInfo
 from infinitas.core.states import State
 from infinitas.server.access import MayRead, MayRunJobs
@@ -26,16 +29,95 @@ class JobId(BaseModel):
     id: str
 
 
+class JobQuery(BaseModel):
+    """Which jobs; what is not given does not matter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: str | None = Field(default=None, max_length=600)
+    state: State | None = None
+    schedule: str | None = Field(default=None, max_length=600)
+    worker: str | None = Field(default=None, max_length=600)
+    key: str | None = Field(default=None, max_length=600)
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+    def filter(self) -> JobFilter:
+        """Raises BadArgs."""
+        for name in ("task", "schedule", "worker", "key"):
+            if "\0" in (getattr(self, name) or ""):
+                raise BadArgs(f"No {name} has a NUL character.")
+        return JobFilter(**self.model_dump())
+
+
+class ListQuery(JobQuery):
+    cursor: str | None = Field(default=None, max_length=1000)
+    limit: int = Field(default=50, ge=1, le=500)
+
+
+class JobPage(BaseModel):
+    """`next` is the `cursor` of the next page; null on the last."""
+
+    items: list[JobView]
+    next: str | None
+
+
+class BulkBody(BaseModel):
+    """The same for many jobs: those of `ids`, or at most `limit` that `filter` finds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["cancel", "retry"]
+    ids: list[Annotated[str, Field(max_length=600)]] | None = Field(default=None, max_length=1000)
+    filter: JobQuery | None = None
+    limit: int = Field(default=1000, ge=1, le=1000)
+    reason: str = Field(default="", max_length=MAX_REASON_CHARS)
+    dry_run: bool = False
+
+
+class Refusal(BaseModel):
+    id: str
+    code: str
+    detail: str
+
+
+class BulkAnswer(BaseModel):
+    """`done` or, with `dry_run`, `wanted` are ids; a job that could not be helped says why."""
+
+    wanted: list[str]
+    done: list[str]
+    refused: list[Refusal]
+
+
 @router.get("")
-async def list_jobs(
-    client: ClientOf,
-    _: MayRead,
-    task: str | None = None,
-    state: State | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-) -> list[JobView]:
-    """Live jobs first, then those that have ended, newest first."""
-    return [JobView.of(info) for info in await client.jobs(task, state, limit)]
+async def list_jobs(client: ClientOf, _: MayRead, query: Annotated[ListQuery, Query()]) -> JobPage:
+    """Jobs by due time, latest first."""
+    after = Position.from_cursor(query.cursor) if query.cursor else None
+    wanted = JobQuery(**query.model_dump(exclude={"cursor", "limit"})).filter()
+    page, following = await client.page(wanted, after, query.limit)
+    return JobPage(
+        items=[JobView.of(info) for info in page], next=following.to_cursor() if following else None
+    )
+
+
+@router.post("/bulk")
+async def change_jobs(body: BulkBody, client: ClientOf, _: MayRunJobs) -> BulkAnswer:
+    """Cancel or retry many jobs. Look first: `dry_run` only lists them."""
+    if (body.ids is None) == (body.filter is None):
+        raise BadArgs("Give either `ids` or a `filter`.")
+    ids = body.ids or []
+    if body.filter is not None:
+        page, _following = await client.page(body.filter.filter(), None, body.limit)
+        ids = [job.id for job in page]
+    answer = BulkAnswer(wanted=ids, done=[], refused=[])
+    for id in [] if body.dry_run else ids:
+        try:
+            await (client.retry(id) if body.action == "retry" else client.cancel(id, body.reason))
+        except Refused as error:
+            answer.refused.append(Refusal(id=id, code=error.code, detail=str(error)))
+        else:
+            answer.done.append(id)
+    return answer
 
 
 @router.get("/{id:path}/attempts")
@@ -45,8 +127,13 @@ async def list_attempts(id: Id, client: ClientOf, _: MayRead) -> list[AttemptInf
 
 
 @router.get("/{id:path}")
-async def show_job(id: Id, client: ClientOf, _: MayRead) -> JobView:
-    """One job, live or archived, with its log."""
+async def show_job(
+    id: Id, client: ClientOf, _: MayRead, wait: Annotated[float, Query(ge=0, le=8)] = 0
+) -> JobView:
+    """One job, live or archived, with its log; after it has ended, or after `wait` seconds."""
+    if wait:
+        with suppress(NotInTime):
+            return JobView.of(await client.wait_for_end(id, wait))
     return JobView.of(await client.job(id))
 
 

@@ -1,9 +1,9 @@
 """`/metrics` for Prometheus: what people alert on, computed when it is asked for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -18,17 +18,19 @@ MOST_TASKS = 1000
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(client: ClientOf, _: MayRead) -> Response:
+async def metrics(client: ClientOf, request: Request, _: MayRead) -> Response:
     """Gauges of tasks and workers in the Prometheus text format."""
     registry = CollectorRegistry()
-    registry.register(_Snapshot(await client.tasks(), await client.workers()))
+    sockets = request.app.state.gateway.counts
+    registry.register(_Snapshot(await client.tasks(), await client.workers(), sockets))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class _Snapshot(Collector):
     """One moment's facts."""
 
-    def __init__(self, tasks: list[TaskInfo], workers: list[WorkerInfo]) -> None:
+    def __init__(self, tasks: list[TaskInfo], workers: list[WorkerInfo], sockets: Mapping[str, int]) -> None:
+        self._sockets = sockets
         self._tasks = tasks[:MOST_TASKS]
         self._workers = workers
 
@@ -52,6 +54,10 @@ class _Snapshot(Collector):
         slots.add_metric(["busy"], busy)
         slots.add_metric(["free"], sum(worker.slots for worker in self._workers) - busy)
         yield slots
+        sockets = GaugeMetricFamily("infinitas_ws_connections", "Open WebSockets.", labels=["role"])
+        for role in ("worker", "page", "new"):
+            sockets.add_metric([role], self._sockets.get(role, 0))
+        yield sockets
         yield GaugeMetricFamily("infinitas_workers", "Live workers.", value=len(self._workers))
 
 

@@ -4,7 +4,7 @@ import hashlib
 from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Header, Path, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from infinitas.core.errors import BadSchedule, Changed
 from infinitas.core.interval import Every, every
@@ -31,6 +31,7 @@ class Change(BaseModel):
     every: float | None = Field(default=None, gt=0, le=10**9)
     at: AwareDatetime | None = None
     args: Arguments | None = None
+    kwargs: dict[str, JsonValue] | None = None
     timezone: str | None = None
     dst: Literal["cron", "skip", "literal"] | None = None
     overlap: Literal["skip", "queue", "replace", "allow"] | None = None
@@ -42,6 +43,12 @@ class Change(BaseModel):
     end: AwareDatetime | None = None
     max_runs: int | None = None
     grace: float | None = None
+
+    def stored_args(self) -> str | None:
+        """Arguments as JSON text; None if there are none. Raises BadArgs, PayloadTooLarge."""
+        if self.args is None and self.kwargs is None:
+            return None
+        return encode(self.args or [], self.kwargs)
 
     def rule(self) -> str | Every | None:
         """Raises BadSchedule if there are several."""
@@ -78,6 +85,7 @@ class TriggerBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     args: Arguments | None = None
+    kwargs: dict[str, JsonValue] | None = None
 
 
 class BackfillBody(BaseModel):
@@ -93,6 +101,8 @@ class BackfillBody(BaseModel):
 
 class Slots(BaseModel):
     slots: list[AwareDatetime]
+    known: int = 0
+    """Of a backfill: slots of the range that have had a job already."""
 
 
 @router.get("")
@@ -134,7 +144,7 @@ async def show_schedule(key: Key, client: ClientOf, response: Response, _: MayRe
 @router.put("/{key:path}")
 async def put_schedule(key: Key, body: NewSchedule, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
     """Add a schedule, or replace the one of that key."""
-    entry = Entry(key=key, rule=body.rule(), at=body.at, args=encode(body.args or []))
+    entry = Entry(key=key, rule=body.rule(), at=body.at, args=body.stored_args() or encode([]))
     await client.schedules.add(body.task, [entry], body.options())
     return ScheduleView.of(await client.schedules.find(key))
 
@@ -149,7 +159,7 @@ async def change_schedule(
     if_match: Annotated[str | None, Header(max_length=200)] = None,
 ) -> ScheduleView:
     """Change what is given; the rest stays. With `If-Match`: 412 `changed` if it is another by now."""
-    args = None if body.args is None else encode(body.args)
+    args = body.stored_args()
     seen = None if if_match is None else (await client.schedules.find(key)).schedule
     if seen is not None and if_match != _etag(seen):
         raise Changed(f"The schedule {key!r} has been changed meanwhile; read it again.")
@@ -185,7 +195,8 @@ async def skip_slots(key: Key, body: SkipBody, client: ClientOf, _: MayChangeTas
 @router.post("/{key:path}/trigger", status_code=202)
 async def trigger_schedule(key: Key, body: TriggerBody, client: ClientOf, _: MayRunJobs) -> JobId:
     """A job now, beside the slots, with the schedule's arguments or others."""
-    args = None if body.args is None else encode(body.args)
+    given = body.args is not None or body.kwargs is not None
+    args = encode(body.args or [], body.kwargs) if given else None
     return JobId(id=await client.schedules.trigger(key, args))
 
 
@@ -193,4 +204,4 @@ async def trigger_schedule(key: Key, body: TriggerBody, client: ClientOf, _: May
 async def backfill_schedule(key: Key, body: BackfillBody, client: ClientOf, _: MayChangeTasks) -> Slots:
     """Jobs for past slots that had none, `limit` at a time; with `dry_run` only their list."""
     made = await client.schedules.backfill(key, body.start, body.end, limit=body.limit, dry_run=body.dry_run)
-    return Slots(slots=list(made.slots))
+    return Slots(slots=list(made.slots), known=made.known)

@@ -4,7 +4,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from infinitas.core.errors import InfinitasError
-from infinitas.core.records import WorkerInfo
+from infinitas.core.filters import JobFilter
+from infinitas.core.records import QueueInfo, WorkerInfo
 from infinitas.server.access import MayRead
 from infinitas.server.state import ClientOf
 
@@ -26,6 +27,12 @@ async def list_workers(client: ClientOf, _: MayRead) -> list[WorkerInfo]:
     return await client.workers()
 
 
+@router.get("/queues")
+async def list_queues(client: ClientOf, _: MayRead) -> list[QueueInfo]:
+    """How much waits and runs in each queue, and since when."""
+    return await client.queue_infos()
+
+
 @probes.get("/livez")
 async def livez() -> dict[str, bool]:
     """This process answers; it says nothing of Redis and Postgres."""
@@ -44,7 +51,7 @@ async def readyz(client: ClientOf, response: Response) -> Readiness:
         postgres = "not configured"
     else:
         try:
-            await client.archive.jobs(task=None, state=None, limit=1)
+            await client.archive.jobs(JobFilter(), None, 1)
         except InfinitasError as error:
             postgres = error.code
     if redis != "ok":

@@ -7,10 +7,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from infinitas.broker.messages import NewJob
 from infinitas.client import fresh_id
-from infinitas.server.access import MayRead, MayRunJobs
+from infinitas.core.errors import BadArgs
+from infinitas.core.names import check_name
+from infinitas.server.access import MayChangeTasks, MayRead, MayRunJobs
+from infinitas.server.definitions import define
 from infinitas.server.state import ClientOf
 from infinitas.server.views import JobView, TaskView
 from infinitas.signature import encode_plain
+from infinitas.task import check_headers
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
 Name = Annotated[str, Path(max_length=600)]
@@ -18,19 +22,54 @@ Arguments = list[JsonValue] | dict[str, JsonValue]
 
 
 class NewJobBody(BaseModel):
-    """A job to send. `args`: a list, or an object of named arguments."""
+    """A job to send. `args`: a list, or an object of named arguments; `kwargs` for both at once.
+
+    With an `id` of your own (a ULID in lower case) it is safe to send the same job again.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     args: Arguments = []
+    kwargs: dict[str, JsonValue] = {}
+    id: str | None = Field(default=None, pattern="^[0-9a-hjkmnp-tv-z]{26}$")
+    headers: dict[str, str] = {}
     key: str | None = Field(default=None, max_length=200)
     due: AwareDatetime | None = None
     expires: float | None = Field(default=None, gt=0, le=31_536_000)
 
 
-def encode(args: Arguments) -> str:
-    """JSON text as it is stored. Raises PayloadTooLarge."""
-    return encode_plain(args, {}) if isinstance(args, list) else encode_plain([], args)
+class Batch(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    jobs: list[NewJobBody] = Field(min_length=1, max_length=500)
+
+
+class JobIds(BaseModel):
+    ids: list[str]
+
+
+def encode(args: Arguments, kwargs: dict[str, JsonValue] | None = None) -> str:
+    """JSON text as it is stored. Raises PayloadTooLarge, BadArgs."""
+    named = kwargs or {}
+    if isinstance(args, list):
+        return encode_plain(args, named)
+    if named:
+        raise BadArgs("Give named arguments once: as `args` or as `kwargs`.")
+    return encode_plain([], args)
+
+
+def _new_job(task: str, body: NewJobBody) -> NewJob:
+    if body.key is not None:
+        check_name(body.key, "key")
+    return NewJob(
+        id=body.id or fresh_id(),
+        task=task,
+        args=encode(body.args, body.kwargs),
+        headers=check_headers(body.headers),
+        key=body.key,
+        due=body.due,
+        expires_s=body.expires,
+    )
 
 
 @router.get("")
@@ -48,14 +87,26 @@ async def show_task(name: Name, client: ClientOf, _: MayRead) -> TaskView:
 @router.post("/{name:path}/jobs", status_code=202)
 async def send_job(name: Name, body: NewJobBody, client: ClientOf, _: MayRunJobs) -> JobView:
     """Send a job. With a `key` that a live job of the task has: 409 `key_taken`."""
-    task = await client.live_task(name)
-    job = NewJob(
-        id=fresh_id(),
-        task=name,
-        args=encode(body.args),
-        key=body.key,
-        due=body.due,
-        expires_s=body.expires,
-    )
-    await client.send(task.definition, [job])
+    definition = await client.definition(name)
+    job = _new_job(name, body)
+    await client.send(definition, [job])
     return JobView.of(await client.job(job.id))
+
+
+@router.post("/{name:path}/jobs/batch", status_code=202)
+async def send_jobs(name: Name, body: Batch, client: ClientOf, _: MayRunJobs) -> JobIds:
+    """Send many jobs of one task in one round trip. On 409 `key_taken` those before it are accepted."""
+    definition = await client.definition(name)
+    jobs = [_new_job(name, each) for each in body.jobs]
+    await client.send(definition, jobs)
+    return JobIds(ids=[job.id for job in jobs])
+
+
+@router.put("/{name:path}")
+async def declare_task(
+    name: Name, options: dict[str, JsonValue], client: ClientOf, _: MayChangeTasks
+) -> TaskView:
+    """Declare a task (options: docs/tasks.md). One that is known stays as it is: code owns it."""
+    definition = define(check_name(name, "task"), options)
+    await (await client.broker(definition.queue)).schedules.declare([definition], [])
+    return TaskView.of(await client.live_task(name))

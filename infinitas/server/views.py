@@ -8,7 +8,9 @@ from pydantic_core import from_json
 
 from infinitas.core.codec import from_ms
 from infinitas.core.records import JobInfo, JobSummary, ScheduleInfo, TaskInfo
+from infinitas.core.schedule import Schedule
 from infinitas.core.states import State
+from infinitas.core.task import TaskDefinition
 
 
 def _seconds(ms: int | None) -> float | None:
@@ -39,6 +41,13 @@ class _Shown(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+def options_of(definition: TaskDefinition) -> dict[str, JsonValue]:
+    """A task's options, without its name."""
+    found: dict[str, JsonValue] = from_json(definition.to_json())
+    del found["name"]
+    return found
+
+
 class LastJob(BaseModel):
     id: str
     at: datetime
@@ -47,6 +56,67 @@ class LastJob(BaseModel):
     @classmethod
     def of(cls, summary: JobSummary | None) -> Self | None:
         return cls(id=summary.id, at=summary.date, status=summary.status) if summary else None
+
+
+class RuleView(BaseModel):
+    """What a schedule says; durations in seconds."""
+
+    key: str
+    task: str
+    rule: str
+    cron: str | None
+    every: float | None
+    anchor: datetime | None
+    """Where an interval counts from."""
+    at: datetime | None
+    timezone: str
+    dst: str
+    args: JsonValue
+    origin: str
+    overridden: bool
+    overlap: str
+    catch_up: str
+    catch_up_window: float | None
+    catch_up_limit: int
+    jitter: float
+    start: datetime | None
+    end: datetime | None
+    max_runs: int | None
+    grace: float | None
+
+    @classmethod
+    def of_rule(cls, rule: Schedule, **state: object) -> Self:
+        fields: dict[str, object] = {
+            "key": rule.key,
+            "task": rule.task,
+            "rule": rule.words,
+            "cron": rule.cron,
+            "every": _seconds(rule.every_ms),
+            "anchor": _moment(rule.anchor_ms) if rule.every_ms else None,
+            "at": _moment(rule.at_ms),
+            "timezone": rule.timezone,
+            "dst": rule.dst,
+            "args": _args(rule.args),
+            "origin": rule.origin,
+            "overridden": rule.overridden,
+            "overlap": rule.overlap,
+            "catch_up": rule.catch_up,
+            "catch_up_window": _seconds(rule.catch_up_window_ms),
+            "catch_up_limit": rule.catch_up_limit,
+            "jitter": rule.jitter_ms / 1000,
+            "start": _moment(rule.start_ms),
+            "end": _moment(rule.end_ms),
+            "max_runs": rule.max_runs,
+            "grace": _seconds(rule.grace_ms),
+        }
+        return cls.model_validate({**fields, **state})
+
+
+class OutcomeView(_Shown):
+    job: str
+    state: State
+    ended: datetime
+    duration_ms: int
 
 
 class TaskView(BaseModel):
@@ -62,7 +132,10 @@ class TaskView(BaseModel):
     last_success: LastJob | None
     last_failure: LastJob | None
     last_error: str | None
-    schedules: list[str]
+    recent: list[OutcomeView]
+    options: dict[str, JsonValue]
+    """As a worker declares them (docs/tasks.md)."""
+    schedules: list[RuleView]
 
     @classmethod
     def of(cls, info: TaskInfo) -> Self:
@@ -79,7 +152,9 @@ class TaskView(BaseModel):
             last_success=LastJob.of(info.last_success),
             last_failure=LastJob.of(info.last_failure),
             last_error=info.last_error,
-            schedules=[schedule.key for schedule in info.schedules],
+            recent=[OutcomeView.model_validate(outcome) for outcome in info.recent],
+            options=options_of(info.definition),
+            schedules=[RuleView.of_rule(rule) for rule in info.schedules],
         )
 
 
@@ -89,60 +164,31 @@ class PauseView(_Shown):
     until: datetime | None
 
 
-class ScheduleView(BaseModel):
-    key: str
-    task: str
+class ScheduleView(RuleView):
+    """A rule, and how it stands with it."""
+
     queue: str
-    rule: str
-    cron: str | None
-    every: float | None
-    at: datetime | None
-    timezone: str
-    dst: str
-    args: JsonValue
-    origin: str
-    overridden: bool
-    overlap: str
-    catch_up: str
-    jitter: float
-    start: datetime | None
-    end: datetime | None
-    max_runs: int | None
-    grace: float | None
     next_slot: datetime | None
     last_slot: datetime | None
     paused: PauseView | None
     skips: int
+    runs: int
     live_job: str | None
+    filling: int | None
+    """Slots of a backfill that wait; null without one."""
 
     @classmethod
     def of(cls, info: ScheduleInfo) -> Self:
-        rule, pause = info.schedule, info.pause
-        return cls(
-            key=rule.key,
-            task=rule.task,
+        return cls.of_rule(
+            info.schedule,
             queue=info.queue,
-            rule=rule.words,
-            cron=rule.cron,
-            every=_seconds(rule.every_ms),
-            at=_moment(rule.at_ms),
-            timezone=rule.timezone,
-            dst=rule.dst,
-            args=_args(rule.args),
-            origin=rule.origin,
-            overridden=rule.overridden,
-            overlap=rule.overlap,
-            catch_up=rule.catch_up,
-            jitter=rule.jitter_ms / 1000,
-            start=_moment(rule.start_ms),
-            end=_moment(rule.end_ms),
-            max_runs=rule.max_runs,
-            grace=_seconds(rule.grace_ms),
             next_slot=info.next_slot,
             last_slot=info.last_slot,
-            paused=PauseView.model_validate(pause) if pause else None,
+            paused=PauseView.model_validate(info.pause) if info.pause else None,
             skips=info.skips,
+            runs=info.runs,
             live_job=info.live_job,
+            filling=info.filling,
         )
 
 
@@ -173,6 +219,10 @@ class JobView(_Shown):
     result: Annotated[JsonValue, BeforeValidator(_json)]
     progress: float | None
     step: str | None
+    checkpoint: Annotated[JsonValue, BeforeValidator(_json)]
+    headers: dict[str, str]
+    ready: datetime | None
+    crashes: int
     log: tuple[LineView, ...]
 
     @classmethod

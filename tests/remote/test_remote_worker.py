@@ -36,7 +36,7 @@ def test_it_logs_and_fires_what_the_app_declares(
 ) -> None:
     start_worker(processes, http)
     found = eventually(
-        lambda: [each for each in http.get("/api/v1/jobs?task=tick").json() if each["state"] == "succeeded"]
+        lambda: http.get("/api/v1/jobs", params={"task": "tick", "state": "succeeded"}).json()["items"]
     )
     assert [line["text"] for line in job(http, found[0]["id"])["log"]] == ["tick"]
 

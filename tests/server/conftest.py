@@ -58,6 +58,23 @@ def make_peer(http: httpx.Client) -> Iterator[MakePeer]:
         peer.drop()
 
 
+MakePage = Callable[..., Peer]
+
+
+@pytest.fixture
+def make_page(http: httpx.Client) -> Iterator[MakePage]:
+    """Connects listeners to the server of `http`."""
+    pages: list[Peer] = []
+
+    def make(token: str | None = None) -> Peer:
+        pages.append(Peer(str(http.base_url), token, "/api/v1/feed"))
+        return pages[-1]
+
+    yield make
+    for page in pages:
+        page.drop()
+
+
 @pytest.fixture
 def scheduler(processes: Processes) -> None:
     """Fires, promotes and rescues; leases are short."""

@@ -30,6 +30,13 @@ NEEDS = {
     "POST /jobs/{id}/retry": "jobs",
     "POST /jobs/{id}/rerun": "jobs",
     "GET /workers": "read",
+    "GET /queues": "read",
+    "GET /timeline": "read",
+    "GET /audit": "read",
+    "GET /jobs/{id}/logs": "read",
+    "POST /jobs/bulk": "jobs",
+    "POST /tasks/{name}/jobs/batch": "jobs",
+    "PUT /tasks/{name}": "tasks",
 }
 
 

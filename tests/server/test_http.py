@@ -24,7 +24,7 @@ def test_a_job_from_curl_to_its_result(http: httpx.Client, processes: Processes)
     shown = http.get(job).json()
     assert (shown["result"], shown["args"], shown["key"]) == ("slept", {"seconds": 0.01}, "only-one")
     assert shown["due"].endswith("Z")
-    (listed,) = http.get(f"{API}/jobs", params={"task": "slow", "state": "succeeded"}).json()
+    (listed,) = http.get(f"{API}/jobs", params={"task": "slow", "state": "succeeded"}).json()["items"]
     assert listed["id"] == shown["id"]
     assert http.get(f"{API}/tasks/slow").json()["last_success"]["id"] == shown["id"]
     again = http.post(f"{job}/rerun")

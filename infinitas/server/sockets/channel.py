@@ -61,9 +61,16 @@ class Channel:
 
     def send(self, message: dict[str, object]) -> None:
         """Queue a message. Whoever reads too slowly is cut off."""
+        self.send_bytes(orjson.dumps(message))
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._bytes
+
+    def send_bytes(self, data: bytes) -> None:
+        """`send` of a message that is JSON already."""
         if self._closing is not None:
             return
-        data = orjson.dumps(message)
         self._waiting.append(data)
         self._bytes += len(data)
         self._something.set()

@@ -12,6 +12,8 @@ from infinitas.broker.workers import owner
 from infinitas.client import Client
 from infinitas.runtime.config import Settings
 from infinitas.runtime.loop import Loop, cancel_all
+from infinitas.server.sockets.feed import Feed
+from infinitas.server.sockets.hub import Hub
 from infinitas.server.sockets.worker_socket import WorkerSocket
 from infinitas.worker.source import RedisSource
 
@@ -30,6 +32,8 @@ class Gateway:
         self._sockets: dict[str, WorkerSocket] = {}
         """By session."""
         self._open: set[WorkerSocket] = set()
+        self._hub = Hub(client.connection)
+        self._feeds: set[Feed] = set()
         self._calls: dict[str, asyncio.Task[None]] = {}
         """By queue, who listens for cancelled jobs."""
 
@@ -41,6 +45,15 @@ class Gateway:
             await worker.serve()
         finally:
             self._open.discard(worker)
+
+    async def serve_page(self, socket: WebSocket) -> None:
+        """One connection of a page that listens."""
+        feed = Feed(self._hub, self.client, socket)
+        self._feeds.add(feed)
+        try:
+            await feed.serve()
+        finally:
+            self._feeds.discard(feed)
 
     async def take(self, session: str, worker: WorkerSocket) -> None:
         """`worker` goes on with a session; whoever had it here is cut off first."""
@@ -59,11 +72,14 @@ class Gateway:
 
     async def close(self) -> None:
         """Send everybody away; their jobs stay theirs, and go on at the next server."""
+        for feed in list(self._feeds):
+            feed.send_away()
         for worker in list(self._open):
             worker.send_away()
         if self._open:
             await asyncio.wait([asyncio.ensure_future(w.over.wait()) for w in self._open], timeout=5)
         await cancel_all(self._calls.values())
+        await self._hub.close()
 
     async def owner(self, session: str) -> str | None:
         """Id of the token that a session was begun with; None if there is no such session."""
@@ -71,8 +87,9 @@ class Gateway:
 
     @property
     def counts(self) -> Counter[str]:
-        """Open connections by what they are: `worker`, or `new` before they have said who they are."""
-        return Counter("worker" if worker.queues else "new" for worker in self._open)
+        """Open connections: `worker`, `new` (has not said who it is), `page`."""
+        known = Counter("worker" if worker.queues else "new" for worker in self._open)
+        return known + Counter(page=len(self._feeds))
 
     async def _listen(self, queue: str) -> None:
         workers = [session for session, worker in self._sockets.items() if queue in worker.queues]

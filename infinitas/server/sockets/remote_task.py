@@ -6,11 +6,11 @@ from datetime import datetime
 from infinitas.app import AnyTask, Infinitas
 from infinitas.client import Client
 from infinitas.core.access import AccessToken
-from infinitas.core.errors import ConfigError, Forbidden, UnknownTask
+from infinitas.core.errors import Forbidden, UnknownTask
 from infinitas.core.names import check_name
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import make_schedule
-from infinitas.core.task import TaskDefinition
+from infinitas.server.definitions import define
 from infinitas.server.sockets.frames import TaskEntry
 from infinitas.server.tasks import encode
 from infinitas.task import Task
@@ -39,25 +39,13 @@ async def remote_tasks(
                 )
             definition, schedule = stored[entry.name], None
         else:
-            definition, schedule = _definition(entry), _schedule(entry, now)
+            definition, schedule = define(entry.name, entry.options), _schedule(entry, now)
         found[entry.name] = Task(app, _elsewhere, definition, schedule)
     return found
 
 
 def _elsewhere(*args: object, **kwargs: object) -> object:
     raise AssertionError("its processor is in another program")
-
-
-def _definition(entry: TaskEntry) -> TaskDefinition:
-    options = dict(entry.options or {})
-    if "name" in options:
-        raise ConfigError("A task's name stands beside its options.")
-    if "queue" in options:
-        check_name(str(options["queue"]), "queue")
-    try:
-        return TaskDefinition(name=entry.name, **options)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise ConfigError(f"Options of the task {entry.name!r}: {str(error)[:200]}.") from None
 
 
 def _schedule(entry: TaskEntry, now: datetime) -> Schedule | None:
@@ -69,7 +57,7 @@ def _schedule(entry: TaskEntry, now: datetime) -> Schedule | None:
         key=entry.name,
         task=entry.name,
         at=rule.at,
-        args=encode(rule.args or []),
+        args=encode(rule.args or [], rule.kwargs),
         now=now,
         options=rule.options(),
     )

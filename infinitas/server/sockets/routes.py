@@ -1,4 +1,4 @@
-"""Where WebSockets connect."""
+"""Where WebSockets connect: `/api/v1/worker` and `/api/v1/feed`."""
 
 from fastapi import APIRouter, WebSocket
 
@@ -13,3 +13,11 @@ async def connect_worker(socket: WebSocket) -> None:
     gateway = socket.app.state.gateway
     assert isinstance(gateway, Gateway)
     await gateway.serve(socket)
+
+
+@router.websocket("/feed")
+async def connect_page(socket: WebSocket) -> None:
+    """Pages that want to hear what happens: `infinitas.feed.v1` (docs/http.md)."""
+    gateway = socket.app.state.gateway
+    assert isinstance(gateway, Gateway)
+    await gateway.serve_page(socket)

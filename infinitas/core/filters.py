@@ -1,0 +1,67 @@
+"""Which jobs somebody wants to see, and where a page of them ends."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+
+from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.errors import BadArgs
+from infinitas.core.records import JobInfo
+from infinitas.core.states import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """None: whatever it is. `since` and `until` are about the due time, the latter exclusive."""
+
+    task: str | None = None
+    state: State | None = None
+    schedule: str | None = None
+    worker: str | None = None
+    key: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def matches(self, job: JobInfo) -> bool:
+        same = all(
+            getattr(self, name) in (None, getattr(job, name))
+            for name in ("task", "state", "schedule", "worker", "key")
+        )
+        return (
+            same
+            and (self.since is None or job.due >= self.since)
+            and (self.until is None or job.due < self.until)
+        )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in the list of jobs, which goes from the latest due time to the earliest."""
+
+    due_ms: int
+    id: str
+
+    @classmethod
+    def of(cls, job: JobInfo) -> "Position":
+        return cls(to_ms(job.due), job.id)
+
+    @property
+    def due(self) -> datetime:
+        return from_ms(self.due_ms)
+
+    def to_cursor(self) -> str:
+        """Opaque text for people to hand back."""
+        return base64.urlsafe_b64encode(f"{self.due_ms} {self.id}".encode()).decode().rstrip("=")
+
+    @classmethod
+    def from_cursor(cls, text: str) -> "Position":
+        """Raises BadArgs."""
+        try:
+            padded = text + "=" * (-len(text) % 4)
+            due, _, id = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(" ")
+            position = cls(int(due), id)
+            _ = position.due
+        except (binascii.Error, ValueError, OverflowError):
+            raise BadArgs("That cursor is none that a list of jobs has ended with.") from None
+        return position
