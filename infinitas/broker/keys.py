@@ -32,6 +32,14 @@ QUEUE_KEYS = (
 )
 
 
+def session(digest: str) -> str:
+    return f"infinitas:session:{digest}"
+
+
+def reply(digest: str) -> str:
+    return f"infinitas:reply:{digest}"
+
+
 def worker(worker_id: str) -> str:
     return f"infinitas:worker:{worker_id}"
 

@@ -23,11 +23,18 @@ _SECRET_BYTES = 32
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Others need a token to exist.")
 @click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True)
+@click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate chain, PEM.")
+@click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its private key, PEM.")
+@click.option("--rate", type=click.FloatRange(0), default=500, help="Requests a second per token; 0: any.")
 @click.pass_context
-def server(ctx: click.Context, host: str, port: int) -> None:
-    """Answer HTTP: tasks, schedules, jobs (docs/http.md)."""
+def server(
+    ctx: click.Context, host: str, port: int, tls_cert: str | None, tls_key: str | None, rate: float
+) -> None:
+    """Answer HTTP and WebSocket: tasks, schedules, jobs, remote workers (docs/http.md)."""
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("--tls-cert and --tls-key go together.")
     try:
-        from infinitas.server.process import run_server
+        from infinitas.server.process import Binding, run_server
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"The server needs the package {error.name}: pip install 'infinitas[server]'."
@@ -36,7 +43,7 @@ def server(ctx: click.Context, host: str, port: int) -> None:
     set_up_logging(found.log_level)
 
     async def main(stop: StopSignal) -> None:
-        await run_server(found, host, port, stop)
+        await run_server(found, Binding(host, port, tls_cert, tls_key, rate), stop)
 
     run_until_signal(main)
 

@@ -9,7 +9,7 @@ InfinitasError
 ├── Refused              (one code each)    what was asked is refused, and nothing was stored
 │   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
-│   ├── Unauthorized · Forbidden · Changed · BadFrame
+│   ├── Unauthorized · Forbidden · Changed · Conflict · BadFrame · RateLimited
 │   └── KeyTaken · NotEnded · AlreadyEnded · AlreadySucceeded
 ├── WorkerGone           worker_gone        this worker was declared dead; it joins again
 ├── NotInTime            not_in_time        a result was not there within the given time
@@ -100,6 +100,20 @@ class PayloadTooLarge(Refused):
 
 class Changed(Refused):
     code = "changed"
+
+
+class Conflict(Refused):
+    code = "in_progress"
+
+
+class RateLimited(Refused):
+    """Too many requests; `retry_after`: whole seconds to wait."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class BadFrame(Refused):

@@ -8,13 +8,15 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from fastapi.requests import HTTPConnection
 
+from infinitas.broker.sessions import Sessions
 from infinitas.broker.tokens import Tokens
 from infinitas.client import Client
-from infinitas.core.access import AccessToken, Scope, split_token
+from infinitas.core.access import AccessToken, Scope, digest_of, split_token
 from infinitas.core.errors import Forbidden, Unauthorized
 from infinitas.server.recording import reason_of, record
 from infinitas.server.state import ClientOf
 
+COOKIE = "infinitas_session"
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN = frozenset({"same-origin", "none"})
@@ -41,6 +43,7 @@ class Guard:
         if request.method not in _SAFE:
             refuse_other_sites(request)
         token = await identify(request, client, request.headers.get("authorization", ""))
+        request.app.state.rates.take(token.id)
         if not token.allows(self.scope):
             raise Forbidden(f"The token {token.name!r} lacks the scope {self.scope.value!r}.")
         if self.scope is Scope.READ:
@@ -53,16 +56,35 @@ class Guard:
 
 
 async def identify(connection: HTTPConnection, client: Client, credentials: str) -> AccessToken:
-    """Whose `Authorization` that is. Raises Unauthorized, Forbidden, ServerUnreachable."""
-    tokens = Tokens(client.connection)
-    if not credentials and connection.app.state.local and not await tokens.any():
+    """Whose `Authorization`, or else whose cookie, that is.
+
+    Raises:
+        Unauthorized, Forbidden, ServerUnreachable.
+    """
+    cookie = connection.cookies.get(COOKIE)
+    if not credentials and cookie:
+        token_id = await Sessions(client.connection).find(digest_of(cookie))
+        token = await Tokens(client.connection).find(token_id) if token_id else None
+        if token is None:
+            raise Unauthorized("The session is over: sign in again.")
+        return await _still_valid(client, token)
+    if not credentials and connection.app.state.local and not await Tokens(client.connection).any():
         _refuse_strange_hosts(connection)
         return THIS_MACHINE
     kind, _, text = credentials.partition(" ")
-    parts = split_token(text.strip()) if kind.lower() == "bearer" else None
-    token = await tokens.find(parts[0]) if parts else None
+    return await find_token(client, text.strip() if kind.lower() == "bearer" else "")
+
+
+async def find_token(client: Client, text: str) -> AccessToken:
+    """The token that `text` is. Raises Unauthorized, ServerUnreachable."""
+    parts = split_token(text)
+    token = await Tokens(client.connection).find(parts[0]) if parts else None
     if parts is None or token is None or not token.matches(parts[1]):
         raise Unauthorized("Send a valid token: `Authorization: Bearer inf_…` (`infinitas token add`).")
+    return await _still_valid(client, token)
+
+
+async def _still_valid(client: Client, token: AccessToken) -> AccessToken:
     if token.expires is not None and token.expires <= await client.connection.now():
         raise Unauthorized(f"The token {token.name!r} has expired.")
     return token

@@ -5,19 +5,23 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from infinitas.client import Client
-from infinitas.server import audit, jobs, logs, metrics, problems, schedules, system, tasks, timeline
+from infinitas.server import audit, jobs, logs, metrics, problems, schedules, session, system, tasks, timeline
 from infinitas.server.limits import BodyLimit
 from infinitas.server.problems import Problem
+from infinitas.server.rates import Rates
 from infinitas.server.sockets import routes as sockets
 from infinitas.server.sockets.gateway import Gateway
 
 PREFIX = "/api/v1"
+RATE = 500.0
 
 
-def make_api(client: Client, gateway: Gateway, *, local: bool = False) -> FastAPI:
+def make_api(client: Client, gateway: Gateway, *, local: bool = False, rate: float = RATE) -> FastAPI:
     """The API over one client and one gateway, which the caller closes.
 
-    Only where `local` says that nobody but this machine can reach it, it works without any token.
+    Args:
+        local: nobody but this machine can reach it; only then it works without any token.
+        rate: requests a second that each token may make; 0: any number.
     """
     api = FastAPI(
         title="Infinitas",
@@ -27,16 +31,17 @@ def make_api(client: Client, gateway: Gateway, *, local: bool = False) -> FastAP
         redoc_url=None,
         responses={
             status: {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
-            for status in (400, 401, 403, 404, 409, 412, 413, 422, 503)
+            for status in (400, 401, 403, 404, 409, 412, 413, 422, 429, 503)
         },
     )
     api.state.client = client
     api.state.gateway = gateway
     api.state.local = local
+    api.state.rates = Rates(rate)
     problems.install(api)
     api.add_middleware(BodyLimit)
     # Before jobs: its `/{id}` would take `/{id}/logs` for an id.
-    for router in (logs, tasks, schedules, jobs, timeline, audit, system):
+    for router in (logs, tasks, schedules, jobs, timeline, audit, session, system):
         api.include_router(router.router, prefix=PREFIX)
     api.include_router(sockets.router, prefix=PREFIX)
     api.include_router(metrics.router)

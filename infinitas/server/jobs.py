@@ -12,10 +12,11 @@ from infinitas.core.filters import JobFilter, Position
 from infinitas.core.records import AttemptInfo
 from infinitas.core.states import State
 from infinitas.server.access import MayRead, MayRunJobs
+from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.state import ClientOf
 from infinitas.server.views import JobView
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=IdempotentRoute)
 Id = Annotated[str, Path(max_length=600)]
 
 

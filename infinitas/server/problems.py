@@ -23,6 +23,8 @@ _STATUS: Mapping[type[InfinitasError], HTTPStatus] = {
     errors.UnknownSchedule: HTTPStatus.NOT_FOUND,
     errors.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.Changed: HTTPStatus.PRECONDITION_FAILED,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     errors.KeyTaken: HTTPStatus.CONFLICT,
     errors.NotEnded: HTTPStatus.CONFLICT,
     errors.AlreadyEnded: HTTPStatus.CONFLICT,
@@ -74,7 +76,10 @@ def install(api: FastAPI) -> None:
 
     @api.exception_handler(InfinitasError)
     async def ours(_request: Request, error: InfinitasError) -> JSONResponse:
-        return answer(status_of(error), error.code, str(error))
+        response = answer(status_of(error), error.code, str(error))
+        if isinstance(error, errors.RateLimited):
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
 
     @api.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:

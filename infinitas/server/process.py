@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 
 import uvicorn
 from fastapi import FastAPI
@@ -11,11 +13,11 @@ from fastapi import FastAPI
 from infinitas.app import Infinitas
 from infinitas.broker.tokens import Tokens
 from infinitas.client import Client
-from infinitas.core.errors import ConfigError
+from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.process import StopSignal
-from infinitas.server.api import make_api
+from infinitas.server.api import RATE, make_api
 from infinitas.server.sockets.frames import MAX_FRAME_BYTES
 from infinitas.server.sockets.gateway import Gateway
 
@@ -32,28 +34,81 @@ class _Quiet(uvicorn.Server):
         yield
 
 
-async def run_server(settings: Settings, host: str, port: int, stop: StopSignal) -> None:
-    """Serve until `stop` is asked. Port 0 takes a free one; the log names it.
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Where the server listens, and how. Port 0 takes a free one; the log names it."""
+
+    host: str = "127.0.0.1"
+    port: int = PORT
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    rate: float = RATE
+    """Requests a second that each token may make; 0: any number."""
+
+    @property
+    def local(self) -> bool:
+        """Nobody but this machine can reach it."""
+        return self.host in LOOPBACK
+
+
+@asynccontextmanager
+async def serving(settings: Settings, *, local: bool, rate: float = RATE) -> AsyncIterator[FastAPI]:
+    """The API with all that it needs, until the block ends: also for an ASGI app to mount.
 
     Raises:
-        ConfigError: the port is taken, or others could reach the server and there is no token.
-        ServerUnreachable: Redis is away at the start.
+        ServerUnreachable, UnsafeBroker: Redis is away at the start, or can't be trusted.
     """
     client = Client(settings.redis_url or DEFAULT_REDIS, settings.postgres_url, settings.job_ttl)
     gateway = Gateway(Infinitas(redis_url=settings.redis_url), client, settings)
     try:
         await client.connection.check()
-        if host not in LOOPBACK and not await Tokens(client.connection).any():
-            raise ConfigError(
-                f"On {host} others could reach the server, and there is no token yet. Make one with "
-                "`infinitas token add NAME --scope admin`, or leave out --host."
-            )
-        with _listen(host, port) as listening:
-            _log.info("Server answers on http://%s:%d", host, listening.getsockname()[1])
-            await _serve(make_api(client, gateway, local=host in LOOPBACK), gateway, listening, stop)
-        _log.info("Server has stopped.")
+        await _migrate(settings)
+        yield make_api(client, gateway, local=local, rate=rate)
     finally:
+        await gateway.close()
         await client.close()
+
+
+async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> None:
+    """Serve until `stop` is asked.
+
+    Raises:
+        ConfigError: the port is taken, or others could reach the server and there is no token.
+        ServerUnreachable: Redis is away at the start.
+    """
+    async with serving(settings, local=binding.local, rate=binding.rate) as api:
+        await _refuse_to_be_open(api.state.client, binding)
+        with _listen(binding.host, binding.port) as listening:
+            scheme = "https" if binding.tls_cert else "http"
+            _log.info("Server answers on %s://%s:%d", scheme, binding.host, listening.getsockname()[1])
+            await _serve(api, binding, listening, stop)
+        _log.info("Server has stopped.")
+
+
+async def _refuse_to_be_open(client: Client, binding: Binding) -> None:
+    if not binding.local and not await Tokens(client.connection).any():
+        raise ConfigError(
+            f"On {binding.host} others could reach the server, and there is no token yet. Make one with "
+            "`infinitas token add NAME --scope admin`, or leave out --host."
+        )
+
+
+async def _migrate(settings: Settings) -> None:
+    """Tables for what only the archive has. Without Postgres the rest works; who asks is told."""
+    if settings.postgres_url is None:
+        return
+    # Imported here: without the `postgres` extra everything but the archive works.
+    from infinitas.archive.connection import Archive
+    from infinitas.archive.migrate import migrate
+
+    archive = Archive(settings.postgres_url, "server")
+    try:
+        for name in await migrate(archive):
+            _log.info("Applied migration %s.", name)
+    except ServerUnreachable as error:
+        _log.warning("History is missing until Postgres is there: %s", error)
+    finally:
+        await archive.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -64,7 +119,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ConfigError(f"The server can't listen on {host}:{port}: {error.strerror}.") from None
 
 
-async def _serve(api: FastAPI, gateway: Gateway, listening: socket.socket, stop: StopSignal) -> None:
+async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop: StopSignal) -> None:
     config = uvicorn.Config(
         api,
         log_config=None,
@@ -75,12 +130,18 @@ async def _serve(api: FastAPI, gateway: Gateway, listening: socket.socket, stop:
         ws_max_size=MAX_FRAME_BYTES,
         # Frames are small and many: compression would cost more than it saves.
         ws_per_message_deflate=False,
+        ssl_certfile=binding.tls_cert,
+        ssl_keyfile=binding.tls_key,
     )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"The certificate or its key can't be used: {error}.") from None
     server = _Quiet(config)
-    serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+    running = asyncio.ensure_future(server.serve(sockets=[listening]))
     asked = asyncio.ensure_future(stop.asked.wait())
-    await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
-    await gateway.close()
+    await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+    await api.state.gateway.close()
     server.should_exit = True
     asked.cancel()
-    await serving
+    await running

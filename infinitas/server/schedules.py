@@ -13,12 +13,13 @@ from infinitas.core.records import ScheduleInfo
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import OPTION_NAMES, Entry, ScheduleOptions, make_schedule
 from infinitas.server.access import MayChangeTasks, MayRead, MayRunJobs
+from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.jobs import JobId
 from infinitas.server.state import ClientOf
 from infinitas.server.tasks import Arguments, encode
 from infinitas.server.views import ScheduleView
 
-router = APIRouter(prefix="/schedules", tags=["schedules"])
+router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=IdempotentRoute)
 Key = Annotated[str, Path(max_length=600)]
 
 

@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
 
 from infinitas.client import Client
 
 
-def _client(request: Request) -> Client:
+def client_of(request: HTTPConnection) -> Client:
     client = request.app.state.client
     assert isinstance(client, Client)
     return client
 
 
-ClientOf = Annotated[Client, Depends(_client)]
+ClientOf = Annotated[Client, Depends(client_of)]

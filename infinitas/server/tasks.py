@@ -11,12 +11,13 @@ from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name
 from infinitas.server.access import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.definitions import define
+from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.state import ClientOf
 from infinitas.server.views import JobView, TaskView
 from infinitas.signature import encode_plain
 from infinitas.task import check_headers
 
-router = APIRouter(prefix="/tasks", tags=["tasks"])
+router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=IdempotentRoute)
 Name = Annotated[str, Path(max_length=600)]
 Arguments = list[JsonValue] | dict[str, JsonValue]
 

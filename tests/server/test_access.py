@@ -1,10 +1,14 @@
 """Each scope against each route: what a token does not allow is refused, whatever else is wrong."""
 
+import re
+import ssl
+import subprocess
+
 import httpx
 import pytest
 
 from infinitas.core.access import Scope
-from tests.server.conftest import MakeToken, address
+from tests.server.conftest import MakePeer, MakeToken, address
 from tests.support import Processes, eventually
 
 API = "/api/v1"
@@ -30,6 +34,7 @@ NEEDS = {
     "POST /jobs/{id}/retry": "jobs",
     "POST /jobs/{id}/rerun": "jobs",
     "GET /workers": "read",
+    "GET /session": "read",
     "GET /queues": "read",
     "GET /timeline": "read",
     "GET /audit": "read",
@@ -38,6 +43,9 @@ NEEDS = {
     "POST /tasks/{name}/jobs/batch": "jobs",
     "PUT /tasks/{name}": "tasks",
 }
+
+OPEN = {"POST /session", "DELETE /session"}
+"""Who signs in shows a token in the body; signing out needs none."""
 
 
 def request(http: httpx.Client, route: str, token: str | None) -> httpx.Response:
@@ -57,7 +65,7 @@ def test_each_scope_against_each_route(http: httpx.Client, make_token: MakeToken
         if path.startswith(API)
     }
     assert http.get("/metrics").status_code == 200, "open while there is no token"
-    assert routes == NEEDS.keys(), "a new route says here what it needs"
+    assert routes - OPEN == NEEDS.keys(), "a new route says here what it needs"
     tokens = {scope: make_token(scope.value) for scope in Scope}
     for route, needed in NEEDS.items():
         assert request(http, route, None).status_code == 401, route
@@ -121,3 +129,128 @@ def test_wrong_token_commands(processes: Processes, arguments: tuple[str, ...]) 
     said = processes.run("token", *arguments)
     assert said.returncode != 0
     assert "Traceback" not in said.stderr
+
+
+FRAMES = {"read": 4403, "jobs": 4403, "tasks": 4403, "worker": None, "admin": None}
+
+
+@pytest.mark.parametrize(("scope", "close"), FRAMES.items())
+def test_each_scope_against_the_worker_socket(
+    make_peer: MakePeer, make_token: MakeToken, scope: str, close: int | None
+) -> None:
+    for in_header in (True, False):
+        token = make_token(scope)
+        peer = make_peer(token if in_header else None)
+        more = {} if in_header else {"token": token}
+        peer.send("identify", tasks=[{"name": "t", "options": {}}], capacity=1, **more)
+        if close is None:
+            peer.expect("welcome")
+        else:
+            assert peer.expect("err")["code"] == "forbidden"
+            assert peer.close_code() == close
+
+
+def test_a_worker_serves_only_the_tasks_of_its_token(make_peer: MakePeer, make_token: MakeToken) -> None:
+    token = make_token("worker:thumb-*")
+    peer = make_peer(token)
+    peer.identify("thumb-a", "thumb-b")
+    other = make_peer(token)
+    other.send("identify", tasks=[{"name": "thumb-a"}, {"name": "noop"}], capacity=1)
+    refused = other.expect("err")
+    assert (refused["code"], "'noop'" in refused["detail"]) == ("forbidden", True)
+
+
+def test_without_a_token_nobody_connects_once_there_is_one(
+    make_peer: MakePeer, make_token: MakeToken
+) -> None:
+    make_token("read")
+    for token in (None, "inf_wrong"):
+        peer = make_peer(token)
+        peer.send("identify", tasks=[{"name": "t", "options": {}}], capacity=1)
+        assert peer.expect("err")["code"] == "unauthorized"
+        assert peer.close_code() == 4401
+
+
+def test_one_token_cannot_go_on_with_the_session_of_another(
+    make_peer: MakePeer, make_token: MakeToken
+) -> None:
+    session = make_peer(make_token("worker")).identify("t")["session"]
+    thief = make_peer(make_token("worker"))
+    assert thief.identify("t", session=session, name=session)["session"] != session
+
+
+def test_people_sign_in_and_out_with_a_cookie(http: httpx.Client, make_token: MakeToken) -> None:
+    token = make_token("read")
+    wrong = http.post(f"{API}/session", json={"token": "inf_wrong"})
+    assert (wrong.status_code, wrong.json()["code"]) == (401, "unauthorized")
+    foreign = http.post(f"{API}/session", json={"token": token}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert foreign.status_code == 403
+    signed = http.post(f"{API}/session", json={"token": token})
+    assert signed.json()["scopes"] == ["read"]
+    cookie = signed.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert token not in cookie
+    assert http.get(f"{API}/session").json()["name"] == "read"
+    assert http.get(f"{API}/tasks").status_code == 200
+    assert http.post(f"{API}/jobs/x/retry").status_code == 403
+    kept = dict(http.cookies)
+    assert http.delete(f"{API}/session").status_code == 204
+    again = httpx.get(f"{http.base_url}{API}/tasks", cookies=kept)
+    assert again.status_code == 401
+
+
+def test_a_post_said_twice_with_one_key_is_carried_out_once(
+    http: httpx.Client, make_token: MakeToken
+) -> None:
+    key = {"Idempotency-Key": "order-7"}
+    first = http.post(f"{API}/tasks/patient/jobs", json={"args": [1]}, headers=key)
+    second = http.post(f"{API}/tasks/patient/jobs", json={"args": [1]}, headers=key)
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json()["id"] == second.json()["id"]
+    assert second.headers["idempotency-replayed"] == "true"
+    other = http.post(f"{API}/tasks/patient/jobs", json={"args": [2]}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (412, "changed")
+    refused = http.post(f"{API}/tasks/nobody/jobs", json={}, headers={"Idempotency-Key": "x"})
+    assert refused.status_code == 404
+    assert http.get(f"{API}/tasks/patient").json()["queued"] == 1
+    make_token("read")
+    assert http.post(f"{API}/tasks/patient/jobs", json={"args": [1]}, headers=key).status_code == 401
+
+
+def test_too_many_requests_wait(processes: Processes) -> None:
+    processes.start("server", "--port", "0", "--rate", "5")
+    with httpx.Client(base_url=address(processes), timeout=10) as http:
+        answers = [http.get(f"{API}/tasks") for _ in range(30)]
+        refused = [each for each in answers if each.status_code == 429]
+        assert refused
+        assert refused[0].json()["code"] == "rate_limited"
+        assert int(refused[0].headers["retry-after"]) >= 1
+        assert http.get("/livez").status_code == 200
+        eventually(lambda: http.get(f"{API}/tasks").status_code == 200)
+
+
+def test_tls(processes: Processes) -> None:
+    cert, key = processes.folder / "cert.pem", processes.folder / "key.pem"
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=localhost",
+    ]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run([*made, *names], check=True, capture_output=True)
+    processes.start("server", "--port", "0", "--tls-cert", str(cert), "--tls-key", str(key))
+    url = eventually(lambda: re.search(r"https://127\.0\.0\.1:\d+", processes.logs()))[0]
+    with httpx.Client(base_url=url, verify=ssl.create_default_context(cafile=str(cert))) as http:
+        assert http.get("/livez").status_code == 200
+    wrong = processes.run("server", "--tls-cert", str(key), "--tls-key", str(cert))
+    assert wrong.returncode == 2
+    assert "certificate" in wrong.stderr
+    assert processes.run("server", "--tls-cert", str(cert)).returncode == 2

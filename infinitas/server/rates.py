@@ -1,0 +1,36 @@
+"""How many requests a token may make: a bucket each, in this process."""
+
+import math
+import time
+from collections import OrderedDict
+
+from infinitas.core.errors import RateLimited
+
+BURST_S = 2.0
+MOST_TOKENS = 10_000
+
+
+class Rates:
+    """Token buckets. `per_second` 0: no limit."""
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = per_second
+        self._burst = max(per_second * BURST_S, 1)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        """Per token, the longest unused first: what is left, and when that was."""
+
+    def take(self, token: str) -> None:
+        """One request. Raises RateLimited."""
+        if not self._per_second:
+            return
+        now = time.monotonic()
+        left, at = self._buckets.pop(token, (self._burst, now))
+        left = min(left + (now - at) * self._per_second, self._burst)
+        self._buckets[token] = (max(left - 1, left if left < 1 else 0), now)
+        if len(self._buckets) > MOST_TOKENS:
+            self._buckets.popitem(last=False)
+        if left < 1:
+            raise RateLimited(
+                f"More than {self._per_second:g} requests a second: wait.",
+                math.ceil((1 - left) / self._per_second),
+            )
