@@ -13,6 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from infinitas.broker.batching import Batcher
 from infinitas.broker.keys import QUEUE_KEYS, QueueKeys
 from infinitas.broker.scripts import load_script
 from infinitas.core.codec import from_ms
@@ -21,6 +22,7 @@ from infinitas.runtime.masking import mask_url
 
 REPLY_TIMEOUT_S = 5.0
 LONGEST_BLOCK_S = 10.0
+MOST_CONNECTIONS = 50_000
 _AWAY = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "UNBLOCKED")
 
 
@@ -42,13 +44,15 @@ class Connection:
             "encoding_errors": "replace",
             "client_name": f"infinitas:{role}:{_host()}",
             "protocol": 2,
+            # Each wait for a bell holds one, and a server may wait for hundreds of remote workers.
+            "max_connections": MOST_CONNECTIONS,
         }
         try:
             # redis-py types every reply as a union of all it might be; ours are known.
             self.redis: Any = Redis.from_url(url, **options)
         except (ValueError, TypeError) as error:
             raise ConfigError(f"redis_url is {mask_url(url)!r}, which is not a Redis URL: {error}.") from None
-        self._scripts: dict[str, Any] = {}
+        self._batcher = Batcher(self.redis)
 
     async def call(self, name: str, queue: QueueKeys, **arguments: object) -> Any:
         """Run one script on one queue.
@@ -57,12 +61,9 @@ class Connection:
             ServerUnreachable: Redis gave no answer; the script may have run.
         """
         script = load_script(name, self.clock)
-        bound = self._scripts.get(name)
-        if bound is None:
-            bound = self._scripts[name] = script.bind(self.redis)
         keys = [queue[key] for key in script.keys if key in QUEUE_KEYS]
         values: list[Any] = [queue.prefix if arg == "prefix" else arguments[arg] for arg in script.args]
-        return await self.ask(bound(keys=keys, args=values))
+        return await self.ask(self._batcher.call(script, keys, values))
 
     async def now(self) -> datetime:
         """The time by Redis, as the scripts see it. Raises ServerUnreachable."""

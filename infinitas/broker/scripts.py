@@ -4,12 +4,10 @@ A script's header says `-- keys: a b` and `-- args: x y`; callers pass them by n
 counts positions. The shared parts stand in front of each.
 """
 
+import hashlib
 import re
 from functools import cache
 from importlib.resources import files
-
-from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
 
 SHARED = ("_shared", "_jobs", "_ends", "_schedules")
 _HEADER = re.compile(r"^-- (keys|args): (.+)$", re.MULTILINE)
@@ -28,9 +26,7 @@ class Script:
             *(f"local {arg} = ARGV[{i}]" for i, arg in enumerate(self.args, 1)),
         ]
         self.source = "\n".join([*prelude, shared, text])
-
-    def bind(self, redis: Redis) -> AsyncScript:
-        return redis.register_script(self.source)
+        self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
 
 @cache

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import shutil
+import socket
 import sys
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -36,8 +38,12 @@ _MARKS = {
 }
 
 
-def run_dev(app: Infinitas) -> None:
-    """Run until Ctrl-C. Raises EmbeddedError, ConfigError."""
+def run_dev(app: Infinitas, port: int) -> None:
+    """Run until Ctrl-C; the server on `port` or, if that is taken, another.
+
+    Raises:
+        EmbeddedError, ConfigError.
+    """
     with ExitStack() as stack:
         own = load_settings()
         if app.settings.redis_url in (None, DEFAULT_REDIS) and own.redis_url is None:
@@ -47,12 +53,13 @@ def run_dev(app: Infinitas) -> None:
         else:
             click.echo(f"Using Redis at {mask_url(app.settings.redis_url or '')}")
         stack.callback(app.close)
-        _say_where(app)
-        run_until_signal(lambda stop: _run(app, stop))
+        found = _server_port(port)
+        _say_where(app, found)
+        run_until_signal(lambda stop: _run(app, found, stop))
         click.echo("Stopped.")
 
 
-async def _run(app: Infinitas, stop: StopSignal) -> None:
+async def _run(app: Infinitas, port: int | None, stop: StopSignal) -> None:
     queues = sorted({task.definition.queue for task in app.tasks.values()})
     connection = Connection(app.settings.redis_url or DEFAULT_REDIS, "dev")
     feeds = [Feed(EventStream(connection, queue, "dev")) for queue in queues]
@@ -63,6 +70,10 @@ async def _run(app: Infinitas, stop: StopSignal) -> None:
     ]
     if app.settings.postgres_url:
         parts.append(run_archiver(app.settings, queues, stop))
+    if port is not None:
+        from infinitas.server.process import Binding, run_server
+
+        parts.append(run_server(app.settings, Binding(port=port), stop))
     tasks = [asyncio.create_task(part) for part in parts]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -103,7 +114,7 @@ def _line(event: Event) -> str:
     return f"{when}  {click.style(mark, fg=colour)} {name:<24} {took:>8}  {click.style(said, dim=True)}"
 
 
-def _say_where(app: Infinitas) -> None:
+def _say_where(app: Infinitas, port: int | None) -> None:
     redis, postgres = app.settings.redis_url or "", app.settings.postgres_url
     command = f"redis-cli -s {redis.removeprefix('unix://')}" if redis.startswith("unix:") else "redis-cli"
     click.echo(f"  {len(app.tasks)} tasks: {', '.join(sorted(app.tasks))}")
@@ -116,9 +127,25 @@ def _say_where(app: Infinitas) -> None:
         (command, "the keys themselves: docs/redis-keys.md"),
     ):
         click.echo(f"    {line:<34}  {click.style(meaning, dim=True)}")
+    if port is not None:
+        url = f"curl http://127.0.0.1:{port}/api/v1/tasks"
+        click.echo(f"    {url}  {click.style('over HTTP: docs/http.md', dim=True)}")
     if postgres:
         click.echo(f"    psql '{postgres}'" if "host=/" in postgres else "    psql")
     click.echo("  Ctrl-C stops.\n")
+
+
+def _server_port(wanted: int) -> int | None:
+    """A free port, the wanted one if it is; None where the server is not installed."""
+    if find_spec("fastapi") is None or find_spec("uvicorn") is None:
+        return None
+    for port in (wanted, 0):
+        try:
+            with socket.create_server(("127.0.0.1", port)) as listening:
+                return int(listening.getsockname()[1])
+        except OSError:
+            continue
+    return None
 
 
 def _own_command() -> str:

@@ -154,8 +154,9 @@ def _run(found: Settings, main: Callable[[StopSignal], Awaitable[None]]) -> None
 @click.command()
 @app_argument
 @click.option("-c", "--concurrency", type=int, help="Jobs at once. Default: 10.")
+@click.option("--port", type=click.IntRange(0, 65535), default=3000, help="Of the server. Default: 3000.")
 @click.pass_context
-def dev(ctx: click.Context, path: str | None, concurrency: int | None) -> None:
+def dev(ctx: click.Context, path: str | None, concurrency: int | None, port: int) -> None:
     """Everything in one process, on embedded servers, with the jobs flowing by.
 
     Servers that are configured (INFINITAS_REDIS_URL, INFINITAS_POSTGRES_URL, infinitas.toml) are
@@ -165,4 +166,4 @@ def dev(ctx: click.Context, path: str | None, concurrency: int | None) -> None:
 
     app = configured_app(ctx, path, concurrency=concurrency)
     set_up_logging("warning" if app.settings.log_level == "info" else app.settings.log_level)
-    run_dev(app)
+    run_dev(app, port)

@@ -1,5 +1,6 @@
 """What one may do from outside a worker, over HTTP: the verbs of `Client`, asked of a server."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
@@ -22,7 +23,7 @@ from infinitas.runtime.masking import mask_url
 
 PREFIX = "/api/v1"
 TIMEOUT_S = 15.0
-LONGEST_WAIT_S = 8.0
+LONGEST_WAIT_S = 30
 BATCH = 200
 _KINDS = {
     kind.code: kind
@@ -41,17 +42,23 @@ class Http:
             base_url=self._url + PREFIX, headers=headers, timeout=TIMEOUT_S, trust_env=False
         )
 
-    async def ask(self, method: str, path: str, body: object = None, **query: object) -> Any:
-        """The answer's JSON; None where it has none.
+    async def ask(
+        self, method: str, path: str, body: object = None, *, wait: int = 0, **query: object
+    ) -> Any:
+        """The answer's JSON; None where it has none. `wait`: seconds that the server may take for it.
 
         Raises:
             InfinitasError: the one whose code the server gave. ServerUnreachable: there was no answer.
         """
         given = {name: value for name, value in query.items() if value is not None}
-        patience_s = TIMEOUT_S + cast(float, given.get("wait", 0))
         try:
             answer = await self._client.request(
-                method, path, json=body, params=cast(dict[str, str], given), timeout=patience_s
+                method,
+                path,
+                json=body,
+                params=cast(dict[str, str], given),
+                headers={"Prefer": f"wait={wait}"} if wait else None,
+                timeout=TIMEOUT_S + wait,
             )
         except httpx.HTTPError as error:
             why = str(error) or type(error).__name__
@@ -91,15 +98,17 @@ class RemoteClient:
         return str((await self._http.ask("POST", f"/jobs/{_part(id)}/rerun"))["id"])
 
     async def wait_for_end(self, id: str, timeout: float | None) -> JobInfo:
-        left = float("inf") if timeout is None else timeout
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._ask_until_ended(id)
+        except TimeoutError:
+            raise NotInTime(f"Job {id} has not ended within {timeout:g} s; it goes on.") from None
+
+    async def _ask_until_ended(self, id: str) -> JobInfo:
         while True:
-            wait = min(left, LONGEST_WAIT_S)
-            job = job_of(await self._http.ask("GET", f"/jobs/{_part(id)}", wait=wait))
-            left -= wait
+            job = job_of(await self._http.ask("GET", f"/jobs/{_part(id)}", wait=LONGEST_WAIT_S))
             if job.ended:
                 return job
-            if left <= 0:
-                raise NotInTime(f"Job {id} has not ended within {timeout:g} s; it goes on.")
 
     async def task(self, name: str) -> TaskInfo:
         return task_of(await self._http.ask("GET", f"/tasks/{_part(name)}"))

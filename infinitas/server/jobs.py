@@ -1,9 +1,10 @@
 """`/jobs`: look at jobs, cancel them, and run them again."""
 
+import re
 from contextlib import suppress
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from infinitas.client import MAX_REASON_CHARS
@@ -17,6 +18,8 @@ from infinitas.server.state import ClientOf
 from infinitas.server.views import JobView
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=IdempotentRoute)
+LONGEST_WAIT_S = 60.0
+_WAIT = re.compile(r"\bwait=(\d{1,3})\b")
 Id = Annotated[str, Path(max_length=600)]
 
 
@@ -128,13 +131,16 @@ async def list_attempts(id: Id, client: ClientOf, _: MayRead) -> list[AttemptInf
 
 
 @router.get("/{id:path}")
-async def show_job(
-    id: Id, client: ClientOf, _: MayRead, wait: Annotated[float, Query(ge=0, le=8)] = 0
-) -> JobView:
-    """One job, live or archived, with its log; after it has ended, or after `wait` seconds."""
-    if wait:
+async def show_job(id: Id, request: Request, client: ClientOf, _: MayRead) -> JobView:
+    """One job, live or archived, with its log.
+
+    With the header `Prefer: wait=8` (RFC 7240) the answer comes when the job has ended, or after so many
+    seconds, at most 60.
+    """
+    wanted = _WAIT.search(request.headers.get("prefer", ""))
+    if wanted:
         with suppress(NotInTime):
-            return JobView.of(await client.wait_for_end(id, wait))
+            return JobView.of(await client.wait_for_end(id, min(float(wanted[1]), LONGEST_WAIT_S)))
     return JobView.of(await client.job(id))
 
 

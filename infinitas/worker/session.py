@@ -51,7 +51,7 @@ class Place:
 
     def fresh_name(self) -> str:
         host = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.host) or "remote"
-        return f"{host}-{self.pid}-{secrets.token_hex(3)}"
+        return f"{host}-{self.pid}-{secrets.token_hex(5)}"
 
 
 class Session:

@@ -4,6 +4,7 @@ import argparse
 
 from burst import burst
 from schedules import schedules
+from sockets import sockets
 from stand import print_machine
 from sustained import sustained
 from takeover import takeover
@@ -24,6 +25,11 @@ def main() -> None:
     verb.add_argument("--worker", action="store_true", help="run the jobs as well")
     verb = verbs.add_parser("takeover", help="kill -9 of one of two schedulers")
     verb.add_argument("--kills", type=int, default=50)
+    verb = verbs.add_parser("sockets", help="remote workers and pages on one server process")
+    verb.add_argument("--workers", type=int, default=500)
+    verb.add_argument("--feeds", type=int, default=200)
+    verb.add_argument("--jobs", type=int, default=20_000)
+    verb.add_argument("--capacity", type=int, default=10, help="jobs that a worker holds at once")
     args = parser.parse_args()
     print_machine(**vars(args))
     if args.verb == "burst":
@@ -34,6 +40,8 @@ def main() -> None:
             schedules(count, args.idle)
     elif args.verb == "sustained":
         sustained(args.rate, args.seconds, args.worker)
+    elif args.verb == "sockets":
+        sockets(args.workers, args.feeds, args.jobs, args.capacity)
     else:
         takeover(args.kills)
 

@@ -3,6 +3,7 @@
 import os
 import platform
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -90,6 +91,11 @@ class Stand:
                     f"Only {self.redis.xlen(f'{P}stream:noop'):,} of {count:,} slots were fired."
                 )
             time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
 
 
 @contextmanager

@@ -1,11 +1,17 @@
 """A real `infinitas server` on this test's own servers."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
+from infinitas.broker.broker import Broker
+from infinitas.broker.connection import Connection
+from infinitas.broker.messages import Declarer
+from infinitas.embedded.servers import Urls
+from tests.e2e import jobs
 from tests.server.peer import Peer
 from tests.support import Processes, eventually
 
@@ -14,14 +20,29 @@ MakeToken = Callable[..., str]
 
 
 @pytest.fixture
-def http(processes: Processes) -> Iterator[httpx.Client]:
+def http(processes: Processes, servers: Urls) -> Iterator[httpx.Client]:
     """Speaks to a server that has no tokens and knows the tasks of `tests.e2e.jobs`."""
-    processes.start("archiver")
-    eventually(lambda: processes.run("job", "ls").returncode == 0)
-    assert processes.run("sync", APP).returncode == 0
+    asyncio.run(_declare(servers.redis))
     processes.start("server", "--port", "0")
     with httpx.Client(base_url=address(processes), timeout=10) as client:
         yield client
+
+
+@pytest.fixture
+def archiver(processes: Processes) -> None:
+    """Records history."""
+    processes.start("archiver")
+
+
+async def _declare(redis_url: str) -> None:
+    """What `infinitas sync` does."""
+    connection = Connection(redis_url, "test")
+    tasks = jobs.app.tasks.values()
+    declarer = Declarer(born=await connection.now())
+    schedules = [task.schedule for task in tasks if task.schedule]
+    broker = Broker(connection, "default")
+    await broker.schedules.declare([task.definition for task in tasks], schedules, declarer)
+    await connection.close()
 
 
 def address(processes: Processes, host: str = "127.0.0.1") -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from infinitas.server.sockets.messages import MESSAGES
 from tests.support import PATIENCE_S
 
 Message = dict[str, Any]
@@ -25,6 +26,8 @@ class Peer:
             url, additional_headers=headers, proxy=None, max_size=None
         ).__enter__()
         self.kept: list[Message] = []
+        self._described = path.endswith("/worker")
+        """What comes must be as docs/asyncapi.json says."""
         self.beating = False
         """Beat whenever something is read."""
         self._beaten = 0.0
@@ -73,4 +76,7 @@ class Peer:
             found = json.loads(self.socket.recv(timeout=0.25))
         except TimeoutError:
             return
-        self.kept += found if isinstance(found, list) else [found]
+        for message in found if isinstance(found, list) else [found]:
+            if self._described:
+                MESSAGES.validate_python(message, strict=False)
+            self.kept.append(message)

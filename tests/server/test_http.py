@@ -32,7 +32,7 @@ def test_a_job_from_curl_to_its_result(http: httpx.Client, processes: Processes)
     assert [worker["slots"] for worker in http.get(f"{API}/workers").json()] == [2]
 
 
-def test_attempts_and_metrics(http: httpx.Client, processes: Processes) -> None:
+def test_attempts_and_metrics(http: httpx.Client, processes: Processes, archiver: None) -> None:
     processes.start("worker", APP, "-c", "3")
     job = http.post(f"{API}/tasks/explode/jobs", json={}).json()["id"]
     eventually(lambda: http.get(f"{API}/jobs/{job}").json()["state"] == "failed")

@@ -14,7 +14,7 @@ from tests.support import Processes, eventually
 API = "/api/v1"
 
 
-def test_pages_show_every_job_once(http: httpx.Client, postgres_url: str) -> None:
+def test_pages_show_every_job_once(http: httpx.Client, archiver: None, postgres_url: str) -> None:
     ids = [send(http, "patient") for _ in range(25)]
     with psycopg.connect(postgres_url) as postgres:
         eventually(lambda: _count(postgres, "infinitas_jobs") == 25)
@@ -109,7 +109,7 @@ def test_queues_say_how_much_waits(http: httpx.Client) -> None:
 
 
 def test_the_timeline_has_past_future_and_what_is_absent(
-    http: httpx.Client, processes: Processes, make_peer: MakePeer
+    http: httpx.Client, archiver: None, make_peer: MakePeer
 ) -> None:
     peer = make_peer()
     peer.identify({"name": "hourly", "options": {}, "schedule": {"every": 3600}})
@@ -128,7 +128,9 @@ def test_the_timeline_has_past_future_and_what_is_absent(
     assert eventually(lambda: lane("tick")["absent"])
 
 
-def test_every_write_is_in_the_audit_with_who_and_why(http: httpx.Client, make_token: MakeToken) -> None:
+def test_every_write_is_in_the_audit_with_who_and_why(
+    http: httpx.Client, archiver: None, make_token: MakeToken
+) -> None:
     token = {"Authorization": f"Bearer {make_token('admin')}"}
     paused = http.post(f"{API}/schedules/tick/pause", json={"reason": "too loud"}, headers=token)
     assert paused.status_code == 200

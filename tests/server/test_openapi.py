@@ -1,10 +1,13 @@
 """Whatever is sent, the API answers as its own description says."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
+
+from tests.support import ROOT
 
 CHECKS = "not_a_server_error,response_schema_conformance,status_code_conformance,content_type_conformance"
 
@@ -25,3 +28,9 @@ def test_schemathesis_finds_nothing(http: httpx.Client, tmp_path: Path) -> None:
     )
     assert said.returncode == 0, said.stdout[-5000:]
     assert http.get("/readyz").json()["ready"] is True
+
+
+def test_the_published_protocol_is_what_the_server_checks(http: httpx.Client) -> None:
+    """`python -m infinitas.server.sockets.description > docs/asyncapi.json` makes it so again."""
+    published = json.loads((ROOT / "docs/asyncapi.json").read_text())
+    assert published == http.get("/api/v1/asyncapi.json").json()

@@ -21,6 +21,7 @@ READ_AT_ONCE = 2_000
 BLOCK_MS = 5_000
 LOOK_FOR_QUEUES_S = 2.0
 MOST_PER_FRAME = 100
+FLOODED_S = 1.0
 READER = "feed"
 _WORDS = ("job", "task", "schedule", "worker", "attempt", "state", "reason", "error", "due", "was")
 MAX_CHARS = 2_000
@@ -35,6 +36,8 @@ class Hub:
         self._connection = connection
         self._listeners: dict[str, set[Listener]] = defaultdict(set)
         self._numbers: dict[str, int] = defaultdict(int)
+        self._flooded: dict[str, int] = {}
+        """Topics whose listeners were told to look again a moment ago, and what they missed since."""
         self._work: dict[str, asyncio.Task[None]] = {}
 
     async def listen(self, topics: Collection[str], listener: Listener) -> dict[str, int]:
@@ -78,15 +81,28 @@ class Hub:
                 if topic in self._listeners:
                     items[topic].append(event)
         for topic in list(self._listeners) if gap else list(items):
-            self._numbers[topic] += 1
-            frame: dict[str, object] = {"topic": topic, "n": self._numbers[topic]}
-            if gap or len(items[topic]) > MOST_PER_FRAME:
-                frame |= {"t": "resync"}
+            if topic in self._flooded:
+                self._flooded[topic] += 1
+            elif gap or len(items[topic]) > MOST_PER_FRAME:
+                self._resync(topic)
             else:
-                frame |= {"t": "events", "items": [_item(event) for event in items[topic]]}
-            data = orjson.dumps(frame)
-            for listener in list(self._listeners[topic]):
-                listener(topic, data)
+                self._send(topic, {"t": "events", "items": [_item(event) for event in items[topic]]})
+
+    def _resync(self, topic: str) -> None:
+        """Have the listeners look again, at most so often; also at the end of a flood."""
+        self._send(topic, {"t": "resync"})
+        self._flooded[topic] = 0
+        asyncio.get_running_loop().call_later(FLOODED_S, self._end_flood, topic)
+
+    def _end_flood(self, topic: str) -> None:
+        if self._flooded.pop(topic) and topic in self._listeners:
+            self._resync(topic)
+
+    def _send(self, topic: str, frame: dict[str, object]) -> None:
+        self._numbers[topic] += 1
+        data = orjson.dumps({**frame, "topic": topic, "n": self._numbers[topic]})
+        for listener in list(self._listeners[topic]):
+            listener(topic, data)
 
 
 class _Follower:

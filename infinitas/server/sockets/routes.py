@@ -1,10 +1,19 @@
 """Where WebSockets connect: `/api/v1/worker` and `/api/v1/feed`."""
 
+from typing import Any
+
 from fastapi import APIRouter, WebSocket
 
+from infinitas.server.sockets.description import describe
 from infinitas.server.sockets.gateway import Gateway
 
-router = APIRouter()
+router = APIRouter(tags=["system"])
+
+
+@router.get("/asyncapi.json")
+async def asyncapi() -> dict[str, Any]:
+    """The socket protocols, described as AsyncAPI 3 with a JSON Schema of every frame."""
+    return describe()
 
 
 @router.websocket("/worker")

@@ -1,0 +1,66 @@
+"""Script calls of many tasks in one round trip: what comes while one is under way goes with the next."""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+from infinitas.broker.scripts import Script
+
+MOST_AT_ONCE = 128
+
+
+class Batcher:
+    """One per connection pool. Calls that are waited for side by side share a pipeline."""
+
+    def __init__(self, redis: Any) -> None:
+        self._redis = redis
+        self._waiting: deque[tuple[Script, tuple[Any, ...], asyncio.Future[Any]]] = deque()
+        self._sending: asyncio.Task[None] | None = None
+
+    async def call(self, script: Script, keys: list[str], values: list[Any]) -> Any:
+        """Run a script. Raises redis' own exceptions."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((script, (len(keys), *keys, *values), future))
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send_all())
+        return await future
+
+    async def _send_all(self) -> None:
+        while self._waiting:
+            count = min(len(self._waiting), MOST_AT_ONCE)
+            batch = [self._waiting.popleft() for _ in range(count)]
+            try:
+                replies = await self._ask(batch)
+            except Exception as error:  # noqa: BLE001 - whoever waits hears of it
+                replies = [error] * count
+            except asyncio.CancelledError:
+                for _, _, future in [*batch, *self._waiting]:
+                    future.cancel()
+                raise
+            for (_, _, future), reply in zip(batch, replies, strict=True):
+                if future.done():
+                    continue
+                if isinstance(reply, Exception):
+                    future.set_exception(reply)
+                else:
+                    future.set_result(reply)
+
+    async def _ask(self, batch: "list[tuple[Script, tuple[Any, ...], asyncio.Future[Any]]]") -> list[Any]:
+        pipe = self._redis.pipeline(transaction=False)
+        for script, arguments, _ in batch:
+            pipe.execute_command("EVALSHA", script.sha, *arguments)
+        replies: list[Any] = await pipe.execute(raise_on_error=False)
+        for i, reply in enumerate(replies):
+            if isinstance(reply, NoScriptError):
+                # Redis has forgotten it (a restart, SCRIPT FLUSH); EVAL has it know it again.
+                script, arguments, _ = batch[i]
+                replies[i] = (await self._eval(script, arguments))[0]
+        return replies
+
+    async def _eval(self, script: Script, arguments: tuple[Any, ...]) -> list[Any]:
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.execute_command("EVAL", script.source, *arguments)
+        replies: list[Any] = await pipe.execute(raise_on_error=False)
+        return replies
