@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from infinitas.cli.conformance import conformance
 from infinitas.cli.context import ERROR, EXIT_CODES
 from infinitas.cli.jobs import job_group
 from infinitas.cli.preview import preview
@@ -50,6 +51,7 @@ for command in (
     sync,
     server,
     token_group,
+    conformance,
 ):
     cli.add_command(command)
 

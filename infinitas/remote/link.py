@@ -92,7 +92,7 @@ class Link:
         """Log frames by the number of their last line."""
         self._numbers: dict[Key, dict[int, int]] = {}
         """Of lines: what the server counts them by, by their numbers here."""
-        self._beaten = asyncio.Event()
+        self._beat_s = 1.0
         self._outgoing: list[Frame] = []
         self._sending: asyncio.Task[None] | None = None
 
@@ -137,19 +137,12 @@ class Link:
             asked.settle(JOB_LOST)
         self._held, self._asked, self._lines, self._numbers = {}, {}, {}, {}
 
-    async def beat(self) -> None:
-        """Raises ServerUnreachable."""
+    def check(self) -> None:
+        """Whether the server is there. Raises ServerUnreachable, and why it has sent us away."""
         if self._running is not None and self._running.done() and not self.gone:
             self._running.result()
         if self._socket is None:
             raise self._unreachable("the connection is broken")
-        self._beaten.clear()
-        self.tell({"t": "beat"})
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                await self._beaten.wait()
-        except TimeoutError:
-            raise self._unreachable("no answer") from None
 
     def tell(self, frame: Frame) -> None:
         """Send what may get lost."""
@@ -225,7 +218,11 @@ class Link:
                     compression=None,
                     proxy=None,
                 ) as socket:
-                    await self._converse(socket)
+                    beating = asyncio.create_task(self._beat())
+                    try:
+                        await self._converse(socket)
+                    finally:
+                        beating.cancel()
                     return
             except (ConnectionClosed, InvalidHandshake, OSError, TimeoutError) as error:
                 received = error.rcvd if isinstance(error, ConnectionClosed) else None
@@ -249,7 +246,9 @@ class Link:
         async for text in socket:
             found = orjson.loads(text)
             for message in found if isinstance(found, list) else [found]:
-                if message["t"] == "welcome":
+                if message["t"] == "hello":
+                    self._beat_s = message["beat_ms"] / 1000
+                elif message["t"] == "welcome":
                     await self._arrive(socket, message)
                 elif message["t"] == "err" and not self._welcome.done():
                     raise _refusal(message)
@@ -259,6 +258,12 @@ class Link:
                     return
         if socket.close_code != 1000:
             raise ConnectionResetError("closed by the server")
+
+    async def _beat(self) -> None:
+        """As often as the server wants it, whatever the worker's own loop is doing."""
+        while True:
+            self.tell({"t": "beat"})
+            await asyncio.sleep(self._beat_s)
 
     async def _arrive(self, socket: ClientConnection, welcome: Frame) -> None:
         if self._session is not None and welcome["session"] != self._session:
@@ -286,8 +291,6 @@ class Link:
             self._take(message)
         elif kind in ("ack", "err"):
             self._hear_answer(message)
-        elif kind == "beat_ack":
-            self._beaten.set()
         elif kind == "cancel" and message["code"] == "job_cancelled":
             if queue := self._held.get(_key(message)):
                 self.inboxes[queue].cancels[message["job"]] = message["reason"]

@@ -184,8 +184,7 @@ class SocketEdges:
 
     async def _beat(self) -> BeatAnswer:
         self._refuse_if_gone()
-        await self._link.beat()
-        self._refuse_if_gone()
+        self._link.check()
         inbox = self._inbox
         lost, cancels = list(inbox.lost), list(inbox.cancels.items())
         inbox.lost.clear()

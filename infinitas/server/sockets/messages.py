@@ -1,4 +1,4 @@
-"""What the server sends to a worker: described here for clients, and checked by the tests (docs/protocol.md)."""
+"""What the server sends to a worker, for those who write clients (docs/protocol.md); the tests check it."""
 
 from typing import Annotated, Any, Literal
 

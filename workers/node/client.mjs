@@ -1,0 +1,169 @@
+// A client of infinitas.v1 in plain Node.js (22 or later), with nothing installed: docs/protocol.md.
+// Copy it, and call `serve(tasks)`; worker.mjs shows how.
+
+import os from "node:os";
+
+const SERVER = (process.env.INFINITAS_SERVER ?? "ws://127.0.0.1:3000").replace(/^http/, "ws");
+const TOKEN = process.env.INFINITAS_TOKEN;
+const CAPACITY = Number(process.env.INFINITAS_CONCURRENCY ?? 10);
+const HOPELESS = new Set([4400, 4401, 4403, 4413, 4426]); // coming back would change nothing
+
+let tasks, socket, session, beating;
+let pause = 500;
+let stopping = false;
+const running = new Map(); // "job attempt" → job
+const unanswered = new Map(); // id → a last word that the server has not confirmed
+
+const say = (frame) => socket?.readyState === WebSocket.OPEN && session && socket.send(JSON.stringify(frame));
+const note = (text) => console.log(new Date().toISOString(), text);
+
+class Job {
+  #number = 0;
+  #unkept = []; // lines that no ack has named
+
+  constructor({ job, attempt, task, due, headers, checkpoint }) {
+    Object.assign(this, { id: job, attempt, task, due: new Date(due), headers, lastCheckpoint: checkpoint });
+    this.stop = new AbortController();
+  }
+
+  get about() {
+    return { job: this.id, attempt: this.attempt };
+  }
+
+  log(text, level = "info") {
+    this.#unkept.push({ seq: this.#number++, at: Date.now(), level, text: String(text) });
+    this.sayLines();
+  }
+
+  sayLines() {
+    if (this.#unkept.length) say({ t: "log", ...this.about, lines: this.#unkept.slice(0, 1000) });
+  }
+
+  kept(last) {
+    this.#unkept = this.#unkept.filter((line) => line.seq > last);
+  }
+
+  progress(value, step) {
+    say({ t: "progress", ...this.about, value, step });
+  }
+
+  sleep(ms) {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(resolve, ms);
+      this.stop.signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        reject(this.stop.signal.reason);
+      });
+    });
+  }
+}
+
+// A last word is sent again until the server has answered it, after a break in the connection as well.
+function end(job, frame) {
+  if (job.lost) return;
+  const id = `${job.id} ${job.attempt}`;
+  unanswered.set(id, { ...frame, id, ...job.about });
+  say(unanswered.get(id));
+}
+
+async function run(message) {
+  const key = `${message.job} ${message.attempt}`;
+  say({ t: "accept", job: message.job, attempt: message.attempt });
+  if (running.has(key)) return; // told twice
+  const job = new Job(message);
+  running.set(key, job);
+  const [args, kwargs] = message.args;
+  try {
+    const rest = Object.keys(kwargs).length ? [kwargs] : [];
+    const result = await tasks[message.task].run(job, ...args, ...rest);
+    end(job, { t: "done", result: result ?? null });
+  } catch (error) {
+    end(job, { t: "fail", error: String(error), traceback: error?.stack });
+  }
+}
+
+const hear = {
+  welcome(message) {
+    note(session ? "back at the server" : `connected as ${message.session}`);
+    if (session && session !== message.session) running.forEach((job) => lose(job.id, job.attempt));
+    session = message.session;
+    pause = 500;
+    for (const { job, attempt, verdict } of message.resumed) if (verdict === "lost") lose(job, attempt);
+    for (const job of running.values()) job.sayLines();
+    for (const frame of unanswered.values()) say(frame);
+  },
+  hello: ({ beat_ms }) => (beating = setInterval(() => say({ t: "beat" }), beat_ms)),
+  job: run,
+  cancel({ job, attempt, code, reason }) {
+    running.get(`${job} ${attempt}`)?.stop.abort(new Error(`${code}: ${reason ?? ""}`));
+  },
+  ack({ re, job, attempt, log }) {
+    if (log !== undefined) running.get(`${job} ${attempt}`)?.kept(log);
+    else over(re);
+  },
+  err({ re, code, detail }) {
+    if (code === "server_unreachable") setTimeout(() => unanswered.has(re) && say(unanswered.get(re)), 500);
+    else if (re) over(re);
+    note(`${code}: ${detail}`);
+  },
+  drain: () => note("the server stops; coming back"),
+};
+
+// Somebody else has the job: stop its code, and say nothing more of it.
+function lose(id, attempt) {
+  const key = `${id} ${attempt}`;
+  const job = running.get(key);
+  running.delete(key);
+  unanswered.delete(key);
+  if (job) {
+    job.lost = true;
+    job.stop.abort(new Error("job_lost"));
+  }
+}
+
+function over(id) {
+  unanswered.delete(id);
+  running.delete(id);
+  if (stopping && !running.size) say({ t: "bye" });
+}
+
+function connect() {
+  socket = new WebSocket(`${SERVER}/api/v1/worker`, "infinitas.v1");
+  socket.onopen = () => {
+    const in_flight = [...running.values()].map((job) => job.about);
+    const entries = Object.entries(tasks).map(([name, { options }]) => ({ name, options }));
+    const who = { host: os.hostname(), pid: process.pid, version: `node ${process.versions.node}` };
+    const identify = { t: "identify", ...who, tasks: entries, capacity: CAPACITY, in_flight };
+    if (TOKEN) identify.token = TOKEN;
+    if (session) identify.session = session;
+    socket.send(JSON.stringify(identify));
+  };
+  socket.onmessage = ({ data }) => [JSON.parse(data)].flat().forEach((each) => hear[each.t]?.(each));
+  socket.onerror = () => {}; // `onclose` follows
+  socket.onclose = ({ code, reason }) => {
+    clearInterval(beating);
+    if (code === 1000) process.exit(0);
+    if (HOPELESS.has(code)) {
+      note(`the server sent us away (${code}): ${reason}`);
+      process.exit(1);
+    }
+    setTimeout(connect, pause * (0.5 + Math.random() / 2));
+    pause = Math.min(pause * 2, 30_000);
+  };
+}
+
+function stop() {
+  if (stopping) process.exit(1); // asked twice: the jobs go on elsewhere, after a lease
+  stopping = true;
+  note(`stopping: ${running.size} jobs may finish`);
+  say({ t: "capacity", n: 0 });
+  if (!running.size) say({ t: "bye" });
+}
+
+// Serve `tasks`, {name: {options, run(job, ...args)}}, until SIGTERM or SIGINT.
+export function serve(given) {
+  tasks = given;
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  connect();
+}
