@@ -104,6 +104,10 @@ class Processes:
             check=False,
         )
 
+    def pids(self) -> list[int]:
+        """Of everything that was started, in order."""
+        return [process.pid for process in self._started]
+
     def logs(self) -> str:
         """Everything that was printed so far."""
         return "\n".join(f"{p.name}: {p.read_text()}" for p in sorted(self.folder.glob("*.log")))

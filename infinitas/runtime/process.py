@@ -62,6 +62,15 @@ def end_with_parent(number: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
+def allow_many_sockets() -> None:
+    """Open files up to what the system lets this process have; the usual 1,024 are few for a server."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def print_tasks() -> None:
     """The stack of every task in the running loop, to stderr."""
     for task in asyncio.all_tasks():

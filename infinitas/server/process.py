@@ -16,7 +16,7 @@ from infinitas.client import Client
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
-from infinitas.runtime.process import StopSignal
+from infinitas.runtime.process import StopSignal, allow_many_sockets
 from infinitas.server.api import RATE, make_api
 from infinitas.server.sockets.frames import MAX_FRAME_BYTES
 from infinitas.server.sockets.gateway import Gateway
@@ -76,6 +76,7 @@ async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> 
         ConfigError: the port is taken, or others could reach the server and there is no token.
         ServerUnreachable: Redis is away at the start.
     """
+    allow_many_sockets()
     async with serving(settings, local=binding.local, rate=binding.rate) as api:
         await _refuse_to_be_open(api.state.client, binding)
         with _listen(binding.host, binding.port) as listening:

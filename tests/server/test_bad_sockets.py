@@ -1,0 +1,194 @@
+"""Hostile and broken connections: a clear answer, stable memory, and nobody else disturbed."""
+
+import asyncio
+import json
+import random
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as aconnect
+from websockets.exceptions import ConnectionClosed
+
+from tests.server.conftest import MakePage, MakePeer
+from tests.server.peer import Message
+from tests.server.test_worker_socket import job, of, send
+from tests.support import Processes, eventually
+
+IDLE = 1000
+NASTY = [
+    "",
+    "<b>ü</b>",
+    "a/b",
+    "\u202e",
+    "' OR 1=1",
+    "x" * 5000,
+    "\u0000",
+    -1,
+    2**70,
+    None,
+    [],
+    {},
+    1.5,
+    True,
+]
+
+
+def rss_mb(processes: Processes) -> float:
+    """Of the server that was started first."""
+    status = Path(f"/proc/{processes.pids()[0]}/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+)", status)
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+def works(http: httpx.Client, make_peer: MakePeer) -> None:
+    """An honest worker gets a job and ends it."""
+    peer = make_peer()
+    peer.identify("honest")
+    id = send(http, "honest")
+    got = peer.expect("job", job=id)
+    peer.send("done", id="d", **of(got))
+    peer.expect("ack", re="d")
+    peer.send("bye")
+    assert peer.close_code() == 1000
+
+
+def nasty(random: random.Random) -> str:
+    """A frame that may be anything: half of one, another type, wrong fields, or not JSON at all."""
+    kinds = [
+        "identify",
+        "capacity",
+        "accept",
+        "reject",
+        "beat",
+        "progress",
+        "checkpoint",
+        "log",
+        "done",
+        "fail",
+        "release",
+        "bye",
+        "x",
+    ]
+    names = [
+        "job",
+        "attempt",
+        "id",
+        "tasks",
+        "capacity",
+        "n",
+        "session",
+        "in_flight",
+        "token",
+        "value",
+        "step",
+        "lines",
+        "result",
+        "retry",
+    ]
+    frame: Message = {"t": random.choice(kinds)}
+    for name in random.sample(names, random.randrange(6)):
+        frame[name] = random.choice(NASTY)
+    text = json.dumps([frame] * random.choice([1, 1, 600]) if random.random() < 0.2 else frame)
+    if random.random() < 0.2:
+        text = text[: random.randrange(len(text))]
+    return "[" * 50_000 if random.random() < 0.02 else text
+
+
+def test_frames_of_any_kind_end_in_an_answer(http: httpx.Client, make_peer: MakePeer) -> None:
+    chance = random.Random(7)
+    for _ in range(60):
+        peer = make_peer()
+        if chance.random() < 0.6:
+            peer.identify("honest")
+        try:
+            for _ in range(15):
+                peer.socket.send(nasty(chance))
+            peer.socket.recv(timeout=1)
+        except (ConnectionClosed, TimeoutError):
+            pass
+        peer.drop()
+    works(http, make_peer)
+    assert "Traceback" not in http.get("/livez").text
+
+
+def test_nothing_that_was_sent_makes_the_server_fail(
+    http: httpx.Client, make_peer: MakePeer, processes: Processes
+) -> None:
+    chance = random.Random(8)
+    peer = make_peer()
+    peer.identify("honest")
+    for _ in range(8):
+        peer.socket.send(nasty(chance))
+        http.get("/api/v1/jobs", params={"cursor": str(chance.choice(NASTY))})
+    for name in ("a/b <b>ü</b>", "..", "%2e%2e", "\u202eabc"):
+        made = http.put(f"/api/v1/tasks/{quote(name, safe='')}", json={})
+        assert made.status_code in (200, 404, 422)
+    assert " failed." not in processes.logs()
+    assert "Traceback" not in processes.logs()
+
+
+def test_a_frame_that_is_too_large_closes_its_own_connection(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    peer.identify("honest")
+    peer.socket.send("x" * 2_000_000)
+    assert peer.close_code() in (1009, 4400)
+    works(http, make_peer)
+
+
+def test_a_thousand_connections_that_say_nothing(
+    http: httpx.Client, make_peer: MakePeer, processes: Processes
+) -> None:
+    url = str(http.base_url).replace("http", "ws", 1).rstrip("/") + "/api/v1/worker"
+
+    async def crowd() -> tuple[float, list[int]]:
+        sockets: list[ClientConnection] = []
+        for _ in range(IDLE):
+            sockets.append(await aconnect(url, proxy=None, compression=None, ping_interval=None).__aenter__())
+        grown = rss_mb(processes) - before
+        await asyncio.to_thread(works, http, make_peer)
+        for socket in sockets:
+            await asyncio.wait_for(socket.wait_closed(), 30)
+        return grown, [socket.close_code or 0 for socket in sockets]
+
+    works(http, make_peer)
+    before = rss_mb(processes)
+    grown, codes = asyncio.run(crowd())
+    assert set(codes) == {4401}
+    assert grown < 100, f"{grown:.0f} MB for {IDLE} connections"
+    works(http, make_peer)
+    eventually(lambda: 'infinitas_ws_connections{role="new"} 0.0' in http.get("/metrics").text)
+
+
+def test_a_page_that_does_not_read_disturbs_nobody(
+    http: httpx.Client, make_page: MakePage, make_peer: MakePeer, processes: Processes
+) -> None:
+    deaf, good = make_page(), make_page()
+    topics = [f"task:{name}" for name in ("patient", "honest")]
+    for page in (deaf, good):
+        page.send("subscribe", topics=topics)
+    good.expect("subscribed")
+    before = rss_mb(processes)
+    for _ in range(40):
+        jobs = [{"args": ["x" * 500]} for _ in range(30)]
+        http.post("/api/v1/tasks/patient/jobs/batch", json={"jobs": jobs})
+    assert rss_mb(processes) - before < 50
+    works(http, make_peer)
+    good.expect("events", topic="task:honest")
+
+
+def test_strange_names_are_names(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    name = "a/b <script>ü</script> 'x\" ?#%"
+    peer.identify(name)
+    sent = http.post(f"/api/v1/tasks/{quote(name, safe='')}/jobs", json={"args": [name]})
+    assert sent.status_code == 202, sent.text
+    got = peer.expect("job")
+    assert got["args"] == [[name], {}]
+    peer.send("done", id="d", **of(got), result=name)
+    peer.expect("ack", re="d")
+    assert job(http, got["job"])["result"] == name
+    assert http.get(f"/api/v1/tasks/{quote(name, safe='')}").json()["name"] == name
