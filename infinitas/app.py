@@ -128,6 +128,7 @@ class Infinitas:
         priority: int = 0,
         result_ttl: float | None = None,
         capture_print: bool = False,
+        redact: Sequence[str] = (),
         **schedule_options: Unpack[ScheduleOptions],
     ) -> Decorator: ...
 

@@ -22,6 +22,8 @@ class Signature:
         self._full = inspect.signature(function)
         hints = typing.get_type_hints(function, include_extras=True)
         self.job_parameters = tuple(name for name in self._full.parameters if _wants_job(hints.get(name)))
+        self.names = tuple(name for name in self._full.parameters if name not in self.job_parameters)
+        """Of the parameters that a sender gives, in their order."""
         self._validate = self._validator(hints)
 
     def encode(self, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
@@ -84,9 +86,8 @@ class Signature:
     def _place(self, location: tuple[int | str, ...]) -> str:
         """Where a fault is, with a positional argument's name in place of its number."""
         first, *rest = location or ("arguments",)
-        names = [name for name in self._full.parameters if name not in self.job_parameters]
-        if isinstance(first, int) and first < len(names):
-            first = names[first]
+        if isinstance(first, int) and first < len(self.names):
+            first = self.names[first]
         return ".".join(map(str, [first, *rest]))[:80]
 
     def _validator(self, hints: dict[str, Any]) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:

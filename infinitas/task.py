@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
@@ -10,6 +10,7 @@ import orjson
 
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name
+from infinitas.core.redaction import with_positions
 from infinitas.core.schedule import Schedule
 from infinitas.core.task import TaskDefinition
 from infinitas.handle import Handle
@@ -79,6 +80,9 @@ class Task(Generic[Call, Send, Returned, Value]):
         self.definition = definition
         self.schedule = schedule
         self.signature = Signature(function, definition.name)
+        if definition.redact:
+            hidden = with_positions(definition.redact, self.signature.names)
+            self.definition = replace(definition, redact=hidden)
         self._retry_on = tuple(retry_on)
         self._never_retry_on = tuple(never_retry_on)
         functools.update_wrapper(self, function)

@@ -1,7 +1,7 @@
 """A task's definition: its options, as stored in Redis and Postgres."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import orjson
@@ -12,6 +12,7 @@ YEAR_S = 365 * 86_400
 _RATE = re.compile(r"(\d+)\s*/\s*(\d*)\s*(s|m|h|d|second|minute|hour|day)s?")
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 MAX_RATE = 100_000
+MOST_PATHS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class TaskDefinition:
         priority: tasks with a higher number go first in a worker that has several.
         result_ttl: seconds that a finished job stays in Redis; None: the setting `job_ttl`.
         capture_print: keep what the processor prints with its job.
+        redact: paths of arguments that the server never shows: "password", "card.number", "0.iban".
         doc: first line of the processor's docstring.
     """
 
@@ -55,9 +57,12 @@ class TaskDefinition:
     priority: int = 0
     result_ttl: float | None = None
     capture_print: bool = False
+    redact: Sequence[str] = ()
     doc: str = ""
 
     def __post_init__(self) -> None:
+        if isinstance(self.redact, list):
+            object.__setattr__(self, "redact", tuple(self.redact))
         check = self._check
         above_0 = "seconds above 0, up to a year, or None"
         for name in ("timeout", "soft_timeout", "give_up_after", "expires", "result_ttl"):
@@ -73,6 +78,7 @@ class TaskDefinition:
             check(name, " or ".join(map(repr, allowed)), lambda v, allowed=allowed: v in allowed)
         check("max_running", "1 to 1,000,000, or None", lambda v: v is None or 1 <= v <= 1_000_000)
         check("priority", "-100 to 100", lambda v: _is_whole(v) and -100 <= v <= 100)
+        check("redact", "a list of up to 100 paths of arguments", _is_paths)
         check("rate", 'a number per period, e.g. "10/s" or "600/m"', lambda v: v is None or parse_rate(v))
         if self.timeout and self.soft_timeout and self.soft_timeout >= self.timeout:
             raise ConfigError(f"soft_timeout of task {self.name!r} must be shorter than its timeout.")
@@ -115,6 +121,12 @@ def parse_rate(text: str) -> tuple[int, int] | None:
         return None
     period = int(match[2][:6] or 1) * _UNITS_MS[match[3][0]]
     return (int(match[1]), period) if period else None
+
+
+def _is_paths(value: object) -> bool:
+    if not isinstance(value, tuple) or len(value) > 2 * MOST_PATHS:
+        return False
+    return all(isinstance(path, str) and 0 < len(path) <= 200 for path in value)
 
 
 def _is_number(value: object) -> bool:

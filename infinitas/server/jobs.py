@@ -14,6 +14,7 @@ from infinitas.core.records import AttemptInfo
 from infinitas.core.states import State
 from infinitas.server.access import MayRead, MayRunJobs
 from infinitas.server.idempotency import IdempotentRoute
+from infinitas.server.shown import view_job, view_jobs
 from infinitas.server.state import ClientOf
 from infinitas.server.views import JobView
 
@@ -99,9 +100,7 @@ async def list_jobs(client: ClientOf, _: MayRead, query: Annotated[ListQuery, Qu
     after = Position.from_cursor(query.cursor) if query.cursor else None
     wanted = JobQuery(**query.model_dump(exclude={"cursor", "limit"})).filter()
     page, following = await client.page(wanted, after, query.limit)
-    return JobPage(
-        items=[JobView.of(info) for info in page], next=following.to_cursor() if following else None
-    )
+    return JobPage(items=await view_jobs(client, page), next=following.to_cursor() if following else None)
 
 
 @router.post("/bulk")
@@ -140,20 +139,22 @@ async def show_job(id: Id, request: Request, client: ClientOf, _: MayRead) -> Jo
     wanted = _WAIT.search(request.headers.get("prefer", ""))
     if wanted:
         with suppress(NotInTime):
-            return JobView.of(await client.wait_for_end(id, min(float(wanted[1]), LONGEST_WAIT_S)))
-    return JobView.of(await client.job(id))
+            return await view_job(
+                client, await client.wait_for_end(id, min(float(wanted[1]), LONGEST_WAIT_S))
+            )
+    return await view_job(client, await client.job(id))
 
 
 @router.post("/{id:path}/cancel")
 async def cancel_job(id: Id, client: ClientOf, _: MayRunJobs, body: CancelBody | None = None) -> JobView:
     """End a job that waits; ask the worker of one that runs."""
-    return JobView.of(await client.cancel(id, body.reason if body else ""))
+    return await view_job(client, await client.cancel(id, body.reason if body else ""))
 
 
 @router.post("/{id:path}/retry")
 async def retry_job(id: Id, client: ClientOf, _: MayRunJobs) -> JobView:
     """Give an ended job that did not succeed a fresh set of tries."""
-    return JobView.of(await client.retry(id))
+    return await view_job(client, await client.retry(id))
 
 
 @router.post("/{id:path}/rerun", status_code=202)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, cast
 from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
+from infinitas.client import Client
 from infinitas.core.errors import BadSchedule, Changed
 from infinitas.core.interval import Every, every
 from infinitas.core.preview import Preview, preview_schedule
@@ -15,6 +16,7 @@ from infinitas.core.schedule_options import OPTION_NAMES, Entry, ScheduleOptions
 from infinitas.server.access import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.jobs import JobId
+from infinitas.server.shown import view_schedule, view_schedules
 from infinitas.server.state import ClientOf
 from infinitas.server.tasks import Arguments, encode
 from infinitas.server.views import ScheduleView
@@ -111,7 +113,7 @@ async def list_schedules(
     client: ClientOf, _: MayRead, task: str | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
 ) -> list[ScheduleView]:
     """Those with the earliest next slot first."""
-    return [ScheduleView.of(info) for info in await client.schedules.next(task, limit)]
+    return await view_schedules(client, await client.schedules.next(task, limit))
 
 
 @router.post("/preview")
@@ -131,15 +133,15 @@ def _etag(schedule: Schedule) -> str:
     return f'"{hashlib.sha256(schedule.to_json().encode()).hexdigest()[:32]}"'
 
 
-def _shown(info: ScheduleInfo, response: Response) -> ScheduleView:
+async def _shown(client: Client, info: ScheduleInfo, response: Response) -> ScheduleView:
     response.headers["ETag"] = _etag(info.schedule)
-    return ScheduleView.of(info)
+    return await view_schedule(client, info)
 
 
 @router.get("/{key:path}")
 async def show_schedule(key: Key, client: ClientOf, response: Response, _: MayRead) -> ScheduleView:
     """One schedule; its `ETag` goes into `If-Match` of a change that must not undo another."""
-    return _shown(await client.schedules.find(key), response)
+    return await _shown(client, await client.schedules.find(key), response)
 
 
 @router.put("/{key:path}")
@@ -147,7 +149,7 @@ async def put_schedule(key: Key, body: NewSchedule, client: ClientOf, _: MayChan
     """Add a schedule, or replace the one of that key."""
     entry = Entry(key=key, rule=body.rule(), at=body.at, args=body.stored_args() or encode([]))
     await client.schedules.add(body.task, [entry], body.options())
-    return ScheduleView.of(await client.schedules.find(key))
+    return await view_schedule(client, await client.schedules.find(key))
 
 
 @router.patch("/{key:path}")
@@ -167,7 +169,7 @@ async def change_schedule(
     info = await client.schedules.change(
         key, body.rule(), at=body.at, args=args, options=body.options(), expected=seen
     )
-    return _shown(info, response)
+    return await _shown(client, info, response)
 
 
 @router.delete("/{key:path}", status_code=204)
@@ -179,12 +181,12 @@ async def remove_schedule(key: Key, client: ClientOf, _: MayChangeTasks) -> None
 
 @router.post("/{key:path}/pause")
 async def pause_schedule(key: Key, body: PauseBody, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
-    return ScheduleView.of(await client.schedules.pause(key, body.reason, body.until))
+    return await view_schedule(client, await client.schedules.pause(key, body.reason, body.until))
 
 
 @router.post("/{key:path}/resume")
 async def resume_schedule(key: Key, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
-    return ScheduleView.of(await client.schedules.resume(key))
+    return await view_schedule(client, await client.schedules.resume(key))
 
 
 @router.post("/{key:path}/skip")

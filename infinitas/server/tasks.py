@@ -12,6 +12,7 @@ from infinitas.core.names import check_name
 from infinitas.server.access import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.definitions import define
 from infinitas.server.idempotency import IdempotentRoute
+from infinitas.server.shown import view_job, view_task
 from infinitas.server.state import ClientOf
 from infinitas.server.views import JobView, TaskView
 from infinitas.signature import encode_plain
@@ -76,13 +77,13 @@ def _new_job(task: str, body: NewJobBody) -> NewJob:
 @router.get("")
 async def list_tasks(client: ClientOf, _: MayRead) -> list[TaskView]:
     """All tasks, by name."""
-    return [TaskView.of(info) for info in await client.tasks()]
+    return [view_task(info) for info in await client.tasks()]
 
 
 @router.get("/{name:path}")
 async def show_task(name: Name, client: ClientOf, _: MayRead) -> TaskView:
     """One task, with its last job, success and failure."""
-    return TaskView.of(await client.task(name))
+    return view_task(await client.task(name))
 
 
 @router.post("/{name:path}/jobs", status_code=202)
@@ -91,7 +92,7 @@ async def send_job(name: Name, body: NewJobBody, client: ClientOf, _: MayRunJobs
     definition = await client.definition(name)
     job = _new_job(name, body)
     await client.send(definition, [job])
-    return JobView.of(await client.job(job.id))
+    return await view_job(client, await client.job(job.id))
 
 
 @router.post("/{name:path}/jobs/batch", status_code=202)
@@ -110,4 +111,4 @@ async def declare_task(
     """Declare a task (options: docs/tasks.md). One that is known stays as it is: code owns it."""
     definition = define(check_name(name, "task"), options)
     await (await client.broker(definition.queue)).schedules.declare([definition], [])
-    return TaskView.of(await client.live_task(name))
+    return view_task(await client.live_task(name))

@@ -191,3 +191,26 @@ def _count(postgres: "psycopg.Connection[tuple[int]]", table: str) -> int:
     postgres.rollback()
     row = postgres.execute(f"SELECT count(*) FROM {table}").fetchone()
     return row[0] if row else 0
+
+
+def test_arguments_that_a_task_hides_are_never_shown(http: httpx.Client, make_peer: MakePeer) -> None:
+    options = {"redact": ["card.number", "0.iban", "password"]}
+    http.put(f"{API}/tasks/pay", json=options)
+    args = {"args": [{"iban": "DE-7", "sum": 3}], "kwargs": {"card": {"number": "4711"}, "password": "x"}}
+    http.put(f"{API}/schedules/pays", json={"task": "pay", "cron": "0 3 * * *", **args})
+    id = http.post(f"{API}/tasks/pay/jobs", json=args).json()["id"]
+    shown = {
+        "positional": [{"iban": "***", "sum": 3}],
+        "named": {"card": {"number": "***"}, "password": "***"},
+    }
+    for path in (f"jobs/{id}", "schedules/pays"):
+        assert http.get(f"{API}/{path}").json()["args"] == shown
+    for path in ("jobs", f"jobs/{id}", "tasks", "tasks/pay", "schedules", "schedules/pays", "timeline"):
+        text = http.get(f"{API}/{path}").text
+        assert "4711" not in text, path
+        assert "DE-7" not in text, path
+    again = http.post(f"{API}/jobs/{id}/rerun").json()["id"]
+    peer = make_peer()
+    peer.identify({"name": "pay"}, capacity=2)
+    for job_id in (id, again):
+        assert peer.expect("job", job=job_id)["args"] == [args["args"], args["kwargs"]]

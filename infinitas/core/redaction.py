@@ -1,0 +1,44 @@
+"""Arguments that people must not see: replaced where a job is shown, never where it runs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+HIDDEN = "***"
+
+
+def redact(
+    args: Sequence[Any], kwargs: dict[str, Any], paths: Sequence[str]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Copies in which what the paths lead to is `"***"`.
+
+    A path is a name or a position, then names or positions inside, with dots: `card.number`, `0.iban`.
+    """
+    positional, named = list(args), dict(kwargs)
+    for path in paths:
+        head, *rest = path.split(".")
+        if head.isdecimal():
+            positional = _hide(positional, [head, *rest])
+        else:
+            named = _hide(named, [head, *rest])
+    return positional, named
+
+
+def _hide(value: Any, path: list[str]) -> Any:
+    if not path:
+        return HIDDEN
+    step, *rest = path
+    if isinstance(value, dict) and step in value:
+        return {**value, step: _hide(value[step], rest)}
+    if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+        return [_hide(each, rest) if i == int(step) else each for i, each in enumerate(value)]
+    return value
+
+
+def with_positions(paths: Sequence[str], parameters: Sequence[str]) -> tuple[str, ...]:
+    """`paths`, and the same for arguments that are given by position; `parameters` in their order."""
+    found = list(paths)
+    for path in paths:
+        head, dot, rest = path.partition(".")
+        if head in parameters:
+            found.append(f"{parameters.index(head)}{dot}{rest}")
+    return tuple(dict.fromkeys(found))
