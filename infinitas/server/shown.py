@@ -44,7 +44,7 @@ def hide(args: str, paths: Sequence[str]) -> str:
     return to_json(redact(positional, named, paths)).decode()
 
 
-async def _hidden(client: Client, tasks: Iterable[str]) -> dict[str, tuple[str, ...]]:
+async def _hidden(client: Client, tasks: Iterable[str]) -> dict[str, Sequence[str]]:
     definitions = await client.definitions(sorted(set(tasks)))
     return {name: definition.redact for name, definition in definitions.items() if definition.redact}
 

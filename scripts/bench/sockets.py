@@ -45,7 +45,7 @@ def sockets(workers: int, feeds: int, jobs: int, capacity: int) -> None:
             cpu, redis = cpu_seconds(server.pid) - cpu, cpu_seconds(on.redis_pid) - redis
             print(
                 f"{jobs:,} jobs (sent within {sent_s:.1f} s) done in {took:.1f} s: {jobs / took:,.0f}/s; "
-                f"per 1,000 jobs: server {cpu / jobs * 1e6:.0f} ms, Redis {redis / jobs * 1e6:.0f} ms of CPU; "
+                f"CPU per 1,000 jobs: server {cpu / jobs * 1e6:.0f} ms, Redis {redis / jobs * 1e6:.0f} ms; "
                 f"server {rss_mb(server.pid):.0f} MB"
             )
         finally:
