@@ -5,6 +5,7 @@ are named again, and the server says which of them are still ours. docs/protocol
 """
 
 import asyncio
+import contextlib
 import random
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -117,7 +118,9 @@ class Link:
         self.tell({"t": "capacity", "n": 0})
         for inbox in self.inboxes.values():
             while inbox.jobs:
-                await self.release(*_key(inbox.jobs.popleft()))
+                # Without an answer they are handed to others when our lease is over.
+                with contextlib.suppress(ServerUnreachable):
+                    await self.release(*_key(inbox.jobs.popleft()))
 
     async def bye(self) -> None:
         """Sign off, once nothing runs any more; returns when the server has let us go."""

@@ -66,8 +66,9 @@ def test_it_finishes_when_asked_to_stop(http: httpx.Client, start_node: StartNod
     assert http.get("/api/v1/workers").json() == []
 
 
-def test_it_goes_on_when_the_server_was_killed(
-    processes: Processes, redis: Redis, start_node: StartNode
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_it_goes_on_when_the_server_was_killed_or_stopped(
+    processes: Processes, redis: Redis, start_node: StartNode, how: signal.Signals
 ) -> None:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
@@ -77,7 +78,7 @@ def test_it_goes_on_when_the_server_was_killed(
     with httpx.Client(base_url=address, timeout=10) as http:
         ids = [send(http, "thumbnail", f"{n}.jpg") for n in range(10)]
         eventually(lambda: job(http, ids[-1])["progress"])
-    server.kill()
+    server.send_signal(how)
     server.wait()
     processes.start("server", "--port", str(port))
     eventually(lambda: "back at the server" in processes.logs())

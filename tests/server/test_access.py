@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from infinitas.core.access import Scope
-from tests.server.conftest import MakePeer, MakeToken, address
+from tests.server.conftest import MakePage, MakePeer, MakeToken, address
 from tests.support import Processes, eventually
 
 API = "/api/v1"
@@ -254,3 +254,27 @@ def test_tls(processes: Processes) -> None:
     assert wrong.returncode == 2
     assert "certificate" in wrong.stderr
     assert processes.run("server", "--tls-cert", str(cert)).returncode == 2
+
+
+def test_a_revoked_token_ends_its_connections(
+    processes: Processes, make_peer: MakePeer, make_page: MakePage, make_token: MakeToken
+) -> None:
+    worker, reader = make_token("worker"), make_token("read")
+    make_token("admin")
+    peer, page = make_peer(worker), make_page(reader)
+    peer.beating = True
+    peer.identify("t")
+    page.send("subscribe", topics=["jobs"])
+    page.expect("subscribed")
+    for token in (worker, reader):
+        assert processes.run("token", "rm", token.split("_")[1]).returncode == 0
+    assert peer.close_code() == 4401
+    assert page.close_code() == 4401
+
+
+def test_nobody_goes_on_with_the_session_of_a_worker_beside_redis(
+    http: httpx.Client, processes: Processes, make_peer: MakePeer
+) -> None:
+    processes.start("worker", "tests.e2e.jobs:app")
+    (worker,) = eventually(lambda: http.get(f"{API}/workers").json())
+    assert make_peer().identify("noop", session=worker["id"])["session"] != worker["id"]

@@ -1,6 +1,7 @@
 """One page that listens: which topics, then their frames (docs/http.md)."""
 
 import asyncio
+import contextlib
 import time
 from typing import Annotated, Literal
 
@@ -48,6 +49,7 @@ class Feed:
         self._channel = Channel(socket)
         self._topics: list[str] = []
         self._lags_since: float | None = None
+        self._wanted: Subscribe | None = None
 
     async def serve(self) -> None:
         offered = self._socket.scope.get("subprotocols") or []
@@ -61,8 +63,7 @@ class Feed:
         except Closed:
             self._channel.close(channel.RESTART, "gone")
         except InfinitasError as error:
-            self._channel.send({"t": "err", "code": error.code, "detail": str(error)})
-            self._channel.close(_CLOSE_CODES.get(error.code, channel.BAD_FRAME), error.code)
+            self._refuse(error)
         finally:
             telling.cancel()
             self._hub.leave(self._topics, self._hear)
@@ -78,12 +79,27 @@ class Feed:
         except TimeoutError:
             raise Unauthorized(f"No `subscribe` within {SUBSCRIBE_WITHIN_S:g} s.") from None
 
-    async def _subscribe(self, wanted: Subscribe) -> None:
+    async def _admit(self, wanted: Subscribe) -> None:
+        """Raises Unauthorized, Forbidden, ServerUnreachable."""
         header = self._socket.headers.get("authorization", "")
         credentials = f"Bearer {wanted.token}" if wanted.token else header
         token = await identify(self._socket, self._client, credentials)
         if not token.allows(Scope.READ):
             raise Forbidden(f"The token {token.name!r} lacks the scope 'read'.")
+
+    async def _admit_again(self, wanted: Subscribe) -> None:
+        try:
+            await self._admit(wanted)
+        except (Unauthorized, Forbidden) as error:
+            self._refuse(error)
+
+    def _refuse(self, error: InfinitasError) -> None:
+        self._channel.send({"t": "err", "code": error.code, "detail": str(error)})
+        self._channel.close(_CLOSE_CODES.get(error.code, channel.BAD_FRAME), error.code)
+
+    async def _subscribe(self, wanted: Subscribe) -> None:
+        await self._admit(wanted)
+        self._wanted = wanted
         self._hub.leave(self._topics, self._hear)
         self._topics = sorted(set(wanted.topics))
         numbers = await self._hub.listen(self._topics, self._hear)
@@ -102,10 +118,13 @@ class Feed:
         self._channel.send_bytes(frame)
 
     async def _tell(self) -> None:
-        """So that a page knows a quiet connection from a broken one."""
+        """So that a page knows a quiet connection from a broken one; a revoked token ends it."""
         while True:
             await asyncio.sleep(TELL_EVERY_S)
             self._channel.send({"t": "beat"})
+            if self._wanted is not None:
+                with contextlib.suppress(ServerUnreachable):
+                    await self._admit_again(self._wanted)
 
 
 def _parse(text: str) -> Subscribe:

@@ -11,6 +11,7 @@ from infinitas.server.schedules import Change
 PROTOCOL = "infinitas.v1"
 MAX_FRAME_BYTES = 1024 * 1024
 MOST_IN_A_FRAME = 500
+PRINTABLE = r"^[ -~]*$"
 Id = Annotated[str, Field(min_length=1, max_length=600)]
 Number = Annotated[int, Field(ge=0, lt=1 << 30)]
 Stamp = Annotated[int, Field(ge=0, lt=1 << 53)]
@@ -42,9 +43,9 @@ class Identify(_Frame):
     token: str | None = Field(default=None, max_length=200)
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,120}$")
     """What the worker would like to be called; it is, unless somebody was called so before."""
-    host: str = Field(default="", max_length=255)
+    host: str = Field(default="", max_length=255, pattern=PRINTABLE)
     pid: Stamp = 0
-    version: str = Field(default="", max_length=100)
+    version: str = Field(default="", max_length=100, pattern=PRINTABLE)
     tasks: list[TaskEntry] = Field(min_length=1, max_length=10_000)
     capacity: int = Field(ge=0, le=10_000)
     session: Id | None = None

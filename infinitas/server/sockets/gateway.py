@@ -44,6 +44,7 @@ class Gateway:
         try:
             await worker.serve()
         finally:
+            self.drop(worker)
             self._open.discard(worker)
 
     async def serve_page(self, socket: WebSocket) -> None:
@@ -66,8 +67,9 @@ class Gateway:
                 listening = Loop(f"calls {queue}", partial(self._listen, queue))
                 self._calls[queue] = asyncio.create_task(listening.run())
 
-    def drop(self, session: str, worker: WorkerSocket) -> None:
-        if self._sockets.get(session) is worker:
+    def drop(self, worker: WorkerSocket) -> None:
+        """This connection has no session any more."""
+        for session in [session for session, found in self._sockets.items() if found is worker]:
             del self._sockets[session]
 
     async def close(self) -> None:

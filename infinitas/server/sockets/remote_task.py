@@ -5,8 +5,7 @@ from datetime import datetime
 
 from infinitas.app import AnyTask, Infinitas
 from infinitas.client import Client
-from infinitas.core.access import AccessToken
-from infinitas.core.errors import Forbidden, UnknownTask
+from infinitas.core.errors import UnknownTask
 from infinitas.core.names import check_name
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import make_schedule
@@ -17,18 +16,16 @@ from infinitas.task import Task
 
 
 async def remote_tasks(
-    app: Infinitas, client: Client, token: AccessToken, entries: Sequence[TaskEntry], now: datetime
+    app: Infinitas, client: Client, entries: Sequence[TaskEntry], now: datetime
 ) -> dict[str, AnyTask]:
     """The tasks of an `identify` by name.
 
     Raises:
-        Forbidden: the token is not for one of them. UnknownTask: one without options is not declared.
+        UnknownTask: one without options is not declared.
         BadName, ConfigError, BadSchedule, BadArgs: an entry is wrong.
     """
     for entry in entries:
         check_name(entry.name, "task")
-        if not token.may_work_on(entry.name):
-            raise Forbidden(f"The token {token.name!r} is not for workers of the task {entry.name[:80]!r}.")
     stored = await client.definitions([entry.name for entry in entries if entry.options is None])
     found: dict[str, AnyTask] = {}
     for entry in entries:

@@ -1,11 +1,13 @@
 """One connection of a remote worker: who it is, then its frames, one after another."""
 
 import asyncio
+import itertools
 import time
 from typing import TYPE_CHECKING
 
 from starlette.websockets import WebSocket
 
+from infinitas.core.access import AccessToken
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import (
     BadFrame,
@@ -37,6 +39,7 @@ _log = get_logger("gateway")
 IDENTIFY_WITHIN_S = 10.0
 ACCEPT_WITHIN_S = 5.0
 WATCH_EVERY_S = 1.0
+ADMIT_EVERY_S = 5
 SILENT_BEATS = 3
 PATIENCE_S = 10.0
 MOST_BAD_FRAMES = 10
@@ -115,7 +118,7 @@ class WorkerSocket:
         self._slots = Slots(who.capacity)
         while not (self._channel.closing or self._stop.asked.is_set()):
             await self._begin(who)
-            await self._serve_session()
+            await self._serve_session(who)
             # Declared dead, and still there: it goes on under a new name, without its old jobs.
             who = who.model_copy(update={"session": None, "in_flight": []})
 
@@ -136,14 +139,13 @@ class WorkerSocket:
             Unauthorized, Forbidden, ServerUnreachable, and what `remote_tasks` does.
         """
         gateway = self._gateway
-        refuse_other_sites(self._socket)
-        credentials = f"Bearer {who.token}" if who.token else self._socket.headers.get("authorization", "")
-        token = await identify(self._socket, gateway.client, credentials)
+        token = await self._admit(who)
         now = await gateway.client.connection.now()
-        tasks = await remote_tasks(gateway.app, gateway.client, token, who.tasks, now)
+        tasks = await remote_tasks(gateway.app, gateway.client, who.tasks, now)
         self.queues = frozenset(task.definition.queue for task in tasks.values())
-        place = Place(who.host, who.pid, who.version, token.id)
-        resumed = bool(who.session) and await self._is_theirs(who.session or "", token.id)
+        # Not the bare id: on a machine without tokens that is empty, as it is of workers beside Redis.
+        place = Place(who.host, who.pid, who.version, f"token:{token.id}")
+        resumed = bool(who.session) and await self._is_theirs(who.session or "", place.owner)
         wish = who.name if who.name and await gateway.owner(who.name) is None else None
         id = (resumed and who.session) or wish or place.fresh_name()
         await gateway.take(id, self)
@@ -185,6 +187,16 @@ class WorkerSocket:
         self._channel.send({"t": "welcome", "session": id, "now": to_ms(now), "resumed": verdicts})
         _log.info("Worker %s has %s.", id, "come back" if resumed else "connected")
 
+    async def _admit(self, who: frames.Identify) -> AccessToken:
+        """Raises Unauthorized, Forbidden, ServerUnreachable."""
+        refuse_other_sites(self._socket)
+        credentials = f"Bearer {who.token}" if who.token else self._socket.headers.get("authorization", "")
+        token = await identify(self._socket, self._gateway.client, credentials)
+        for entry in who.tasks:
+            if not token.may_work_on(entry.name):
+                raise Forbidden(f"The token {token.name!r} is not for the task {entry.name[:80]!r}.")
+        return token
+
     async def _is_theirs(self, session: str, owner: str) -> bool:
         """Whether that worker lives, and came with the same token."""
         source = self._gateway.source
@@ -213,11 +225,11 @@ class WorkerSocket:
         await asyncio.sleep(0)
         return held
 
-    async def _serve_session(self) -> None:
+    async def _serve_session(self, who: frames.Identify) -> None:
         """Until the worker leaves, is declared dead, or its connection ends."""
         serving = asyncio.create_task(self._session.serve(self._stop))
         reading = asyncio.create_task(self._read())
-        watching = asyncio.create_task(self._watch())
+        watching = asyncio.create_task(self._watch(who))
         try:
             ends = {serving, reading, self._channel.sending}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -227,7 +239,7 @@ class WorkerSocket:
                 await self._words.hand_back(self._runner.unaccepted(0))
             await self._words.answered(channel.CLOSE_WITHIN_S)
         finally:
-            self._gateway.drop(self._session.id, self)
+            self._gateway.drop(self)
             ended = reading.done()
             await cancel_all([reading, watching, serving])
         if ended:
@@ -262,13 +274,25 @@ class WorkerSocket:
         else:
             self._words.take(frame)
 
+    async def _admit_again(self, who: frames.Identify) -> None:
+        """A token that was revoked or has expired ends its connections as well."""
+        try:
+            await self._admit(who)
+        except (Unauthorized, Forbidden) as error:
+            self._channel.send({"t": "err", "code": error.code, "detail": str(error)})
+            self._channel.close(_CLOSE_CODES[error.code], error.code)
+        except ServerUnreachable:
+            return  # It does not say that they are not wanted.
+
     def _answer_beat(self) -> None:
         self._channel.send({"t": "beat_ack"})
 
-    async def _watch(self) -> None:
-        """Who is silent, or takes jobs and says nothing of them, is cut off."""
-        while True:
+    async def _watch(self, who: frames.Identify) -> None:
+        """Who is silent, takes jobs and says nothing of them, or is no longer wanted, is cut off."""
+        for seconds in itertools.count():
             await asyncio.sleep(WATCH_EVERY_S)
+            if seconds % ADMIT_EVERY_S == ADMIT_EVERY_S - 1:
+                await self._admit_again(who)
             silent_s = time.monotonic() - self._heard_at
             if silent_s > SILENT_BEATS * self._lease_s / BEATS_PER_LEASE:
                 self._channel.close(channel.SILENT, f"nothing was heard for {silent_s:.0f} s")
