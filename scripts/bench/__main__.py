@@ -3,6 +3,7 @@
 import argparse
 
 from burst import burst
+from looking import looking
 from schedules import schedules
 from sockets import sockets
 from stand import print_machine
@@ -30,6 +31,9 @@ def main() -> None:
     verb.add_argument("--feeds", type=int, default=200)
     verb.add_argument("--jobs", type=int, default=20_000)
     verb.add_argument("--capacity", type=int, default=10, help="jobs that a worker holds at once")
+    verb = verbs.add_parser("looking", help="lists and single jobs out of a large archive, over HTTP")
+    verb.add_argument("--jobs", type=int, default=1_000_000)
+    verb.add_argument("--requests", type=int, default=300)
     args = parser.parse_args()
     print_machine(**vars(args))
     if args.verb == "burst":
@@ -40,6 +44,8 @@ def main() -> None:
             schedules(count, args.idle)
     elif args.verb == "sustained":
         sustained(args.rate, args.seconds, args.worker)
+    elif args.verb == "looking":
+        looking(args.jobs, args.requests)
     elif args.verb == "sockets":
         sockets(args.workers, args.feeds, args.jobs, args.capacity)
     else:

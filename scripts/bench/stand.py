@@ -44,13 +44,14 @@ class Stand:
         self.url = url
         self.redis: Redis = Redis.from_url(url, decode_responses=True)
         self.redis_pid = redis_pid
+        self.environment = {"INFINITAS_REDIS_URL": url, "INFINITAS_LOG_LEVEL": "error"}
         self._started: list[subprocess.Popen[bytes]] = []
 
     def start(self, *command: str) -> "subprocess.Popen[bytes]":
         """Run an `infinitas` command, quietly."""
         process = subprocess.Popen(
             [sys.executable, "-m", "infinitas", *command],
-            env={**os.environ, "INFINITAS_REDIS_URL": self.url, "INFINITAS_LOG_LEVEL": "error"},
+            env={**os.environ, **self.environment},
             cwd=HERE,
             stdout=subprocess.DEVNULL,
         )
