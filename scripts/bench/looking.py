@@ -51,9 +51,8 @@ def looking(count: int, requests: int) -> None:
                         took.append((time.perf_counter() - began) * 1000)
                         answer.raise_for_status()
                     cuts = quantiles(took, n=100, method="inclusive")
-                    print(
-                        f"{name:<17} p50 {cuts[49]:5.1f} ms   p99 {cuts[98]:5.1f} ms   max {max(took):5.1f} ms"
-                    )
+                    values = f"p50 {cuts[49]:5.1f} ms   p99 {cuts[98]:5.1f} ms   max {max(took):5.1f} ms"
+                    print(f"{name:<17} {values}")
         finally:
             postgres.stop()
 
