@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import faulthandler
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -51,6 +52,7 @@ def run_until_signal(main: Callable[[StopSignal], Awaitable[None]]) -> bool:
         faulthandler.register(signal.SIGUSR1, all_threads=True, chain=True)
         await main(stop)
 
+    collect_garbage_rarely()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(guarded())
     return stop is not None and stop.restart
@@ -69,6 +71,12 @@ def allow_many_sockets() -> None:
 
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def collect_garbage_rarely() -> None:
+    """We make and drop much, hardly any of it cyclic, and each full look costs many milliseconds."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def print_tasks() -> None:

@@ -66,6 +66,8 @@ class Attempt:
         self._loop_thread = threading.get_ident()
         self.interruption: asyncio.Future[Interruption] = self.loop.create_future()
         self.verdict: Verdict | None = None
+        self.outcome: Outcome | None = None
+        """What has ended it here."""
         self.deadline: float | None = None
         """When the hard limit is over, on the monotonic clock; set when the processor starts."""
         self.ran_s = 0.0
@@ -222,6 +224,7 @@ class Attempt:
     def _conclude(self, outcome: Outcome) -> Settlement:
         """The one moment at which an attempt ends here. Raises JobEnded if it has already."""
         self._claim_end(_end_of(outcome))
+        self.outcome = outcome
         self._say_what_was_dropped()
         claimed = self.claimed
         age_s = claimed.age_s + time.monotonic() - self._began

@@ -17,7 +17,7 @@ from infinitas.core.events import Event
 from infinitas.runtime.loop import Loop, cancel_all
 
 TICK_S = 0.1
-READ_AT_ONCE = 2_000
+READ_AT_ONCE = 500
 BLOCK_MS = 5_000
 LOOK_FOR_QUEUES_S = 2.0
 MOST_PER_FRAME = 100
@@ -117,7 +117,12 @@ class _Follower:
 
     async def run_once(self) -> None:
         events, gap = await self._stream.read_or_gap(self._position, READ_AT_ONCE, BLOCK_MS)
-        if events:
+        if len(events) == READ_AT_ONCE:
+            # More than pages could show: they look for themselves, and nobody reads it all for them.
+            self._position = await self._stream.newest()
+            self._publish([], True)
+            await asyncio.sleep(FLOODED_S)
+        elif events:
             self._position = events[-1].position
             self._publish(events, gap)
             await asyncio.sleep(TICK_S)

@@ -16,7 +16,7 @@ from infinitas.worker.runners import Call
 Key = tuple[str, int]
 """Job and attempt."""
 _OVER = Failed(error="the worker has stopped it")
-"""Only ends the wait for code that was told to stop; its job has ended otherwise."""
+"""Only ends the wait for code whose job has ended otherwise."""
 
 
 @dataclass(slots=True)
@@ -26,6 +26,8 @@ class Remote:
     attempt: Attempt
     ended: "asyncio.Future[Outcome]"
     accepted: bool
+    task: "asyncio.Task[None] | None"
+    """Sees the job through to its end here."""
     sent_at: float = field(default_factory=time.monotonic)
     last_line: int = -1
 
@@ -45,7 +47,8 @@ class SocketRunner:
     def start(self, attempt: Attempt, call: Call) -> "asyncio.Future[Outcome]":
         claimed = attempt.claimed
         key = claimed.id, claimed.attempt
-        remote = Remote(attempt, attempt.loop.create_future(), accepted=key in self._known)
+        ended = attempt.loop.create_future()
+        remote = Remote(attempt, ended, key in self._known, asyncio.current_task())
         self._remotes[key] = remote
         attempt.tell_remote = lambda kind, seconds: self._tell(key, kind, seconds)
         if remote.accepted:
@@ -75,12 +78,12 @@ class SocketRunner:
             remote.accepted = True
         return remote
 
-    def over(self, remote: Remote) -> None:
-        """The code has stopped."""
+    def over(self, remote: Remote, outcome: Outcome = _OVER) -> None:
+        """The code has stopped, with this outcome; its place is free once that is settled."""
         claimed = remote.attempt.claimed
         self._remotes.pop((claimed.id, claimed.attempt), None)
         if not remote.ended.done():
-            remote.ended.set_result(_OVER)
+            remote.ended.set_result(outcome)
 
     def unaccepted(self, for_s: float) -> list[Remote]:
         """Those that were sent so long ago, and nothing was heard of them."""

@@ -13,7 +13,9 @@ from infinitas.core.codec import encode_payload
 from infinitas.core.errors import (
     InfinitasError,
     JobCancelled,
+    JobDone,
     JobEnded,
+    JobFailed,
     JobLost,
     JobTimedOut,
     Refused,
@@ -27,12 +29,14 @@ from infinitas.runtime.logging import get_logger
 from infinitas.server.sockets import frames
 from infinitas.server.sockets.channel import Channel
 from infinitas.server.sockets.runner import Remote, SocketRunner
+from infinitas.worker.attempt import Attempt
 from infinitas.worker.outbox import Line
 from infinitas.worker.outcome import MAX_ERROR_CHARS, MAX_TRACEBACK_CHARS
 from infinitas.worker.source import Edges
 
 _log = get_logger("gateway")
 End = frames.Done | frames.Fail
+_ENDS = {kind.code: kind for kind in (JobDone, JobFailed, JobTimedOut, JobCancelled)}
 
 
 class Words:
@@ -96,9 +100,23 @@ class Words:
             outcome = _outcome(frame)
         except Refused as error:
             outcome = Failed(error=f"{error} The work itself was done.", reason=Reason.BAD_RESULT)
-        self._answer(frame, remote.attempt.settle(outcome))
-        # After `settle` was begun: it alone decides, and the place is free now.
-        self._runner.over(remote)
+        assert remote.task is not None
+        self._answers.add(remote.task)
+        remote.task.add_done_callback(partial(self._answer_end, frame, remote.attempt, outcome))
+        self._runner.over(remote, outcome)
+
+    def _answer_end(
+        self, frame: End, attempt: Attempt, outcome: Succeeded | Failed, task: "asyncio.Task[None]"
+    ) -> None:
+        """The job is over: by this outcome, or by something else that came first."""
+        self._answers.discard(task)
+        if task.cancelled():
+            return
+        if attempt.outcome is outcome and attempt.verdict is not None:
+            self._channel.send({"t": "ack", "re": frame.id})
+        else:
+            kind = _ENDS.get(attempt.end_code, JobLost)
+            self._complain(frame, kind(f"Job {frame.job} had ended otherwise; this call changed nothing."))
 
     def _keep_lines(self, remote: Remote, frame: frames.Log) -> None:
         new = [line for line in frame.lines if line.seq > remote.last_line]
