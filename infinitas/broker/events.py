@@ -2,6 +2,7 @@
 
 from infinitas.broker.connection import LONGEST_BLOCK_S, Connection
 from infinitas.broker.keys import QueueKeys
+from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.core.events import Event
 
 START = "0-0"
@@ -36,14 +37,15 @@ class EventStream:
         entries = await self._connection.ask(self._connection.redis.xrevrange(self._keys["events"], count=1))
         return str(entries[0][0]) if entries else START
 
-    async def read_or_gap(self, after: str, count: int, block_ms: int) -> tuple[list[Event], bool]:
-        """`read`, and whether some that came after `after` had been trimmed before they could be read."""
-        events = await self.read(after, count, block_ms)
-        if not events:
-            return events, False
-        info = await self._connection.ask(self._connection.redis.xinfo_stream(self._keys["events"]))
-        dropped = str(info.get("max-deleted-entry-id", START))
-        return events, _order(after) < _order(dropped) and _order(events[0].position) > _order(dropped)
+    async def added(self) -> tuple[str, int]:
+        """The newest position ever, and how many events there have been in all."""
+        try:
+            info = await self._connection.ask(self._connection.redis.xinfo_stream(self._keys["events"]))
+        except ServerUnreachable:
+            raise
+        except InfinitasError:
+            return START, 0  # no stream yet
+        return str(info["last-generated-id"]), int(info["entries-added"])
 
     async def trim(self, position: str, keep_ms: int = 0) -> None:
         """Say that this reader has passed `position`, and drop what every reader has.
@@ -56,6 +58,34 @@ class EventStream:
         kept = f"{max(_order(position)[0] - keep_ms, 0)}-0" if keep_ms else position
         slowest = min([*passed, kept], key=_order)
         await self._connection.ask(redis.xtrim(self._keys["events"], minid=slowest, approximate=False))
+
+
+class Follower:
+    """Reads what comes from now on, and knows when something was trimmed before it could."""
+
+    def __init__(self, stream: EventStream) -> None:
+        self._stream = stream
+        self._position = START
+        self._added = self._read = 0
+
+    async def begin(self) -> None:
+        """From now on."""
+        self._position, self._added = await self._stream.added()
+        self._read = 0
+
+    async def read(self, count: int, block_ms: int) -> tuple[list[Event], bool]:
+        """New events, and whether others were lost before them."""
+        events = await self._stream.read(self._position, count, block_ms)
+        if not events:
+            return events, False
+        self._position = events[-1].position
+        self._read += len(events)
+        newest, added = await self._stream.added()
+        if newest != self._position:
+            return events, False  # More is there: the sum is made when it has been read.
+        gap = added - self._added != self._read
+        self._added, self._read = added, 0
+        return events, gap
 
 
 def _order(position: str) -> tuple[int, int]:

@@ -143,6 +143,7 @@ def test_a_dropped_connection_loses_nothing(http: httpx.Client, make_peer: MakeP
     found = job(http, id)
     assert (found["state"], found["attempt"]) == ("succeeded", 1)
     assert [line["text"] for line in found["log"]] == ["before", "after"]
+    assert "job" not in [message["t"] for message in again.kept], "it was told of what it runs already"
 
 
 def test_an_outcome_said_again_after_its_answer_was_lost_is_acknowledged(

@@ -7,11 +7,12 @@ gap. More than a page could show is not sent: it is told to look again.
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 
 import orjson
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.events import EventStream
+from infinitas.broker.events import EventStream, Follower
 from infinitas.broker.inspect import queues as list_queues
 from infinitas.core.events import Event
 from infinitas.runtime.loop import Loop, cancel_all
@@ -68,10 +69,22 @@ class Hub:
     async def _follow_queues(self) -> None:
         for queue in await list_queues(self._connection):
             if queue not in self._work:
-                stream = EventStream(self._connection, queue, READER)
-                follower = _Follower(stream, await stream.newest(), self._publish)
+                follower = Follower(EventStream(self._connection, queue, READER))
+                await follower.begin()
                 if queue not in self._work:
-                    self._work[queue] = asyncio.create_task(Loop(f"feed {queue}", follower.run_once).run())
+                    following = Loop(f"feed {queue}", partial(self._follow, follower))
+                    self._work[queue] = asyncio.create_task(following.run())
+
+    async def _follow(self, follower: Follower) -> None:
+        events, gap = await follower.read(READ_AT_ONCE, BLOCK_MS)
+        if len(events) == READ_AT_ONCE:
+            # More than pages could show: they look for themselves, and nobody reads it all for them.
+            await follower.begin()
+            self._publish([], True)
+            await asyncio.sleep(FLOODED_S)
+        elif events:
+            self._publish(events, gap)
+            await asyncio.sleep(TICK_S)
 
     def _publish(self, events: list[Event], gap: bool) -> None:
         """Frames for the topics that somebody listens to."""
@@ -103,29 +116,6 @@ class Hub:
         data = orjson.dumps({**frame, "topic": topic, "n": self._numbers[topic]})
         for listener in list(self._listeners[topic]):
             listener(topic, data)
-
-
-class _Follower:
-    """Follows the events of one queue from a position."""
-
-    def __init__(
-        self, stream: EventStream, position: str, publish: Callable[[list[Event], bool], None]
-    ) -> None:
-        self._stream = stream
-        self._position = position
-        self._publish = publish
-
-    async def run_once(self) -> None:
-        events, gap = await self._stream.read_or_gap(self._position, READ_AT_ONCE, BLOCK_MS)
-        if len(events) == READ_AT_ONCE:
-            # More than pages could show: they look for themselves, and nobody reads it all for them.
-            self._position = await self._stream.newest()
-            self._publish([], True)
-            await asyncio.sleep(FLOODED_S)
-        elif events:
-            self._position = events[-1].position
-            self._publish(events, gap)
-            await asyncio.sleep(TICK_S)
 
 
 def topics_of(event: Event) -> Iterator[str]:
