@@ -1,8 +1,14 @@
 """Workers over WebSocket: the same jobs, fences and rescue as for workers beside Redis."""
 
+import asyncio
+
 import httpx
 import pytest
+from redis import Redis
 
+from infinitas.broker.broker import Broker
+from infinitas.broker.connection import Connection
+from infinitas.embedded.servers import Urls
 from tests.server.conftest import MakePeer
 from tests.server.peer import Message
 from tests.support import eventually
@@ -345,3 +351,47 @@ def test_one_worker_cannot_end_the_job_of_another(http: httpx.Client, make_peer:
     other.send("done", id="x", **of(got))
     assert other.expect("err", re="x")["code"] == "unknown_job"
     assert job(http, id)["state"] == "running"
+
+
+def test_lines_said_twice_are_stored_once(http: httpx.Client, make_peer: MakePeer, redis: Redis) -> None:
+    peer = make_peer()
+    peer.identify("t")
+    id = send(http, "t")
+    got = peer.expect("job")
+    line = {"seq": 0, "at": 1, "text": "once"}
+    for _ in range(2):
+        peer.send("log", **of(got), lines=[line])
+        assert peer.expect("ack", job=id)["log"] == 0
+    peer.send("done", id="d", **of(got))
+    peer.expect("ack", re="d")
+    assert redis.xlen(f"{{infinitas:default}}:log:{id}") == 1
+
+
+def test_a_worker_that_was_declared_dead_goes_on_under_a_new_name(
+    http: httpx.Client, make_peer: MakePeer, servers: Urls, redis: Redis
+) -> None:
+    peer = make_peer()
+    session = peer.identify("t")["session"]
+    id = send(http, "t")
+    got = peer.expect("job")
+    peer.send("accept", **of(got))
+    eventually(lambda: job(http, id)["state"] == "running")
+
+    async def declare_dead() -> None:
+        connection = Connection(servers.redis, "test")
+        broker = Broker(connection, "default")
+        await broker.rescue_all(session, (await broker.beats())[session] or 0, 3600)
+        await connection.close()
+
+    asyncio.run(declare_dead())
+    peer.send("beat")
+    assert peer.expect("cancel")["code"] == "job_lost"
+    peer.send("done", id="late", **of(got), result="late")
+    welcome = peer.expect("welcome")
+    assert welcome["session"] != session
+    assert welcome["resumed"] == []
+    again = peer.expect("job")
+    assert (again["job"], again["attempt"], again["lost"]) == (id, 2, True)
+    peer.send("done", id="right", **of(again), result="right")
+    peer.expect("ack", re="right")
+    assert job(http, id)["result"] == "right"

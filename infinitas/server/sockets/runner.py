@@ -85,6 +85,11 @@ class SocketRunner:
         if not remote.ended.done():
             remote.ended.set_result(outcome)
 
+    def forget_all(self) -> None:
+        """The worker is not who it was: nobody waits for what it says of these jobs any more."""
+        for remote in list(self._remotes.values()):
+            self.over(remote)
+
     def unaccepted(self, for_s: float) -> list[Remote]:
         """Those that were sent so long ago, and nothing was heard of them."""
         since = time.monotonic() - for_s

@@ -64,6 +64,7 @@ class WorkerSocket:
         self._channel = Channel(socket)
         self._heard_at = time.monotonic()
         self._stop = StopSignal()
+        self._capacity = 0
         self._slots: Slots
         self._session: Session
         self._runner: SocketRunner
@@ -115,7 +116,7 @@ class WorkerSocket:
             }
         )
         who = await self._first_frame()
-        self._slots = Slots(who.capacity)
+        self._capacity = who.capacity
         while not (self._channel.closing or self._stop.asked.is_set()):
             await self._begin(who)
             await self._serve_session(who)
@@ -149,6 +150,7 @@ class WorkerSocket:
         wish = who.name if who.name and await gateway.owner(who.name) is None else None
         id = (resumed and who.session) or wish or place.fresh_name()
         await gateway.take(id, self)
+        self._slots = Slots(self._capacity)
         known = {(each.job, each.attempt) for each in who.in_flight} if resumed else set()
         self._runner = SocketRunner(self._channel, known)
         self._pulse = SocketPulse(gateway.source, self.queues, self._lease_s, self._answer_beat)
@@ -237,6 +239,7 @@ class WorkerSocket:
                 self._session.detach()
                 await serving
                 await self._words.hand_back(self._runner.unaccepted(0))
+            self._runner.forget_all()
             await self._words.answered(channel.CLOSE_WITHIN_S)
         finally:
             self._gateway.drop(self)
@@ -266,6 +269,7 @@ class WorkerSocket:
         if isinstance(frame, frames.Beat):
             self._pulse.beat()
         elif isinstance(frame, frames.Capacity):
+            self._capacity = frame.n
             self._slots.resize(frame.n)
         elif isinstance(frame, frames.Bye):
             self._stop.receive()
