@@ -58,6 +58,8 @@ def worker(
         if burst:
             raise click.UsageError("--burst is for one process: leave out --processes and --reload.")
         found = settings(ctx)
+        if found.server is not None:
+            raise ConfigError("--processes and --reload are for workers beside Redis: start several workers.")
         set_up_logging(log_level or found.log_level)
         _supervise(ctx, found, processes, os.getcwd() if reload else None)
     app = configured_app(ctx, path, concurrency=concurrency, log_level=log_level)

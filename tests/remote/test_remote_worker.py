@@ -66,3 +66,9 @@ def test_it_says_what_is_wrong_when_the_server_is_not_there(processes: Processes
     assert refused.returncode == 6
     assert "ws://127.0.0.1:1" in refused.stderr
     assert "[server_unreachable]" in refused.stderr
+
+
+def test_what_needs_redis_is_refused(processes: Processes) -> None:
+    processes.environment["INFINITAS_SERVER"] = "http://127.0.0.1:1"
+    refused = processes.run("worker", APP, "-p", "2")
+    assert (refused.returncode, "beside Redis" in refused.stderr) == (2, True)
