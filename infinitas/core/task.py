@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import orjson
 
@@ -102,6 +103,13 @@ class TaskDefinition:
             found["rate"], found["per"] = parse_rate(self.rate) or (1, 1)
         if self.expires is not None:
             found["expires"] = round(self.expires * 1000)
+        return found
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All but the name, as plain JSON values."""
+        found: dict[str, Any] = orjson.loads(self.to_json())
+        del found["name"]
         return found
 
     def to_json(self) -> str:

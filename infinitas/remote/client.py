@@ -18,7 +18,6 @@ from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.states import State
 from infinitas.core.task import TaskDefinition
 from infinitas.remote.records import arguments_for, attempt_of, job_of, schedule_of, task_of, worker_of
-from infinitas.remote.rules import options_of
 from infinitas.runtime.masking import mask_url
 
 PREFIX = "/api/v1"
@@ -200,7 +199,7 @@ class RemoteSchedules:
 
 async def declare(http: Http, task: TaskDefinition) -> None:
     """Have the server know a task; one that it knows already stays as it is."""
-    await http.ask("PUT", f"/tasks/{_part(task.name)}", options_of(task))
+    await http.ask("PUT", f"/tasks/{_part(task.name)}", task.options)
 
 
 def _change(

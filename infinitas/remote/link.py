@@ -31,7 +31,7 @@ MAX_FRAME_BYTES = 4 * 1024 * 1024
 BATCH_BYTES = 128 * 1024
 MOST_IN_A_MESSAGE = 100
 JOB_LOST = "job_lost"
-_HOPELESS = {4400: ConfigError, 4401: Unauthorized, 4403: Forbidden, 4413: ConfigError, 4426: ConfigError}
+_HOPELESS = {4400: ConfigError, 4401: Unauthorized, 4403: Forbidden, 4409: ConfigError, 4426: ConfigError}
 """Close codes after which coming back would change nothing."""
 Frame = dict[str, Any]
 Key = tuple[str, int]

@@ -1,20 +1,11 @@
-"""Definitions and rules as a client writes them: the inverse of what the server reads."""
+"""Rules as a client writes them: the inverse of what the server reads."""
 
-from dataclasses import asdict
 from typing import Any
 
 from pydantic_core import from_json
 
 from infinitas.core.codec import from_ms
 from infinitas.core.schedule import Schedule
-from infinitas.core.task import TaskDefinition
-
-
-def options_of(definition: TaskDefinition) -> dict[str, Any]:
-    """A task's options, without its name."""
-    options = asdict(definition)
-    del options["name"]
-    return options
 
 
 def rule_of(schedule: Schedule) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
 from infinitas.core.task import TaskDefinition
 from infinitas.remote.link import Frame, Inbox, Link
-from infinitas.remote.rules import options_of, rule_of
+from infinitas.remote.rules import rule_of
 
 _SETTLED = {
     "": "ok",
@@ -64,7 +64,7 @@ class SocketSource:
     def declare(self, queue: str, tasks: Sequence[TaskDefinition], schedules: Sequence[Schedule]) -> None:
         rules = {schedule.task: rule_of(schedule) for schedule in schedules}
         self._declared[queue] = {
-            task.name: {"name": task.name, "options": options_of(task), "schedule": rules.get(task.name)}
+            task.name: {"name": task.name, "options": task.options, "schedule": rules.get(task.name)}
             for task in tasks
         }
 

