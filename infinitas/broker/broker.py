@@ -141,12 +141,13 @@ class Broker:
         )
         if more < 0:
             raise WorkerGone(f"The worker {worker} was declared dead.")
-        wait, jobs = rest
-        return Claim(more=bool(more), wait_s=wait / 1000, jobs=[_claimed(job) for job in jobs])
+        wait, now, jobs = rest
+        return Claim(more=bool(more), wait_s=wait / 1000, jobs=[_claimed(job, now) for job in jobs])
 
     async def held(self, worker: str) -> list[ClaimedJob]:
         """What `worker` holds by Redis' account, for when the reply to a claim was lost."""
-        return [_claimed(job) for job in await self._call("held", worker=worker)]
+        now, jobs = await self._call("held", worker=worker)
+        return [_claimed(job, now) for job in jobs]
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]:
         """Write outcomes. Returns 'ok', 'already', 'stale:<state>:<reason>' or 'gone' for each."""
@@ -284,19 +285,20 @@ def _moment(ms: str) -> datetime | None:
     return from_ms(int(float(ms))) if ms else None
 
 
-def _claimed(job: list[Any]) -> ClaimedJob:
-    id, task, attempt, uncharged, args, due, schedule, headers, checkpoint, reason, now, started = job
+def _claimed(job: list[Any], now: int) -> ClaimedJob:
+    id, task, attempt, uncharged, args, due, schedule, headers, checkpoint, reason, started = job
+    due_ms = int(due)
     return ClaimedJob(
         id=id,
         task=task,
-        attempt=int(attempt),
-        uncharged=int(uncharged or 0),
+        attempt=attempt,
+        uncharged=uncharged,
         args=args,
-        due=from_ms(int(due)),
+        due_ms=due_ms,
         schedule=schedule or None,
         headers=orjson.loads(headers) if headers else {},
         checkpoint=checkpoint or None,
         was_lost=reason == Reason.LOST,
-        age_s=(int(now) - int(due)) / 1000,
-        running_s=(int(now) - int(started)) / 1000,
+        age_s=(now - due_ms) / 1000,
+        running_s=(now - int(started)) / 1000,
     )

@@ -273,7 +273,7 @@ async def find_job(connection: Connection, id: str) -> JobInfo | None:
         fields: dict[str, str] = await connection.ask(redis.hgetall(keys.of("job", id)))
         if fields:
             chunks = await connection.ask(redis.xrange(keys.of("log", id)))
-            return job_info(queue, fields, _lines(chunks))
+            return job_info(queue, id, fields, _lines(chunks))
     return None
 
 
@@ -285,7 +285,7 @@ def _lines(chunks: Iterable[tuple[str, Mapping[str, str]]]) -> list[list[Any]]:
     return list(found.values())
 
 
-def job_info(queue: str, fields: Mapping[str, str], lines: Iterable[list[Any]] = ()) -> JobInfo:
+def job_info(queue: str, id: str, fields: Mapping[str, str], lines: Iterable[list[Any]] = ()) -> JobInfo:
     """A job's hash as a record."""
 
     def moment(name: str) -> datetime | None:
@@ -293,10 +293,10 @@ def job_info(queue: str, fields: Mapping[str, str], lines: Iterable[list[Any]] =
 
     progress = fields.get("progress")
     return JobInfo(
-        id=fields["id"],
+        id=id,
         task=fields["task"],
         state=State(fields["state"]),
-        attempt=int(fields["attempt"]),
+        attempt=int(fields.get("attempt", 0)),
         args=fields["args"],
         due=from_ms(int(fields["due"])),
         queue=queue,
@@ -367,7 +367,7 @@ async def _jobs(connection: Connection, keys: QueueKeys, ids: list[str]) -> list
     for id in ids:
         pipe.hgetall(keys.of("job", id))
     found = await connection.ask(pipe.execute())
-    return [job_info(keys.queue, fields) for fields in found if fields]
+    return [job_info(keys.queue, id, fields) for id, fields in zip(ids, found, strict=True) if fields]
 
 
 async def live_workers(connection: Connection) -> list[WorkerInfo]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from infinitas.core.codec import to_ms
+from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.schedule import Schedule
 from infinitas.core.verdict import Verdict
 
@@ -30,12 +30,13 @@ class NewJob:
     expires_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ClaimedJob:
-    """A job that is ours to run.
+    """A job that is ours to run. Not frozen: one is made for each job, and that must be cheap.
 
     Attributes:
         args: JSON text; `checkpoint` too, if an earlier attempt left one.
+        due_ms: its due time, in milliseconds since 1970.
         uncharged: attempts that don't count as tries.
         was_lost: the attempt before died with its worker.
         age_s: seconds from its due time to this claim, by Redis' clock.
@@ -47,13 +48,17 @@ class ClaimedJob:
     attempt: int
     uncharged: int
     args: str
-    due: datetime
+    due_ms: int
     schedule: str | None
     headers: Mapping[str, str]
     checkpoint: str | None
     was_lost: bool
     age_s: float
     running_s: float = 0.0
+
+    @property
+    def due(self) -> datetime:
+        return from_ms(self.due_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Loads the Lua scripts. Each file names its keys and arguments, and gets them as locals.
 
 A script's header says `-- keys: a b` and `-- args: x y`; callers pass them by name, so nobody
-counts positions. The shared parts stand in front of each.
+counts positions. The shared parts stand in front of each, and what a script has gathered is written
+when it is over, also by an error.
 """
 
 import hashlib
@@ -9,7 +10,8 @@ import re
 from functools import cache
 from importlib.resources import files
 
-SHARED = ("_shared", "_jobs", "_ends", "_schedules")
+SHARED = ("_shared", "_gathered", "_jobs", "_ends", "_schedules")
+_END = ("if not ok then error(answer, 0) end", "return answer")
 _HEADER = re.compile(r"^-- (keys|args): (.+)$", re.MULTILINE)
 
 
@@ -25,7 +27,9 @@ class Script:
             *(f"local {key} = KEYS[{i}]" for i, key in enumerate(self.keys, 1)),
             *(f"local {arg} = ARGV[{i}]" for i, arg in enumerate(self.args, 1)),
         ]
-        self.source = "\n".join([*prelude, shared, text])
+        self.source = "\n".join(
+            [*prelude, shared, "local ok, answer = pcall(function()", text, "end)", "write_gathered()", *_END]
+        )
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
 

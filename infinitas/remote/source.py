@@ -12,7 +12,6 @@ import orjson
 
 from infinitas.bridge import Bridge
 from infinitas.broker.messages import BeatAnswer, Claim, ClaimedJob, Declarer, Report, Settlement
-from infinitas.core.codec import from_ms
 from infinitas.core.errors import WorkerGone
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
@@ -254,7 +253,7 @@ def _claimed(frame: Frame) -> ClaimedJob:
         attempt=frame["attempt"],
         uncharged=frame["uncharged"],
         args=_text(frame["args"]),
-        due=from_ms(frame["due"]),
+        due_ms=frame["due"],
         schedule=frame["schedule"],
         headers=frame["headers"],
         checkpoint=None if frame["checkpoint"] is None else _text(frame["checkpoint"]),

@@ -282,7 +282,7 @@ class Lifecycle(RuleBasedStateMachine):
     def redis_agrees(self) -> None:
         for id, job in self.model.jobs.items():
             found = self.redis.hmget(f"{P}job:{id}", "state", "reason", "attempt")
-            assert (found[0], found[1] or "", int(found[2])) == (job.state, job.reason, job.attempt), id
+            assert (found[0], found[1] or "", int(found[2] or 0)) == (job.state, job.reason, job.attempt), id
         running = [id for id, job in self.model.jobs.items() if job.state == "running"]
         stream = f"{P}stream:t"
         if self.redis.exists(stream):

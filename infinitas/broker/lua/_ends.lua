@@ -1,63 +1,68 @@
 -- How a job ends, by whatever edge. Scripts that use this name the keys `awaited` and `live` as well.
 
-local RECENT_LENGTH = 10
-
--- The live summary that `redis-cli hgetall` shows: last job, last success, last failure, streak.
 local function summarise(job, state, reason, failure)
-  local summary, good = key('task', job.task), state == 'succeeded'
-  if redis.call('HGET', summary, 'last_job') == job.id then
-    redis.call('HSET', summary, 'last_job_status', state, 'last_job_date', now)
+  local summary = summary_of(job.task)
+  summary.states[job.id] = state
+  if state ~= 'succeeded' and state ~= 'failed' then return end
+  local facts, started = summary.facts, tonumber(job.started)
+  if state == 'succeeded' then
+    facts.last_success, facts.last_success_date = job.id, now
+  else
+    facts.last_failure, facts.last_failure_date = job.id, now
+    facts.last_failure_reason, facts.last_failure_error = reason, failure
   end
-  if not good and state ~= 'failed' then return end
-  local role = good and 'last_success' or 'last_failure'
-  redis.call('HSET', summary, role, job.id, role .. '_date', now)
-  local why = {'last_failure_reason', reason, 'last_failure_error', failure}
-  if not good then redis.call('HSET', summary, unpack(why)) end
-  local streak = tonumber(redis.call('HGET', summary, 'streak') or '0')
-  redis.call('HSET', summary, 'streak', good and math.max(streak, 0) + 1 or math.min(streak, 0) - 1)
-  local started = tonumber(job.started)
-  redis.call('RPUSH', key('recent', job.task), cjson.encode({job = job.id, state = state, ended = now,
-    ms = started and now - started or 0}))
-  redis.call('LTRIM', key('recent', job.task), -RECENT_LENGTH, -1)
+  gather(summary, 'ends', {job = job.id, state = state, ended = now, ms = started and now - started or 0})
 end
 
 -- The next slot's job of the same schedule may have waited for this one to end.
 local function make_way(job)
-  if redis.call('HGET', live, job.schedule) == job.id then redis.call('HDEL', live, job.schedule) end
+  if call('HGET', live, job.schedule) == job.id then call('HDEL', live, job.schedule) end
   local waiting = job.follower ~= '' and load(job.follower)
   if waiting and waiting.state == 'scheduled' then
-    redis.call('HSET', live, waiting.schedule, waiting.id)
+    call('HSET', live, waiting.schedule, waiting.id)
     emit_job('queued', waiting)
     make_ready(waiting)
   end
 end
 
+-- What an attempt that is over says of itself.
+local function attempt_of(job)
+  return {'attempt', job.attempt, 'worker', job.worker, 'started', job.started}
+end
+
+-- What only a job that waits can have: a place in `later`, and what its last attempt left.
+local function stop_waiting(job)
+  call('ZREM', later, job.id)
+  call('HDEL', job.hash, 'reason', 'error', 'traceback', 'rung')
+end
+
 -- The one way into a final state. `how` may say reason, error, traceback, result and attempt.
 local function finish(job, state, ttl, how)
-  local reason, failure, result = how.reason or '', how.error or '', how.result or ''
-  redis.call('HSET', job.hash, 'state', state, 'reason', reason, 'error', failure, 'result', result,
-    'traceback', how.traceback or '', 'ended', now)
-  redis.call('HDEL', job.hash, 'cancel', 'rung')
-  redis.call('ZREM', later, job.id)
-  if job.key ~= '' and redis.call('HGET', key('keys', job.task), job.key) == job.id then
-    redis.call('HDEL', key('keys', job.task), job.key)
+  local reason, failure = how.reason or '', how.error or ''
+  if job.state ~= 'running' then stop_waiting(job) end
+  if job.cancel ~= '' then call('HDEL', job.hash, 'cancel') end
+  if job.key ~= '' and call('HGET', key('keys', job.task), job.key) == job.id then
+    call('HDEL', key('keys', job.task), job.key)
   end
+  local said = {}
+  add_facts(said, 'reason', reason, 'error', failure, 'traceback', how.traceback or '', 'result', how.result or '')
+  call('HSET', job.hash, 'state', state, 'ended', stamp, unpack(said))
+  call('PEXPIRE', job.hash, ttl)
+  if job.logged ~= '' then call('PEXPIRE', key('log', job.id), ttl) end
   summarise(job, state, reason, failure)
-  redis.call('PEXPIRE', job.hash, ttl)
-  redis.call('PEXPIRE', key('log', job.id), ttl)
-  if job.awaited ~= '' then redis.call('XADD', awaited, 'MAXLEN', '~', 1000, '*', 'job', job.id) end
-  emit_job(state, job, 'reason', reason, 'error', failure, 'traceback', how.traceback or '',
-    'result', result, unpack(how.attempt or {}))
+  if job.awaited ~= '' then call('XADD', awaited, 'MAXLEN', '~', 1000, '*', 'job', job.id) end
+  for _, fact in ipairs(how.attempt or {}) do said[#said + 1] = fact end
+  emit_job(state, job, unpack(said))
   if job.schedule ~= '' then make_way(job) end
 end
 
 -- End a job that waits; ask the worker of one that runs. Returns 'cancelled' | 'asked' | 'ended'.
 local function cancel_job(job, reason, ttl)
   if job.state == 'running' then
-    redis.call('HSET', job.hash, 'cancel', reason)
-    local call = key('call', job.worker)
-    redis.call('RPUSH', call, job.id)
-    redis.call('PEXPIRE', call, ttl)
+    call('HSET', job.hash, 'cancel', reason)
+    local asked = key('call', job.worker)
+    call('RPUSH', asked, job.id)
+    call('PEXPIRE', asked, ttl)
     emit_job('cancelling', job, 'reason', reason, 'worker', job.worker)
     return 'asked'
   elseif job.state == 'queued' or job.state == 'scheduled' or job.state == 'retrying' then

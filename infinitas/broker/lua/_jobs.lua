@@ -1,39 +1,43 @@
--- The steps that edges have in common: a job is born, becomes ready, is handed out, leaves its stream.
+-- The steps that edges have in common: a job is born, becomes ready, is handed out.
 -- Scripts that use them name the keys tasks processors limits later wake awaited events readers.
 
-local FIELDS = {'state', 'attempt', 'task', 'entry', 'due', 'started', 'worker', 'reason', 'schedule',
-  'expires', 'uncharged', 'crashes', 'key', 'cancel', 'awaited', 'args', 'headers', 'checkpoint', 'rung', 'follower'}
 local LADDER = {1000, 10000, 30000}
 
+-- A job as it is, '' for what it does not have; nil if there is none.
 local function load(id)
   local hash = key('job', id)
-  local values = redis.call('HMGET', hash, unpack(FIELDS))
-  if not values[1] then return nil end
-  local job = {id = id, hash = hash}
-  for i, field in ipairs(FIELDS) do job[field] = values[i] or '' end
-  job.attempt, job.uncharged = tonumber(job.attempt), tonumber(job.uncharged)
-  return job
+  local v = call('HMGET', hash, 'state', 'attempt', 'task', 'entry', 'due', 'started', 'worker', 'reason',
+    'schedule', 'key', 'cancel', 'awaited', 'follower', 'logged', 'expires', 'rung')
+  return v[1] and {
+    id = id, hash = hash, state = v[1], attempt = tonumber(v[2] or 0), task = v[3], entry = v[4] or '',
+    due = v[5], started = v[6] or '', worker = v[7] or '', reason = v[8] or '', schedule = v[9] or '',
+    key = v[10] or '', cancel = v[11] or '', awaited = v[12] or '', follower = v[13] or '',
+    logged = v[14] or '', expires = v[15] or '', rung = v[16] or '',
+  }
+end
+
+-- A job as its worker needs it.
+local function load_work(id)
+  local hash = key('job', id)
+  local v = call('HMGET', hash, 'state', 'attempt', 'task', 'entry', 'due', 'started', 'worker', 'reason',
+    'schedule', 'expires', 'uncharged', 'args', 'headers', 'checkpoint')
+  return v[1] and {
+    id = id, hash = hash, state = v[1], attempt = tonumber(v[2] or 0), task = v[3], entry = v[4] or '',
+    due = v[5], started = v[6] or '', worker = v[7] or '', reason = v[8] or '', schedule = v[9] or '',
+    expires = v[10] or '', uncharged = tonumber(v[11] or 0), args = v[12], headers = v[13] or '',
+    checkpoint = v[14] or '',
+  }
 end
 
 local function emit_job(kind, job, ...)
   emit('job.' .. kind, 'job', job.id, 'task', job.task, 'due', job.due, ...)
 end
 
-local function create_job(job)
-  local hash = key('job', job.id)
-  redis.call('HSET', hash, 'id', job.id, 'task', job.task, 'args', job.args, 'attempt', 0,
-    'uncharged', 0, 'due', job.due, 'schedule', job.schedule or '', 'created', now)
-  for _, field in ipairs({'headers', 'key', 'expires'}) do
-    if job[field] then redis.call('HSET', hash, field, job[field]) end
-  end
-  if job.key then redis.call('HSET', key('keys', job.task), job.key, job.id) end
-end
-
 -- A slot's job that no live worker can run is offered again and again, then given up.
+local alive_till = once(function(task) return tonumber(call('ZSCORE', processors, task) or 0) end)
+
 local function needs_ladder(job)
-  if not job.schedule or job.schedule == '' then return false end
-  local till = redis.call('ZSCORE', processors, job.task)
-  if till and tonumber(till) > now then return false end
+  if not job.schedule or job.schedule == '' or alive_till(job.task) > now then return false end
   return option(job.task, 'no_processor') ~= 'wait'
 end
 
@@ -41,37 +45,55 @@ end
 local function look_again(job, rung)
   local at = tonumber(job.expires)
   if rung then
-    redis.call('HSET', key('job', job.id), 'rung', rung, 'reason', 'no_processor')
+    call('HSET', key('job', job.id), 'rung', rung, 'reason', 'no_processor')
     at = math.min(now + LADDER[rung], at or math.huge)
   end
   if at then add_timed(later, job.id, at) end
 end
 
--- Into the task's stream, and ring for one idle worker.
-local function make_ready(job)
-  local entry = redis.call('XADD', key('stream', job.task), '*', 'job', job.id)
-  redis.call('HSET', key('job', job.id), 'state', 'queued', 'entry', entry, 'ready', now)
+-- Into the task's stream, and ring for one idle worker. Returns the fields that say so.
+local function put_in_stream(job)
+  local entry = call('XADD', key('stream', job.task), '*', 'job', job.id)
   ring(job.task, job.id)
+  return 'state', 'queued', 'entry', entry, 'ready', stamp
+end
+
+local function make_ready(job)
+  call('HSET', key('job', job.id), put_in_stream(job))
   look_again(job, needs_ladder(job) and 1 or nil)
 end
 
-local function leave_stream(job)
-  local stream = key('stream', job.task)
-  redis.call('XACK', stream, 'workers', job.entry)
-  redis.call('XDEL', stream, job.entry)
+-- A job is born, ready or waiting; whoever has it wait says until when.
+local function create_job(job, state)
+  local fields = {'task', job.task, 'args', job.args, 'due', job.due, 'created', stamp}
+  add_facts(fields, 'schedule', job.schedule or '', 'headers', job.headers or '', 'key', job.key or '',
+    'expires', job.expires or '')
+  if job.key then call('HSET', key('keys', job.task), job.key, job.id) end
+  if state ~= 'queued' then
+    call('HSET', key('job', job.id), 'state', state, unpack(fields))
+    return
+  end
+  local ready = {put_in_stream(job)}
+  for i = 1, #ready do fields[#fields + 1] = ready[i] end
+  call('HSET', key('job', job.id), unpack(fields))
+  look_again(job, needs_ladder(job) and 1 or nil)
 end
 
--- A job as `claim` and `held` give it to its worker.
+-- The next attempt begins, without what the one before has left.
+local function start_job(job, worker)
+  if job.attempt > 0 or job.reason ~= '' or job.expires ~= '' then
+    call('HDEL', job.hash, 'reason', 'error', 'traceback', 'progress', 'step', 'expires', 'rung')
+    call('ZREM', later, job.id)
+  end
+  job.attempt, job.started, job.worker = job.attempt + 1, stamp, worker
+  call('HSET', job.hash, 'state', 'running', 'attempt', job.attempt, 'worker', worker, 'started', stamp)
+  local summary = summary_of(job.task)
+  summary.last, summary.states[job.id] = job.id, nil
+  emit_job('running', job, 'attempt', job.attempt, 'worker', worker, 'started', stamp)
+end
+
+-- A job as a worker gets it.
 local function hand_out(job)
   return {job.id, job.task, job.attempt, job.uncharged, job.args, job.due, job.schedule, job.headers,
-    job.checkpoint, job.reason, now, job.started}
-end
-
-local function start_job(job, worker)
-  job.attempt, job.started = redis.call('HINCRBY', job.hash, 'attempt', 1), now
-  redis.call('HSET', job.hash, 'state', 'running', 'worker', worker, 'started', now)
-  redis.call('HDEL', job.hash, 'reason', 'error', 'traceback', 'progress', 'step', 'expires', 'rung')
-  redis.call('HSET', key('task', job.task), 'last_job', job.id, 'last_job_date', now,
-    'last_job_status', 'running')
-  emit_job('running', job, 'attempt', job.attempt, 'worker', worker, 'started', now)
+    job.checkpoint, job.reason, job.started}
 end

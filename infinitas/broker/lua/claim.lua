@@ -5,10 +5,10 @@
 -- args: prefix worker most start groups job_ttl
 -- groups: JSON list of lists of tasks, highest priority first; start: where to begin in each group
 -- returns: {-1} if this worker was declared dead, else {1 if more is ready else 0, ms until a rate
---   allows more or 0, jobs as `held` gives them}
+--   allows more or 0, now, jobs as `held` gives them}
 
 if not redis.call('ZSCORE', beats, worker) then return {-1} end
-local left, more, wait, jobs = tonumber(most), 0, 0, {}
+local left_to_take, more, wait, jobs = tonumber(most), 0, 0, {}
 
 local function read(stream, count)
   local command = {'GROUP', 'workers', worker, 'COUNT', count, 'STREAMS', stream, '>'}
@@ -31,7 +31,7 @@ end
 
 -- How many jobs the task's limits allow now; a rate counts the starts of the last period.
 local function allowed(task, rules)
-  local count = left
+  local count = left_to_take
   if rules.max_running then
     count = math.min(count, rules.max_running - (count_entries(key('stream', task))))
   end
@@ -46,25 +46,24 @@ local function allowed(task, rules)
 end
 
 local function take(entry, task)
-  local job = load(entry[2][2])
+  local job = load_work(entry[2][2])
   if not job or job.state ~= 'queued' or job.entry ~= entry[1] then
     return leave_stream({task = task, entry = entry[1]})
   end
   if job.expires ~= '' and tonumber(job.expires) <= now then
     leave_stream(job)
-    return finish(job, 'skipped', job_ttl, {reason = 'expired'})
+    return finish(load(job.id), 'skipped', job_ttl, {reason = 'expired'})
   end
   start_job(job, worker)
-  left = left - 1
+  left_to_take = left_to_take - 1
   jobs[#jobs + 1] = hand_out(job)
   return true
 end
 
 -- Take what the limits allow. Returns whether they stand in the way of what still waits.
 local function take_some(task, stream)
-  local rules = redis.call('HGET', limits, task)
-  rules = rules and cjson.decode(rules)
-  local count = rules and allowed(task, rules) or left
+  local rules = limits_of(task)
+  local count = rules and allowed(task, rules) or left_to_take
   for _, entry in ipairs(count > 0 and read(stream, count) or {}) do
     local taken = take(entry, task)
     if taken and rules and rules.rate then
@@ -72,21 +71,22 @@ local function take_some(task, stream)
       redis.call('PEXPIRE', key('starts', task), rules.per)
     end
   end
+  write_left()
   if not rules or allowed(task, rules) > 0 then return false end
   if rules.rate and redis.call('LLEN', key('starts', task)) >= rules.rate then
     local free = tonumber(redis.call('LINDEX', key('starts', task), 0)) + rules.per - now
     wait = wait == 0 and free or math.min(wait, free)
   end
-  return left > 0
+  return left_to_take > 0
 end
 
 for _, names in ipairs(cjson.decode(groups)) do
   for i = 0, #names - 1 do
     local task = names[(start + i) % #names + 1]
     local stream = key('stream', task)
-    local blocked = left > 0 and redis.call('XLEN', stream) > 0 and take_some(task, stream)
+    local blocked = left_to_take > 0 and redis.call('XLEN', stream) > 0 and take_some(task, stream)
     local _, waiting = count_entries(stream)
     if waiting == 0 or blocked then redis.call('DEL', key('bell', task)) else more = 1 end
   end
 end
-return {more, wait, jobs}
+return {more, wait, now, jobs}

@@ -7,6 +7,8 @@
 
 local answers = {}
 
+local is_declared = once(function(task) return redis.call('HEXISTS', tasks, task) == 1 end)
+
 -- The live job of that business key, if there is one.
 local function holder(job)
   local other = job.key and redis.call('HGET', key('keys', job.task), job.key)
@@ -15,7 +17,7 @@ end
 
 for i, job in ipairs(cjson.decode(jobs)) do
   local other = holder(job)
-  if redis.call('HEXISTS', tasks, job.task) == 0 then
+  if not is_declared(job.task) then
     answers[i] = 'unknown_task'
   elseif redis.call('EXISTS', key('job', job.id)) == 1 then
     answers[i] = 'known'
@@ -25,16 +27,12 @@ for i, job in ipairs(cjson.decode(jobs)) do
     job.due = job.due or now
     job.expires = job.expires or limit(job.task, 'expires')
     job.expires = job.expires and job.due + job.expires
-    create_job(job)
     local state = job.due > now and 'scheduled' or 'queued'
-    emit_job('created', job, 'args', job.args, 'headers', job.headers or '', 'key', job.key or '',
-      'state', state)
-    if state == 'queued' then
-      make_ready(job)
-    else
-      redis.call('HSET', key('job', job.id), 'state', state)
-      add_timed(later, job.id, job.due)
-    end
+    local said = {'args', job.args, 'state', state}
+    add_facts(said, 'headers', job.headers or '', 'key', job.key or '')
+    emit_job('created', job, unpack(said))
+    create_job(job, state)
+    if state == 'scheduled' then add_timed(later, job.id, job.due) end
     answers[i] = 'new'
   end
 end

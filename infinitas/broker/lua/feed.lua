@@ -18,14 +18,13 @@ for _ = 1, math.min(plan.limit - busy, tonumber(most)) do
   local slot, id = unpack(cjson.decode(item))
   if redis.call('EXISTS', key('job', id)) == 0 then
     local job = {id = id, task = plan.task, args = plan.args, due = slot, schedule = schedule_key}
-    create_job(job)
     emit_job('created', job, 'schedule', schedule_key, 'args', plan.args)
-    make_ready(job)
+    create_job(job, 'queued')
     redis.call('SADD', filling, id)
     busy = busy + 1
   end
 end
-local left = redis.call('LLEN', line)
-if left > 0 or busy > 0 then return left end
+local waiting = redis.call('LLEN', line)
+if waiting > 0 or busy > 0 then return waiting end
 redis.call('HDEL', backfills, schedule_key)
 return -1

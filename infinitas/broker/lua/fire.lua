@@ -35,14 +35,14 @@ local function decide(fire, before)
 end
 
 local function give_birth(fire, job, before)
-  create_job(job)
   local waits = before or (fire.ready and fire.ready > now)
-  emit_job('created', job, 'schedule', fire.schedule, 'args', fire.args, 'state', waits and 'scheduled' or 'queued')
+  local state = waits and 'scheduled' or 'queued'
+  emit_job('created', job, 'schedule', fire.schedule, 'args', fire.args, 'state', state)
+  create_job(job, state)
   redis.call('ZADD', expected, math.max(fire.expect, now + fire.expect - fire.slot), job.id)
-  if waits then redis.call('HSET', key('job', job.id), 'state', 'scheduled') end
   if before then return redis.call('HSET', before.hash, 'follower', job.id) end
   redis.call('HSET', live, fire.schedule, job.id)
-  if waits then add_timed(later, job.id, fire.ready) else make_ready(job) end
+  if waits then add_timed(later, job.id, fire.ready) end
 end
 
 -- A job that is born after it should have started: told of, unless the watch has been faster.

@@ -2,7 +2,8 @@
 -- worker doesn't know of; it asks here and takes them up.
 -- keys: members
 -- args: prefix worker
--- returns: running jobs, each {id, task, attempt, uncharged, args, due, schedule, headers, checkpoint, reason, now, started}
+-- returns: {now, running jobs}, each {id, task, attempt, uncharged, args, due, schedule, headers, checkpoint,
+--   reason, started}
 
 local jobs = {}
 for _, task in ipairs(cjson.decode(redis.call('HGET', members, worker) or '[]')) do
@@ -11,11 +12,11 @@ for _, task in ipairs(cjson.decode(redis.call('HGET', members, worker) or '[]'))
   if not pending.err then
     for _, item in ipairs(pending) do
       local entry = redis.call('XRANGE', stream, item[1], item[1])[1]
-      local job = entry and load(entry[2][2])
+      local job = entry and load_work(entry[2][2])
       if job and job.state == 'running' and job.worker == worker and job.entry == item[1] then
         jobs[#jobs + 1] = hand_out(job)
       end
     end
   end
 end
-return jobs
+return {now, jobs}

@@ -30,7 +30,7 @@ local jobs = redis.call('ZRANGEBYSCORE', expected, '-inf', now, 'LIMIT', 0, most
 for _, id in ipairs(jobs) do
   redis.call('ZREM', expected, id)
   local state, schedule, slot, attempt = unpack(redis.call('HMGET', key('job', id), 'state', 'schedule', 'due', 'attempt'))
-  if state and tonumber(attempt) == 0 and state ~= 'cancelled' then
+  if state and (tonumber(attempt) or 0) == 0 and state ~= 'cancelled' then
     tell('missed', schedule, slot, 'job', id, 'state', state)
   elseif state and state ~= 'succeeded' and state ~= 'cancelled' and grace_of(schedule) then
     tell('late', schedule, slot, 'job', id, 'state', state)

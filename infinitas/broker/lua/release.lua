@@ -9,7 +9,7 @@ local released = 0
 for _, item in ipairs(cjson.decode(jobs)) do
   local job = load(item.id)
   if job and job.state == 'running' and job.attempt == item.attempt and job.worker == worker then
-    local attempt = {'attempt', job.attempt, 'worker', worker, 'started', job.started}
+    local attempt = attempt_of(job)
     leave_stream(job)
     free_place(job.task)
     if job.cancel ~= '' then

@@ -15,7 +15,7 @@ end
 
 for i, report in ipairs(cjson.decode(reports)) do
   local hash = key('job', report.id)
-  local job = redis.call('HMGET', hash, 'attempt', 'worker', 'state', 'reason', 'task', 'due')
+  local job = redis.call('HMGET', hash, 'attempt', 'worker', 'state', 'reason', 'task', 'due', 'logged')
   if not current(job, report.attempt) then
     answers[i] = 'stale'
   else
@@ -23,6 +23,7 @@ for i, report in ipairs(cjson.decode(reports)) do
       local log = key('log', report.id)
       redis.call('XADD', log, 'MAXLEN', '~', kept, '*', 'attempt', report.attempt, 'lines', report.lines)
       redis.call('PEXPIRE', log, ttl)
+      if not job[7] then redis.call('HSET', hash, 'logged', 1) end
       emit('job.logged', 'job', report.id, 'task', job[5], 'due', job[6], 'attempt',
         report.attempt, 'lines', report.lines)
     end

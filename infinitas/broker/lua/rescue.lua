@@ -19,7 +19,7 @@ local function move_on(entry, task)
   end
   leave_stream(job)
   free_place(task)
-  local attempt = {'attempt', job.attempt, 'worker', worker, 'started', job.started}
+  local attempt = attempt_of(job)
   local crashes = redis.call('HINCRBY', job.hash, 'crashes', 1)
   local died = 'the worker ' .. worker .. ' died'
   if job.cancel ~= '' then
@@ -38,13 +38,14 @@ local function move_on(entry, task)
   end
 end
 
-local left, more = tonumber(most), 0
+local left_to_move, more = tonumber(most), 0
 for _, task in ipairs(cjson.decode(redis.call('HGET', members, worker) or '[]')) do
   local stream = key('stream', task)
-  local pending = left > 0 and redis.pcall('XPENDING', stream, 'workers', '-', '+', left, worker) or {err = ''}
+  local pending = left_to_move > 0 and redis.pcall('XPENDING', stream, 'workers', '-', '+', left_to_move, worker) or {err = ''}
   if not pending.err then
     for _, item in ipairs(pending) do move_on(item[1], task) end
-    left = left - #pending
+    left_to_move = left_to_move - #pending
+    write_left()
   end
   -- Only an empty consumer may go: its pending entries would go with it.
   local rest = redis.pcall('XPENDING', stream, 'workers', '-', '+', 1, worker)
@@ -56,4 +57,4 @@ if more == 0 then
   redis.call('HDEL', members, worker)
   redis.call('DEL', key('call', worker))
 end
-return {most - left, more}
+return {most - left_to_move, more}

@@ -15,8 +15,8 @@ local business = old.key or ''
 local other = business ~= '' and redis.call('HGET', key('keys', old.task), business)
 if other and other ~= id then return 'taken:' .. other end
 if not job then
-  create_job(old)
-  redis.call('HSET', key('job', id), 'state', old.state, 'attempt', old.attempt)
+  create_job(old, old.state)
+  redis.call('HSET', key('job', id), 'attempt', old.attempt)
   job = load(id)
 end
 if business ~= '' then redis.call('HSET', key('keys', job.task), business, id) end

@@ -9,15 +9,16 @@
 local answers = {}
 
 local function retry(outcome, job, attempt)
-  redis.call('HSET', job.hash, 'state', 'retrying', 'reason', outcome.reason or '',
-    'error', outcome.error or '', 'traceback', outcome.traceback or '', 'ready', now + outcome.delay)
+  local said = {}
+  add_facts(said, 'reason', outcome.reason or '', 'error', outcome.error or '', 'traceback', outcome.traceback or '')
+  redis.call('HSET', job.hash, 'state', 'retrying', 'ready', now + outcome.delay, unpack(said))
   add_timed(later, job.id, now + outcome.delay)
-  emit_job('retrying', job, 'reason', outcome.reason or '', 'error', outcome.error or '',
-    'traceback', outcome.traceback or '', unpack(attempt))
+  add_facts(said, unpack(attempt))
+  emit_job('retrying', job, unpack(said))
 end
 
 local function apply(outcome, job)
-  local attempt = {'attempt', job.attempt, 'worker', worker, 'started', job.started}
+  local attempt = attempt_of(job)
   leave_stream(job)
   free_place(job.task)
   if outcome.state ~= 'retrying' then

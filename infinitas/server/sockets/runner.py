@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from infinitas.core.codec import to_ms
 from infinitas.core.verdict import Failed, Outcome
 from infinitas.server.sockets.channel import Channel
 from infinitas.worker.attempt import Attempt
@@ -107,7 +106,7 @@ def _job(attempt: Attempt) -> dict[str, object]:
         "task": claimed.task,
         "attempt": claimed.attempt,
         "args": orjson.Fragment(claimed.args),
-        "due": to_ms(claimed.due),
+        "due": claimed.due_ms,
         "schedule": claimed.schedule,
         "headers": claimed.headers,
         "checkpoint": orjson.Fragment(claimed.checkpoint) if claimed.checkpoint else None,
