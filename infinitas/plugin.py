@@ -60,6 +60,9 @@ class Plugins:
     def __init__(self, given: Iterable[Plugin]) -> None:
         self._plugins = [*given, *_installed()]
 
+    def __bool__(self) -> bool:
+        return bool(self._plugins)
+
     def call(self, hook: str, *arguments: object) -> None:
         """Call one hook of every plugin."""
         for plugin in self._plugins:

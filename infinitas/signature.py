@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from infinitas.core.codec import encode_payload
 from infinitas.core.errors import BadArgs
+from infinitas.core.schedule import EMPTY_ARGS
 from infinitas.job import Job
 
 
@@ -38,6 +39,8 @@ class Signature:
 
     def decode(self, text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Stored arguments, as the processor's annotations want them. Raises BadArgs."""
+        if text == EMPTY_ARGS and not self.names:
+            return (), {}
         try:
             # Exact also beyond 64 bits, where orjson would read a float.
             args, kwargs = from_json(text)

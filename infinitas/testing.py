@@ -282,6 +282,9 @@ class Kit:
         with capturing([task]):
             # A task of its own: what the job sets in its context stays there.
             await asyncio.create_task(self._executor.execute(attempt))
+            settled = asyncio.Event()
+            attempt.when_settled(settled.set)
+            await settled.wait()
 
     async def _events(self) -> list[Event]:
         found: list[Event] = []

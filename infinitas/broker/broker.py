@@ -22,6 +22,7 @@ from infinitas.broker.schedule_edges import ScheduleEdges
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import WorkerGone
 from infinitas.core.states import Reason
+from infinitas.core.verdict import SUCCEEDED
 
 LOG_CHUNKS_KEPT = 1000
 MOST_CRASHES = 3
@@ -151,23 +152,8 @@ class Broker:
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]:
         """Write outcomes. Returns 'ok', 'already', 'stale:<state>:<reason>' or 'gone' for each."""
-        items = [
-            {
-                "id": settlement.job,
-                "attempt": settlement.attempt,
-                "ttl": round(settlement.ttl_s * 1000),
-                "state": settlement.verdict.state,
-                **_present(
-                    reason=settlement.verdict.reason,
-                    error=settlement.verdict.error,
-                    traceback=settlement.verdict.traceback,
-                    result=settlement.verdict.result,
-                    delay=settlement.verdict.delay_ms,
-                ),
-            }
-            for settlement in settlements
-        ]
-        return list(await self._call("settle", worker=worker, outcomes=_json(items)))
+        outcomes = _json([_outcome(each) for each in settlements])
+        return list(await self._call("settle", worker=worker, outcomes=outcomes))
 
     async def report(self, worker: str, reports: Sequence[Report], ttl_s: int) -> list[str]:
         """Write log lines, progress, checkpoints. Returns 'ok' or 'stale' for each."""
@@ -283,6 +269,26 @@ def _present(**fields: object) -> dict[str, object]:
 
 def _moment(ms: str) -> datetime | None:
     return from_ms(int(float(ms))) if ms else None
+
+
+def _outcome(settlement: Settlement) -> dict[str, object]:
+    verdict = settlement.verdict
+    plain = {
+        "id": settlement.job,
+        "attempt": settlement.attempt,
+        "ttl": round(settlement.ttl_s * 1000),
+        "state": verdict.state,
+    }
+    if verdict is SUCCEEDED:
+        return plain
+    said = _present(
+        reason=verdict.reason,
+        error=verdict.error,
+        traceback=verdict.traceback,
+        result=verdict.result,
+        delay=verdict.delay_ms,
+    )
+    return {**plain, **said}
 
 
 def _claimed(job: list[Any], now: int) -> ClaimedJob:

@@ -53,6 +53,10 @@ class Verdict:
     delay_ms: int | None = None
 
 
+SUCCEEDED = Verdict(state=State.SUCCEEDED)
+"""Of a job without a result, as most are."""
+
+
 def judge(outcome: Outcome, task: TaskDefinition, failures: int, age_s: float, spread: float) -> Verdict:
     """Decide the next state.
 
@@ -62,6 +66,8 @@ def judge(outcome: Outcome, task: TaskDefinition, failures: int, age_s: float, s
         spread: random, in [0, 1).
     """
     if isinstance(outcome, Succeeded):
+        if outcome.result is None:
+            return SUCCEEDED
         return Verdict(state=State.SUCCEEDED, result=outcome.result)
     if isinstance(outcome, Cancelled):
         return Verdict(state=State.CANCELLED, reason=outcome.why)

@@ -1,7 +1,6 @@
 """One attempt while it lives here: which calls of the processor still count."""
 
 import asyncio
-import itertools
 import random
 import threading
 import time
@@ -27,7 +26,10 @@ from infinitas.core.errors import (
 from infinitas.core.states import Reason, State
 from infinitas.core.verdict import Cancelled, Failed, Outcome, Succeeded, Verdict, judge
 from infinitas.job import Job, OnError, nothing
+from infinitas.runtime.logging import get_logger
 from infinitas.worker.outbox import Line, Outbox, Said
+
+_log = get_logger("worker")
 
 MAX_LINES = 10_000
 MAX_CHARS = 1_000_000
@@ -45,45 +47,57 @@ class Interruption:
 
 
 class Attempt:
-    """The `Reporter` behind a `Job`. The first end wins: done, fail, cancelled, lost, out of time."""
+    """The `Reporter` behind a `Job`. The first end wins: done, fail, cancelled, lost, out of time.
+
+    One is made for each job, and most never log or wait: what only some need is made when they do.
+    """
 
     def __init__(
         self, claimed: ClaimedJob, task: AnyTask, outbox: Outbox, job_ttl_s: float, patience_s: float
     ) -> None:
         self.claimed = claimed
         self.task = task
-        self.job = Job(
-            id=claimed.id,
-            task=claimed.task,
-            attempt=claimed.attempt,
-            due=claimed.due,
-            schedule=claimed.schedule,
-            headers=claimed.headers,
-            last_checkpoint=claimed.checkpoint,
-            reporter=self,
-        )
-        self.loop = asyncio.get_running_loop()
-        self._loop_thread = threading.get_ident()
-        self.interruption: asyncio.Future[Interruption] = self.loop.create_future()
+        self.loop = outbox.loop
+        self.interruption: Interruption | None = None
+        self.on_interruption: Callable[[], None] | None = None
+        """Set while the processor runs: acts on an interruption."""
         self.verdict: Verdict | None = None
         self.outcome: Outcome | None = None
         """What has ended it here."""
         self.deadline: float | None = None
         """When the hard limit is over, on the monotonic clock; set when the processor starts."""
-        self.ran_s = 0.0
-        """How long the processor had run when this process took charge of it."""
-        self.code: asyncio.Future[Outcome] | None = None
-        """The running processor."""
+        self.code: asyncio.Task[object] | None = None
+        """The asyncio task in which the processor runs now, if it is async."""
         self.tell_remote: Callable[[str, float], None] | None = None
         """Set by a runner whose processor lives elsewhere: calls its callbacks there."""
+        self.unsettled = False
+        """Its end was handed in, and Redis has not answered yet."""
+        self._when_settled: list[Callable[[], object]] = []
+        self._job: Job | None = None
         self._outbox = outbox
         self._began = time.monotonic()
         self._ttl_s = task.definition.result_ttl or job_ttl_s
         self._patience_s = patience_s
         self._end: type[JobEnded] | None = None
-        self._lock = threading.Lock()
-        self._numbers = itertools.count()
-        self._lines = self._chars = self._dropped = 0
+        self._lock = outbox.lock
+        self._number = self._lines = self._chars = self._dropped = 0
+
+    @property
+    def job(self) -> Job:
+        """What the processor sees."""
+        if self._job is None:
+            claimed = self.claimed
+            self._job = Job(
+                id=claimed.id,
+                task=claimed.task,
+                attempt=claimed.attempt,
+                due=claimed.due,
+                schedule=claimed.schedule,
+                headers=claimed.headers,
+                last_checkpoint=claimed.checkpoint,
+                reporter=self,
+            )
+        return self._job
 
     @property
     def ended(self) -> bool:
@@ -95,7 +109,7 @@ class Attempt:
         return self._end.code if self._end else ""
 
     def log(self, level: str, text: str, on_error: OnError | None = None) -> None:
-        self.keep(Line(next(self._numbers), to_ms(datetime.now(UTC)), level, text, on_error))
+        self.keep(Line(self._next_number(), to_ms(datetime.now(UTC)), level, text, on_error))
 
     def keep(self, line: Line) -> None:
         """Keep a line that has its number already, within what a job may log.
@@ -112,7 +126,7 @@ class Attempt:
             self._dropped += 0 if fits else 1
             self._chars += min(len(text), MAX_LINE_CHARS) if fits else 0
         if not fits:
-            if self._dropped % GIVE_WAY_EVERY == 0 and threading.get_ident() != self._loop_thread:
+            if self._dropped % GIVE_WAY_EVERY == 0 and threading.get_ident() != self._outbox.thread:
                 # A flood in a thread gives way to the worker's loop, and so to the other jobs.
                 time.sleep(0)
             return
@@ -123,7 +137,7 @@ class Attempt:
 
     def note(self, level: str, text: str) -> None:
         """A line of the worker's own about the job; never refused, never dropped."""
-        number = NOTES_FROM + next(self._numbers)
+        number = NOTES_FROM + self._next_number()
         self._add(Line(number, to_ms(datetime.now(UTC)), level, text))
 
     def progress(self, value: float | None, step: str | None) -> None:
@@ -154,7 +168,7 @@ class Attempt:
         return self._in_the_workers_loop(wait())
 
     def settle(self, outcome: Succeeded | Failed) -> Awaitable[None]:
-        return self._in_the_workers_loop(self.end(outcome, self._patience_s))
+        return self._in_the_workers_loop(self.end_and_wait(outcome, self._patience_s))
 
     def _in_the_workers_loop(self, coroutine: Coroutine[Any, Any, None]) -> Awaitable[None]:
         """There: a task that runs also when nobody awaits it. In a thread: wait. In another loop: both."""
@@ -167,27 +181,44 @@ class Attempt:
             return asyncio.ensure_future(coroutine)
         return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self.loop))
 
-    async def end(self, outcome: Outcome, patience_s: float | None = None) -> None:
-        """End the attempt, if nothing has ended it before; runs in the worker's loop.
+    def end(self, outcome: Outcome) -> None:
+        """End the attempt, if nothing has ended it before; in the worker's loop. Redis hears of it soon.
+
+        Raises:
+            JobEnded: what ended it before.
+        """
+        settlement = self._conclude(outcome)
+        self.unsettled = True
+        self._outbox.settle(self.task.definition.queue, settlement, self._hear)
+
+    async def end_and_wait(self, outcome: Outcome, patience_s: float) -> None:
+        """`end`, and wait for what Redis says.
 
         Raises:
             JobEnded: what ended it before.
             ServerUnreachable: no answer within `patience_s`. The outcome is still handed in once
                 Redis answers, as long as nobody else has the job then.
         """
-        settlement = self._conclude(outcome)
-        claimed = self.claimed
-        answered = self._outbox.settle(self.task.definition.queue, settlement)
-        await asyncio.wait({answered}, timeout=patience_s)
-        if not answered.done():
+        self.end(outcome)
+        answered = asyncio.Event()
+        self.when_settled(answered.set)
+        try:
+            async with asyncio.timeout(patience_s):
+                await answered.wait()
+        except TimeoutError:
             raise ServerUnreachable(
-                f"Redis did not confirm the end of job {claimed.id} within {patience_s:g} s. "
+                f"Redis did not confirm the end of job {self.claimed.id} within {patience_s:g} s. "
                 "It is told again until it answers."
-            )
-        if answered.result() not in ("ok", "already"):
-            self.verdict = None
-            self._end = _ended_elsewhere(answered.result())
+            ) from None
+        if self.verdict is None and self._end is not None:
             raise self._too_late(self._end)
+
+    def when_settled(self, callback: Callable[[], object]) -> None:
+        """Call back, in the worker's loop, once no answer to an end is waited for; that may be now."""
+        if self.unsettled:
+            self._when_settled.append(callback)
+        else:
+            callback()
 
     def expire(self) -> Settlement:
         """Out of time while the loop is blocked: what is to be settled. Callable from any thread.
@@ -210,8 +241,11 @@ class Attempt:
         self.interrupt(Interruption(None))
 
     def interrupt(self, interruption: Interruption) -> None:
-        if not self.interruption.done():
-            self.interruption.set_result(interruption)
+        """Have the attempt stop; in the worker's loop."""
+        if self.interruption is None:
+            self.interruption = interruption
+            if self.on_interruption is not None:
+                self.on_interruption()
 
     def call_back(self, kind: str, seconds: float) -> None:
         """Tell the processor that a limit is over: its callbacks of that kind."""
@@ -237,6 +271,21 @@ class Attempt:
             if self._end is not None:
                 raise self._too_late(self._end)
             self._end = end
+
+    def _hear(self, answer: str) -> None:
+        """What Redis says of the end that was handed in."""
+        self.unsettled = False
+        if answer not in ("ok", "already"):
+            self.verdict = None
+            self._end = _ended_elsewhere(answer)
+            _log.warning("%s", self._too_late(self._end))
+        for callback in self._when_settled:
+            callback()
+
+    def _next_number(self) -> int:
+        with self._lock:
+            self._number += 1
+            return self._number - 1
 
     def _say_what_was_dropped(self) -> None:
         if self._dropped:

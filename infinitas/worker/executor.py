@@ -1,9 +1,10 @@
-"""What happens to one job, step by step: bind → perform → settle."""
+"""What happens to one job, step by step: bind → perform → end."""
 
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Any
+from contextvars import copy_context
+from functools import partial
 
 from infinitas.app import AnyTask
 from infinitas.core.errors import InfinitasError, JobEnded
@@ -36,19 +37,22 @@ class Executor:
         self._process = ProcessRunner(self._threads, isolated) if isolated else None
 
     async def execute(self, attempt: Attempt) -> None:
-        """Run one job to its end; its slot is free when this returns."""
+        """Run one job until its code is over and its end is handed in."""
         current.set(attempt)
-        printing.set(attempt.task.definition.capture_print)
+        if attempt.task.definition.capture_print:
+            printing.set(True)
         if attempt.claimed.was_lost:
             self._plugins.call("on_lost", attempt.job)
         call = self.bind(attempt)
         if isinstance(call, Failed):
-            outcome: Outcome | None = call
+            self.end(attempt, call)
         else:
-            self._plugins.call("before_run", attempt.job)
-            outcome = await self.perform(attempt, call)
-        await self.settle(attempt, outcome)
-        self._tell_plugins(attempt)
+            if self._plugins:
+                self._plugins.call("before_run", attempt.job)
+            await self.perform(attempt, call)
+        if self._plugins:
+            tell = partial(copy_context().run, self._tell_plugins, attempt)
+            attempt.when_settled(tell)
 
     def bind(self, attempt: Attempt) -> Call | Failed:
         """Stored arguments → what the processor is called with."""
@@ -57,59 +61,77 @@ class Executor:
             args, kwargs = signature.decode(attempt.claimed.args)
         except InfinitasError as error:
             return Failed(error=str(error), reason=Reason.BAD_ARGS)
+        if not signature.job_parameters:
+            return args, kwargs
         return signature.with_job(attempt.job, args, kwargs)
 
-    async def perform(self, attempt: Attempt, call: Call) -> Outcome | None:
-        """Run the processor within its limits; None if something else has ended the job first."""
-        definition = attempt.task.definition
-        runner = self._runner(attempt.task)
-        began = time.monotonic()
-        attempt.code = running = runner.start(attempt, call)
-        began -= attempt.ran_s
-        attempt.deadline = deadline = None if definition.timeout is None else began + definition.timeout
-        if definition.soft_timeout is not None:
-            await _first_of(running, attempt, max(began + definition.soft_timeout - time.monotonic(), 0))
-            if not running.done() and not attempt.interruption.done():
-                attempt.note("warning", f"the soft limit of {definition.soft_timeout:g} s is over")
-                attempt.call_back(SOFT_TIMEOUT, definition.soft_timeout)
-        left = None if deadline is None else max(deadline - time.monotonic(), 0)
-        await _first_of(running, attempt, left)
-        overdue = deadline is not None and time.monotonic() >= deadline
-        if running.done() and not overdue:
-            return running.result()
-        await self._interrupt(attempt)
-        if not running.done():
-            runner.stop(attempt, running)
-            # Code that goes on regardless keeps its slot until it returns.
-            await asyncio.wait({running})
-        return None
+    async def perform(self, attempt: Attempt, call: Call) -> None:
+        """Run the processor within its limits, and end the job as it says unless something else has."""
+        runner, definition = self._runner(attempt.task), attempt.task.definition
+        attempt.on_interruption = partial(self._interrupt, attempt, runner)
+        if attempt.interruption is not None:
+            self._interrupt(attempt, runner)
+            return
+        if definition.timeout is None and definition.soft_timeout is None:
+            self.end(attempt, await runner.run(attempt, call))
+            return
+        timers = self._limit(attempt, runner)
+        try:
+            outcome = await runner.run(attempt, call)
+        finally:
+            for timer in timers:
+                timer.cancel()
+        if attempt.deadline is not None and time.monotonic() >= attempt.deadline:
+            self._expire(attempt, runner)
+        self.end(attempt, outcome)
 
-    async def settle(self, attempt: Attempt, outcome: Outcome | None) -> None:
+    def end(self, attempt: Attempt, outcome: Outcome) -> None:
         """Hand in the outcome, unless the job has ended otherwise."""
-        if outcome is None or attempt.ended:
+        if attempt.ended:
             return
         try:
-            await attempt.end(outcome)
+            attempt.end(outcome)
         except JobEnded as error:
             _log.warning("%s", error)
 
     def close(self) -> None:
         self._threads.close()
 
-    async def _interrupt(self, attempt: Attempt) -> None:
-        """End the job at once: lost, cancelled, or out of time."""
-        if attempt.ended:
-            return
-        if attempt.interruption.done():
-            why = attempt.interruption.result().why
-            await self.settle(attempt, Cancelled(why=why or ""))
-            return
+    def _limit(self, attempt: Attempt, runner: Runner) -> list[asyncio.TimerHandle]:
+        """Have the loop act when the limits are over, counted from now less what it has run elsewhere."""
+        definition, began = attempt.task.definition, time.monotonic() - runner.ran_s(attempt)
+        timers = []
+        if definition.soft_timeout is not None:
+            left = max(began + definition.soft_timeout - time.monotonic(), 0)
+            timers.append(attempt.loop.call_later(left, self._warn, attempt, definition.soft_timeout))
+        if definition.timeout is not None:
+            attempt.deadline = began + definition.timeout
+            left = max(attempt.deadline - time.monotonic(), 0)
+            timers.append(attempt.loop.call_later(left, self._expire, attempt, runner))
+        return timers
+
+    def _warn(self, attempt: Attempt, limit: float) -> None:
+        """The soft limit is over."""
+        if attempt.interruption is None:
+            attempt.note("warning", f"the soft limit of {limit:g} s is over")
+            attempt.call_back(SOFT_TIMEOUT, limit)
+
+    def _expire(self, attempt: Attempt, runner: Runner) -> None:
+        """Out of time: the job fails at once. Code that goes on regardless keeps its slot."""
         limit = attempt.task.definition.timeout
         assert limit is not None
-        outcome = timed_out(limit)
-        attempt.note("error", outcome.error)
-        await self.settle(attempt, outcome)
-        attempt.call_back(TIMEOUT, limit)
+        if not attempt.ended:
+            outcome = timed_out(limit)
+            attempt.note("error", outcome.error)
+            self.end(attempt, outcome)
+            attempt.call_back(TIMEOUT, limit)
+        runner.stop(attempt)
+
+    def _interrupt(self, attempt: Attempt, runner: Runner) -> None:
+        """Somebody has cancelled the job, or it is no longer ours."""
+        assert attempt.interruption is not None
+        self.end(attempt, Cancelled(why=attempt.interruption.why or ""))
+        runner.stop(attempt)
 
     def _tell_plugins(self, attempt: Attempt) -> None:
         verdict = attempt.verdict
@@ -128,8 +150,3 @@ class Executor:
             assert self._process is not None
             return self._process
         return self._async if is_async(task.function) else self._thread
-
-
-async def _first_of(running: "asyncio.Future[Outcome]", attempt: Attempt, seconds: float | None) -> None:
-    either: set[asyncio.Future[Any]] = {running, attempt.interruption}
-    await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -94,10 +94,14 @@ class Intake:
     async def _claim_new(self, places: int) -> list[ClaimedJob]:
         claim = await self._broker.claim(self._worker, self._groups, places, self._turn, self._job_ttl_s)
         self._turn += 1
-        self._width = places * 2 if claim.more and len(claim.jobs) == places else 1
+        self._width = self._next_width(places) if claim.more and len(claim.jobs) == places else 1
         self._wait_s = 0.0 if claim.more else claim.wait_s or self._patience_s
         if claim.jobs or claim.more:
             self.idle.clear()
         else:
             self.idle.set()
         return claim.jobs
+
+    def _next_width(self, places: int) -> int:
+        """Half of all places at most: one half runs while the other is on its way."""
+        return min(places * 2, max(self._slots.total // 2, 1))

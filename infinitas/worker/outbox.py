@@ -23,6 +23,7 @@ SETTLE_BATCH = 200
 REPORT_CHARS = 128 * 1024
 LINGER_S = 0.2
 OnError = Callable[[InfinitasError], object]
+OnAnswer = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,8 @@ class Said:
         self.chars += len(line.text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Waiting:
-    queue: str
-    settlement: Settlement
-    answer: "asyncio.Future[str]"
+def nobody(answer: str) -> None:
+    """Hears an answer that nobody waits for."""
 
 
 class Outbox:
@@ -71,30 +69,38 @@ class Outbox:
         self._brokers = brokers
         self._job_ttl_s = job_ttl_s
         self._said: dict[tuple[str, int], Said] = {}
-        self._outcomes: deque[_Waiting] = deque()
-        self._loop = asyncio.get_running_loop()
+        self._outcomes: deque[tuple[str, Settlement, OnAnswer]] = deque()
+        """Queue, what to settle, and who hears the answer."""
+        self.loop = asyncio.get_running_loop()
+        self.thread = threading.get_ident()
+        """In which the loop runs."""
+        self.lock = threading.Lock()
+        """Guards what attempts say; one for all of them, it is held for moments."""
         self._something = asyncio.Event()
         self._outcome = asyncio.Event()
-        self._lock = threading.Lock()
 
     def say(self, queue: str, job: str, attempt: int, change: Callable[[Said], None]) -> None:
         """Let `change` add to what an attempt says."""
-        with self._lock:
+        with self.lock:
             first = not self._said
             said = self._said.get((job, attempt))
             if said is None:
                 said = self._said[job, attempt] = Said(queue=queue, job=job, attempt=attempt)
             change(said)
         if first:
-            self._loop.call_soon_threadsafe(self._something.set)
+            self.loop.call_soon_threadsafe(self._something.set)
 
-    def settle(self, queue: str, settlement: Settlement) -> "asyncio.Future[str]":
-        """Hand in an outcome. The future brings the answer of `Broker.settle`, whenever it comes."""
-        answer: asyncio.Future[str] = self._loop.create_future()
-        self._outcomes.append(_Waiting(queue=queue, settlement=settlement, answer=answer))
-        self._something.set()
-        self._outcome.set()
-        return answer
+    @property
+    def unsettled(self) -> int:
+        """Outcomes to which Redis has not answered yet."""
+        return len(self._outcomes)
+
+    def settle(self, queue: str, settlement: Settlement, on_answer: OnAnswer) -> None:
+        """Hand in an outcome. `on_answer` hears what `Broker.settle` says of it, whenever that is."""
+        if not self._outcomes:
+            self._something.set()
+            self._outcome.set()
+        self._outcomes.append((queue, settlement, on_answer))
 
     async def run_once(self) -> None:
         """Wait for something to say, then say it. Raises ServerUnreachable; nothing is lost then."""
@@ -122,8 +128,8 @@ class Outbox:
 
     def give_up(self, error: InfinitasError) -> None:
         """Nothing more will be sent: tell those who wait, and those who asked to hear of it."""
-        for waiting in self._outcomes:
-            waiting.answer.set_result("gone")
+        while self._outcomes:
+            self._outcomes.popleft()[2]("gone")
         for said in self._said.values():
             _complain(said.lines, error)
 
@@ -137,7 +143,7 @@ class Outbox:
 
     async def _send_words(self) -> None:
         """Some words of the jobs that have waited longest; more outcomes may come in between."""
-        with self._lock:
+        with self.lock:
             waiting = list(self._said.values())
         if not waiting:
             return
@@ -151,26 +157,25 @@ class Outbox:
 
     async def _send_outcomes(self) -> None:
         """Settle the first outcomes, all of one queue, after what their jobs have said."""
-        queue = self._outcomes[0].queue
-        batch: list[_Waiting] = []
-        for waiting in self._outcomes:
-            if waiting.queue != queue or len(batch) == SETTLE_BATCH:
+        queue = self._outcomes[0][0]
+        batch: list[Settlement] = []
+        for each in self._outcomes:
+            if each[0] != queue or len(batch) == SETTLE_BATCH:
                 break
-            batch.append(waiting)
-        keys = [(waiting.settlement.job, waiting.settlement.attempt) for waiting in batch]
-        while said := [self._said[key] for key in keys if key in self._said]:
-            await self._report(said)
-        answers = await self._brokers[queue].settle(self._worker, [waiting.settlement for waiting in batch])
+            batch.append(each[1])
+        if self._said:
+            keys = [(settlement.job, settlement.attempt) for settlement in batch]
+            while said := [self._said[key] for key in keys if key in self._said]:
+                await self._report(said)
+        answers = await self._brokers[queue].settle(self._worker, batch)
         for answer in answers:
-            waiting = self._outcomes.popleft()
-            if not waiting.answer.done():
-                waiting.answer.set_result(answer)
+            self._outcomes.popleft()[2](answer)
 
     async def _report(self, chosen: "list[Said]") -> None:
         """Send the first words of `chosen`, as many as one call should carry."""
         parts: list[tuple[Said, int, Report]] = []
         budget = REPORT_CHARS
-        with self._lock:
+        with self.lock:
             for said in chosen:
                 count = 0
                 while count < len(said.lines) and budget > 0:
@@ -192,7 +197,7 @@ class Outbox:
     def _forget(self, said: Said, count: int, report: Report, answer: str) -> None:
         """Redis has answered: drop what it was told, unless a newer value came in meanwhile."""
         stored: list[Future[str]] = []
-        with self._lock:
+        with self.lock:
             sent = [said.lines.popleft() for _ in range(count)]
             said.chars -= sum(len(line.text) for line in sent)
             if said.progress == report.progress:
@@ -214,7 +219,7 @@ class Outbox:
             _complain(sent, JobLost(f"Job {said.job} is no longer this worker's; the line is not kept."))
 
     def _complain_once(self, said: Said, error: InfinitasError) -> None:
-        with self._lock:
+        with self.lock:
             lines = list(said.lines)
             said.lines = deque(replace(line, on_error=None) for line in lines)
         _complain(lines, error)

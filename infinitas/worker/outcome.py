@@ -12,6 +12,7 @@ from infinitas.core.states import Reason
 from infinitas.core.verdict import Failed, Outcome, Succeeded
 
 _PACKAGE = str(Path(infinitas.__file__).parent)
+_NOTHING = Succeeded()
 MAX_ERROR_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 16_000
 
@@ -19,7 +20,7 @@ MAX_TRACEBACK_CHARS = 16_000
 def success(value: object) -> Outcome:
     """The outcome of a processor that returned; a value without JSON form is a failure never retried."""
     if value is None:
-        return Succeeded()
+        return _NOTHING
     try:
         return Succeeded(result=encode_payload(value, "result"))
     except Refused as error:

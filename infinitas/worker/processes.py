@@ -1,6 +1,5 @@
 """Runs a processor in a process of its own: for code that must be killable, is CPU-bound or may crash."""
 
-import asyncio
 import contextlib
 import multiprocessing
 import os
@@ -46,13 +45,16 @@ class ProcessRunner:
         self._children: dict[tuple[str, int], int] = {}
         """By job and attempt, the process's number; negative once it has ended."""
 
-    def start(self, attempt: Attempt, call: Call) -> "asyncio.Future[Outcome]":
+    async def run(self, attempt: Attempt, call: Call) -> Outcome:
         """The arguments were checked here; the process decodes them from the same text again."""
-        return self._threads.submit(lambda: self._run(attempt))
+        return await self._threads.submit(lambda: self._run(attempt))
 
-    def stop(self, attempt: Attempt, running: "asyncio.Future[Outcome]") -> None:
+    def ran_s(self, attempt: Attempt) -> float:
+        return 0.0
+
+    def stop(self, attempt: Attempt) -> None:
         """Kill the process and what it started. After a timeout it has a second for its callbacks."""
-        wait = LAST_WORDS_S if attempt.tell_remote and attempt.interruption.done() is False else 0
+        wait = LAST_WORDS_S if attempt.tell_remote and attempt.interruption is None else 0
         attempt.loop.call_later(wait, self._kill, attempt)
 
     def _kill(self, attempt: Attempt) -> None:
@@ -94,7 +96,7 @@ class ProcessRunner:
             process.start()
             theirs.close()
             self._children[key] = process.pid or 0
-            if attempt.interruption.done():
+            if attempt.interruption is not None:
                 self._kill(attempt)
             outcome = _converse(ours, attempt)
             process.join(LAST_WORDS_S)

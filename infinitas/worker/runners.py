@@ -21,22 +21,23 @@ Call = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class Runner(Protocol):
-    """Starts a call, and stops it as far as that can be done."""
+    """Runs a call, and stops it as far as that can be done."""
 
-    def start(self, attempt: Attempt, call: Call) -> "asyncio.Future[Outcome]": ...
-    def stop(self, attempt: Attempt, running: "asyncio.Future[Outcome]") -> None: ...
+    async def run(self, attempt: Attempt, call: Call) -> Outcome:
+        """Returns when the code is over."""
+
+    def stop(self, attempt: Attempt) -> None:
+        """Have the code be over soon, if it has begun and is not over."""
+
+    def ran_s(self, attempt: Attempt) -> float:
+        """How long the processor had run when this process took charge of it, in seconds."""
 
 
 class AsyncRunner:
-    """In the worker's event loop; stopped by cancelling."""
+    """In the worker's event loop, in the asyncio task of its caller; stopped by cancelling."""
 
-    def start(self, attempt: Attempt, call: Call) -> "asyncio.Future[Outcome]":
-        return asyncio.ensure_future(self._run(attempt, call))
-
-    def stop(self, attempt: Attempt, running: "asyncio.Future[Outcome]") -> None:
-        running.cancel()
-
-    async def _run(self, attempt: Attempt, call: Call) -> Outcome:
+    async def run(self, attempt: Attempt, call: Call) -> Outcome:
+        attempt.code = asyncio.current_task()
         pid = os.getpid()
         try:
             value = await attempt.task.function(*call[0], **call[1])
@@ -45,8 +46,17 @@ class AsyncRunner:
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
             end_a_forked_copy(pid)
             return failure(attempt.task, error)
+        finally:
+            attempt.code = None
         end_a_forked_copy(pid)
         return success(value)
+
+    def stop(self, attempt: Attempt) -> None:
+        if attempt.code is not None:
+            attempt.code.cancel()
+
+    def ran_s(self, attempt: Attempt) -> float:
+        return 0.0
 
 
 class ThreadRunner:
@@ -55,12 +65,15 @@ class ThreadRunner:
     def __init__(self, threads: DaemonThreads) -> None:
         self._threads = threads
 
-    def start(self, attempt: Attempt, call: Call) -> "asyncio.Future[Outcome]":
+    async def run(self, attempt: Attempt, call: Call) -> Outcome:
         context = contextvars.copy_context()
-        return self._threads.submit(partial(context.run, _call, attempt, call))
+        return await self._threads.submit(partial(context.run, _call, attempt, call))
 
-    def stop(self, attempt: Attempt, running: "asyncio.Future[Outcome]") -> None:
+    def stop(self, attempt: Attempt) -> None:
         return
+
+    def ran_s(self, attempt: Attempt) -> float:
+        return 0.0
 
 
 def is_async(function: Callable[..., object]) -> bool:

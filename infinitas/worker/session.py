@@ -6,6 +6,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import orjson
@@ -23,7 +24,7 @@ from infinitas.worker.attempt import Attempt, Interruption
 from infinitas.worker.beating import Listener
 from infinitas.worker.executor import Executor
 from infinitas.worker.intake import Intake
-from infinitas.worker.outbox import Outbox
+from infinitas.worker.outbox import Outbox, nobody
 from infinitas.worker.slots import Slots
 from infinitas.worker.source import Edges
 from infinitas.worker.tell import Teller
@@ -85,6 +86,8 @@ class Session:
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
+        self._quiet = asyncio.Event()
+        """Set when the last job that ran here is over and settled."""
         self._teller = Teller()
         self._running: dict[tuple[str, int], tuple[Attempt, asyncio.Task[None]]] = {}
         """By job and attempt: code of an attempt that is over may still run beside the next one."""
@@ -195,7 +198,7 @@ class Session:
         return [attempt for attempt, _ in list(self._running.values())]
 
     def settle_later(self, queue: str, settlement: Settlement) -> None:
-        self._loop.call_soon_threadsafe(self._outbox.settle, queue, settlement)
+        self._loop.call_soon_threadsafe(self._outbox.settle, queue, settlement, nobody)
 
     # The rest lives in the worker's loop.
 
@@ -250,24 +253,33 @@ class Session:
         key = claimed.id, claimed.attempt
         if key in self._running:
             return False
-        task = asyncio.create_task(self._run(claimed), name=claimed.id)
         attempt = Attempt(
             claimed, self._tasks[claimed.task], self._outbox, self._settings.job_ttl, self._settings.lease
         )
-        self._running[key] = attempt, task
+        self._running[key] = attempt, asyncio.create_task(self._run(attempt), name=claimed.id)
         return True
 
-    async def _run(self, claimed: ClaimedJob) -> None:
-        key = claimed.id, claimed.attempt
-        attempt, _ = self._running[key]
+    async def _run(self, attempt: Attempt) -> None:
         try:
             await self._executor.execute(attempt)
         except Exception:  # noqa: BLE001 - a defect of ours: say so, and don't lose the slot
-            _log.exception("Job %s could not be run.", claimed.id)
+            _log.exception("Job %s could not be run.", attempt.claimed.id)
         finally:
-            del self._running[key]
+            # The place is free before Redis knows of the end, so that the next job comes with the same
+            # round trip; unless Redis is so far behind with its answers that they would pile up.
+            behind = self._outbox.unsettled > self._slots.total
+            if not behind:
+                self._slots.give_back()
+            attempt.when_settled(partial(self._forget, attempt, behind))
+
+    def _forget(self, attempt: Attempt, gives_back: bool) -> None:
+        """Code and end of an attempt are over. Until now it must not begin here a second time."""
+        del self._running[attempt.claimed.id, attempt.claimed.attempt]
+        if gives_back:
             self._slots.give_back()
-            self._on_end()
+        if not self._running:
+            self._quiet.set()
+        self._on_end()
 
     async def _drain(self, stop: StopSignal) -> None:
         """Let jobs finish until the deadline or a second signal; hand back what is left."""
@@ -278,11 +290,12 @@ class Session:
             return
         limit = self._settings.shutdown_timeout
         _log.info("Stopping: %d jobs may finish within %g s.", len(jobs), limit)
+        self._quiet.clear()
+        quiet = asyncio.create_task(self._quiet.wait())
         insisted = asyncio.create_task(stop.insisted.wait())
-        idle = asyncio.create_task(asyncio.wait(jobs))
-        await asyncio.wait({idle, insisted}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({quiet, insisted}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         insisted.cancel()
-        idle.cancel()
+        quiet.cancel()
         if self._running:
             await self._release()
             self._lose_all()

@@ -43,23 +43,27 @@ class SocketRunner:
         self._known = frozenset(known)
         self._remotes: dict[Key, Remote] = {}
 
-    def start(self, attempt: Attempt, call: Call) -> "asyncio.Future[Outcome]":
+    async def run(self, attempt: Attempt, call: Call) -> Outcome:
         claimed = attempt.claimed
         key = claimed.id, claimed.attempt
         ended = attempt.loop.create_future()
         remote = Remote(attempt, ended, key in self._known, asyncio.current_task())
         self._remotes[key] = remote
         attempt.tell_remote = lambda kind, seconds: self._tell(key, kind, seconds)
-        if remote.accepted:
-            attempt.ran_s = claimed.running_s
-        else:
+        if not remote.accepted:
             self._channel.send(_job(attempt))
-        return remote.ended
+        return await remote.ended
 
-    def stop(self, attempt: Attempt, running: "asyncio.Future[Outcome]") -> None:
+    def ran_s(self, attempt: Attempt) -> float:
+        known = (attempt.claimed.id, attempt.claimed.attempt) in self._known
+        return attempt.claimed.running_s if known else 0.0
+
+    def stop(self, attempt: Attempt) -> None:
         """Ask; the place is free again once the other end says that the code has stopped."""
         claimed = attempt.claimed
-        why = attempt.interruption.result().why if attempt.interruption.done() else None
+        if (claimed.id, claimed.attempt) not in self._remotes:
+            return
+        why = attempt.interruption.why if attempt.interruption else None
         self._channel.send(
             {
                 "t": "cancel",

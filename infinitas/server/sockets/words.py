@@ -101,17 +101,21 @@ class Words:
         except Refused as error:
             outcome = Failed(error=f"{error} The work itself was done.", reason=Reason.BAD_RESULT)
         assert remote.task is not None
-        self._answers.add(remote.task)
-        remote.task.add_done_callback(partial(self._answer_end, frame, remote.attempt, outcome))
+        attempt = remote.attempt
+        answered: asyncio.Future[None] = attempt.loop.create_future()
+        self._answers.add(answered)
+        answered.add_done_callback(self._answers.discard)
+        answer = partial(self._answer_end, frame, attempt, outcome, answered)
+        remote.task.add_done_callback(
+            lambda task: answered.cancel() if task.cancelled() else attempt.when_settled(answer)
+        )
         self._runner.over(remote, outcome)
 
     def _answer_end(
-        self, frame: End, attempt: Attempt, outcome: Succeeded | Failed, task: "asyncio.Task[None]"
+        self, frame: End, attempt: Attempt, outcome: Succeeded | Failed, answered: "asyncio.Future[None]"
     ) -> None:
         """The job is over: by this outcome, or by something else that came first."""
-        self._answers.discard(task)
-        if task.cancelled():
-            return
+        answered.set_result(None)
         if attempt.outcome is outcome and attempt.verdict is not None:
             self._channel.send({"t": "ack", "re": frame.id})
         else:
