@@ -1,4 +1,4 @@
-"""Script calls of many tasks in one round trip: what comes while one is under way goes with the next."""
+"""Script calls of many tasks in one round trip: what comes while some are under way goes with the next."""
 
 import asyncio
 from collections import deque
@@ -9,6 +9,8 @@ from redis.exceptions import NoScriptError
 from infinitas.broker.scripts import Script
 
 MOST_AT_ONCE = 128
+LANES = 2
+"""Round trips at once: Redis works on one while this process sends, or takes in, the other."""
 
 
 class Batcher:
@@ -17,35 +19,46 @@ class Batcher:
     def __init__(self, redis: Any) -> None:
         self._redis = redis
         self._waiting: deque[tuple[Script, tuple[Any, ...], asyncio.Future[Any]]] = deque()
-        self._sending: asyncio.Task[None] | None = None
+        self._free_lanes = LANES
+        self._sending: set[asyncio.Task[None]] = set()
 
     async def call(self, script: Script, keys: list[str], values: list[Any]) -> Any:
         """Run a script. Raises redis' own exceptions."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((script, (len(keys), *keys, *values), future))
-        if self._sending is None or self._sending.done():
-            self._sending = asyncio.create_task(self._send_all())
+        if self._free_lanes:
+            self._free_lanes -= 1
+            sending = asyncio.create_task(self._send_all())
+            self._sending.add(sending)
+            sending.add_done_callback(self._sending.discard)
         return await future
 
     async def _send_all(self) -> None:
-        while self._waiting:
-            count = min(len(self._waiting), MOST_AT_ONCE)
-            batch = [self._waiting.popleft() for _ in range(count)]
-            try:
-                replies = await self._ask(batch)
-            except Exception as error:  # noqa: BLE001 - whoever waits hears of it
-                replies = [error] * count
-            except asyncio.CancelledError:
-                for _, _, future in [*batch, *self._waiting]:
-                    future.cancel()
-                raise
-            for (_, _, future), reply in zip(batch, replies, strict=True):
-                if future.done():
-                    continue
-                if isinstance(reply, Exception):
-                    future.set_exception(reply)
-                else:
-                    future.set_result(reply)
+        try:
+            while self._waiting:
+                await self._send_some()
+        finally:
+            # In the same step as the last look at what waits: nothing is left without a lane.
+            self._free_lanes += 1
+
+    async def _send_some(self) -> None:
+        count = min(len(self._waiting), MOST_AT_ONCE)
+        batch = [self._waiting.popleft() for _ in range(count)]
+        try:
+            replies = await self._ask(batch)
+        except Exception as error:  # noqa: BLE001 - whoever waits hears of it
+            replies = [error] * count
+        except asyncio.CancelledError:
+            for _, _, future in [*batch, *self._waiting]:
+                future.cancel()
+            raise
+        for (_, _, future), reply in zip(batch, replies, strict=True):
+            if future.done():
+                continue
+            if isinstance(reply, Exception):
+                future.set_exception(reply)
+            else:
+                future.set_result(reply)
 
     async def _ask(self, batch: "list[tuple[Script, tuple[Any, ...], asyncio.Future[Any]]]") -> list[Any]:
         pipe = self._redis.pipeline(transaction=False)

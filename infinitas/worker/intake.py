@@ -5,10 +5,13 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 from infinitas.broker.connection import LONGEST_BLOCK_S
-from infinitas.broker.messages import ClaimedJob
+from infinitas.broker.messages import Claim, ClaimedJob
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.worker.slots import Slots
 from infinitas.worker.source import Edges
+
+TURNS_TO_SEND = 2
+"""Of the event loop, until a call is on its way to Redis: the caller's, and that of the batch it joins."""
 
 
 class Intake:
@@ -47,6 +50,9 @@ class Intake:
         self._turn = 0
         self._wait_s = 0.0
         self._look_at_held = False
+        self._ahead: asyncio.Task[None] | None = None
+        """The claim that is on its way."""
+        self._stopping = False
 
     async def run_once(self) -> None:
         """One claim, after waiting for a free slot and, where nothing is known to wait, for a bell.
@@ -54,24 +60,37 @@ class Intake:
         Raises:
             WorkerGone: the worker was declared dead.
         """
+        if self._ahead is None:
+            await self._wait_for_work()
+            self._ahead = self._send_claim()
+        if self._ahead is None:
+            return
+        claiming, self._ahead = self._ahead, None
+        try:
+            await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            # Stopping: what these claims take is ours, and must be run or handed back. Their own
+            # failure must not hide the cancellation.
+            self._stopping = True
+            for task in (claiming, self._ahead):
+                if task is not None:
+                    with contextlib.suppress(InfinitasError):
+                        await task
+            raise
+
+    async def _wait_for_work(self) -> None:
         await self._slots.wait_for_free()
         if self._wait_s:
             rung = await self._broker.wait_for_bell(self._tasks, self._wait_s)
             # Nothing for a while: a good moment to see whether Redis and we agree on what runs here.
             self._look_at_held = not rung and self._wait_s == self._patience_s
-        places = self._slots.reserve(self._width)
+
+    def _send_claim(self) -> "asyncio.Task[None] | None":
+        places = 0 if self._stopping else self._slots.reserve(self._width)
         if not places:
             self._wait_s = 0.0
-            return
-        claiming = asyncio.ensure_future(self._claim(places))
-        try:
-            await asyncio.shield(claiming)
-        except asyncio.CancelledError:
-            # Stopping: what this claim takes is ours, and must be run or handed back. Its own
-            # failure must not hide the cancellation.
-            with contextlib.suppress(InfinitasError):
-                await claiming
-            raise
+            return None
+        return asyncio.create_task(self._claim(places))
 
     async def _claim(self, places: int) -> None:
         started = 0
@@ -80,7 +99,13 @@ class Intake:
                 jobs = await self._broker.held(self._worker)
                 self._look_at_held, self._wait_s = False, 0.0
             else:
-                jobs = await self._claim_new(places)
+                claim = await self._claim_new(places)
+                jobs = claim.jobs
+                if claim.more:
+                    # Redis finds the next jobs while these run here.
+                    self._ahead = self._send_claim()
+                    for _ in range(TURNS_TO_SEND):
+                        await asyncio.sleep(0)
             for job in jobs:
                 if started < places:
                     started += self._start(job)
@@ -91,7 +116,7 @@ class Intake:
         finally:
             self._slots.return_unused(places - started)
 
-    async def _claim_new(self, places: int) -> list[ClaimedJob]:
+    async def _claim_new(self, places: int) -> Claim:
         claim = await self._broker.claim(self._worker, self._groups, places, self._turn, self._job_ttl_s)
         self._turn += 1
         self._width = self._next_width(places) if claim.more and len(claim.jobs) == places else 1
@@ -100,7 +125,7 @@ class Intake:
             self.idle.clear()
         else:
             self.idle.set()
-        return claim.jobs
+        return claim
 
     def _next_width(self, places: int) -> int:
         """Half of all places at most: one half runs while the other is on its way."""

@@ -3,8 +3,10 @@
 import asyncio
 from datetime import datetime
 
+import pytest
 from redis import Redis
 
+from infinitas.broker import batching
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream, Follower
@@ -19,6 +21,17 @@ async def test_calls_side_by_side_go_together_and_each_gets_its_own_answer(
     jobs = [["no-such"], ["no-such", "nor-this"]] * 150
     answers = await asyncio.gather(*(broker.cancel(ids, "why", 1) for ids in jobs))
     assert answers == [["gone"], ["gone", "gone"]] * 150
+
+
+async def test_a_call_in_the_moment_in_which_others_end_is_not_left_behind(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "LANES", 1)
+    connection = Connection(broker.connection.url, "test")
+    async with asyncio.timeout(20):
+        for _ in range(50):
+            await connection.now()
+    await connection.close()
 
 
 async def test_a_redis_that_has_forgotten_the_scripts_learns_them_again(broker: Broker, redis: Redis) -> None:
