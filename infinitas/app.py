@@ -7,10 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from infinitas.bridge import Bridge, for_async, for_sync
-from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
-from infinitas.client import Client, fresh_id
-from infinitas.clients import open_client
 from infinitas.core.errors import ConfigError, DuplicateTask, UnknownTask
 from infinitas.core.interval import Every
 from infinitas.core.names import check_name
@@ -20,6 +17,7 @@ from infinitas.core.schedule_options import OPTION_NAMES, Entry, ScheduleOptions
 from infinitas.core.task import TaskDefinition
 from infinitas.decorator import Async, Decorator
 from infinitas.handle import Handle
+from infinitas.ids import fresh_id
 from infinitas.job import Job
 from infinitas.plugin import Plugin, Plugins
 from infinitas.runtime.config import Settings, load_settings
@@ -29,7 +27,8 @@ from infinitas.signature import encode_plain
 from infinitas.task import SendOptions, Task
 
 if TYPE_CHECKING:
-    from infinitas.remote.client import RemoteClient
+    from infinitas.broker.connection import Connection
+    from infinitas.clients import AnyClient
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,7 +62,7 @@ class Infinitas:
         self.queue = check_name(queue, "queue")
         self.tasks: dict[str, AnyTask] = {}
         self.bridge = Bridge()
-        self.connect: Callable[[str, str], Connection] = Connection
+        self.connect: Callable[[str, str], Connection] | None = None
         """Makes the client's connection to Redis; the testing kit has another."""
         self.plugins = Plugins(plugins)
         self.schedules = Schedules(self)
@@ -75,7 +74,7 @@ class Infinitas:
             "token": token,
         }
         self._settings: Settings | None = None
-        self._client: tuple[int, Client | RemoteClient] | None = None
+        self._client: tuple[int, AnyClient] | None = None
         load_settings(self._arguments)
 
     @property
@@ -343,8 +342,11 @@ class Infinitas:
     async def _wait_for_end(self, id: str, timeout: float | None) -> JobInfo:
         return await self.open().wait_for_end(id, timeout)
 
-    def open(self) -> "Client | RemoteClient":
+    def open(self) -> "AnyClient":
         """The client of this process; a forked child gets connections of its own."""
         if self._client is None or self._client[0] != self.bridge.pid:
+            # Imported here: redis alone takes a tenth of a second, and much code only declares tasks.
+            from infinitas.clients import open_client
+
             self._client = self.bridge.pid, open_client(self.settings, self.connect)
         return self._client[1]

@@ -1,10 +1,8 @@
 """What one may do from outside a worker: send, schedule, look. One seam to broker and archive."""
 
 import asyncio
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import orjson
@@ -13,7 +11,7 @@ from infinitas.broker import inspect
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
-from infinitas.core.codec import sent_job_id, to_ms
+from infinitas.core.codec import to_ms
 from infinitas.core.errors import (
     AlreadyEnded,
     AlreadySucceeded,
@@ -31,6 +29,7 @@ from infinitas.core.records import AttemptInfo, JobInfo, QueueInfo, TaskInfo, Wo
 from infinitas.core.states import State
 from infinitas.core.task import TaskDefinition
 from infinitas.ends import Ends
+from infinitas.ids import fresh_id
 from infinitas.schedule_client import ScheduleClient
 
 if TYPE_CHECKING:
@@ -248,11 +247,6 @@ class Client:
         await self.connection.close()
         if self.archive is not None:
             await self.archive.close()
-
-
-def fresh_id() -> str:
-    """A new job's id. Its time only makes ids sort; Redis says when the job was created."""
-    return sent_job_id(to_ms(datetime.now(UTC)), secrets.randbits(80))
 
 
 def _taken(task: str, key: str, job: str) -> KeyTaken:

@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 AnyClient = Union[Client, "RemoteClient"]
 
 
-def open_client(settings: Settings, connect: Callable[[str, str], Connection] = Connection) -> AnyClient:
+def open_client(settings: Settings, connect: Callable[[str, str], Connection] | None = None) -> AnyClient:
     """A client; whoever opens it closes it. Raises ConfigError: the extra `remote` is not installed."""
     if settings.server is None:
-        return Client(settings.redis_url or DEFAULT_REDIS, settings.postgres_url, settings.job_ttl, connect)
+        return Client(
+            settings.redis_url or DEFAULT_REDIS,
+            settings.postgres_url,
+            settings.job_ttl,
+            connect or Connection,
+        )
     try:
         # Imported here: who is beside Redis needs neither.
         from infinitas.remote.client import RemoteClient

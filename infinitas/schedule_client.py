@@ -17,6 +17,7 @@ from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import Entry, ScheduleOptions, change_schedule, make_schedule, moment_ms
 from infinitas.core.states import State
 from infinitas.core.task import TaskDefinition
+from infinitas.ids import fresh_id
 
 if TYPE_CHECKING:
     from infinitas.client import Client
@@ -174,8 +175,6 @@ class ScheduleClient:
 
         It belongs to no slot: overlap and pauses don't count. Raises UnknownSchedule.
         """
-        from infinitas.client import fresh_id
-
         schedule = (await self.find(key)).schedule
         task = await self._client.live_task(schedule.task)
         job = NewJob(

@@ -1,31 +1,74 @@
 """The `infinitas` command: global options, and what an error looks like to a person or a program."""
 
+import importlib
 import sys
 
 import click
 
-from infinitas.cli.conformance import conformance
-from infinitas.cli.context import ERROR, EXIT_CODES
-from infinitas.cli.jobs import job_group
-from infinitas.cli.preview import preview
-from infinitas.cli.processes import archiver, dev, scheduler, worker
-from infinitas.cli.schedules import schedule_group
-from infinitas.cli.server import server, token_group
-from infinitas.cli.sync import sync
-from infinitas.cli.tasks import task_group
-from infinitas.cli.workers import list_workers
 from infinitas.core.errors import InfinitasError
+
+COMMANDS = {
+    "archiver": ("infinitas.cli.processes", "archiver", "Record history in Postgres."),
+    "conformance": (
+        "infinitas.cli.conformance",
+        "conformance",
+        "Try a client of the WebSocket protocol (docs/protocol.md).",
+    ),
+    "dev": (
+        "infinitas.cli.processes",
+        "dev",
+        "Everything in one process, on embedded servers, with the jobs flowing by.",
+    ),
+    "job": ("infinitas.cli.jobs", "job_group", "Jobs: list, show, cancel, retry, run again, wait for."),
+    "preview": (
+        "infinitas.cli.preview",
+        "preview",
+        "A cron expression in words, its next slots, and what clock changes do to it.",
+    ),
+    "schedule": (
+        "infinitas.cli.schedules",
+        "schedule_group",
+        "Schedules: list, show, add, change, pause, skip, trigger, backfill.",
+    ),
+    "scheduler": ("infinitas.cli.processes", "scheduler", "Fire due schedules, rescue jobs of dead workers."),
+    "server": (
+        "infinitas.cli.server",
+        "server",
+        "Answer HTTP and WebSocket: tasks, schedules, jobs, remote workers (docs/http.md).",
+    ),
+    "sync": ("infinitas.cli.sync", "sync", "Store what the code declares, as a step of a deploy."),
+    "task": ("infinitas.cli.tasks", "task_group", "Tasks: list, show, run now, preview."),
+    "token": ("infinitas.cli.server", "token_group", "Access tokens of the server: add, ls, rm."),
+    "worker": ("infinitas.cli.processes", "worker", "Run jobs."),
+}
+"""Module, name in it, and what `infinitas --help` says; a command is imported when it is called."""
 
 
 class _Commands(click.Group):
     """`infinitas worker app:app` runs a worker, `infinitas worker ls` lists them."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[:2] == ["worker", "ls"]:
+            from infinitas.cli.workers import list_workers
+
             return "worker ls", list_workers, args[2:]
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in sorted(COMMANDS.items())])
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,23 +82,6 @@ def cli(ctx: click.Context, app: str | None, redis_url: str | None, postgres_url
     ctx.obj = {"app": app, "redis_url": redis_url, "postgres_url": postgres_url}
 
 
-for command in (
-    dev,
-    worker,
-    scheduler,
-    archiver,
-    task_group,
-    schedule_group,
-    job_group,
-    preview,
-    sync,
-    server,
-    token_group,
-    conformance,
-):
-    cli.add_command(command)
-
-
 def main() -> None:
     """Exit codes: 0 ok, 1 error, 2 usage, 5 not found, 6 a server can't be reached."""
     try:
@@ -66,8 +92,10 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except InfinitasError as error:
+        from infinitas.cli.context import ERROR, EXIT_CODES
+
         click.echo(f"infinitas: {error}\n  [{error.code}]", err=True)
         sys.exit(EXIT_CODES.get(error.code, ERROR))
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(ERROR)
+        sys.exit(1)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from infinitas.broker.messages import NewJob
-from infinitas.client import fresh_id
+from infinitas.ids import fresh_id
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name
 from infinitas.server.access import MayChangeTasks, MayRead, MayRunJobs

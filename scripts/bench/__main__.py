@@ -4,11 +4,20 @@ import argparse
 
 from burst import burst
 from looking import looking
+from rivals import RIVALS
 from schedules import schedules
 from sockets import sockets
 from stand import print_machine
 from sustained import sustained
 from takeover import takeover
+from throughput import throughput
+
+
+def peers_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--peer", nargs="*", default=[], choices=[*RIVALS, "floor"], help="Beside ours.")
+    verb.add_argument("--rounds", type=int, default=3, help="Each of them in turn, so many times.")
+    verb.add_argument("--aof", action="store_true", help="Redis keeps an append-only file.")
+    verb.add_argument("--out", help="A file for the figures of each round, as JSON.")
 
 
 def main() -> None:
@@ -34,6 +43,9 @@ def main() -> None:
     verb = verbs.add_parser("looking", help="lists and single jobs out of a large archive, over HTTP")
     verb.add_argument("--jobs", type=int, default=1_000_000)
     verb.add_argument("--requests", type=int, default=300)
+    verb = verbs.add_parser("throughput", help="drain and enqueue no-op jobs, beside peers")
+    peers_options(verb)
+    verb.add_argument("--jobs", type=int, default=20_000)
     args = parser.parse_args()
     print_machine(**vars(args))
     if args.verb == "burst":
@@ -44,6 +56,8 @@ def main() -> None:
             schedules(count, args.idle)
     elif args.verb == "sustained":
         sustained(args.rate, args.seconds, args.worker)
+    elif args.verb == "throughput":
+        throughput(args.peer, args.jobs, args.rounds, args.aof, args.out)
     elif args.verb == "looking":
         looking(args.jobs, args.requests)
     elif args.verb == "sockets":

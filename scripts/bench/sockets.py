@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
-from infinitas.client import fresh_id
+from infinitas.ids import fresh_id
 
 IDLE_S = 10.0
 BATCH = 500

@@ -1,0 +1,34 @@
+"""Huey: the two jobs and how they are sent."""
+
+import os
+
+import marks
+from huey import RedisHuey
+
+huey = RedisHuey("bench", url=os.environ["BENCH_REDIS"], results=False)
+
+
+@huey.task()
+def noop() -> None:
+    marks.mark()
+
+
+@huey.task()
+def delay(sent: float) -> None:
+    marks.delay(sent)
+
+
+def prepare() -> None:
+    noop()
+
+
+def single(count: int) -> None:
+    for _ in range(count):
+        noop()
+
+
+bulk = single
+
+
+def send_delay(sent: float) -> None:
+    delay(sent)

@@ -1,0 +1,36 @@
+"""Procrastinate: the two jobs and how they are sent."""
+
+import os
+
+import marks
+from procrastinate import App, PsycopgConnector
+
+app = App(connector=PsycopgConnector(conninfo=os.environ["BENCH_POSTGRES"]))
+
+
+@app.task
+async def noop() -> None:
+    marks.mark()
+
+
+@app.task
+async def delay(sent: float) -> None:
+    marks.delay(sent)
+
+
+async def prepare() -> None:
+    await app.open_async()
+
+
+async def single(count: int) -> None:
+    for _ in range(count):
+        await noop.defer_async()
+
+
+async def bulk(count: int) -> None:
+    for _ in range(0, count, 500):
+        await noop.batch_defer_async(*({} for _ in range(500)))
+
+
+async def send_delay(sent: float) -> None:
+    await delay.defer_async(sent=sent)

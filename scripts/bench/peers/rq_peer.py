@@ -1,0 +1,35 @@
+"""RQ: the two jobs and how they are sent."""
+
+import os
+
+import marks
+from redis import Redis
+from rq import Queue
+
+queue = Queue(connection=Redis.from_url(os.environ["BENCH_REDIS"]))
+
+
+def noop() -> None:
+    marks.mark()
+
+
+def delay(sent: float) -> None:
+    marks.delay(sent)
+
+
+def prepare() -> None:
+    queue.enqueue("rq_peer.noop", result_ttl=0)
+
+
+def single(count: int) -> None:
+    for _ in range(count):
+        queue.enqueue("rq_peer.noop", result_ttl=0)
+
+
+def bulk(count: int) -> None:
+    for _ in range(0, count, 500):
+        queue.enqueue_many([Queue.prepare_data("rq_peer.noop", result_ttl=0) for _ in range(500)])
+
+
+def send_delay(sent: float) -> None:
+    queue.enqueue("rq_peer.delay", sent, result_ttl=0)

@@ -1,0 +1,38 @@
+"""SAQ: the two jobs and how they are sent."""
+
+import asyncio
+import os
+
+import marks
+from saq import Queue
+
+queue = Queue.from_url(os.environ["BENCH_REDIS"])
+
+
+async def noop(ctx: object) -> None:
+    marks.mark()
+
+
+async def delay(ctx: object, *, sent: float) -> None:
+    marks.delay(sent)
+
+
+settings = {"queue": queue, "functions": [noop, delay], "concurrency": 100}
+
+
+async def prepare() -> None:
+    await queue.connect()
+
+
+async def single(count: int) -> None:
+    for _ in range(count):
+        await queue.enqueue("noop", ttl=-1)
+
+
+async def bulk(count: int) -> None:
+    for _ in range(0, count, 500):
+        await asyncio.gather(*(queue.enqueue("noop", ttl=-1) for _ in range(500)))
+
+
+async def send_delay(sent: float) -> None:
+    await queue.enqueue("delay", sent=sent, ttl=-1)

@@ -1,0 +1,62 @@
+"""Sends jobs with a peer's own client: `python send.py MODULE HOW COUNT [PAUSE]`; prints seconds used.
+
+HOW is `single` (one send after another), `bulk` (what the peer has for many) or `paced`: one job each
+PAUSE seconds, which tells how long it took to begin.
+"""
+
+import asyncio
+import importlib
+import inspect
+import json
+import resource
+import sys
+import time
+from typing import Any
+
+
+def main(module: str, how: str, count: int, pause_s: float) -> None:
+    peer = importlib.import_module(module)
+    if inspect.iscoroutinefunction(peer.single):
+        asyncio.run(_send_async(peer, how, count, pause_s))
+    else:
+        _send(peer, how, count, pause_s)
+
+
+async def _send_async(peer: Any, how: str, count: int, pause_s: float) -> None:
+    await peer.prepare()
+    begun = _begin()
+    if how == "paced":
+        for n in range(count):
+            await asyncio.sleep(max(begun[0] + n * pause_s - time.monotonic(), 0))
+            await peer.send_delay(time.monotonic())
+    else:
+        await getattr(peer, how)(count)
+    _say(*begun)
+
+
+def _send(peer: Any, how: str, count: int, pause_s: float) -> None:
+    peer.prepare()
+    begun = _begin()
+    if how == "paced":
+        for n in range(count):
+            time.sleep(max(begun[0] + n * pause_s - time.monotonic(), 0))
+            peer.send_delay(time.monotonic())
+    else:
+        getattr(peer, how)(count)
+    _say(*begun)
+
+
+def _begin() -> tuple[float, float]:
+    return time.monotonic(), _cpu()
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _say(began: float, cpu: float) -> None:
+    print(json.dumps({"seconds": time.monotonic() - began, "cpu": _cpu() - cpu}))
+
+
+main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]) if len(sys.argv) > 4 else 0.005)

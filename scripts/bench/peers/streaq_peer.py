@@ -1,0 +1,36 @@
+"""streaq: the two jobs and how they are sent."""
+
+import os
+
+import marks
+from streaq import Worker
+
+worker = Worker(redis_url=os.environ["BENCH_REDIS"], concurrency=100)
+
+
+@worker.task(ttl=0)
+async def noop() -> None:
+    marks.mark()
+
+
+@worker.task(ttl=0)
+async def delay(sent: float) -> None:
+    marks.delay(sent)
+
+
+async def prepare() -> None:
+    await worker.__aenter__()
+
+
+async def single(count: int) -> None:
+    for _ in range(count):
+        await noop.enqueue()
+
+
+async def bulk(count: int) -> None:
+    for _ in range(0, count, 500):
+        await worker.enqueue_many([noop.enqueue() for _ in range(500)])
+
+
+async def send_delay(sent: float) -> None:
+    await delay.enqueue(sent)
