@@ -10,6 +10,7 @@ import orjson
 from infinitas.broker import inspect
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
+from infinitas.broker.direct import Direct
 from infinitas.broker.messages import NewJob
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import (
@@ -52,6 +53,8 @@ class Client:
         connect: Callable[[str, str], Connection] = Connection,
     ) -> None:
         self.connection = connect(redis_url, "client")
+        self.direct: Direct | None = None
+        """For sync senders; set once this Redis is known to be one that can be trusted."""
         self.archive = _open_archive(postgres_url) if postgres_url else None
         self._checked = False
         self._job_ttl_s = job_ttl_s
@@ -63,6 +66,8 @@ class Client:
         if not self._checked:
             await self.connection.check()
             self._checked = True
+            if type(self.connection) is Connection:
+                self.direct = Direct(self.connection.url)
         return Broker(self.connection, queue)
 
     async def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
@@ -245,6 +250,8 @@ class Client:
         for ends in self._ends.values():
             await ends.close()
         await self.connection.close()
+        if self.direct is not None:
+            self.direct.close()
         if self.archive is not None:
             await self.archive.close()
 

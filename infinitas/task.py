@@ -83,6 +83,7 @@ class Task(Generic[Call, Send, Returned, Value]):
         if definition.redact:
             hidden = with_positions(definition.redact, self.signature.names)
             self.definition = replace(definition, redact=hidden)
+        self._sender: Sender[Send, Value] = Sender(self, SendOptions())
         self._retry_on = tuple(retry_on)
         self._never_retry_on = tuple(never_retry_on)
         functools.update_wrapper(self, function)
@@ -99,21 +100,21 @@ class Task(Generic[Call, Send, Returned, Value]):
             PayloadTooLarge: their JSON has more than 256 kB.
             ServerUnreachable: Redis gave no answer; nothing is known to be stored.
         """
-        return Sender(self, SendOptions()).send(*args, **kwargs)
+        return self._sender.send(*args, **kwargs)
 
     delay = send
 
     async def asend(self, *args: Send.args, **kwargs: Send.kwargs) -> Handle[Value]:
         """`send` for async code."""
-        return await Sender(self, SendOptions()).asend(*args, **kwargs)
+        return await self._sender.asend(*args, **kwargs)
 
     def send_many(self, calls: Iterable[Sequence[object]]) -> list[Handle[Value]]:
         """Send one job per tuple of positional arguments, some hundred in a round trip."""
-        return Sender(self, SendOptions()).send_many(calls)
+        return self._sender.send_many(calls)
 
     async def asend_many(self, calls: Iterable[Sequence[object]]) -> list[Handle[Value]]:
         """`send_many` for async code."""
-        return await Sender(self, SendOptions()).asend_many(calls)
+        return await self._sender.asend_many(calls)
 
     def using(
         self,
@@ -175,10 +176,10 @@ class Sender(Generic[Send, Value]):
 
     def _wait(self, texts: list[str]) -> list[Handle[Value]]:
         app = self._task.app
-        ids = app.bridge.wait(app.deliver(self._task.definition, texts, self._options))
+        ids = app.deliver(self._task.definition, texts, self._options)
         return [Handle(app, id) for id in ids]
 
     async def _join(self, texts: list[str]) -> list[Handle[Value]]:
         app = self._task.app
-        ids = await app.bridge.join(app.deliver(self._task.definition, texts, self._options))
+        ids = await app.adeliver(self._task.definition, texts, self._options)
         return [Handle(app, id) for id in ids]

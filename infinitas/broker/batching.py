@@ -22,10 +22,10 @@ class Batcher:
         self._free_lanes = LANES
         self._sending: set[asyncio.Task[None]] = set()
 
-    async def call(self, script: Script, keys: list[str], values: list[Any]) -> Any:
-        """Run a script. Raises redis' own exceptions."""
+    async def call(self, script: Script, arguments: tuple[Any, ...]) -> Any:
+        """Run a script; `arguments` are what EVALSHA wants. Raises redis' own exceptions."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((script, (len(keys), *keys, *values), future))
+        self._waiting.append((script, arguments, future))
         if self._free_lanes:
             self._free_lanes -= 1
             sending = asyncio.create_task(self._send_all())

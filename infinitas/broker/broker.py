@@ -17,9 +17,10 @@ from infinitas.broker.messages import (
     Report,
     Rescued,
     Settlement,
+    enqueued,
 )
 from infinitas.broker.schedule_edges import ScheduleEdges
-from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.codec import from_ms
 from infinitas.core.errors import WorkerGone
 from infinitas.core.states import Reason
 from infinitas.core.verdict import SUCCEEDED
@@ -44,21 +45,7 @@ class Broker:
 
     async def enqueue(self, jobs: Sequence[NewJob]) -> list[str]:
         """Accept jobs. Returns 'new', 'known', 'unknown_task' or 'taken:<live job>' for each."""
-        items = [
-            {
-                "id": job.id,
-                "task": job.task,
-                "args": job.args,
-                **_present(
-                    headers=_json(job.headers) if job.headers else None,
-                    key=job.key,
-                    due=to_ms(job.due) if job.due else None,
-                    expires=None if job.expires_s is None else round(job.expires_s * 1000),
-                ),
-            }
-            for job in jobs
-        ]
-        return list(await self._call("enqueue", jobs=_json(items)))
+        return list(await self._call("enqueue", jobs=enqueued(jobs)))
 
     async def promote(self, limit: int, job_ttl_s: int) -> Promoted:
         """Look at jobs whose moment has come: ready, expired, or offered again."""

@@ -2,20 +2,18 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from infinitas.broker.batching import Batcher
-from infinitas.broker.keys import QUEUE_KEYS, QueueKeys
-from infinitas.broker.scripts import load_script
+from infinitas.broker.keys import QueueKeys
+from infinitas.broker.scripts import Script, load_script
 from infinitas.core.codec import from_ms
 from infinitas.core.errors import ConfigError, InfinitasError, ServerUnreachable, UnsafeBroker
 from infinitas.runtime.masking import mask_url
@@ -34,17 +32,12 @@ class Connection:
 
     def __init__(self, url: str, role: str) -> None:
         self.url = url
-        # Our scripts may run twice, other commands might not: so the client never retries by
-        # itself. A blocking read must outlast its block, hence the long socket timeout.
-        options: dict[str, Any] = {
+        # A blocking read must outlast its block, hence the long socket timeout. Each wait for a bell
+        # holds a connection, and a server may wait for hundreds of remote workers.
+        options = {
+            **connection_options(role),
             "retry": Retry(NoBackoff(), 0),
-            "socket_connect_timeout": REPLY_TIMEOUT_S,
             "socket_timeout": LONGEST_BLOCK_S + REPLY_TIMEOUT_S,
-            "decode_responses": True,
-            "encoding_errors": "replace",
-            "client_name": f"infinitas:{role}:{_host()}",
-            "protocol": 2,
-            # Each wait for a bell holds one, and a server may wait for hundreds of remote workers.
             "max_connections": MOST_CONNECTIONS,
         }
         try:
@@ -61,9 +54,7 @@ class Connection:
             ServerUnreachable: Redis gave no answer; the script may have run.
         """
         script = load_script(name, self.clock)
-        keys = [queue[key] for key in script.keys if key in QUEUE_KEYS]
-        values: list[Any] = [queue.prefix if arg == "prefix" else arguments[arg] for arg in script.args]
-        return await self.ask(self._batcher.call(script, keys, values))
+        return await self.ask(self._batcher.call(script, script_arguments(script, queue, arguments)))
 
     async def now(self) -> datetime:
         """The time by Redis, as the scripts see it. Raises ServerUnreachable."""
@@ -78,14 +69,8 @@ class Connection:
         try:
             async with asyncio.timeout(LONGEST_BLOCK_S + 2 * REPLY_TIMEOUT_S):
                 return await command
-        except (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError) as error:
-            raise self._unreachable(error) from None
-        except ResponseError as error:
-            if str(error).startswith(_AWAY):
-                raise self._unreachable(error) from None
-            raise InfinitasError(f"Redis refused a command: {error}") from error
-        except RedisError as error:
-            raise self._unreachable(error) from None
+        except (RedisError, OSError, TimeoutError) as error:
+            raise in_our_words(error, self.url) from None
 
     async def check(self) -> None:
         """Refuse a Redis that may evict keys: whole streams would vanish.
@@ -105,9 +90,31 @@ class Connection:
     async def close(self) -> None:
         await self.redis.aclose()
 
-    def _unreachable(self, error: BaseException) -> ServerUnreachable:
-        cause = str(error) or type(error).__name__
-        return ServerUnreachable(f"Redis at {mask_url(self.url)} gave no answer ({mask_url(cause)}).")
+
+def connection_options(role: str) -> dict[str, Any]:
+    """What all our connections have in common."""
+    return {
+        "socket_connect_timeout": REPLY_TIMEOUT_S,
+        "decode_responses": True,
+        "encoding_errors": "replace",
+        "client_name": f"infinitas:{role}:{_host()}",
+        "protocol": 2,
+    }
+
+
+def script_arguments(script: Script, queue: QueueKeys, arguments: Mapping[str, object]) -> tuple[Any, ...]:
+    """What follows the script in EVALSHA: the number of keys, the keys, the arguments."""
+    keys = script.keys_of(queue)
+    values = [queue.prefix if arg == "prefix" else arguments[arg] for arg in script.args]
+    return (len(keys), *keys, *values)
+
+
+def in_our_words(error: Exception, url: str) -> InfinitasError:
+    """ServerUnreachable for an answer that did not come, or not now; else what Redis refused."""
+    if isinstance(error, ResponseError) and not str(error).startswith(_AWAY):
+        return InfinitasError(f"Redis refused a command: {error}")
+    cause = str(error) or type(error).__name__
+    return ServerUnreachable(f"Redis at {mask_url(url)} gave no answer ({mask_url(cause)}).")
 
 
 def _host() -> str:

@@ -1,8 +1,10 @@
 """What goes into the scripts and comes out of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+
+import orjson
 
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.schedule import Schedule
@@ -28,6 +30,24 @@ class NewJob:
     key: str | None = None
     due: datetime | None = None
     expires_s: float | None = None
+
+
+def enqueued(jobs: Sequence[NewJob]) -> str:
+    """Jobs as `enqueue.lua` wants them."""
+    return orjson.dumps([_fields(job) for job in jobs]).decode()
+
+
+def _fields(job: NewJob) -> dict[str, object]:
+    fields: dict[str, object] = {"id": job.id, "task": job.task, "args": job.args}
+    if job.headers:
+        fields["headers"] = orjson.dumps(job.headers).decode()
+    if job.key is not None:
+        fields["key"] = job.key
+    if job.due is not None:
+        fields["due"] = to_ms(job.due)
+    if job.expires_s is not None:
+        fields["expires"] = round(job.expires_s * 1000)
+    return fields
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,8 +1,9 @@
 """Loads the Lua scripts. Each file names its keys and arguments, and gets them as locals.
 
 A script's header says `-- keys: a b` and `-- args: x y`; callers pass them by name, so nobody
-counts positions. The shared parts stand in front of each, and what a script has gathered is written
-when it is over, also by an error.
+counts positions. The shared parts that it names, `-- parts: jobs ends`, stand in front: only those, for
+their functions are made anew at each call. What a script has gathered is written when it is over, also
+by an error.
 """
 
 import hashlib
@@ -10,16 +11,21 @@ import re
 from functools import cache
 from importlib.resources import files
 
-SHARED = ("_shared", "_gathered", "_jobs", "_ends", "_schedules")
+from infinitas.broker.keys import QUEUE_KEYS, QueueKeys
+
+SHARED = ("_shared", "_gathered")
 _END = ("if not ok then error(answer, 0) end", "return answer")
-_HEADER = re.compile(r"^-- (keys|args): (.+)$", re.MULTILINE)
+_HEADER = re.compile(r"^-- (parts|keys|args): (.+)$", re.MULTILINE)
 
 
 class Script:
     """One atomic edge. Call it with its queue's keys and named arguments."""
 
-    def __init__(self, name: str, text: str, shared: str) -> None:
+    def __init__(self, name: str, clock: str) -> None:
+        text = _read(name)
         header = dict(_HEADER.findall(text))
+        parts = [f"_{part}" for part in header.get("parts", "").split()]
+        shared = "\n".join(map(_read, (clock, *SHARED, *parts)))
         self.name = name
         self.keys: list[str] = header["keys"].split()
         self.args: list[str] = header["args"].split()
@@ -30,12 +36,21 @@ class Script:
         self.source = "\n".join(
             [*prelude, shared, "local ok, answer = pcall(function()", text, "end)", "write_gathered()", *_END]
         )
+        self._keys: dict[str, tuple[str, ...]] = {}
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+    def keys_of(self, queue: QueueKeys) -> tuple[str, ...]:
+        """Its keys, on that queue."""
+        if queue.queue not in self._keys:
+            self._keys[queue.queue] = tuple(queue[key] for key in self.keys if key in QUEUE_KEYS)
+        return self._keys[queue.queue]
 
 
 @cache
 def load_script(name: str, clock: str) -> Script:
     """The script of `lua/<name>.lua`, on the clock of `lua/<clock>.lua`."""
-    folder = files("infinitas.broker") / "lua"
-    shared = "\n".join((folder / f"{part}.lua").read_text() for part in (clock, *SHARED))
-    return Script(name, (folder / f"{name}.lua").read_text(), shared)
+    return Script(name, clock)
+
+
+def _read(name: str) -> str:
+    return (files("infinitas.broker") / "lua" / f"{name}.lua").read_text()

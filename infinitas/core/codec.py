@@ -12,6 +12,7 @@ from infinitas.core.errors import BadArgs, PayloadTooLarge
 MAX_PAYLOAD_BYTES = 256 * 1024
 MAYBE_TOO_DEEP = 150
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 
 def to_ms(moment: datetime) -> int:
@@ -37,7 +38,7 @@ def slot_job_id(schedule: str, slot: datetime) -> str:
 def sent_job_id(ms: int, entropy: int) -> str:
     """A ULID (github.com/ulid/spec) in lower case: 48 bits of time, 80 bits of entropy, sortable."""
     number = (ms << 80) | (entropy & ((1 << 80) - 1))
-    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
 
 
 def encode_payload(value: object, what: str) -> str:

@@ -73,6 +73,9 @@ class Http:
 class RemoteClient:
     """`Client` says what each verb means and raises."""
 
+    direct = None
+    """A server is not Redis."""
+
     def __init__(self, url: str, token: str | None) -> None:
         self._http = Http(url, token)
         self.schedules = RemoteSchedules(self._http)

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from infinitas.broker.messages import NewJob
-from infinitas.ids import fresh_id
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name
+from infinitas.ids import fresh_id
 from infinitas.server.access import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.definitions import define
 from infinitas.server.idempotency import IdempotentRoute

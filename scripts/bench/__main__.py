@@ -3,6 +3,7 @@
 import argparse
 
 from burst import burst
+from latency import latency
 from looking import looking
 from rivals import RIVALS
 from schedules import schedules
@@ -46,6 +47,9 @@ def main() -> None:
     verb = verbs.add_parser("throughput", help="drain and enqueue no-op jobs, beside peers")
     peers_options(verb)
     verb.add_argument("--jobs", type=int, default=20_000)
+    verb = verbs.add_parser("latency", help="how soon a job begins, beside peers")
+    peers_options(verb)
+    verb.add_argument("--jobs", type=int, default=500)
     args = parser.parse_args()
     print_machine(**vars(args))
     if args.verb == "burst":
@@ -58,6 +62,8 @@ def main() -> None:
         sustained(args.rate, args.seconds, args.worker)
     elif args.verb == "throughput":
         throughput(args.peer, args.jobs, args.rounds, args.aof, args.out)
+    elif args.verb == "latency":
+        latency(args.peer, args.jobs, args.rounds, args.aof, args.out)
     elif args.verb == "looking":
         looking(args.jobs, args.requests)
     elif args.verb == "sockets":

@@ -42,9 +42,19 @@ class Ground:
         own = {name: value for name, value in own.items() if value}
         return {**os.environ, **own, **rival.settings}
 
-    def send(self, rival: Rival, how: str, count: int, pause_s: float = 0.005) -> dict[str, float]:
+    def send(
+        self, rival: Rival, how: str, count: int, pause_s: float = 0.005, load: int = 0
+    ) -> dict[str, float]:
         """Send jobs with the rival's own client. Returns `seconds` and `cpu` seconds."""
-        command = [str(rival.bin / "python"), "send.py", rival.module, how, str(count), str(pause_s)]
+        command = [
+            str(rival.bin / "python"),
+            "send.py",
+            rival.module,
+            how,
+            str(count),
+            str(pause_s),
+            str(load),
+        ]
         found = subprocess.run(
             command, cwd=PEERS, env=self.environment(rival), capture_output=True, text=True, check=False
         )

@@ -111,8 +111,7 @@ RIVALS = {
     "docket": Rival(
         module="docket_peer",
         packages=("pydocket", "hiredis"),
-        worker="{bin}/docket worker --docket bench --url {redis} --tasks docket_peer:tasks --concurrency 100 "
-        "--minimum-check-interval 10ms --logging-level ERROR",
+        worker="{bin}/python docket_peer.py",
     ),
     "rq": Rival(
         module="rq_peer",

@@ -38,7 +38,7 @@ def throughput(names: list[str], jobs: int, rounds: int, aof: bool, out: str | N
     passes: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for n in range(rounds):
         for name in names:
-            one = _floor(jobs, aof) if name == "floor" else _drain(RIVALS[name], jobs, aof)
+            one = _floor(jobs, aof) if name == "floor" else drain(RIVALS[name], jobs, aof)
             passes[name].append(one)
             print(f"  round {n + 1}, {name}: {one['jobs/s']:,.0f} jobs/s", flush=True)
     print_table(passes)
@@ -61,7 +61,7 @@ def print_table(passes: dict[str, list[dict[str, float]]]) -> None:
         print(f"| {name} | {' | '.join(cells)} | {spread} | {ours / median(rates):.1f} |")
 
 
-def _drain(rival: Rival, jobs: int, aof: bool) -> dict[str, float]:
+def drain(rival: Rival, jobs: int, aof: bool) -> dict[str, float]:
     """One pass: send, then start a worker, and measure from its first job to its last."""
     count = round(jobs * rival.share)
     with ground(rival, aof=aof) as on:

@@ -53,6 +53,27 @@ def test_lua_files(file: Path) -> None:
         assert f"def {file.stem}(" in callers
 
 
+def names_of(part: str) -> set[str]:
+    """What a shared Lua part defines for the scripts behind it."""
+    text = (PACKAGE / "broker" / "lua" / f"{part}.lua").read_text()
+    found = re.findall(r"^local (?:function (\w+)|([\w, ]+?) =)", text, re.MULTILINE)
+    return {name.strip() for one, more in found for name in (one or more).split(",")}
+
+
+@pytest.mark.parametrize("file", LUA, ids=lambda file: file.name)
+def test_lua_scripts_name_the_parts_that_they_use_and_no_others(file: Path) -> None:
+    if file.name.startswith("_"):
+        return
+    text = file.read_text()
+    named = re.findall(r"^-- parts: (.+)$", text, re.MULTILINE)
+    words = set(re.findall(r"\w+", re.sub(r"--.*", "", text)))
+    words -= set(re.findall(r"local (?:function )?(\w+)", text))
+    used = {part for part in ("jobs", "ends", "schedules") if names_of(f"_{part}") & words}
+    # `_ends` stands on `_jobs`.
+    used |= {"jobs"} if "ends" in used else set()
+    assert set(" ".join(named).split()) == used
+
+
 def test_every_key_is_documented() -> None:
     from infinitas.broker.keys import QUEUE_KEYS
 

@@ -84,7 +84,7 @@ async def test_stored_arguments_that_no_longer_fit_fail_the_job(app: Infinitas) 
 
     text = '[["not a number"],{}]'
     async with running(app):
-        (id,) = app.bridge.wait(app.deliver(take.definition, [text], SendOptions()))
+        (id,) = await app.adeliver(take.definition, [text], SendOptions())
         job = await finished(app, Handle(app, id))
     assert (job.state, job.reason, job.attempt) == ("failed", "bad_args", 1)
 

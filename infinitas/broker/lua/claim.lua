@@ -1,6 +1,7 @@
 -- Claim: the only door to a job. Walk the worker's task streams, those of higher priority first and
 -- equals from a rotating start; take up to `most` jobs in all, mark each running with attempt + 1.
 -- A claim that empties a stream clears its bell, so nobody is woken for nothing.
+-- parts: jobs ends
 -- keys: tasks processors limits later wake live awaited beats events readers
 -- args: prefix worker most start groups job_ttl
 -- groups: JSON list of lists of tasks, highest priority first; start: where to begin in each group

@@ -1,5 +1,6 @@
 -- Declare: store task definitions and the schedules that code gives them, as compared with what was
 -- stored by whoever calls; each only if that is still stored.
+-- parts: schedules
 -- keys: schedules due marks paused skips runs told tasks limits declarers wake events readers
 -- args: prefix declarations
 -- declarations: JSON list of {task, seen, definition, limits?: JSON, declarer?: JSON, schedule?}

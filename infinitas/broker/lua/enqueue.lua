@@ -1,5 +1,6 @@
 -- Enqueue: accept jobs that an application sends. A job id that is known already stays as it is,
 -- so that sending again after a lost reply makes no second job.
+-- parts: jobs
 -- keys: tasks processors limits later wake events readers
 -- args: prefix jobs
 -- jobs: JSON list of {id, task, args, headers?: JSON, key?, due?: ms, expires?: ms after due}

@@ -1,4 +1,5 @@
 -- Feed: turn slots of a backfill into jobs, while fewer than its limit live.
+-- parts: jobs
 -- keys: backfills tasks processors limits later wake awaited events readers
 -- args: prefix schedule_key most
 -- most: jobs made in one call; returns: how many slots still wait, -1 if the backfill is over

@@ -1,5 +1,6 @@
 -- Held: what a worker holds by Redis' account. A claim whose reply was lost leaves jobs that the
 -- worker doesn't know of; it asks here and takes them up.
+-- parts: jobs
 -- keys: members
 -- args: prefix worker
 -- returns: {now, running jobs}, each {id, task, attempt, uncharged, args, due, schedule, headers, checkpoint,

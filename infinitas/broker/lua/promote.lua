@@ -1,5 +1,6 @@
 -- Promote: look at jobs whose moment in `later` has come. One that waits goes into its task's
 -- stream; one that is ready has expired, or gets one more offer, or is given up.
+-- parts: jobs ends
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix most job_ttl
 -- returns: {looked at, now, next moment or ''}

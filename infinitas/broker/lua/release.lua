@@ -1,5 +1,6 @@
 -- Release: hand running jobs back unfinished, without charging the attempt (a worker that stops).
 -- A task that must not run twice fails instead: its code may have begun its work.
+-- parts: jobs ends
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix worker job_ttl jobs
 -- jobs: JSON list of {id, attempt}

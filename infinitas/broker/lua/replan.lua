@@ -1,4 +1,5 @@
 -- Replan: another time-zone database says another next slot. One that has come stays as it is.
+-- parts: schedules
 -- keys: schedules due wake
 -- args: prefix moves
 -- moves: JSON list of {schedule, seen, slot, next}: the slot that is stored, and the one to store

@@ -1,5 +1,6 @@
 -- Revive: a person gives an ended job a fresh set of tries. It stays the same job; its attempts
 -- count on. A success is not revived.
+-- parts: jobs
 -- keys: tasks processors limits later wake events readers
 -- args: prefix id record
 -- record: JSON of the job as the archive has it, '' without one: for a job that Redis has forgotten

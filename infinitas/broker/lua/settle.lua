@@ -1,5 +1,6 @@
 -- Settle: finished attempts, many at once. Only the current attempt changes a job; a stale report
 -- is kept as an event and never applied; the same report again is `already`, not an error.
+-- parts: jobs ends
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix worker outcomes
 -- outcomes: JSON list of {id, attempt, state, ttl, reason?, error?, traceback?, result?, delay?}

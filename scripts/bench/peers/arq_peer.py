@@ -6,6 +6,7 @@ import os
 import marks
 from arq import create_pool
 from arq.connections import ArqRedis, RedisSettings
+from batches import batches
 
 SETTINGS = RedisSettings.from_dsn(os.environ["BENCH_REDIS"])
 _pool: ArqRedis
@@ -39,8 +40,8 @@ async def single(count: int) -> None:
 
 
 async def bulk(count: int) -> None:
-    for _ in range(0, count, 500):
-        await asyncio.gather(*(_pool.enqueue_job("noop") for _ in range(500)))
+    for size in batches(count):
+        await asyncio.gather(*(_pool.enqueue_job("noop") for _ in range(size)))
 
 
 async def send_delay(sent: float) -> None:

@@ -5,7 +5,8 @@ import os
 from datetime import timedelta
 
 import marks
-from docket import Docket
+from batches import batches
+from docket import Docket, Worker
 
 
 async def noop() -> None:
@@ -17,7 +18,9 @@ async def delay(sent: float) -> None:
 
 
 tasks = [noop, delay]
-_docket = Docket(name="bench", url=os.environ["BENCH_REDIS"], execution_ttl=timedelta(0))
+_docket = Docket(
+    name="bench", url=os.environ["BENCH_REDIS"] + "?max_connections=500", execution_ttl=timedelta(0)
+)
 
 
 async def prepare() -> None:
@@ -30,9 +33,21 @@ async def single(count: int) -> None:
 
 
 async def bulk(count: int) -> None:
-    for _ in range(0, count, 500):
-        await asyncio.gather(*(_docket.add(noop)() for _ in range(500)))
+    for size in batches(count, 100):
+        await asyncio.gather(*(_docket.add(noop)() for _ in range(size)))
 
 
 async def send_delay(sent: float) -> None:
     await _docket.add(delay)(sent)
+
+
+async def _work() -> None:
+    check = timedelta(milliseconds=10)
+    async with _docket, Worker(_docket, concurrency=100, minimum_check_interval=check) as worker:
+        for task in tasks:
+            _docket.register(task)
+        await worker.run_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(_work())

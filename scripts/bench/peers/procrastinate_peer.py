@@ -3,6 +3,7 @@
 import os
 
 import marks
+from batches import batches
 from procrastinate import App, PsycopgConnector
 
 app = App(connector=PsycopgConnector(conninfo=os.environ["BENCH_POSTGRES"]))
@@ -28,8 +29,8 @@ async def single(count: int) -> None:
 
 
 async def bulk(count: int) -> None:
-    for _ in range(0, count, 500):
-        await noop.batch_defer_async(*({} for _ in range(500)))
+    for size in batches(count):
+        await noop.batch_defer_async(*({} for _ in range(size)))
 
 
 async def send_delay(sent: float) -> None:

@@ -3,6 +3,7 @@
 import os
 
 import marks
+from batches import batches
 from redis import Redis
 from rq import Queue
 
@@ -27,8 +28,8 @@ def single(count: int) -> None:
 
 
 def bulk(count: int) -> None:
-    for _ in range(0, count, 500):
-        queue.enqueue_many([Queue.prepare_data("rq_peer.noop", result_ttl=0) for _ in range(500)])
+    for size in batches(count):
+        queue.enqueue_many([Queue.prepare_data("rq_peer.noop", result_ttl=0) for _ in range(size)])
 
 
 def send_delay(sent: float) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 
 import marks
+from batches import batches
 from saq import Queue
 
 queue = Queue.from_url(os.environ["BENCH_REDIS"])
@@ -30,8 +31,8 @@ async def single(count: int) -> None:
 
 
 async def bulk(count: int) -> None:
-    for _ in range(0, count, 500):
-        await asyncio.gather(*(queue.enqueue("noop", ttl=-1) for _ in range(500)))
+    for size in batches(count):
+        await asyncio.gather(*(queue.enqueue("noop", ttl=-1) for _ in range(size)))
 
 
 async def send_delay(sent: float) -> None:

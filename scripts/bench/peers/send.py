@@ -1,7 +1,7 @@
-"""Sends jobs with a peer's own client: `python send.py MODULE HOW COUNT [PAUSE]`; prints seconds used.
+"""Sends jobs with a peer's own client: `python send.py MODULE HOW COUNT PAUSE LOAD`; prints seconds used.
 
 HOW is `single` (one send after another), `bulk` (what the peer has for many) or `paced`: one job each
-PAUSE seconds, which tells how long it took to begin.
+PAUSE seconds, which tells how long it took to begin, after LOAD no-op jobs.
 """
 
 import asyncio
@@ -14,32 +14,36 @@ import time
 from typing import Any
 
 
-def main(module: str, how: str, count: int, pause_s: float) -> None:
+def main(module: str, how: str, count: int, pause_s: float, load: int) -> None:
     peer = importlib.import_module(module)
     if inspect.iscoroutinefunction(peer.single):
-        asyncio.run(_send_async(peer, how, count, pause_s))
+        asyncio.run(_send_async(peer, how, count, pause_s, load))
     else:
-        _send(peer, how, count, pause_s)
+        _send(peer, how, count, pause_s, load)
 
 
-async def _send_async(peer: Any, how: str, count: int, pause_s: float) -> None:
+async def _send_async(peer: Any, how: str, count: int, pause_s: float, load: int) -> None:
     await peer.prepare()
     begun = _begin()
     if how == "paced":
         for n in range(count):
             await asyncio.sleep(max(begun[0] + n * pause_s - time.monotonic(), 0))
+            if load:
+                await peer.bulk(load)
             await peer.send_delay(time.monotonic())
     else:
         await getattr(peer, how)(count)
     _say(*begun)
 
 
-def _send(peer: Any, how: str, count: int, pause_s: float) -> None:
+def _send(peer: Any, how: str, count: int, pause_s: float, load: int) -> None:
     peer.prepare()
     begun = _begin()
     if how == "paced":
         for n in range(count):
             time.sleep(max(begun[0] + n * pause_s - time.monotonic(), 0))
+            if load:
+                peer.bulk(load)
             peer.send_delay(time.monotonic())
     else:
         getattr(peer, how)(count)
@@ -59,4 +63,4 @@ def _say(began: float, cpu: float) -> None:
     print(json.dumps({"seconds": time.monotonic() - began, "cpu": _cpu() - cpu}))
 
 
-main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]) if len(sys.argv) > 4 else 0.005)
+main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5]))

@@ -3,6 +3,7 @@
 import os
 
 import marks
+from batches import batches
 from streaq import Worker
 
 worker = Worker(redis_url=os.environ["BENCH_REDIS"], concurrency=100)
@@ -28,8 +29,8 @@ async def single(count: int) -> None:
 
 
 async def bulk(count: int) -> None:
-    for _ in range(0, count, 500):
-        await worker.enqueue_many([noop.enqueue() for _ in range(500)])
+    for size in batches(count):
+        await worker.enqueue_many([noop.enqueue() for _ in range(size)])
 
 
 async def send_delay(sent: float) -> None:

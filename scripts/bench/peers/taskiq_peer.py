@@ -4,6 +4,7 @@ import asyncio
 import os
 
 import marks
+from batches import batches
 from taskiq_redis import RedisStreamBroker
 
 broker = RedisStreamBroker(os.environ["BENCH_REDIS"], consumer_id="0", xread_count=100)
@@ -29,8 +30,8 @@ async def single(count: int) -> None:
 
 
 async def bulk(count: int) -> None:
-    for _ in range(0, count, 500):
-        await asyncio.gather(*(noop.kiq() for _ in range(500)))
+    for size in batches(count):
+        await asyncio.gather(*(noop.kiq() for _ in range(size)))
 
 
 async def send_delay(sent: float) -> None:
