@@ -2,6 +2,7 @@
 
 import argparse
 
+from archive import archive
 from burst import burst
 from latency import latency
 from looking import looking
@@ -50,6 +51,10 @@ def main() -> None:
     verb = verbs.add_parser("latency", help="how soon a job begins, beside peers")
     peers_options(verb)
     verb.add_argument("--jobs", type=int, default=500)
+    verb = verbs.add_parser("archive", help="from the send to the row in Postgres")
+    peers_options(verb)
+    verb.add_argument("--jobs", type=int, default=50_000)
+    verb.add_argument("--rate", type=int, default=5_000, help="jobs a second, for 20 s")
     args = parser.parse_args()
     print_machine(**vars(args))
     if args.verb == "burst":
@@ -64,6 +69,8 @@ def main() -> None:
         throughput(args.peer, args.jobs, args.rounds, args.aof, args.out)
     elif args.verb == "latency":
         latency(args.peer, args.jobs, args.rounds, args.aof, args.out)
+    elif args.verb == "archive":
+        archive(args.jobs, args.rate, args.rounds, args.aof, args.out)
     elif args.verb == "looking":
         looking(args.jobs, args.requests)
     elif args.verb == "sockets":

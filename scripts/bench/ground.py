@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +63,25 @@ class Ground:
         told: dict[str, float] = json.loads(found.stdout.splitlines()[-1])
         return told
 
+    def start_sending(self, rival: Rival, count: int, pause_s: float, load: int) -> "subprocess.Popen[bytes]":
+        """`send` of paced jobs, beside what the caller does."""
+        command = [
+            str(rival.bin / "python"),
+            "send.py",
+            rival.module,
+            "paced",
+            str(count),
+            str(pause_s),
+            str(load),
+        ]
+        return subprocess.Popen(command, cwd=PEERS, env=self.environment(rival), stdout=subprocess.DEVNULL)
+
+    def worker(self, rival: Rival) -> "AbstractContextManager[subprocess.Popen[bytes]]":
+        return self.run(rival, rival.worker)
+
     @contextmanager
-    def worker(self, rival: Rival) -> "Iterator[subprocess.Popen[bytes]]":
-        command = rival.worker.format(bin=rival.bin, redis=self.url).split()
+    def run(self, rival: Rival, line: str) -> "Iterator[subprocess.Popen[bytes]]":
+        command = line.format(bin=rival.bin, redis=self.url).split()
         process = subprocess.Popen(
             command,
             cwd=PEERS,
@@ -85,8 +101,13 @@ class Ground:
                 process.wait()
 
     def server_cpu(self) -> float:
-        found = cpu_seconds(self.pid)
-        return found + (tree_cpu(self.postgres_pid) if self.postgres_pid else 0.0)
+        return self.redis_cpu() + self.postgres_cpu()
+
+    def redis_cpu(self) -> float:
+        return cpu_seconds(self.pid)
+
+    def postgres_cpu(self) -> float:
+        return tree_cpu(self.postgres_pid) if self.postgres_pid else 0.0
 
     def commands(self) -> tuple[int, int]:
         """Commands that Redis has processed, and bytes that came in and went out."""
