@@ -7,9 +7,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from peers.marks import Marks
 from redis import Redis
@@ -114,6 +115,17 @@ class Ground:
         info: Any = self.redis.info("all")
         traffic = int(info["total_net_input_bytes"]) + int(info["total_net_output_bytes"])
         return int(info["total_commands_processed"]), traffic
+
+    def watch(self, seconds: float) -> int:
+        """Commands that clients send within so many seconds; those inside scripts are not counted."""
+        until, heard = time.monotonic() + seconds, b""
+        with socket.create_connection(("127.0.0.1", urlsplit(self.url).port or 0), timeout=0.1) as client:
+            client.sendall(b"MONITOR\r\n")
+            while time.monotonic() < until:
+                with suppress(TimeoutError):
+                    heard += client.recv(1 << 16)
+        # The first line is the answer to MONITOR.
+        return sum(b" lua]" not in line for line in heard.splitlines()[1:])
 
     def memory(self) -> int:
         info: Any = self.redis.info("memory")

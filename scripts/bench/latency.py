@@ -10,7 +10,7 @@ from throughput import drain
 
 PAUSE_S = 0.005
 LOAD_PAUSE_S = 0.02
-IDLE_S = 5.0
+IDLE_S = 10.0
 
 
 def latency(names: list[str], jobs: int, rounds: int, aof: bool, out: str | None) -> None:
@@ -41,11 +41,9 @@ def _measure(rival: Rival, jobs: int, aof: bool) -> dict[str, float]:
         on.send(rival, "single", 50)
         wait(lambda: on.marks.read()[0] >= 50, 60)
         time.sleep(1)
-        cpu, commands = tree_cpu(worker.pid), on.commands()[0]
-        time.sleep(IDLE_S)
+        cpu = tree_cpu(worker.pid)
+        asked = on.watch(IDLE_S) / IDLE_S
         idle = (tree_cpu(worker.pid) - cpu) / IDLE_S * 100
-        # The look at Redis is a command as well.
-        asked = (on.commands()[0] - commands - 1) / IDLE_S
         light = _delays(on, rival, jobs, PAUSE_S, 0)
         half = round(rate / 2 * LOAD_PAUSE_S)
         busy = _delays(on, rival, jobs, LOAD_PAUSE_S, half)[jobs:]
