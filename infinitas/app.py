@@ -21,15 +21,14 @@ from infinitas.handle import Handle
 from infinitas.ids import fresh_id
 from infinitas.job import Job
 from infinitas.plugin import Plugin, Plugins
-from infinitas.runtime.config import Settings, load_settings
 from infinitas.schedules import Schedules
-from infinitas.servers import fill_urls
 from infinitas.signature import encode_plain
 from infinitas.task import SendOptions, Task
 
 if TYPE_CHECKING:
     from infinitas.broker.connection import Connection
     from infinitas.clients import AnyClient
+    from infinitas.runtime.config import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -78,13 +77,15 @@ class Infinitas:
         }
         self._settings: Settings | None = None
         self._client: tuple[int, AnyClient] | None = None
-        load_settings(self._arguments)
+        self._check_settings()
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> "Settings":
         """The settings, with the URLs filled in; read when first needed."""
         if self._settings is None:
-            self._settings = fill_urls(load_settings(self._arguments))
+            from infinitas.servers import fill_urls
+
+            self._settings = fill_urls(self._check_settings())
         return self._settings
 
     def configure(self, **arguments: object) -> Self:
@@ -314,6 +315,12 @@ class Infinitas:
             return self.tasks[name]
         except KeyError:
             raise UnknownTask(f"This app has no task {name!r}.") from None
+
+    def _check_settings(self) -> "Settings":
+        # Imported here, with pydantic's models: `import infinitas` is to take a moment.
+        from infinitas.runtime.config import load_settings
+
+        return load_settings(self._arguments)
 
     def _add(self, function: Callable[..., Any], **options: Any) -> AnyTask:
         name = check_name(options.pop("name", None) or function.__name__, "task")

@@ -1,15 +1,19 @@
 """The one bridge for sync callers: a private event loop in a thread, where all client I/O happens.
 
+asyncio is imported when it is needed: who only declares tasks, or asks for help, does not.
+
 Connections belong to one event loop; with a loop of our own, `send` works from any thread and
 `asend` from any loop, over the same connections.
 """
 
-import asyncio
 import functools
 import os
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
@@ -24,12 +28,15 @@ class Bridge:
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the bridge's loop and wait for its result."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._running_loop()).result()
+        from asyncio import run_coroutine_threadsafe
+
+        return run_coroutine_threadsafe(coroutine, self._running_loop()).result()
 
     async def join(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await, in the caller's loop, a coroutine that runs in the bridge's."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
-        return await asyncio.wrap_future(future)
+        from asyncio import run_coroutine_threadsafe, wrap_future
+
+        return await wrap_future(run_coroutine_threadsafe(coroutine, self._running_loop()))
 
     @property
     def pid(self) -> int:
@@ -42,10 +49,12 @@ class Bridge:
         if loop is not None and self._pid == os.getpid():
             loop.call_soon_threadsafe(loop.stop)
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
+    def _running_loop(self) -> "asyncio.AbstractEventLoop":
+        from asyncio import new_event_loop
+
         with self._lock:
             if self._loop is None or self._pid != os.getpid():
-                self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
+                self._loop, self._pid = new_event_loop(), os.getpid()
                 threading.Thread(
                     target=_run, args=(self._loop,), name="infinitas-bridge", daemon=True
                 ).start()
@@ -87,7 +96,7 @@ def for_async(
     return call
 
 
-def _run(loop: asyncio.AbstractEventLoop) -> None:
+def _run(loop: "asyncio.AbstractEventLoop") -> None:
     try:
         loop.run_forever()
     finally:

@@ -5,7 +5,6 @@ A plugin is added to the app, `Infinitas(plugins=[…])`, or found through the e
 """
 
 from collections.abc import Iterable, MutableMapping
-from importlib.metadata import entry_points
 
 from infinitas.core.task import TaskDefinition
 from infinitas.core.verdict import Verdict
@@ -73,6 +72,9 @@ class Plugins:
 
 
 def _installed() -> list[Plugin]:
+    # Imported here, as it takes longer than all of this package's own modules.
+    from importlib.metadata import entry_points
+
     found: list[Plugin] = []
     for entry in entry_points(group=GROUP):
         try:

@@ -6,8 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pydantic import PydanticUserError, ValidationError, validate_call
-from pydantic_core import from_json
+from pydantic_core import ValidationError, from_json
 
 from infinitas.core.codec import encode_payload
 from infinitas.core.errors import BadArgs
@@ -95,6 +94,9 @@ class Signature:
 
     def _validator(self, hints: dict[str, Any]) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any]]]:
         """A function with the processor's parameters, less the Job, that returns what it was given."""
+
+        # Imported here: a third of what `import infinitas` would take.
+        from pydantic import PydanticUserError, validate_call
 
         def capture(*args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
             return args, kwargs

@@ -173,7 +173,7 @@ class JobInfo:
 
     Attributes:
         args, result, checkpoint: JSON text.
-        ready: when it becomes or became ready: a retry's time while it waits for it.
+        ready: when the next try begins, while the job waits for one.
         crashes: how many workers died while they ran it.
         attempts: all executions, where there is an archive to ask.
     """

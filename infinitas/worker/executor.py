@@ -67,13 +67,10 @@ class Executor:
 
     async def perform(self, attempt: Attempt, call: Call) -> None:
         """Run the processor within its limits, and end the job as it says unless something else has."""
-        runner, definition = self._runner(attempt.task), attempt.task.definition
+        runner = self._runner(attempt.task)
         attempt.on_interruption = partial(self._interrupt, attempt, runner)
         if attempt.interruption is not None:
             self._interrupt(attempt, runner)
-            return
-        if definition.timeout is None and definition.soft_timeout is None:
-            self.end(attempt, await runner.run(attempt, call))
             return
         timers = self._limit(attempt, runner)
         try:
@@ -81,6 +78,8 @@ class Executor:
         finally:
             for timer in timers:
                 timer.cancel()
+            # A circle would have every attempt wait for the garbage collector.
+            attempt.on_interruption = None
         if attempt.deadline is not None and time.monotonic() >= attempt.deadline:
             self._expire(attempt, runner)
         self.end(attempt, outcome)
@@ -99,8 +98,10 @@ class Executor:
 
     def _limit(self, attempt: Attempt, runner: Runner) -> list[asyncio.TimerHandle]:
         """Have the loop act when the limits are over, counted from now less what it has run elsewhere."""
-        definition, began = attempt.task.definition, time.monotonic() - runner.ran_s(attempt)
-        timers = []
+        definition = attempt.task.definition
+        if definition.timeout is None and definition.soft_timeout is None:
+            return []
+        began, timers = time.monotonic() - runner.ran_s(attempt), []
         if definition.soft_timeout is not None:
             left = max(began + definition.soft_timeout - time.monotonic(), 0)
             timers.append(attempt.loop.call_later(left, self._warn, attempt, definition.soft_timeout))

@@ -4,8 +4,10 @@ import argparse
 
 from archive import archive
 from burst import burst
+from curves import curves
 from latency import latency
 from looking import looking
+from recover import recover
 from rivals import RIVALS
 from schedules import schedules
 from sockets import sockets
@@ -55,6 +57,10 @@ def main() -> None:
     peers_options(verb)
     verb.add_argument("--jobs", type=int, default=50_000)
     verb.add_argument("--rate", type=int, default=5_000, help="jobs a second, for 20 s")
+    verb = verbs.add_parser("recover", help="kill -9 of a worker, beside peers")
+    peers_options(verb)
+    verb.add_argument("--patience", type=float, default=60, help="seconds to wait for each")
+    verbs.add_parser("curves", help="cost of a job by number of jobs, tasks, workers, log lines")
     args = parser.parse_args()
     print_machine(**vars(args))
     if args.verb == "burst":
@@ -71,6 +77,10 @@ def main() -> None:
         latency(args.peer, args.jobs, args.rounds, args.aof, args.out)
     elif args.verb == "archive":
         archive(args.jobs, args.rate, args.rounds, args.aof, args.out)
+    elif args.verb == "recover":
+        recover(args.peer, args.rounds, args.patience)
+    elif args.verb == "curves":
+        curves()
     elif args.verb == "looking":
         looking(args.jobs, args.requests)
     elif args.verb == "sockets":

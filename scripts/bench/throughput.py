@@ -23,6 +23,7 @@ COLUMNS = {
     "bytes sent": "{:,.0f}",
     "bytes queued": "{:,.0f}",
     "RSS MB": "{:.0f}",
+    "first job s": "{:.2f}",
     "single/s": "{:,.0f}",
     "bulk/s": "{:,.0f}",
 }
@@ -71,6 +72,7 @@ def drain(rival: Rival, jobs: int, aof: bool) -> dict[str, float]:
         sent = on.send(rival, rival.how, count)
         queued = (on.memory() - before) / count
         total = count + singles
+        started = time.monotonic()
         with on.worker(rival) as worker:
             wait(lambda: on.marks.read()[0], 60, 0.001)
             cpu, server, traffic = tree_cpu(worker.pid), on.server_cpu(), on.commands()
@@ -90,6 +92,7 @@ def drain(rival: Rival, jobs: int, aof: bool) -> dict[str, float]:
         "bytes sent": size / left,
         "bytes queued": queued,
         "RSS MB": memory,
+        "first job s": first - started,
         "single/s": singles / single["seconds"],
         "bulk/s": count / sent["seconds"],
     }

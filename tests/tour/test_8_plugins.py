@@ -96,7 +96,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     entry = EntryPoint("tracing", "tests.tour.test_8_plugins:Tracing", "infinitas.plugins")
     broken = EntryPoint("broken", "no.such.module:Plugin", "infinitas.plugins")
-    monkeypatch.setattr("infinitas.plugin.entry_points", lambda group: [broken, entry])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [broken, entry])
 
 
 @pytest.mark.usefixtures("installed")

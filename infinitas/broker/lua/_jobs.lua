@@ -55,7 +55,7 @@ end
 local function put_in_stream(job)
   local entry = call('XADD', key('stream', job.task), '*', 'job', job.id)
   ring(job.task, job.id)
-  return 'state', 'queued', 'entry', entry, 'ready', stamp
+  return 'state', 'queued', 'entry', entry
 end
 
 local function make_ready(job)
@@ -82,7 +82,7 @@ end
 -- The next attempt begins, without what the one before has left.
 local function start_job(job, worker)
   if job.attempt > 0 or job.reason ~= '' or job.expires ~= '' then
-    call('HDEL', job.hash, 'reason', 'error', 'traceback', 'progress', 'step', 'expires', 'rung')
+    call('HDEL', job.hash, 'reason', 'error', 'traceback', 'progress', 'step', 'expires', 'rung', 'ready')
     call('ZREM', later, job.id)
   end
   job.attempt, job.started, job.worker = job.attempt + 1, stamp, worker

@@ -20,8 +20,14 @@ async def delay(ctx: object, sent: float) -> None:
     marks.delay(sent)
 
 
+async def hold(ctx: object, sent: float) -> None:
+    marks.delay(sent)
+    await asyncio.sleep(1)
+    marks.mark()
+
+
 class WorkerSettings:
-    functions = (noop, delay)
+    functions = (noop, delay, hold)
     redis_settings = SETTINGS
     max_jobs = 100
     queue_read_limit = 500
@@ -46,3 +52,7 @@ async def bulk(count: int) -> None:
 
 async def send_delay(sent: float) -> None:
     await _pool.enqueue_job("delay", sent)
+
+
+async def send_hold(sent: float) -> None:
+    await _pool.enqueue_job("hold", sent)

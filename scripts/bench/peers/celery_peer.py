@@ -1,6 +1,7 @@
 """Celery: the two jobs and how they are sent."""
 
 import os
+import time
 
 import marks
 from celery import Celery
@@ -22,6 +23,13 @@ def delay(sent: float) -> None:
     marks.delay(sent)
 
 
+@app.task
+def hold(sent: float) -> None:
+    marks.delay(sent)
+    time.sleep(1)
+    marks.mark()
+
+
 def prepare() -> None:
     noop.delay()
 
@@ -36,3 +44,7 @@ bulk = single
 
 def send_delay(sent: float) -> None:
     delay.delay(sent)
+
+
+def send_hold(sent: float) -> None:
+    hold.delay(sent)

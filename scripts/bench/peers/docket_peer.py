@@ -17,7 +17,13 @@ async def delay(sent: float) -> None:
     marks.delay(sent)
 
 
-tasks = [noop, delay]
+async def hold(sent: float) -> None:
+    marks.delay(sent)
+    await asyncio.sleep(1)
+    marks.mark()
+
+
+tasks = [noop, delay, hold]
 _docket = Docket(
     name="bench", url=os.environ["BENCH_REDIS"] + "?max_connections=500", execution_ttl=timedelta(0)
 )
@@ -39,6 +45,10 @@ async def bulk(count: int) -> None:
 
 async def send_delay(sent: float) -> None:
     await _docket.add(delay)(sent)
+
+
+async def send_hold(sent: float) -> None:
+    await _docket.add(hold)(sent)
 
 
 async def _work() -> None:

@@ -1,6 +1,7 @@
 """Dramatiq: the two jobs and how they are sent."""
 
 import os
+import time
 
 import dramatiq
 import marks
@@ -20,6 +21,13 @@ def delay(sent: float) -> None:
     marks.delay(sent)
 
 
+@dramatiq.actor
+def hold(sent: float) -> None:
+    marks.delay(sent)
+    time.sleep(1)
+    marks.mark()
+
+
 def prepare() -> None:
     noop.send()
 
@@ -34,3 +42,7 @@ bulk = single
 
 def send_delay(sent: float) -> None:
     delay.send(sent)
+
+
+def send_hold(sent: float) -> None:
+    hold.send(sent)

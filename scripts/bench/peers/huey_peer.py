@@ -1,6 +1,7 @@
 """Huey: the two jobs and how they are sent."""
 
 import os
+import time
 
 import marks
 from huey import RedisHuey
@@ -18,6 +19,13 @@ def delay(sent: float) -> None:
     marks.delay(sent)
 
 
+@huey.task()
+def hold(sent: float) -> None:
+    marks.delay(sent)
+    time.sleep(1)
+    marks.mark()
+
+
 def prepare() -> None:
     noop()
 
@@ -32,3 +40,7 @@ bulk = single
 
 def send_delay(sent: float) -> None:
     delay(sent)
+
+
+def send_hold(sent: float) -> None:
+    hold(sent)

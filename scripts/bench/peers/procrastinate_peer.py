@@ -1,5 +1,6 @@
 """Procrastinate: the two jobs and how they are sent."""
 
+import asyncio
 import os
 
 import marks
@@ -19,6 +20,13 @@ async def delay(sent: float) -> None:
     marks.delay(sent)
 
 
+@app.task
+async def hold(sent: float) -> None:
+    marks.delay(sent)
+    await asyncio.sleep(1)
+    marks.mark()
+
+
 async def prepare() -> None:
     await app.open_async()
 
@@ -35,3 +43,7 @@ async def bulk(count: int) -> None:
 
 async def send_delay(sent: float) -> None:
     await delay.defer_async(sent=sent)
+
+
+async def send_hold(sent: float) -> None:
+    await hold.defer_async(sent=sent)

@@ -1,6 +1,7 @@
 """RQ: the two jobs and how they are sent."""
 
 import os
+import time
 
 import marks
 from batches import batches
@@ -16,6 +17,12 @@ def noop() -> None:
 
 def delay(sent: float) -> None:
     marks.delay(sent)
+
+
+def hold(sent: float) -> None:
+    marks.delay(sent)
+    time.sleep(1)
+    marks.mark()
 
 
 def prepare() -> None:
@@ -34,3 +41,7 @@ def bulk(count: int) -> None:
 
 def send_delay(sent: float) -> None:
     queue.enqueue("rq_peer.delay", sent, result_ttl=0)
+
+
+def send_hold(sent: float) -> None:
+    queue.enqueue("rq_peer.hold", sent, result_ttl=0)

@@ -18,7 +18,13 @@ async def delay(ctx: object, *, sent: float) -> None:
     marks.delay(sent)
 
 
-settings = {"queue": queue, "functions": [noop, delay], "concurrency": 100}
+async def hold(ctx: object, *, sent: float) -> None:
+    marks.delay(sent)
+    await asyncio.sleep(1)
+    marks.mark()
+
+
+settings = {"queue": queue, "functions": [noop, delay, hold], "concurrency": 100}
 
 
 async def prepare() -> None:
@@ -37,3 +43,7 @@ async def bulk(count: int) -> None:
 
 async def send_delay(sent: float) -> None:
     await queue.enqueue("delay", sent=sent, ttl=-1)
+
+
+async def send_hold(sent: float) -> None:
+    await queue.enqueue("hold", sent=sent, ttl=-1)

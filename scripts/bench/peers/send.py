@@ -1,7 +1,7 @@
 """Sends jobs with a peer's own client: `python send.py MODULE HOW COUNT PAUSE LOAD`; prints seconds used.
 
 HOW is `single` (one send after another), `bulk` (what the peer has for many) or `paced`: one job each
-PAUSE seconds, which tells how long it took to begin, after LOAD no-op jobs.
+PAUSE seconds, which tells how long it took to begin, after LOAD no-op jobs; or `hold`: jobs of a second.
 """
 
 import asyncio
@@ -31,6 +31,9 @@ async def _send_async(peer: Any, how: str, count: int, pause_s: float, load: int
             if load:
                 await peer.bulk(load)
             await peer.send_delay(time.monotonic())
+    elif how == "hold":
+        for _ in range(count):
+            await peer.send_hold(time.monotonic())
     else:
         await getattr(peer, how)(count)
     _say(*begun)
@@ -45,6 +48,9 @@ def _send(peer: Any, how: str, count: int, pause_s: float, load: int) -> None:
             if load:
                 peer.bulk(load)
             peer.send_delay(time.monotonic())
+    elif how == "hold":
+        for _ in range(count):
+            peer.send_hold(time.monotonic())
     else:
         getattr(peer, how)(count)
     _say(*begun)

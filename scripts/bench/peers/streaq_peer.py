@@ -1,5 +1,6 @@
 """streaq: the two jobs and how they are sent."""
 
+import asyncio
 import os
 
 import marks
@@ -19,6 +20,13 @@ async def delay(sent: float) -> None:
     marks.delay(sent)
 
 
+@worker.task(ttl=0)
+async def hold(sent: float) -> None:
+    marks.delay(sent)
+    await asyncio.sleep(1)
+    marks.mark()
+
+
 async def prepare() -> None:
     await worker.__aenter__()
 
@@ -35,3 +43,7 @@ async def bulk(count: int) -> None:
 
 async def send_delay(sent: float) -> None:
     await delay.enqueue(sent)
+
+
+async def send_hold(sent: float) -> None:
+    await hold.enqueue(sent)

@@ -20,6 +20,13 @@ async def delay(sent: float) -> None:
     marks.delay(sent)
 
 
+@broker.task
+async def hold(sent: float) -> None:
+    marks.delay(sent)
+    await asyncio.sleep(1)
+    marks.mark()
+
+
 async def prepare() -> None:
     await broker.startup()
 
@@ -36,3 +43,7 @@ async def bulk(count: int) -> None:
 
 async def send_delay(sent: float) -> None:
     await delay.kiq(sent)
+
+
+async def send_hold(sent: float) -> None:
+    await hold.kiq(sent)
