@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ground import Ground, ground, tree_cpu, wait
+from ground import Ground, ground, tree, tree_cpu, wait
 from rivals import RIVALS, Rival
+from stand import rss_mb
 
 OURS = RIVALS["infinitas"]
 WORKER = "infinitas worker infinitas_peer:app -c 100 -l error"
@@ -11,7 +12,7 @@ WORKER = "infinitas worker infinitas_peer:app -c 100 -l error"
 
 def curves() -> None:
     """Each over three decades; a cost that grows tenfold from line to line is linear in it."""
-    print("| | | jobs/s | worker µs | Redis µs | bytes queued | |\n|---|---|---|---|---|---|---|")
+    print("| | | jobs/s | worker µs | Redis µs | bytes queued | worker MB | |\n" + "|---" * 8 + "|")
     _curve("jobs that wait", (1_000, 10_000, 100_000, 1_000_000), lambda n: _drain(OURS, n, n))
     _curve("tasks of a worker", (1, 10, 100, 1_000), lambda n: _drain(_with("TASKS", n), 10_000, n, "spread"))
     _curve("workers", (1, 10, 100), lambda n: _drain(OURS, 20_000, n, worker=f"{WORKER} -p {n}"))
@@ -39,10 +40,11 @@ def _drain(rival: Rival, jobs: int, size: int, how: str = "bulk", worker: str = 
             wait(_settled(on), 60, 0.02)
             ran, first, last = on.marks.read()
             spent = (tree_cpu(process.pid) - cpu, on.redis_cpu() - redis)
+            memory = max(rss_mb(pid) for pid in tree(process.pid))
     left = max(ran - done, 1)
     per_job = [f"{seconds / left * 1e6:,.0f}" for seconds in spent]
     per_line = f"{spent[0] / left / size * 1e6:,.1f} µs of the worker for a line" if how == "lines" else ""
-    return [f"{ran / max(last - first, 1e-9):,.0f}", *per_job, f"{queued:,.0f}", per_line]
+    return [f"{ran / max(last - first, 1e-9):,.0f}", *per_job, f"{queued:,.0f}", f"{memory:.0f}", per_line]
 
 
 def _settled(on: Ground) -> Callable[[], bool]:

@@ -1,0 +1,137 @@
+"""Places are free before Redis has confirmed an end: nothing runs twice, piles up, or is left behind."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from infinitas import Infinitas, ServerUnreachable
+from infinitas.broker.broker import Broker
+from infinitas.broker.connection import Connection
+from infinitas.broker.messages import Claim, Settlement
+from infinitas.runtime.config import Settings
+from infinitas.runtime.process import StopSignal
+from infinitas.worker import process
+from infinitas.worker.process import Worker
+from infinitas.worker.source import Edges, RedisSource
+from tests.support import aeventually, finished
+
+
+class Slow:
+    """Switches of the brokers below: settles wait for `go`; the reply of one claim is lost."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.lose_reply = False
+        self.settling = asyncio.Event()
+
+
+class SlowBroker(Broker):
+    """The real broker, which answers settles late."""
+
+    slow: Slow
+
+    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]:
+        self.slow.settling.set()
+        await self.slow.go.wait()
+        return await super().settle(worker, settlements)
+
+    async def claim(
+        self, worker: str, groups: Sequence[Sequence[str]], limit: int, start: int, job_ttl_s: int
+    ) -> Claim:
+        claim = await super().claim(worker, groups, limit, start, job_ttl_s)
+        if self.slow.lose_reply and claim.jobs:
+            self.slow.lose_reply = False
+            raise ServerUnreachable("the reply was lost")
+        return claim
+
+
+class SlowSource(RedisSource):
+    slow: Slow
+
+    def edges(self, queue: str) -> Edges:
+        broker = SlowBroker(self._connection, queue)
+        broker.slow = self.slow
+        return broker
+
+
+@pytest.fixture
+async def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    switches = Slow()
+
+    def open_source(settings: Settings) -> SlowSource:
+        source = SlowSource(Connection(settings.redis_url or "", "test"))
+        source.slow = switches
+        return source
+
+    monkeypatch.setattr(process, "open_source", open_source)
+    return switches
+
+
+async def test_ends_that_redis_does_not_confirm_do_not_pile_up(app: Infinitas, slow: Slow) -> None:
+    app.configure(concurrency=2)
+    ran: list[int] = []
+
+    @app.task
+    async def work(n: int) -> None:
+        ran.append(n)
+
+    handles = await work.asend_many([(n,) for n in range(12)])
+    stop = StopSignal()
+    worker = Worker(app)
+    working = asyncio.create_task(worker.run(stop))
+    await slow.settling.wait()
+    await aeventually(lambda: _is(len(ran) == 4))
+    # However often it looks: two that are over and two places that wait for their answers.
+    for _ in range(3):
+        await app.afetch_task("work")
+    assert len(ran) == 4
+    slow.go.set()
+    for handle in handles:
+        assert (await finished(app, handle)).attempt == 1
+    assert sorted(ran) == list(range(12))
+    stop.receive()
+    await working
+
+
+async def test_what_is_over_and_not_confirmed_is_not_begun_again(app: Infinitas, slow: Slow) -> None:
+    """A claim's reply is lost meanwhile, and Redis still says that the worker holds the first job."""
+    ran: list[int] = []
+
+    @app.task
+    async def work(n: int) -> None:
+        ran.append(n)
+
+    stop = StopSignal()
+    working = asyncio.create_task(Worker(app).run(stop))
+    first = await work.asend(1)
+    await slow.settling.wait()
+    slow.lose_reply = True
+    second = await work.asend(2)
+    await aeventually(lambda: _is(2 in ran))
+    slow.go.set()
+    assert (await finished(app, first)).attempt == (await finished(app, second)).attempt == 1
+    assert ran == [1, 2]
+    stop.receive()
+    await working
+
+
+async def test_one_that_stops_waits_until_redis_knows_all_ends(app: Infinitas, slow: Slow) -> None:
+    @app.task
+    async def work() -> None: ...
+
+    stop = StopSignal()
+    working = asyncio.create_task(Worker(app).run(stop))
+    handle = await work.asend()
+    await slow.settling.wait()
+    stop.receive()
+    await asyncio.wait({working}, timeout=0.3)
+    assert not working.done()
+    slow.go.set()
+    await working
+    job = await app.afetch_job(handle.id)
+    assert (job.state, job.attempt) == ("succeeded", 1)
+
+
+async def _is(condition: bool) -> bool:
+    return condition
