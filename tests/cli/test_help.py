@@ -19,7 +19,7 @@ def test_the_help_of_all_says_what_each_says_of_itself(name: str) -> None:
 
 @pytest.mark.parametrize("code", ["import infinitas", "import infinitas.cli.main"])
 def test_nothing_heavy_is_imported_before_it_is_needed(code: str) -> None:
-    heavy = "{'asyncio', 'redis', 'pydantic', 'psycopg', 'rich', 'fastapi', 'uvicorn', 'infinitas.worker', 'infinitas.archive'}"
-    look = f"import sys; {code}; print(sorted({heavy} & sys.modules.keys()))"
+    heavy = {"asyncio", "redis", "pydantic", "psycopg", "rich", "fastapi", "uvicorn", "infinitas.worker"}
+    look = f"import sys; {code}; print(sorted({heavy!r} & sys.modules.keys()))"
     found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
