@@ -12,6 +12,7 @@ from redis import Redis
 
 from infinitas import Infinitas, KeyTaken, ServerUnreachable
 from infinitas.bridge import Bridge
+from infinitas.broker import direct
 from infinitas.embedded.redis import start_redis
 
 P = "{infinitas:default}:"
@@ -80,6 +81,24 @@ def test_each_thread_has_a_connection_of_its_own(app: Infinitas, redis: Redis) -
     for thread in threads:
         thread.join()
     assert redis.xlen(f"{P}stream:work") == 401
+
+
+def test_an_answer_that_comes_too_late_is_not_taken_for_another(
+    app: Infinitas, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "REPLY_TIMEOUT_S", 0.2)
+
+    @app.task
+    def work() -> None: ...
+
+    work.send()
+    work.using(key="k").send()
+    redis.client_pause(1000)
+    with pytest.raises(ServerUnreachable):
+        work.send()
+    redis.client_unpause()
+    with pytest.raises(KeyTaken):
+        work.using(key="k").send()
 
 
 def test_an_outage_is_said_and_over_with_the_next_send(data: Path) -> None:

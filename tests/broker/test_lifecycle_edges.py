@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from redis import Redis
 
 from infinitas.broker.broker import MOST_CRASHES, Broker
-from infinitas.broker.messages import Declarer, NewJob
+from infinitas.broker.messages import Declarer, NewJob, Report
 from infinitas.core.errors import WorkerGone
 from infinitas.core.states import Reason, State
 from infinitas.core.task import TaskDefinition
@@ -215,3 +216,37 @@ async def test_limits_are_those_declared_last(broker: Broker, redis: Redis) -> N
     assert len(await claimed(broker, "w2", 10)) == 1
     await broker.schedules.declare([TaskDefinition(name="t")], [], Declarer(born=await broker.now()))
     assert len(await claimed(broker, "w2", 10)) == 3
+
+
+async def test_a_job_that_begins_is_looked_at_no_more(broker: Broker, redis: Redis) -> None:
+    await broker.enqueue([NewJob(id="j", task="t", args="[[],{}]", expires_s=3600)])
+    assert redis.zscore(f"{P}later", "j") is not None
+    await claimed(broker)
+    assert redis.zcard(f"{P}later") == 0
+
+
+async def test_a_log_is_kept_as_long_as_its_job(broker: Broker, redis: Redis) -> None:
+    await broker.enqueue([new("j")])
+    await claimed(broker)
+    await broker.report("w1", [Report(job="j", attempt=1, lines='[[0,1,"info","text"]]')], 10)
+    await broker.settle("w1", [settlement("j", 1)])
+    assert redis.pttl(f"{P}log:j") == pytest.approx(redis.pttl(f"{P}job:j"), abs=1000)
+
+
+async def test_one_call_with_many_ends_says_of_each_what_it_would_alone(broker: Broker, redis: Redis) -> None:
+    """What is gathered and written once: stream, bells, and the summary as the fold of all ends in order."""
+    ids = [f"j{n:02}" for n in range(14)]
+    await broker.enqueue([new(id) for id in ids])
+    await claimed(broker, limit=14)
+    bad = Verdict(state=State.FAILED, reason=Reason.ERROR, error="e")
+    ends = [settlement(id, 1, bad) if n in (3, 4, 11) else settlement(id, 1) for n, id in enumerate(ids)]
+    assert await broker.settle("w1", ends) == ["ok"] * 14
+    assert redis.xlen(f"{P}stream:t") == 0
+    pending: Any = redis.xpending(f"{P}stream:t", "workers")
+    assert pending["pending"] == 0
+    summary: Any = redis.hgetall(f"{P}task:t")
+    assert (summary["last_job"], summary["last_job_status"]) == ("j13", "succeeded")
+    assert (summary["last_success"], summary["last_failure"], summary["streak"]) == ("j13", "j11", "2")
+    recent = [orjson.loads(text) for text in redis.lrange(f"{P}recent:t", 0, -1)]
+    assert [one["job"] for one in recent] == ids[-10:]
+    assert [one["state"] for one in recent].count("failed") == 2

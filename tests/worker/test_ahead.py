@@ -18,11 +18,12 @@ from tests.support import aeventually, finished
 
 
 class Slow:
-    """Switches of the brokers below: settles wait for `go`; the reply of one claim is lost."""
+    """Switches of the brokers below: settles wait for `go` or fail until then; one claim loses its reply."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
         self.lose_reply = False
+        self.away = False
         self.settling = asyncio.Event()
 
 
@@ -33,6 +34,8 @@ class SlowBroker(Broker):
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]:
         self.slow.settling.set()
+        if self.slow.away and not self.slow.go.is_set():
+            raise ServerUnreachable("nobody is there")
         await self.slow.go.wait()
         return await super().settle(worker, settlements)
 
@@ -120,6 +123,7 @@ async def test_one_that_stops_waits_until_redis_knows_all_ends(app: Infinitas, s
     @app.task
     async def work() -> None: ...
 
+    slow.away = True
     stop = StopSignal()
     working = asyncio.create_task(Worker(app).run(stop))
     handle = await work.asend()
