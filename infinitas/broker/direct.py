@@ -65,14 +65,10 @@ class Direct:
 
     def _ask(self, *command: object) -> Any:
         connection = self._connection()
-        try:
-            connection.send_packed_command(connection.pack_command(*command))  # type: ignore[no-untyped-call]
-            return connection.read_response()
-        except (RedisError, OSError) as error:
-            if not isinstance(error, NoScriptError):
-                # The answer may still come; it must not be taken for that of the next command.
-                connection.disconnect()  # type: ignore[no-untyped-call]
-            raise
+        # When an answer does not come in time, redis-py closes the connection: it can't come later, and
+        # be taken for that of the next command.
+        connection.send_packed_command(connection.pack_command(*command))  # type: ignore[no-untyped-call]
+        return connection.read_response()
 
     def _connection(self) -> AbstractConnection:
         """This thread's own; a forked child has others than its parent."""
