@@ -17,7 +17,7 @@ end
 -- The next slot's job of the same schedule may have waited for this one to end.
 local function make_way(job)
   if call('HGET', live, job.schedule) == job.id then call('HDEL', live, job.schedule) end
-  local waiting = job.follower ~= '' and load(job.follower)
+  local waiting = job.follower ~= '' and load_waiting(job.follower)
   if waiting and waiting.state == 'scheduled' then
     call('HSET', live, waiting.schedule, waiting.id)
     emit_job('queued', waiting)
@@ -25,9 +25,9 @@ local function make_way(job)
   end
 end
 
--- What an attempt that is over says of itself.
-local function attempt_of(job)
-  return {'attempt', job.attempt, 'worker', job.worker, 'started', job.started}
+-- An attempt is over.
+local function emit_attempt(kind, job, said)
+  emit_job(kind, job, 'attempt', digits[job.attempt], 'worker', job.worker, 'started', job.started, unpack(said))
 end
 
 -- What only a job that waits can have: a place in `later`, and what its last attempt left.
@@ -36,7 +36,7 @@ local function stop_waiting(job)
   call('HDEL', job.hash, 'reason', 'error', 'traceback', 'rung')
 end
 
--- The one way into a final state. `how` may say reason, error, traceback, result and attempt.
+-- The one way into a final state. `how` may say reason, error, traceback and result.
 local function finish(job, state, ttl, how)
   local reason, failure = how.reason or '', how.error or ''
   if job.state ~= 'running' then stop_waiting(job) end
@@ -45,14 +45,13 @@ local function finish(job, state, ttl, how)
     call('HDEL', key('keys', job.task), job.key)
   end
   local said = {}
-  add_facts(said, 'reason', reason, 'error', failure, 'traceback', how.traceback or '', 'result', how.result or '')
+  add_facts(said, how, {'reason', 'error', 'traceback', 'result'})
   call('HSET', job.hash, 'state', state, 'ended', stamp, unpack(said))
   call('PEXPIRE', job.hash, ttl)
   if job.logged ~= '' then call('PEXPIRE', key('log', job.id), ttl) end
   summarise(job, state, reason, failure)
   if job.awaited ~= '' then call('XADD', awaited, 'MAXLEN', '~', 1000, '*', 'job', job.id) end
-  for _, fact in ipairs(how.attempt or {}) do said[#said + 1] = fact end
-  emit_job(state, job, unpack(said))
+  if job.state == 'running' then emit_attempt(state, job, said) else emit_job(state, job, unpack(said)) end
   if job.schedule ~= '' then make_way(job) end
 end
 

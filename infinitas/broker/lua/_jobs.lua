@@ -1,33 +1,7 @@
--- The steps that edges have in common: a job is born, becomes ready, is handed out.
+-- The steps that edges have in common: a job is born, becomes ready, begins.
 -- Scripts that use them name the keys tasks processors limits later wake awaited events readers.
 
 local LADDER = {1000, 10000, 30000}
-
--- A job as it is, '' for what it does not have; nil if there is none.
-local function load(id)
-  local hash = key('job', id)
-  local v = call('HMGET', hash, 'state', 'attempt', 'task', 'entry', 'due', 'started', 'worker', 'reason',
-    'schedule', 'key', 'cancel', 'awaited', 'follower', 'logged', 'expires', 'rung')
-  return v[1] and {
-    id = id, hash = hash, state = v[1], attempt = tonumber(v[2] or 0), task = v[3], entry = v[4] or '',
-    due = v[5], started = v[6] or '', worker = v[7] or '', reason = v[8] or '', schedule = v[9] or '',
-    key = v[10] or '', cancel = v[11] or '', awaited = v[12] or '', follower = v[13] or '',
-    logged = v[14] or '', expires = v[15] or '', rung = v[16] or '',
-  }
-end
-
--- A job as its worker needs it.
-local function load_work(id)
-  local hash = key('job', id)
-  local v = call('HMGET', hash, 'state', 'attempt', 'task', 'entry', 'due', 'started', 'worker', 'reason',
-    'schedule', 'expires', 'uncharged', 'args', 'headers', 'checkpoint')
-  return v[1] and {
-    id = id, hash = hash, state = v[1], attempt = tonumber(v[2] or 0), task = v[3], entry = v[4] or '',
-    due = v[5], started = v[6] or '', worker = v[7] or '', reason = v[8] or '', schedule = v[9] or '',
-    expires = v[10] or '', uncharged = tonumber(v[11] or 0), args = v[12], headers = v[13] or '',
-    checkpoint = v[14] or '',
-  }
-end
 
 local function emit_job(kind, job, ...)
   emit('job.' .. kind, 'job', job.id, 'task', job.task, 'due', job.due, ...)
@@ -66,8 +40,7 @@ end
 -- A job is born, ready or waiting; whoever has it wait says until when.
 local function create_job(job, state)
   local fields = {'task', job.task, 'args', job.args, 'due', job.due, 'created', stamp}
-  add_facts(fields, 'schedule', job.schedule or '', 'headers', job.headers or '', 'key', job.key or '',
-    'expires', job.expires or '')
+  add_facts(fields, job, {'schedule', 'headers', 'key', 'expires'})
   if job.key then call('HSET', key('keys', job.task), job.key, job.id) end
   if state ~= 'queued' then
     call('HSET', key('job', job.id), 'state', state, unpack(fields))
@@ -86,14 +59,9 @@ local function start_job(job, worker)
     call('ZREM', later, job.id)
   end
   job.attempt, job.started, job.worker = job.attempt + 1, stamp, worker
-  call('HSET', job.hash, 'state', 'running', 'attempt', job.attempt, 'worker', worker, 'started', stamp)
+  local attempt = digits[job.attempt]
+  call('HSET', job.hash, 'state', 'running', 'attempt', attempt, 'worker', worker, 'started', stamp)
   local summary = summary_of(job.task)
   summary.last, summary.states[job.id] = job.id, nil
-  emit_job('running', job, 'attempt', job.attempt, 'worker', worker, 'started', stamp)
-end
-
--- A job as a worker gets it.
-local function hand_out(job)
-  return {job.id, job.task, job.attempt, job.uncharged, job.args, job.due, job.schedule, job.headers,
-    job.checkpoint, job.reason, job.started}
+  emit_job('running', job, 'attempt', attempt, 'worker', worker, 'started', stamp)
 end

@@ -2,8 +2,12 @@
 -- A script that emits events names the keys `events` and `readers`; one that stores a moment, `wake`.
 
 local call = redis.call
--- Redis writes a number out with many digits and much effort each time it is an argument.
-local stamp = string.format('%.0f', now)
+-- Redis writes a number out with much effort each time it is an argument; most of ours come again.
+local digits = setmetatable({}, {__index = function(known, number)
+  known[number] = string.format('%.0f', number)
+  return known[number]
+end})
+local stamp = digits[now]
 local EVENTS_WITHOUT_READER = 100000
 
 local function key(kind, name) return prefix .. kind .. ':' .. name end
@@ -19,13 +23,13 @@ local function emit(kind, ...)
   end
 end
 
--- Append the fields that have something to say.
-local function add_facts(list, ...)
-  local facts = {...}
-  for i = 2, #facts, 2 do
-    if facts[i] ~= '' then
-      list[#list + 1] = facts[i - 1]
-      list[#list + 1] = facts[i]
+-- Append those of the named facts that have something to say.
+local function add_facts(list, facts, names)
+  for _, name in ipairs(names) do
+    local fact = facts[name]
+    if fact and fact ~= '' then
+      list[#list + 1] = name
+      list[#list + 1] = fact
     end
   end
 end

@@ -1,6 +1,6 @@
 -- Cancel: end jobs that wait; ask the workers of those that run. A job that succeeds before its
 -- worker hears of it stays a success.
--- parts: jobs ends
+-- parts: load jobs ends
 -- keys: live tasks processors limits later wake awaited events readers
 -- args: prefix ids reason job_ttl
 -- ids: JSON list; returns: for each 'cancelled' | 'asked' | 'ended' | 'gone'

@@ -1,7 +1,7 @@
 -- Claim: the only door to a job. Walk the worker's task streams, those of higher priority first and
 -- equals from a rotating start; take up to `most` jobs in all, mark each running with attempt + 1.
 -- A claim that empties a stream clears its bell, so nobody is woken for nothing.
--- parts: jobs ends
+-- parts: load jobs ends
 -- keys: tasks processors limits later wake live awaited beats events readers
 -- args: prefix worker most start groups job_ttl
 -- groups: JSON list of lists of tasks, highest priority first; start: where to begin in each group
@@ -47,7 +47,7 @@ local function allowed(task, rules)
 end
 
 local function take(entry, task)
-  local job = load_work(entry[2][2])
+  local job = load_work(entry[2][2], task)
   if not job or job.state ~= 'queued' or job.entry ~= entry[1] then
     return leave_stream({task = task, entry = entry[1]})
   end

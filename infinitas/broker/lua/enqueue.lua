@@ -25,15 +25,14 @@ for i, job in ipairs(cjson.decode(jobs)) do
   elseif other then
     answers[i] = 'taken:' .. other
   else
-    job.due = job.due or now
-    job.expires = job.expires or limit(job.task, 'expires')
-    job.expires = job.expires and job.due + job.expires
-    local state = job.due > now and 'scheduled' or 'queued'
+    local due, patience = job.due or now, job.expires or limit(job.task, 'expires')
+    local state = due > now and 'scheduled' or 'queued'
+    job.due, job.expires = digits[due], patience and due + patience
     local said = {'args', job.args, 'state', state}
-    add_facts(said, 'headers', job.headers or '', 'key', job.key or '')
+    add_facts(said, job, {'headers', 'key'})
     emit_job('created', job, unpack(said))
     create_job(job, state)
-    if state == 'scheduled' then add_timed(later, job.id, job.due) end
+    if state == 'scheduled' then add_timed(later, job.id, due) end
     answers[i] = 'new'
   end
 end

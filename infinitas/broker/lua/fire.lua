@@ -1,7 +1,7 @@
 -- Fire: turn due slots into jobs or recorded non-runs, each only if it is still the schedule's
 -- expected slot, and the schedule still the one that was read (compare-and-set). So any number of
 -- schedulers may run, no slot fires twice, and an edit in between is never overlooked.
--- parts: jobs ends schedules
+-- parts: load jobs ends schedules
 -- keys: schedules due marks paused skips runs told expected live tasks processors limits later wake awaited events readers
 -- args: prefix fires job_ttl
 -- fires: JSON list of {schedule, seen, task, slot, next?, job, args, ready?, expect, overlap, unrun?, max_runs?, kept}
@@ -73,7 +73,7 @@ for i, fire in ipairs(cjson.decode(fires)) do
     local before = living(redis.call('HGET', live, fire.schedule))
     local fate, reason = decide(fire, before)
     local patience = limit(fire.task, 'expires')
-    local job = {id = fire.job, task = fire.task, args = fire.args, due = fire.slot,
+    local job = {id = fire.job, task = fire.task, args = fire.args, due = digits[fire.slot],
       schedule = fire.schedule, expires = patience and fire.slot + patience}
     local born = not reason and redis.call('EXISTS', key('job', job.id)) == 0
     if reason then

@@ -1,6 +1,6 @@
 -- Held: what a worker holds by Redis' account. A claim whose reply was lost leaves jobs that the
 -- worker doesn't know of; it asks here and takes them up.
--- parts: jobs
+-- parts: load
 -- keys: members
 -- args: prefix worker
 -- returns: {now, running jobs}, each {id, task, attempt, uncharged, args, due, schedule, headers, checkpoint,
@@ -13,8 +13,10 @@ for _, task in ipairs(cjson.decode(redis.call('HGET', members, worker) or '[]'))
   if not pending.err then
     for _, item in ipairs(pending) do
       local entry = redis.call('XRANGE', stream, item[1], item[1])[1]
-      local job = entry and load_work(entry[2][2])
-      if job and job.state == 'running' and job.worker == worker and job.entry == item[1] then
+      local job = entry and load_work(entry[2][2], task)
+      local holder, started = unpack(job and redis.call('HMGET', job.hash, 'worker', 'started') or {})
+      if job and job.state == 'running' and holder == worker and job.entry == item[1] then
+        job.started = started
         jobs[#jobs + 1] = hand_out(job)
       end
     end

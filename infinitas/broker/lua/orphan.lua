@@ -1,5 +1,5 @@
 -- Orphan: tasks whose last worker is gone. Their waiting slot jobs step on the ladder.
--- parts: jobs
+-- parts: load jobs
 -- keys: tasks processors limits later wake awaited events readers
 -- args: prefix most
 -- most: jobs looked at per task; returns: list of such tasks
@@ -9,7 +9,7 @@ for _, task in ipairs(names) do
   redis.call('ZREM', processors, task)
   emit('task.unserved', 'task', task)
   for _, entry in ipairs(redis.call('XRANGE', key('stream', task), '-', '+', 'COUNT', most)) do
-    local job = load(entry[2][2])
+    local job = load_waiting(entry[2][2])
     if job and job.state == 'queued' and job.rung == '' and needs_ladder(job) then look_again(job, 1) end
   end
 end

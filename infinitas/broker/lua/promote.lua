@@ -1,6 +1,6 @@
 -- Promote: look at jobs whose moment in `later` has come. One that waits goes into its task's
 -- stream; one that is ready has expired, or gets one more offer, or is given up.
--- parts: jobs ends
+-- parts: load jobs ends
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix most job_ttl
 -- returns: {looked at, now, next moment or ''}
@@ -21,7 +21,7 @@ end
 local looked_at = redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, most)
 for _, id in ipairs(looked_at) do
   redis.call('ZREM', later, id)
-  local job = load(id)
+  local job = load_waiting(id)
   local state = job and job.state
   if state == 'retrying' or state == 'scheduled' then
     emit_job('queued', job)

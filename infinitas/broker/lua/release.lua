@@ -1,6 +1,6 @@
 -- Release: hand running jobs back unfinished, without charging the attempt (a worker that stops).
 -- A task that must not run twice fails instead: its code may have begun its work.
--- parts: jobs ends
+-- parts: load jobs ends
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix worker job_ttl jobs
 -- jobs: JSON list of {id, attempt}
@@ -10,17 +10,16 @@ local released = 0
 for _, item in ipairs(cjson.decode(jobs)) do
   local job = load(item.id)
   if job and job.state == 'running' and job.attempt == item.attempt and job.worker == worker then
-    local attempt = attempt_of(job)
     leave_stream(job)
     free_place(job.task)
     if job.cancel ~= '' then
-      finish(job, 'cancelled', job_ttl, {reason = job.cancel, attempt = attempt})
+      finish(job, 'cancelled', job_ttl, {reason = job.cancel})
     elseif option(job.task, 'on_lost') == 'fail' then
       local text = 'the worker ' .. worker .. ' stopped before the job was over'
-      finish(job, 'failed', job_ttl, {reason = 'lost', error = text, attempt = attempt})
+      finish(job, 'failed', job_ttl, {reason = 'lost', error = text})
     else
       redis.call('HINCRBY', job.hash, 'uncharged', 1)
-      emit_job('released', job, unpack(attempt))
+      emit_attempt('released', job, {})
       make_ready(job)
     end
     released = released + 1

@@ -1,6 +1,6 @@
 -- Rescue: a worker that was seen silent for a lease is declared dead, only if its counter is still
 -- the one that was seen; its jobs move on. Crashes count apart from retries; the third one is enough.
--- parts: jobs ends
+-- parts: load jobs ends
 -- keys: beats members tasks processors limits later wake live awaited events readers
 -- args: prefix worker seen most_crashes most job_ttl
 -- returns: {-1} if it lives, else {jobs moved on, 1 if there are more}
@@ -20,21 +20,19 @@ local function move_on(entry, task)
   end
   leave_stream(job)
   free_place(task)
-  local attempt = attempt_of(job)
   local crashes = redis.call('HINCRBY', job.hash, 'crashes', 1)
   local died = 'the worker ' .. worker .. ' died'
   if job.cancel ~= '' then
-    finish(job, 'cancelled', job_ttl, {reason = job.cancel, attempt = attempt})
+    finish(job, 'cancelled', job_ttl, {reason = job.cancel})
   elseif option(task, 'on_lost') == 'fail' then
-    finish(job, 'failed', job_ttl, {reason = 'lost', error = died, attempt = attempt})
+    finish(job, 'failed', job_ttl, {reason = 'lost', error = died})
   elseif crashes >= tonumber(most_crashes) then
     local text = died .. '; with it ' .. crashes .. ' workers have died of this job'
-    finish(job, 'failed', job_ttl, {reason = 'quarantined', error = text, attempt = attempt})
+    finish(job, 'failed', job_ttl, {reason = 'quarantined', error = text})
   else
     redis.call('HINCRBY', job.hash, 'uncharged', 1)
     redis.call('HSET', job.hash, 'reason', 'lost')
-    emit_job('lost', job, 'error', died, unpack(attempt))
-    job.expires = nil
+    emit_attempt('lost', job, {'error', died})
     make_ready(job)
   end
 end

@@ -1,6 +1,6 @@
 -- Revive: a person gives an ended job a fresh set of tries. It stays the same job; its attempts
 -- count on. A success is not revived.
--- parts: jobs
+-- parts: load jobs
 -- keys: tasks processors limits later wake events readers
 -- args: prefix id record
 -- record: JSON of the job as the archive has it, '' without one: for a job that Redis has forgotten
@@ -26,6 +26,5 @@ redis.call('PERSIST', key('log', id))
 redis.call('HSET', job.hash, 'uncharged', job.attempt, 'crashes', 0)
 redis.call('HDEL', job.hash, 'ended', 'reason', 'error', 'traceback', 'result', 'expires')
 emit_job('revived', job, 'was', job.state)
-job.expires = nil
 make_ready(job)
 return 'ok'

@@ -1,6 +1,6 @@
 -- Settle: finished attempts, many at once. Only the current attempt changes a job; a stale report
 -- is kept as an event and never applied; the same report again is `already`, not an error.
--- parts: jobs ends
+-- parts: load jobs ends
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix worker outcomes
 -- outcomes: JSON list of {id, attempt, state, ttl, reason?, error?, traceback?, result?, delay?}
@@ -9,26 +9,23 @@
 
 local answers = {}
 
-local function retry(outcome, job, attempt)
+local function retry(outcome, job)
   local said = {}
-  add_facts(said, 'reason', outcome.reason or '', 'error', outcome.error or '', 'traceback', outcome.traceback or '')
+  add_facts(said, outcome, {'reason', 'error', 'traceback'})
   redis.call('HSET', job.hash, 'state', 'retrying', 'ready', now + outcome.delay, unpack(said))
   add_timed(later, job.id, now + outcome.delay)
-  add_facts(said, unpack(attempt))
-  emit_job('retrying', job, unpack(said))
+  emit_attempt('retrying', job, said)
 end
 
 local function apply(outcome, job)
-  local attempt = attempt_of(job)
   leave_stream(job)
   free_place(job.task)
   if outcome.state ~= 'retrying' then
-    outcome.attempt = attempt
-    finish(job, outcome.state, outcome.ttl, outcome)
+    finish(job, outcome.state, digits[outcome.ttl], outcome)
   elseif job.cancel ~= '' then
-    finish(job, 'cancelled', outcome.ttl, {reason = job.cancel, error = outcome.error, attempt = attempt})
+    finish(job, 'cancelled', outcome.ttl, {reason = job.cancel, error = outcome.error})
   else
-    retry(outcome, job, attempt)
+    retry(outcome, job)
   end
 end
 
