@@ -68,7 +68,7 @@ def _sustained(on: Ground, rate: int) -> dict[str, float]:
         sent = 0
         known = _archived(on)
         began = time.monotonic()
-        sender = on.start_sending(ours, round(LOAD_S / 0.05), 0.05, round(rate * 0.05))
+        sender = on.start_sending(ours, "paced", round(LOAD_S / 0.05), 0.05, round(rate * 0.05))
         while sender.poll() is None:
             lags.append(_lag(on))
             time.sleep(0.1)

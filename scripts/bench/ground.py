@@ -47,35 +47,26 @@ class Ground:
         self, rival: Rival, how: str, count: int, pause_s: float = 0.005, load: int = 0
     ) -> dict[str, float]:
         """Send jobs with the rival's own client. Returns `seconds` and `cpu` seconds."""
-        command = [
-            str(rival.bin / "python"),
-            "send.py",
-            rival.module,
-            how,
-            str(count),
-            str(pause_s),
-            str(load),
-        ]
-        found = subprocess.run(
-            command, cwd=PEERS, env=self.environment(rival), capture_output=True, text=True, check=False
-        )
-        if found.returncode:
-            raise SystemExit(f"{rival.module} could not send:\n{found.stderr[-2000:]}")
-        told: dict[str, float] = json.loads(found.stdout.splitlines()[-1])
+        sending = self.start_sending(rival, how, count, pause_s, load)
+        out, problem = sending.communicate()
+        if sending.returncode:
+            raise SystemExit(f"{rival.module} could not send:\n{problem[-2000:]}")
+        told: dict[str, float] = json.loads(out.splitlines()[-1])
         return told
 
-    def start_sending(self, rival: Rival, count: int, pause_s: float, load: int) -> "subprocess.Popen[bytes]":
-        """`send` of paced jobs, beside what the caller does."""
-        command = [
-            str(rival.bin / "python"),
-            "send.py",
-            rival.module,
-            "paced",
-            str(count),
-            str(pause_s),
-            str(load),
-        ]
-        return subprocess.Popen(command, cwd=PEERS, env=self.environment(rival), stdout=subprocess.DEVNULL)
+    def start_sending(
+        self, rival: Rival, how: str, count: int, pause_s: float, load: int
+    ) -> "subprocess.Popen[str]":
+        """`send`, beside what the caller does."""
+        numbers = map(str, (count, pause_s, load))
+        return subprocess.Popen(
+            [str(rival.bin / "python"), "send.py", rival.module, how, *numbers],
+            cwd=PEERS,
+            env=self.environment(rival),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def worker(self, rival: Rival) -> "AbstractContextManager[subprocess.Popen[bytes]]":
         return self.run(rival, rival.worker)

@@ -58,6 +58,8 @@ class Rival:
         return found.stdout.strip()
 
 
+_CELERY_PACKAGES = ("celery[redis]", "hiredis")
+_DRAMATIQ_PACKAGES = ("dramatiq[redis]", "hiredis")
 _CELERY = "{bin}/celery -A celery_peer worker --loglevel ERROR --without-gossip --without-mingle"
 _INFINITAS = "{bin}/infinitas worker infinitas_peer:app -c 100 -l error"
 RIVALS = {
@@ -68,28 +70,28 @@ RIVALS = {
         how="threads",
     ),
     "celery": Rival(
-        module="celery_peer", packages=("celery[redis]", "hiredis"), worker=_CELERY, acknowledges=False
+        module="celery_peer", packages=_CELERY_PACKAGES, worker=_CELERY, acknowledges=False
     ),
     "celery-threads": Rival(
         module="celery_peer",
-        packages=("celery[redis]", "hiredis"),
+        packages=_CELERY_PACKAGES,
         worker=_CELERY + " --pool threads -c 8",
         acknowledges=False,
     ),
     "celery-late": Rival(
         module="celery_peer",
-        packages=("celery[redis]", "hiredis"),
+        packages=_CELERY_PACKAGES,
         worker=_CELERY + " --pool threads -c 8",
         settings={"BENCH_LATE": "1"},
     ),
     "dramatiq": Rival(
         module="dramatiq_peer",
-        packages=("dramatiq[redis]", "hiredis"),
+        packages=_DRAMATIQ_PACKAGES,
         worker="{bin}/dramatiq dramatiq_peer --processes 1 --threads 8",
     ),
     "dramatiq-2": Rival(
         module="dramatiq_peer",
-        packages=("dramatiq[redis]", "hiredis"),
+        packages=_DRAMATIQ_PACKAGES,
         worker="{bin}/dramatiq dramatiq_peer --processes 2 --threads 4",
         settings={"dramatiq_queue_prefetch": "100"},
     ),
