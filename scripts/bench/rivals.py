@@ -69,9 +69,7 @@ RIVALS = {
         worker="{bin}/infinitas worker infinitas_peer:app -c 16 -l error",
         how="threads",
     ),
-    "celery": Rival(
-        module="celery_peer", packages=_CELERY_PACKAGES, worker=_CELERY, acknowledges=False
-    ),
+    "celery": Rival(module="celery_peer", packages=_CELERY_PACKAGES, worker=_CELERY, acknowledges=False),
     "celery-threads": Rival(
         module="celery_peer",
         packages=_CELERY_PACKAGES,
