@@ -12,9 +12,9 @@ from weakref import WeakSet
 
 from redis import ConnectionPool
 from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection
+from redis.connection import ConnectionInterface
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
 from infinitas.broker.connection import (
@@ -30,7 +30,7 @@ from infinitas.broker.scripts import load_script
 
 
 class Direct:
-    """One connection for each thread that sends."""
+    """Connections of their own for each thread that sends; nearly always one."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -41,7 +41,7 @@ class Direct:
             socket_timeout=REPLY_TIMEOUT_S,
         )
         self._own = threading.local()
-        self._all: WeakSet[AbstractConnection] = WeakSet()
+        self._all: WeakSet[ConnectionInterface] = WeakSet()
 
     def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[str]:
         """As `Broker.enqueue`. Raises ServerUnreachable."""
@@ -64,17 +64,29 @@ class Direct:
             connection.disconnect()  # type: ignore[no-untyped-call]
 
     def _ask(self, *command: object) -> Any:
-        connection = self._connection()
-        # When an answer does not come in time, redis-py closes the connection: it can't come later, and
-        # be taken for that of the next command.
-        connection.send_packed_command(connection.pack_command(*command))  # type: ignore[no-untyped-call]
-        return connection.read_response()
+        free = self._free()
+        # Not there while it is in use: a signal handler may send, in the middle of its thread's send.
+        connection = free.pop() if free else self._make()
+        try:
+            connection.send_packed_command(connection.pack_command(*command))  # type: ignore[no-untyped-call]
+            return connection.read_response()
+        except ResponseError:
+            raise
+        except BaseException:
+            # An answer that comes later must not be taken for that of the next command.
+            connection.disconnect()  # type: ignore[no-untyped-call]
+            raise
+        finally:
+            free.append(connection)
 
-    def _connection(self) -> AbstractConnection:
+    def _free(self) -> list[ConnectionInterface]:
         """This thread's own; a forked child has others than its parent."""
         if getattr(self._own, "pid", None) != os.getpid():
-            self._own.pid = os.getpid()
-            self._own.connection = self._pool.make_connection()
-            self._all.add(self._own.connection)
-        found: AbstractConnection = self._own.connection
+            self._own.pid, self._own.free = os.getpid(), []
+        found: list[ConnectionInterface] = self._own.free
         return found
+
+    def _make(self) -> ConnectionInterface:
+        connection: ConnectionInterface = self._pool.make_connection()
+        self._all.add(connection)
+        return connection

@@ -1,6 +1,7 @@
 """Sending from sync code, in the sender's own thread: whatever happens, a job is accepted once or refused."""
 
 import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Coroutine, Iterator
@@ -9,11 +10,13 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.connection import AbstractConnection
 
 from infinitas import Infinitas, KeyTaken, ServerUnreachable
 from infinitas.bridge import Bridge
 from infinitas.broker import direct
 from infinitas.embedded.redis import start_redis
+from infinitas.handle import Handle
 
 P = "{infinitas:default}:"
 
@@ -97,6 +100,43 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_another(
     with pytest.raises(ServerUnreachable):
         work.send()
     redis.client_unpause()
+    with pytest.raises(KeyTaken):
+        work.using(key="k").send()
+
+
+def test_a_signal_handler_may_send_while_its_thread_sends(app: Infinitas, redis: Redis) -> None:
+    @app.task
+    def work(n: int) -> None: ...
+
+    inner: list[Handle[None]] = []
+    work.send(0)
+    old = signal.signal(signal.SIGALRM, lambda number, frame: inner.extend(work.send_many([(1,)])))
+    try:
+        redis.client_pause(500)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        outer = work.send_many([(2,), (3,)])
+    finally:
+        signal.signal(signal.SIGALRM, old)
+    found = [redis.hget(f"{P}job:{handle.id}", "args") for handle in [*inner, *outer]]
+    assert found == ["[[1],{}]", "[[2],{}]", "[[3],{}]"]
+
+
+def test_an_answer_that_an_interrupt_left_behind_is_not_taken_for_another(
+    app: Infinitas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @app.task
+    def work() -> None: ...
+
+    work.send()
+    work.using(key="k").send()
+
+    def interrupt(self: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AbstractConnection, "read_response", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            work.send()
     with pytest.raises(KeyTaken):
         work.using(key="k").send()
 
