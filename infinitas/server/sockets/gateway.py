@@ -31,6 +31,7 @@ class Gateway:
         self.source = RedisSource(client.connection)
         self._sockets: dict[str, WorkerSocket] = {}
         """By session."""
+        self._sessions: dict[WorkerSocket, str] = {}
         self._open: set[WorkerSocket] = set()
         self._hub = Hub(client.connection)
         self._feeds: set[Feed] = set()
@@ -62,6 +63,7 @@ class Gateway:
         if other is not None and other is not worker:
             await other.give_up()
         self._sockets[session] = worker
+        self._sessions[worker] = session
         for queue in worker.queues:
             if queue not in self._calls:
                 listening = Loop(f"calls {queue}", partial(self._listen, queue))
@@ -69,7 +71,8 @@ class Gateway:
 
     def drop(self, worker: WorkerSocket) -> None:
         """This connection has no session any more."""
-        for session in [session for session, found in self._sockets.items() if found is worker]:
+        session = self._sessions.pop(worker, None)
+        if session is not None and self._sockets.get(session) is worker:
             del self._sockets[session]
 
     async def close(self) -> None:
