@@ -5,7 +5,7 @@ local BELL_LENGTH = 64
 local RECENT_LENGTH = 10
 local MOST_GATHERED = 1000
 
-local left, rung, freed, summaries = {}, {}, {}, {}
+local left, rung, freed, hushed, summaries = {}, {}, {}, {}, {}
 
 local function gather(into, task, item)
   local list = into[task]
@@ -37,7 +37,13 @@ end
 -- A place of a task with a limit is free again: whoever was refused for it may come back.
 local function free_place(task) gather(freed, task, '') end
 
+-- Nobody is to be woken for what can't be taken: what rang before this call is silent.
+local function hush(task) hushed[#hushed + 1] = key('bell', task) end
+
 local function write_bells()
+  for i = 1, #hushed, MOST_GATHERED do
+    call('DEL', unpack(hushed, i, math.min(i + MOST_GATHERED - 1, #hushed)))
+  end
   for task in pairs(freed) do
     if limits_of(task) then ring(task, '') end
   end

@@ -85,9 +85,12 @@ for _, names in ipairs(cjson.decode(groups)) do
   for i = 0, #names - 1 do
     local task = names[(start + i) % #names + 1]
     local stream = key('stream', task)
-    local blocked = left_to_take > 0 and redis.call('XLEN', stream) > 0 and take_some(task, stream)
-    local _, waiting = count_entries(stream)
-    if waiting == 0 or blocked then redis.call('DEL', key('bell', task)) else more = 1 end
+    local waiting, blocked = redis.call('XLEN', stream), false
+    if waiting > 0 then
+      blocked = left_to_take > 0 and take_some(task, stream)
+      waiting = select(2, count_entries(stream))
+    end
+    if waiting == 0 or blocked then hush(task) else more = 1 end
   end
 end
 return {more, wait, now, jobs}
