@@ -12,7 +12,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from redis import Redis
+
 from infinitas import Handle, Infinitas, JobInfo, everything
+from infinitas.broker.events import expand
+from infinitas.core.events import Event
 
 T = TypeVar("T")
 PATIENCE_S = 20.0
@@ -53,6 +57,13 @@ async def running(
 async def finished(app: Infinitas, handle: Handle[Any]) -> JobInfo:
     """Wait until a job has ended."""
     return await app.await_end(handle.id, PATIENCE_S)
+
+
+def events(redis: Redis, *kinds: str) -> list[Event]:
+    """Every event that is still in the stream; of these kinds, if any are given."""
+    entries: Any = redis.xrange("{infinitas:default}:events")
+    found = [event for position, fields in entries for event in expand(position, fields)]
+    return [event for event in found if not kinds or event.kind in kinds]
 
 
 def alive(pid: int) -> bool:

@@ -1,10 +1,12 @@
 """Records: reads events from the position in Postgres, writes rows and position together, trims."""
 
 from infinitas.archive.writer import Writer
-from infinitas.broker.events import START, EventStream
+from infinitas.broker.events import START, EventStream, count_entries
 from infinitas.core.events import fold
 
-BATCH = 2_000
+BATCH = 4_000
+"""Events of a transaction, about; what an entry tells of one job or of a hundred is seen when it is read."""
+FEWEST_ENTRIES = BATCH // 100
 BLOCK_MS = 10_000
 KEEP_MS = 1_000
 """For live pages, which read several times a second; dropped once nothing new has come for as long."""
@@ -19,6 +21,7 @@ class Recorder:
         self._known = False
         self._position: str | None = None
         self._kept = False
+        self._entries = FEWEST_ENTRIES
 
     async def run_once(self) -> None:
         """Wait for events and archive one batch."""
@@ -29,11 +32,12 @@ class Recorder:
         # After any error the truth is in Postgres: a commit whose reply was lost did happen.
         self._known = False
         block_ms = KEEP_MS if self._kept else BLOCK_MS
-        events = await self._stream.read(self._position or START, BATCH, block_ms)
+        events = await self._stream.read(self._position or START, self._entries, block_ms)
         if self._kept and not events:
             await self._stream.trim(self._position or START)
             self._kept = False
         if events:
+            self._entries = max(BATCH * count_entries(events) // len(events), FEWEST_ENTRIES)
             batch = fold(self._stream.queue, events)
             newest = events[-1].position
             if not await self._writer.write(batch, self._position, newest):

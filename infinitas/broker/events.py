@@ -1,4 +1,11 @@
-"""The event stream: read from a position, trimmed once every reader has passed."""
+"""The event stream: read from a position, trimmed once every reader has passed.
+
+An entry is one event, or the same one of up to a hundred jobs, whose `position` is the same then.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import orjson
 
 from infinitas.broker.connection import LONGEST_BLOCK_S, Connection
 from infinitas.broker.keys import QueueKeys
@@ -23,14 +30,14 @@ class EventStream:
         await self._connection.ask(redis.hset(self._keys["readers"], self._reader, position))
 
     async def read(self, after: str, count: int, block_ms: int | None = None) -> list[Event]:
-        """Up to `count` events after a position; waits up to `block_ms` for the first."""
+        """The events of up to `count` entries after a position; waits up to `block_ms` for the first."""
         if block_ms is not None:
             block_ms = min(block_ms, int(LONGEST_BLOCK_S * 1000))
         reply = await self._connection.ask(
             self._connection.redis.xread({self._keys["events"]: after}, count=count, block=block_ms)
         )
         entries = reply[0][1] if reply else []
-        return [_event(position, fields) for position, fields in entries]
+        return [event for position, fields in entries for event in expand(position, fields)]
 
     async def newest(self) -> str:
         """The position of the newest event."""
@@ -38,7 +45,7 @@ class EventStream:
         return str(entries[0][0]) if entries else START
 
     async def added(self) -> tuple[str, int]:
-        """The newest position ever, and how many events there have been in all."""
+        """The newest position ever, and how many entries there have been in all."""
         try:
             info = await self._connection.ask(self._connection.redis.xinfo_stream(self._keys["events"]))
         except ServerUnreachable:
@@ -74,12 +81,12 @@ class Follower:
         self._read = 0
 
     async def read(self, count: int, block_ms: int) -> tuple[list[Event], bool]:
-        """New events, and whether others were lost before them."""
+        """The events of up to `count` entries, and whether others were lost before them."""
         events = await self._stream.read(self._position, count, block_ms)
         if not events:
             return events, False
         self._position = events[-1].position
-        self._read += len(events)
+        self._read += count_entries(events)
         newest, added = await self._stream.added()
         if newest != self._position:
             return events, False  # More is there: the sum is made when it has been read.
@@ -88,11 +95,23 @@ class Follower:
         return events, gap
 
 
+def count_entries(events: Sequence[Event]) -> int:
+    """How many entries of the stream they are."""
+    return len({event.position for event in events})
+
+
+def expand(position: str, fields: dict[str, str]) -> Iterator[Event]:
+    """The events of one entry; one that tells of many jobs comes from `emit_together` in Lua."""
+    kind, at = fields.pop("type"), fields.pop("at")
+    jobs = fields.pop("jobs", None)
+    if jobs is None:
+        yield Event(position=position, kind=kind, at_ms=int(at), fields=fields)
+        return
+    for job, due, attempt, *started in orjson.loads(jobs):
+        facts = {"job": job, "due": due, "attempt": attempt, "started": started[0] if started else at}
+        yield Event(position=position, kind=kind, at_ms=int(at), fields={**fields, **facts})
+
+
 def _order(position: str) -> tuple[int, int]:
     ms, seq = position.split("-")
     return int(ms), int(seq)
-
-
-def _event(position: str, fields: dict[str, str]) -> Event:
-    kind = fields.pop("type")
-    return Event(position=position, kind=kind, at_ms=int(fields.pop("at")), fields=fields)

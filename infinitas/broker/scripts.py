@@ -13,7 +13,7 @@ from importlib.resources import files
 
 from infinitas.broker.keys import QUEUE_KEYS, QueueKeys
 
-SHARED = ("_shared", "_gathered")
+SHARED = ("_shared", "_summaries", "_gathered")
 _END = ("if not ok then error(answer, 0) end", "return answer")
 _HEADER = re.compile(r"^-- (parts|keys|args): (.+)$", re.MULTILINE)
 

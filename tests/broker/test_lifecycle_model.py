@@ -27,6 +27,7 @@ from infinitas.core.states import FINAL, Reason, State
 from infinitas.core.task import TaskDefinition
 from infinitas.core.verdict import Verdict
 from infinitas.embedded.servers import Urls
+from tests.support import events
 
 P = "{infinitas:default}:"
 WORKERS = st.sampled_from(["w1", "w2"])
@@ -299,9 +300,8 @@ class Lifecycle(RuleBasedStateMachine):
 
     @invariant()
     def each_end_is_one_event(self) -> None:
-        finals = {f"job.{state}" for state in FINAL}
-        events = [fields for _, fields in self.redis.xrange(f"{P}events")]
-        ends = Counter(event["job"] for event in events if event["type"] in finals)
+        finals = [f"job.{state}" for state in FINAL]
+        ends = Counter(event.fields["job"] for event in events(self.redis, *finals))
         assert ends == {id: job.ends for id, job in self.model.jobs.items() if job.ends}
 
 

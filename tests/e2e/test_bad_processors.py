@@ -12,9 +12,8 @@ from redis import Redis
 from infinitas import Handle, Infinitas, Job, JobDone, JobInfo
 from infinitas.embedded.servers import Urls
 from tests.e2e import contract
-from tests.support import Processes, eventually, finished, running
+from tests.support import Processes, events, eventually, finished, running
 
-P = "{infinitas:default}:"
 APP = "tests.e2e.contract:app"
 
 
@@ -49,8 +48,7 @@ def test_each_ends_in_one_state_and_the_worker_goes_on(
     binary = app.fetch_job(cases[7][0].id)
     assert binary.log[0].text == "b'\\x00\\xff\\xfe'"
     assert binary.log[1].text == "? surrogate \x00 nul"
-    ends: Any = redis.xrange(f"{P}events")
-    final = [f["job"] for _, f in ends if f["type"] in ("job.failed", "job.succeeded")]
+    final = [event.fields["job"] for event in events(redis, "job.failed", "job.succeeded")]
     assert sorted(final) == sorted(handle.id for handle, *_ in cases)
     assert worker.poll() is None
     worker.send_signal(signal.SIGTERM)

@@ -10,7 +10,7 @@ from redis import Redis
 from infinitas import Infinitas
 from infinitas.embedded.servers import Urls
 from tests.e2e import contract
-from tests.support import Processes, alive, eventually
+from tests.support import Processes, alive, events, eventually
 
 P = "{infinitas:default}:"
 APP = "tests.e2e.contract:app"
@@ -106,9 +106,7 @@ def test_a_frozen_worker_is_refused_and_joins_again(
     members: Any = redis.zrange(f"{P}beats", 0, -1)
     assert any(f"-{zombie.pid}-" in member for member in members), "under a new name"
     assert first not in members
-    events: Any = redis.xrange(f"{P}events")
-    ends = [f for _, f in events if f["type"] == "job.succeeded" and f["job"] == job.id]
-    assert len(ends) == 1
+    assert [event.fields["job"] for event in events(redis, "job.succeeded")].count(job.id) == 1
     app.close()
 
 

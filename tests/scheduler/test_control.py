@@ -20,7 +20,7 @@ from infinitas import (
     every,
 )
 from infinitas.testing import Kit, KitMaker
-from tests.support import aeventually, running
+from tests.support import aeventually, events, running
 
 P = "{infinitas:default}:"
 POLICIES: list[Literal["skip", "queue", "allow"]] = ["skip", "queue", "allow"]
@@ -248,8 +248,8 @@ async def test_overlap_replace_waits_for_the_one_that_it_cancels(app: Infinitas,
         await asyncio.sleep(60)
 
     def told() -> list[tuple[str, str]]:
-        entries: Any = redis.xrange(f"{P}events")
-        return [(f["type"], f["job"]) for _, f in entries if f.get("task") == "slow" and "job" in f]
+        about = [event for event in events(redis) if event.fields.get("task") == "slow"]
+        return [(event.kind, event.fields["job"]) for event in about if "job" in event.fields]
 
     async def three_replaced() -> bool:
         return [kind for kind, _ in told()].count("job.cancelled") >= 3

@@ -1,17 +1,20 @@
 -- How a job ends, by whatever edge. Scripts that use this name the keys `awaited` and `live` as well.
 
+local SAID_AT_THE_END = {'reason', 'error', 'traceback', 'result'}
+
 local function summarise(job, state, reason, failure)
   local summary = summary_of(job.task)
   summary.states[job.id] = state
   if state ~= 'succeeded' and state ~= 'failed' then return end
-  local facts, started = summary.facts, tonumber(job.started)
+  local facts = summary.facts
   if state == 'succeeded' then
     facts.last_success, facts.last_success_date = job.id, now
   else
     facts.last_failure, facts.last_failure_date = job.id, now
     facts.last_failure_reason, facts.last_failure_error = reason, failure
   end
-  gather(summary, 'ends', {job = job.id, state = state, ended = now, ms = started and now - started or 0})
+  job.ends = state
+  count_end(summary, job, state == 'succeeded')
 end
 
 -- The next slot's job of the same schedule may have waited for this one to end.
@@ -30,6 +33,12 @@ local function emit_attempt(kind, job, said)
   emit_job(kind, job, 'attempt', digits[job.attempt], 'worker', job.worker, 'started', job.started, unpack(said))
 end
 
+local function emit_end(state, job, said)
+  if job.state ~= 'running' then return emit_job(state, job, unpack(said)) end
+  if state ~= 'succeeded' or #said > 0 then return emit_attempt(state, job, said) end
+  emit_together('succeeded', job, {job.id, job.due, digits[job.attempt], job.started})
+end
+
 -- What only a job that waits can have: a place in `later`, and what its last attempt left.
 local function stop_waiting(job)
   call('ZREM', later, job.id)
@@ -45,13 +54,13 @@ local function finish(job, state, ttl, how)
     call('HDEL', key('keys', job.task), job.key)
   end
   local said = {}
-  add_facts(said, how, {'reason', 'error', 'traceback', 'result'})
+  add_facts(said, how, SAID_AT_THE_END)
   call('HSET', job.hash, 'state', state, 'ended', stamp, unpack(said))
   call('PEXPIRE', job.hash, ttl)
   if job.logged ~= '' then call('PEXPIRE', key('log', job.id), ttl) end
   summarise(job, state, reason, failure)
   if job.awaited ~= '' then call('XADD', awaited, 'MAXLEN', '~', 1000, '*', 'job', job.id) end
-  if job.state == 'running' then emit_attempt(state, job, said) else emit_job(state, job, unpack(said)) end
+  emit_end(state, job, said)
   if job.schedule ~= '' then make_way(job) end
 end
 

@@ -1,11 +1,12 @@
 -- What the jobs of one call have in common is gathered, and written once, when the script is over:
--- entries that leave a stream, rings of the bells, the live summaries.
+-- entries that leave a stream, rings of the bells, events that say the same, and the summaries.
 
 local BELL_LENGTH = 64
-local RECENT_LENGTH = 10
 local MOST_GATHERED = 1000
+local MOST_IN_AN_EVENT = 100
 
-local left, rung, freed, hushed, summaries = {}, {}, {}, {}, {}
+local left, rung, freed, hushed = {}, {}, {}, {}
+local together = {running = {}, succeeded = {}}
 
 local function gather(into, task, item)
   local list = into[task]
@@ -17,11 +18,20 @@ local function gather(into, task, item)
   return #list
 end
 
+-- To find an entry that is to be deleted takes long, to cut a stream's beginning off does not: what stands
+-- before the oldest pending entry was handed out and is over, for entries are handed out in their order.
+-- Where nothing is pending, what stands first may be waiting still.
+local function cut(stream)
+  local pending = redis.pcall('XPENDING', stream, 'workers')
+  return pending[2] and call('XTRIM', stream, 'MINID', pending[2]) or 0
+end
+
 -- Lengths of streams and pending lists are true after this.
 local function write_left()
   for task, entries in pairs(left) do
-    call('XACK', key('stream', task), 'workers', unpack(entries))
-    call('XDEL', key('stream', task), unpack(entries))
+    local stream = key('stream', task)
+    call('XACK', stream, 'workers', unpack(entries))
+    if cut(stream) ~= #entries then call('XDEL', stream, unpack(entries)) end
   end
   left = {}
 end
@@ -35,7 +45,7 @@ local function ring(task, id)
 end
 
 -- A place of a task with a limit is free again: whoever was refused for it may come back.
-local function free_place(task) gather(freed, task, '') end
+local function free_place(task) freed[task] = true end
 
 -- Nobody is to be woken for what can't be taken: what rang before this call is silent.
 local function hush(task) hushed[#hushed + 1] = key('bell', task) end
@@ -53,45 +63,33 @@ local function write_bells()
   end
 end
 
-local function summary_of(task)
-  local summary = summaries[task]
-  if not summary then
-    summary = {states = {}, facts = {}, ends = {}}
-    summaries[task] = summary
-  end
-  return summary
+local function write_together(kind, task)
+  local jobs = together[kind][task]
+  emit('job.' .. kind, 'task', task, 'worker', jobs.worker, 'jobs', cjson.encode(jobs.facts))
+  together[kind][task] = nil
 end
 
--- The live summary that `redis-cli hgetall` shows: last job, last success, last failure, streak.
-local function write_summary(task, summary)
-  local hash = key('task', task)
-  local known = call('HMGET', hash, 'last_job', 'streak')
-  local last = summary.last or known[1]
-  local facts = {}
-  if summary.last or summary.states[last] then
-    facts = {'last_job', last, 'last_job_date', now, 'last_job_status', summary.states[last] or 'running'}
+-- One event for all jobs of a task that begin, or that are done and say nothing, in this call of a worker.
+-- Its `jobs` is a JSON list of {job, due, attempt, started}; those that begin have started when it was told.
+local function emit_together(kind, job, facts)
+  local jobs = together[kind][job.task]
+  if not jobs then
+    jobs = {worker = job.worker, facts = {}}
+    together[kind][job.task] = jobs
   end
-  for name, value in pairs(summary.facts) do
-    facts[#facts + 1] = name
-    facts[#facts + 1] = value
+  jobs.facts[#jobs.facts + 1] = facts
+  if #jobs.facts == MOST_IN_AN_EVENT then write_together(kind, job.task) end
+end
+
+local function write_events()
+  for kind, tasks in pairs(together) do
+    for task in pairs(tasks) do write_together(kind, task) end
   end
-  if #summary.ends > 0 then
-    local streak, recent = tonumber(known[2] or '0'), {}
-    for i, done in ipairs(summary.ends) do
-      local good = done.state == 'succeeded'
-      streak = good and math.max(streak, 0) + 1 or not good and math.min(streak, 0) - 1
-      if i > #summary.ends - RECENT_LENGTH then recent[#recent + 1] = cjson.encode(done) end
-    end
-    facts[#facts + 1] = 'streak'
-    facts[#facts + 1] = streak
-    call('RPUSH', key('recent', task), unpack(recent))
-    call('LTRIM', key('recent', task), -RECENT_LENGTH, -1)
-  end
-  if #facts > 0 then call('HSET', hash, unpack(facts)) end
 end
 
 local function write_gathered()
   write_left()
   write_bells()
-  for task, summary in pairs(summaries) do write_summary(task, summary) end
+  write_events()
+  write_summaries()
 end

@@ -63,5 +63,5 @@ local function start_job(job, worker)
   call('HSET', job.hash, 'state', 'running', 'attempt', attempt, 'worker', worker, 'started', stamp)
   local summary = summary_of(job.task)
   summary.last, summary.states[job.id] = job.id, nil
-  emit_job('running', job, 'attempt', attempt, 'worker', worker, 'started', stamp)
+  emit_together('running', job, {job.id, job.due, attempt})
 end

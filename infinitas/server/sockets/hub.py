@@ -77,7 +77,7 @@ class Hub:
 
     async def _follow(self, follower: Follower) -> None:
         events, gap = await follower.read(READ_AT_ONCE, BLOCK_MS)
-        if len(events) == READ_AT_ONCE:
+        if len(events) >= READ_AT_ONCE:
             # More than pages could show: they look for themselves, and nobody reads it all for them.
             await follower.begin()
             self._publish([], True)

@@ -1,0 +1,156 @@
+"""What the jobs of one call have in common is written once, and says what each would have said alone."""
+
+import random
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from infinitas.broker.broker import Broker
+from infinitas.broker.events import START, EventStream, count_entries
+from infinitas.broker.messages import ClaimedJob, NewJob, Settlement
+from infinitas.core.events import Event
+from infinitas.core.states import Reason, State
+from infinitas.core.verdict import SUCCEEDED, Verdict
+
+P = "{infinitas:default}:"
+BAD = Verdict(state=State.FAILED, reason=Reason.ERROR, error="e")
+
+
+async def send(broker: Broker, count: int, first: int = 0) -> list[str]:
+    ids = [f"j{n:03}" for n in range(first, first + count)]
+    await broker.enqueue([NewJob(id=id, task="t", args="[[],{}]") for id in ids])
+    return ids
+
+
+async def claim(broker: Broker, limit: int) -> list[ClaimedJob]:
+    return (await broker.claim("w1", [["t"]], limit, 0, 60)).jobs
+
+
+async def settle(broker: Broker, ids: list[str], verdict: Verdict = SUCCEEDED, attempt: int = 1) -> None:
+    ends = [Settlement(job=id, attempt=attempt, verdict=verdict, ttl_s=60) for id in ids]
+    assert await broker.settle("w1", ends) == ["ok"] * len(ids)
+
+
+async def told(broker: Broker, kind: str) -> list[Event]:
+    events = await EventStream(broker.connection, "default", "test").read(START, 1000)
+    return [event for event in events if event.kind == kind]
+
+
+async def test_many_that_begin_and_end_alike_are_one_entry_each_with_the_facts_of_all(
+    broker: Broker,
+) -> None:
+    ids = await send(broker, 3)
+    claimed = await claim(broker, 3)
+    await settle(broker, ids)
+    began, ended = await told(broker, "job.running"), await told(broker, "job.succeeded")
+    assert (count_entries(began), count_entries(ended)) == (1, 1)
+    for job, start, end in zip(claimed, began, ended, strict=True):
+        facts = {
+            "job": job.id,
+            "task": "t",
+            "worker": "w1",
+            "attempt": "1",
+            "due": str(job.due_ms),
+            "started": str(start.at_ms),
+        }
+        assert start.fields == facts
+        assert end.fields == facts
+        assert end.at_ms >= start.at_ms
+
+
+async def test_an_entry_tells_of_a_hundred_at_most(broker: Broker) -> None:
+    ids = await send(broker, 250)
+    await claim(broker, 250)
+    await settle(broker, ids)
+    for kind in ("job.running", "job.succeeded"):
+        events = await told(broker, kind)
+        assert [event.fields["job"] for event in events] == ids
+        assert count_entries(events) == 3
+
+
+async def test_who_has_something_to_say_is_told_of_alone(broker: Broker) -> None:
+    ids = await send(broker, 2)
+    await claim(broker, 2)
+    ends = [
+        Settlement(job=ids[0], attempt=1, verdict=Verdict(state=State.SUCCEEDED, result="7"), ttl_s=60),
+        Settlement(job=ids[1], attempt=1, verdict=SUCCEEDED, ttl_s=60),
+    ]
+    await broker.settle("w1", ends)
+    events = {event.fields["job"]: event for event in await told(broker, "job.succeeded")}
+    assert events[ids[0]].fields["result"] == "7"
+    assert events[ids[0]].fields["started"] == events[ids[1]].fields["started"]
+    assert "result" not in events[ids[1]].fields
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_what_leaves_a_stream_takes_nobody_along(broker: Broker, redis: Redis, seed: int) -> None:
+    """Streams are cut at the oldest pending entry; whoever waits or runs must still be there."""
+    dice = random.Random(seed)
+    waiting: list[str] = []
+    running: dict[str, int] = {}
+    for turn in range(60):
+        deed = dice.choice(("send", "claim", "settle", "settle", "cancel", "release"))
+        some = dice.randint(1, 4)
+        if deed == "send":
+            waiting += await send(broker, some, turn * 10)
+        elif deed == "claim":
+            jobs = await claim(broker, some)
+            assert [job.id for job in jobs] == waiting[:some]
+            running.update((job.id, job.attempt) for job in jobs)
+            waiting = waiting[some:]
+        elif deed == "cancel" and waiting:
+            chosen = dice.sample(waiting, min(some, len(waiting)))
+            assert await broker.cancel(chosen, "no", 60) == ["cancelled"] * len(chosen)
+            waiting = [id for id in waiting if id not in chosen]
+        elif running and deed in ("settle", "release"):
+            over = dice.sample(sorted(running), min(some, len(running)))
+            attempts = [(id, running.pop(id)) for id in over]
+            if deed == "release":
+                assert await broker.release("w1", attempts, 60) == len(over)
+                waiting += over
+            else:
+                for id, attempt in attempts:
+                    await settle(broker, [id], attempt=attempt)
+        entries: Any = redis.xrange(f"{P}stream:t")
+        assert sorted(fields["job"] for _, fields in entries) == sorted([*waiting, *running])
+    while jobs := await claim(broker, 100):
+        assert [job.id for job in jobs] == waiting[: len(jobs)]
+        waiting = waiting[len(jobs) :]
+    assert not waiting
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        "g",
+        "b",
+        "g bg",
+        "b gb",
+        "gg b",
+        "b gg",
+        "ggb g",
+        "bbg b",
+        "gbg",
+        "bgb gg",
+        "g bb bg gg gg",
+        "b b g",
+        "gb bb",
+    ],
+)
+async def test_a_streak_goes_on_over_calls(broker: Broker, redis: Redis, calls: str) -> None:
+    """Good and bad ends, a space between two calls."""
+    streak = sent = 0
+    for call in calls.split():
+        ids = await send(broker, len(call), sent)
+        sent += len(call)
+        await claim(broker, len(call))
+        verdicts = [SUCCEEDED if end == "g" else BAD for end in call]
+        ends = [
+            Settlement(job=id, attempt=1, verdict=verdict, ttl_s=60)
+            for id, verdict in zip(ids, verdicts, strict=True)
+        ]
+        await broker.settle("w1", ends)
+    for end in calls.replace(" ", ""):
+        streak = max(streak, 0) + 1 if end == "g" else min(streak, 0) - 1
+    assert redis.hget(f"{P}task:t", "streak") == str(streak)
