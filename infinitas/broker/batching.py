@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from redis.exceptions import NoScriptError
@@ -32,6 +33,21 @@ class Batcher:
             self._sending.add(sending)
             sending.add_done_callback(self._sending.discard)
         return await future
+
+    async def call_after(
+        self, command: Sequence[object], script: Script, arguments: tuple[Any, ...]
+    ) -> tuple[Any, Any]:
+        """Run a command that may block and a script behind it, beside all other calls."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.execute_command(*command)
+        pipe.execute_command("EVALSHA", script.sha, *arguments)
+        replies: list[Any] = await pipe.execute(raise_on_error=False)
+        if isinstance(replies[1], NoScriptError):
+            replies[1] = (await self._eval(script, arguments))[0]
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies[0], replies[1]
 
     async def _send_all(self) -> None:
         try:

@@ -29,6 +29,8 @@ LOG_CHUNKS_KEPT = 1000
 MOST_CRASHES = 3
 RESCUE_BATCH = 200
 ORPHANS_PER_TASK = 1000
+GONE, OUTDATED = -1, -2
+"""What a claim may answer in place of whether more is ready."""
 
 
 class Broker:
@@ -112,29 +114,53 @@ class Broker:
         return list(await self._call("orphan", most=ORPHANS_PER_TASK))
 
     async def claim(
-        self, worker: str, groups: Sequence[Sequence[str]], limit: int, start: int, job_ttl_s: int
+        self,
+        worker: str,
+        groups: Sequence[Sequence[str]],
+        limit: int,
+        start: int,
+        job_ttl_s: int,
+        look: str = "",
     ) -> Claim:
         """Take up to `limit` jobs; `groups` are the tasks, those of highest priority first.
+
+        `look` is that of the last `held`; with any other one there is nothing to take.
 
         Raises:
             WorkerGone: the worker was declared dead.
         """
-        more, *rest = await self._call(
-            "claim",
-            worker=worker,
-            groups=_json(groups),
-            most=limit,
-            start=start,
-            job_ttl=job_ttl_s * 1000,
-        )
-        if more < 0:
-            raise WorkerGone(f"The worker {worker} was declared dead.")
-        wait, now, jobs = rest
-        return Claim(more=bool(more), wait_s=wait / 1000, jobs=[_claimed(job, now) for job in jobs])
+        wanted = _wanted(worker, groups, limit, start, job_ttl_s, look)
+        return _claim(worker, await self._call("claim", **wanted))
 
-    async def held(self, worker: str) -> list[ClaimedJob]:
-        """What `worker` holds by Redis' account, for when the reply to a claim was lost."""
-        now, jobs = await self._call("held", worker=worker)
+    async def claim_when_rung(
+        self,
+        worker: str,
+        groups: Sequence[Sequence[str]],
+        start: int,
+        job_ttl_s: int,
+        look: str,
+        seconds: float,
+    ) -> tuple[bool, Claim | None]:
+        """`wait_for_bell`, and `claim` one job, in the same round trip: Redis does the second right after
+        the first. Returns whether a bell rang, and what was claimed; None: nothing was asked for.
+
+        Whoever gives up waiting must look at what it holds: the claim may come nevertheless.
+
+        Raises:
+            WorkerGone: the worker was declared dead.
+        """
+        bells = [self.keys.of("bell", task) for group in groups for task in group]
+        wanted = _wanted(worker, groups, 1, start, job_ttl_s, look)
+        wait = ("BLPOP", *bells, min(seconds, LONGEST_BLOCK_S))
+        rung, answer = await self.connection.call_after(wait, "claim", self.keys, **wanted)
+        return rung is not None, _claim(worker, answer)
+
+    async def held(self, worker: str, look: str = "") -> list[ClaimedJob]:
+        """What `worker` holds by Redis' account, for when the reply to a claim was lost.
+
+        No claim that was sent before takes anything from now on, if `look` is a new name.
+        """
+        now, jobs = await self._call("held", worker=worker, look=look)
         return [_claimed(job, now) for job in jobs]
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]:
@@ -276,6 +302,29 @@ def _outcome(settlement: Settlement) -> dict[str, object]:
         delay=verdict.delay_ms,
     )
     return {**plain, **said}
+
+
+def _wanted(
+    worker: str, groups: Sequence[Sequence[str]], limit: int, start: int, job_ttl_s: int, look: str
+) -> dict[str, object]:
+    return {
+        "worker": worker,
+        "groups": _json(groups),
+        "most": limit,
+        "start": start,
+        "job_ttl": job_ttl_s * 1000,
+        "look": look,
+    }
+
+
+def _claim(worker: str, answer: list[Any]) -> Claim:
+    more, *rest = answer
+    if more == GONE:
+        raise WorkerGone(f"The worker {worker} was declared dead.")
+    if more == OUTDATED:
+        return Claim(more=False, wait_s=0, jobs=[], outdated=True)
+    wait, now, jobs = rest
+    return Claim(more=bool(more), wait_s=wait / 1000, jobs=[_claimed(job, now) for job in jobs])
 
 
 def _claimed(job: list[Any], now: int) -> ClaimedJob:

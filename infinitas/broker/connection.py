@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -55,6 +55,19 @@ class Connection:
         """
         script = load_script(name, self.clock)
         return await self.ask(self._batcher.call(script, script_arguments(script, queue, arguments)))
+
+    async def call_after(
+        self, command: Sequence[object], name: str, queue: QueueKeys, **arguments: object
+    ) -> tuple[Any, Any]:
+        """Run a command that may block, and a script right behind it, in one round trip of their own.
+
+        Raises:
+            ServerUnreachable: Redis gave no answer; both may have run, also later.
+        """
+        script = load_script(name, self.clock)
+        behind = script_arguments(script, queue, arguments)
+        first, answer = await self.ask(self._batcher.call_after(command, script, behind))
+        return first, answer
 
     async def now(self) -> datetime:
         """The time by Redis, as the scripts see it. Raises ServerUnreachable."""

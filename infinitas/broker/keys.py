@@ -29,6 +29,7 @@ QUEUE_KEYS = (
     "awaited",
     "beats",
     "members",
+    "looks",
 )
 
 

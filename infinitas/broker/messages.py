@@ -83,11 +83,15 @@ class ClaimedJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """`more`: more is ready; `wait_s`: then a rate allows more; `jobs`: ours now."""
+    """`more`: more is ready; `wait_s`: then a rate allows more; `jobs`: ours now.
+
+    `outdated`: Redis knows another last look at what the worker holds, and gives nothing before the next.
+    """
 
     more: bool
     wait_s: float
     jobs: list[ClaimedJob]
+    outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,11 +158,29 @@ class SocketEdges:
         return await self._bridge.join(self._wait_for_call(seconds))
 
     async def claim(
-        self, worker: str, groups: Sequence[Sequence[str]], limit: int, start: int, job_ttl_s: int
+        self,
+        worker: str,
+        groups: Sequence[Sequence[str]],
+        limit: int,
+        start: int,
+        job_ttl_s: int,
+        look: str = "",
     ) -> Claim:
         return await self._bridge.join(self._claim(limit))
 
-    async def held(self, worker: str) -> list[ClaimedJob]:
+    async def claim_when_rung(
+        self,
+        worker: str,
+        groups: Sequence[Sequence[str]],
+        start: int,
+        job_ttl_s: int,
+        look: str,
+        seconds: float,
+    ) -> tuple[bool, Claim | None]:
+        """Only the bell: the jobs are here by then, and to take them is no round trip."""
+        return await self.wait_for_bell([], seconds), None
+
+    async def held(self, worker: str, look: str = "") -> list[ClaimedJob]:
         """The server sends again by itself what we don't know of."""
         return []
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Callable, Sequence
 
 from infinitas.broker.connection import LONGEST_BLOCK_S
@@ -24,6 +25,8 @@ class Intake:
         groups: names of tasks, those of the highest priority first.
         start: runs a claimed job; False if it runs here already.
         patience_s: how long to wait for a bell before looking again.
+        alone: nobody else takes places. Then a bell and the claim of one job are one round trip: the
+            place that is free when it begins to wait is free when the bell rings.
     """
 
     def __init__(
@@ -35,6 +38,8 @@ class Intake:
         job_ttl_s: int,
         start: Callable[[ClaimedJob], bool],
         patience_s: float = LONGEST_BLOCK_S,
+        *,
+        alone: bool = False,
     ) -> None:
         self.idle = asyncio.Event()
         """Set while the last look found nothing to take."""
@@ -46,10 +51,13 @@ class Intake:
         self._job_ttl_s = job_ttl_s
         self._start = start
         self._patience_s = patience_s
+        self._alone = alone
         self._width = 1
         self._turn = 0
         self._wait_s = 0.0
         self._look_at_held = False
+        self._look = ""
+        """The last look at what is held; it voids every claim that was sent before."""
         self._ahead: asyncio.Task[None] | None = None
         """The claim that is on its way."""
         self._stopping = False
@@ -61,8 +69,7 @@ class Intake:
             WorkerGone: the worker was declared dead.
         """
         if self._ahead is None:
-            await self._wait_for_work()
-            self._ahead = self._send_claim()
+            self._ahead = await self._wait_and_claim()
         if self._ahead is None:
             return
         claiming, self._ahead = self._ahead, None
@@ -78,12 +85,37 @@ class Intake:
                         await task
             raise
 
-    async def _wait_for_work(self) -> None:
+    async def _wait_and_claim(self) -> "asyncio.Task[None] | None":
         await self._slots.wait_for_free()
-        if self._wait_s:
+        if self._wait_s and self._alone:
+            if claim := await self._claim_when_rung():
+                places = self._slots.reserve(1)
+                return asyncio.create_task(self._begin(self._answered(claim, 1), places))
+        elif self._wait_s:
             rung = await self._broker.wait_for_bell(self._tasks, self._wait_s)
-            # Nothing for a while: a good moment to see whether Redis and we agree on what runs here.
-            self._look_at_held = not rung and self._wait_s == self._patience_s
+            self._note_silence(rung)
+        return self._send_claim()
+
+    async def _claim_when_rung(self) -> Claim | None:
+        try:
+            rung, claim = await self._broker.claim_when_rung(
+                self._worker, self._groups, self._turn, self._job_ttl_s, self._look, self._wait_s
+            )
+        except asyncio.CancelledError:
+            # Stopping, and Redis may have handed out a job meanwhile: that is ours, as above.
+            self._look_at_held = True
+            with contextlib.suppress(InfinitasError):
+                await self._claim(self._slots.reserve(1))
+            raise
+        except ServerUnreachable:
+            self._look_at_held, self._wait_s = True, 0.0
+            raise
+        self._note_silence(rung)
+        return claim
+
+    def _note_silence(self, rung: bool) -> None:
+        # Nothing for a while: a good moment to see whether Redis and we agree on what runs here.
+        self._look_at_held = not rung and self._wait_s == self._patience_s
 
     def _send_claim(self) -> "asyncio.Task[None] | None":
         places = 0 if self._stopping else self._slots.reserve(self._width)
@@ -93,35 +125,52 @@ class Intake:
         return asyncio.create_task(self._claim(places))
 
     async def _claim(self, places: int) -> None:
-        started = 0
         try:
-            if self._look_at_held:
-                jobs = await self._broker.held(self._worker)
-                self._look_at_held, self._wait_s = False, 0.0
-            else:
-                claim = await self._claim_new(places)
-                jobs = claim.jobs
-                if claim.more:
-                    # Redis finds the next jobs while these run here.
-                    self._ahead = self._send_claim()
-                    for _ in range(TURNS_TO_SEND):
-                        await asyncio.sleep(0)
-            for job in jobs:
-                if started < places:
-                    started += self._start(job)
+            claim = await (self._what_is_held() if self._look_at_held else self._claim_new(places))
         except ServerUnreachable:
             # The claim may have been applied, and its reply lost.
             self._look_at_held, self._wait_s = True, 0.0
+            self._slots.return_unused(places)
             raise
+        except BaseException:
+            self._slots.return_unused(places)
+            raise
+        await self._begin(claim, places)
+
+    async def _begin(self, claim: Claim, places: int) -> None:
+        """Begin the jobs that were claimed, in the places that were reserved for them."""
+        started = 0
+        try:
+            if claim.more:
+                # Redis finds the next jobs while these run here.
+                self._ahead = self._send_claim()
+                for _ in range(TURNS_TO_SEND):
+                    await asyncio.sleep(0)
+            for job in claim.jobs:
+                if started < places:
+                    started += self._start(job)
         finally:
             self._slots.return_unused(places - started)
 
+    async def _what_is_held(self) -> Claim:
+        look = secrets.token_hex(4)
+        jobs = await self._broker.held(self._worker, look)
+        self._look, self._look_at_held, self._wait_s = look, False, 0.0
+        return Claim(more=False, wait_s=0.0, jobs=jobs)
+
     async def _claim_new(self, places: int) -> Claim:
-        claim = await self._broker.claim(self._worker, self._groups, places, self._turn, self._job_ttl_s)
+        claim = await self._broker.claim(
+            self._worker, self._groups, places, self._turn, self._job_ttl_s, self._look
+        )
+        return self._answered(claim, places)
+
+    def _answered(self, claim: Claim, places: int) -> Claim:
+        """Take down what a claim says of the next one."""
         self._turn += 1
+        self._look_at_held |= claim.outdated
         self._width = self._next_width(places) if claim.more and len(claim.jobs) == places else 1
-        self._wait_s = 0.0 if claim.more else claim.wait_s or self._patience_s
-        if claim.jobs or claim.more:
+        self._wait_s = 0.0 if claim.more or self._look_at_held else claim.wait_s or self._patience_s
+        if claim.jobs or claim.more or claim.outdated:
             self.idle.clear()
         else:
             self.idle.set()

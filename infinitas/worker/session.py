@@ -92,8 +92,18 @@ class Session:
         self._running: dict[tuple[str, int], tuple[Attempt, asyncio.Task[None]]] = {}
         """By job and attempt: code of an attempt that is over may still run beside the next one."""
         self._outbox = Outbox(self.id, edges, settings.job_ttl)
+        alone = len(edges) == 1 and not slots.changing
         self._intakes = {
-            queue: Intake(own, self.id, self._groups(queue), slots, settings.job_ttl, self._start, patience_s)
+            queue: Intake(
+                own,
+                self.id,
+                self._groups(queue),
+                slots,
+                settings.job_ttl,
+                self._start,
+                patience_s,
+                alone=alone,
+            )
             for queue, own in edges.items()
         }
 

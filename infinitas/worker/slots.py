@@ -9,10 +9,12 @@ class Slots:
     Args:
         total: jobs at once.
         most: jobs in all; None: without end.
+        changing: `total` may change.
     """
 
-    def __init__(self, total: int, most: int | None = None) -> None:
+    def __init__(self, total: int, most: int | None = None, *, changing: bool = False) -> None:
         self.total = total
+        self.changing = changing
         self._free = total
         self._left = float("inf") if most is None else most
         self._room = asyncio.Event()
@@ -52,6 +54,7 @@ class Slots:
 
     def resize(self, total: int) -> None:
         """Have so many places from now on; jobs beyond that may finish."""
+        assert self.changing
         change, self.total = total - self.total, total
         self._change(change)
 

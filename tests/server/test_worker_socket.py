@@ -99,6 +99,27 @@ def test_capacity_is_absolute(http: httpx.Client, make_peer: MakePeer) -> None:
     peer.send("accept", **of(peer.expect("job")))
 
 
+def test_one_that_waits_and_says_it_has_no_place_gets_no_job(
+    http: httpx.Client, make_peer: MakePeer, redis: Redis
+) -> None:
+    peer = make_peer()
+    peer.identify("t", capacity=1)
+    eventually(lambda: _commands(redis).count("blpop") == 2)
+    peer.send("capacity", n=0)
+    peer.send("beat")
+    peer.expect("beat_ack")
+    send(http, "t")
+    with pytest.raises(AssertionError, match="no job"):
+        peer.expect("job", patience=0.5)
+    peer.send("capacity", n=1)
+    peer.send("accept", **of(peer.expect("job")))
+
+
+def _commands(redis: Redis) -> list[str]:
+    """What the clients of Redis do now."""
+    return [client["cmd"] for client in redis.client_list()]
+
+
 def test_a_cancelled_job_is_told_at_once_and_ends_cancelled(http: httpx.Client, make_peer: MakePeer) -> None:
     peer = make_peer()
     peer.identify("t")

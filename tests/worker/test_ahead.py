@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from redis import Redis
 
 from infinitas import Infinitas, ServerUnreachable
 from infinitas.broker.broker import Broker
@@ -14,7 +15,7 @@ from infinitas.runtime.process import StopSignal
 from infinitas.worker import process
 from infinitas.worker.process import Worker
 from infinitas.worker.source import Edges, RedisSource
-from tests.support import aeventually, finished
+from tests.support import aeventually, finished, running
 
 
 class Slow:
@@ -40,9 +41,15 @@ class SlowBroker(Broker):
         return await super().settle(worker, settlements)
 
     async def claim(
-        self, worker: str, groups: Sequence[Sequence[str]], limit: int, start: int, job_ttl_s: int
+        self,
+        worker: str,
+        groups: Sequence[Sequence[str]],
+        limit: int,
+        start: int,
+        job_ttl_s: int,
+        look: str = "",
     ) -> Claim:
-        claim = await super().claim(worker, groups, limit, start, job_ttl_s)
+        claim = await super().claim(worker, groups, limit, start, job_ttl_s, look)
         if self.slow.lose_reply and claim.jobs:
             self.slow.lose_reply = False
             raise ServerUnreachable("the reply was lost")
@@ -139,3 +146,25 @@ async def test_one_that_stops_waits_until_redis_knows_all_ends(app: Infinitas, s
 
 async def _is(condition: bool) -> bool:
     return condition
+
+
+async def test_two_queues_share_the_places(app: Infinitas, redis: Redis) -> None:
+    """Each waits for a bell of its own; whoever hears it has no place by itself."""
+    app.configure(concurrency=1)
+    go = asyncio.Event()
+
+    @app.task(queue="left")
+    async def one() -> None:
+        await go.wait()
+
+    @app.task(queue="right")
+    async def other() -> None: ...
+
+    async with running(app):
+        first = await one.asend()
+        await aeventually(lambda: _is(redis.hget(f"{{infinitas:left}}:job:{first.id}", "state") == "running"))
+        second = await other.asend()
+        await aeventually(lambda: _is(not redis.exists("{infinitas:right}:bell:other")))
+        assert (await app.afetch_job(second.id)).state == "queued"
+        go.set()
+        assert (await finished(app, second)).state == "succeeded"

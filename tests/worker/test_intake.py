@@ -5,30 +5,57 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import pytest
+from redis import Redis
 
 from infinitas import ServerUnreachable
 from infinitas.broker.broker import Broker
 from infinitas.broker.messages import Claim, ClaimedJob, NewJob
+from infinitas.core.errors import WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all
 from infinitas.worker.intake import Intake
 from infinitas.worker.slots import Slots
+from tests.support import aeventually
 
 
 class LossyBroker(Broker):
-    """The real broker, with a switch: the next claim is applied, but its reply is lost."""
+    """The real broker, with switches: the next claim is applied, but its reply is lost, or kept back."""
 
     lose_reply = False
+    keep_back = False
     limits: ClassVar[list[int]] = []
     """Of the claims so far."""
 
     async def claim(
-        self, worker: str, groups: Sequence[Sequence[str]], limit: int, start: int, job_ttl_s: int
+        self,
+        worker: str,
+        groups: Sequence[Sequence[str]],
+        limit: int,
+        start: int,
+        job_ttl_s: int,
+        look: str = "",
     ) -> Claim:
         self.limits.append(limit)
-        reply = await super().claim(worker, groups, limit, start, job_ttl_s)
+        reply = await super().claim(worker, groups, limit, start, job_ttl_s, look)
         if self.lose_reply:
             self.lose_reply = False
             raise ServerUnreachable("the reply was lost")
+        return reply
+
+    async def claim_when_rung(
+        self,
+        worker: str,
+        groups: Sequence[Sequence[str]],
+        start: int,
+        job_ttl_s: int,
+        look: str,
+        seconds: float,
+    ) -> tuple[bool, Claim | None]:
+        reply = await super().claim_when_rung(worker, groups, start, job_ttl_s, look, seconds)
+        if self.lose_reply:
+            self.lose_reply = False
+            raise ServerUnreachable("the reply was lost")
+        if self.keep_back:
+            await asyncio.Event().wait()
         return reply
 
 
@@ -38,14 +65,14 @@ def lossy(broker: Broker) -> LossyBroker:
     return LossyBroker(broker.connection, "default")
 
 
-def intake(broker: Broker, slots: Slots, started: list[str]) -> Intake:
+def intake(broker: Broker, slots: Slots, started: list[str], patience_s: float = 10) -> Intake:
     def start(job: ClaimedJob) -> bool:
         if job.id in started:
             return False
         started.append(job.id)
         return True
 
-    return Intake(broker, "w1", [["t"]], slots, 60, start)
+    return Intake(broker, "w1", [["t"]], slots, 60, start, patience_s=patience_s, alone=True)
 
 
 async def send(broker: Broker, count: int) -> None:
@@ -108,3 +135,113 @@ async def test_a_claim_whose_reply_was_lost_loses_no_job_and_no_slot(lossy: Loss
         await taker.run_once()
     await taker.run_once()
     assert (started, slots.busy) == (["j000"], 1), "what runs here already is not run twice"
+
+
+async def waiting(taker: Intake, redis: Redis) -> "asyncio.Task[None]":
+    """The taker, after a look that found nothing, when it waits in Redis."""
+    await taker.run_once()
+    task = asyncio.create_task(taker.run_once())
+    await aeventually(lambda: _blocked(redis, 1))
+    return task
+
+
+async def _blocked(redis: Redis, count: int) -> bool:
+    return int(redis.info("clients")["blocked_clients"]) == count
+
+
+async def test_a_bell_brings_its_job_along(lossy: LossyBroker, redis: Redis) -> None:
+    slots, started = Slots(5), list[str]()
+    taker = intake(lossy, slots, started)
+    task = await waiting(taker, redis)
+    assert taker.idle.is_set()
+    await send(lossy, 1)
+    await task
+    assert (started, slots.busy, taker.idle.is_set()) == (["j000"], 1, False)
+    assert lossy.limits == [1], "only the first look was a claim by itself"
+
+
+async def test_a_job_whose_answer_was_lost_with_its_bell_is_found(lossy: LossyBroker, redis: Redis) -> None:
+    slots, started = Slots(5), list[str]()
+    taker = intake(lossy, slots, started)
+    await taker.run_once()
+    lossy.lose_reply = True
+    task = asyncio.create_task(taker.run_once())
+    await aeventually(lambda: _blocked(redis, 1))
+    await send(lossy, 1)
+    with pytest.raises(ServerUnreachable):
+        await task
+    await taker.run_once()
+    assert (started, slots.busy) == (["j000"], 1)
+
+
+async def test_one_that_stops_waiting_leaves_no_job_behind(lossy: LossyBroker, redis: Redis) -> None:
+    """Redis has handed a job out, and the one who waited for it is told to stop before it hears of it."""
+    slots, started = Slots(5), list[str]()
+    taker = intake(lossy, slots, started)
+    lossy.keep_back = True
+    task = await waiting(taker, redis)
+    await send(lossy, 1)
+    await aeventually(lambda: _blocked(redis, 0))
+    await cancel_all([task])
+    assert (started, slots.busy) == (["j000"], 1)
+
+
+async def test_one_that_has_stopped_waiting_takes_nothing(lossy: LossyBroker, redis: Redis) -> None:
+    slots, started = Slots(5), list[str]()
+    task = await waiting(intake(lossy, slots, started), redis)
+    await cancel_all([task])
+    await send(lossy, 1)
+    assert (await lossy.claim("w2", [["t"]], 1, 0, 60)).jobs[0].id == "j000"
+    assert (started, slots.busy) == ([], 0)
+
+
+async def test_a_connection_that_was_given_up_claims_nothing_and_its_bell_rings_again(
+    lossy: LossyBroker, redis: Redis
+) -> None:
+    """A network may swallow the end of a connection: Redis goes on to wait for it."""
+    lost = asyncio.create_task(lossy.claim_when_rung("w1", [["t"]], 0, 60, "", 5))
+    await aeventually(lambda: _blocked(redis, 1))
+    assert await lossy.held("w1", "second look") == []
+    await send(lossy, 1)
+    rung, claim = await lost
+    assert rung
+    assert claim is not None
+    assert (claim.jobs, claim.outdated) == ([], True)
+    rung, claim = await lossy.claim_when_rung("w2", [["t"]], 0, 60, "", 5)
+    assert rung
+    assert claim is not None
+    assert [job.id for job in claim.jobs] == ["j000"]
+
+
+async def test_the_bell_of_one_that_has_left_rings_again(lossy: LossyBroker, redis: Redis) -> None:
+    lost = asyncio.create_task(lossy.claim_when_rung("w1", [["t"]], 0, 60, "", 5))
+    await aeventually(lambda: _blocked(redis, 1))
+    assert await lossy.leave("w1")
+    await send(lossy, 1)
+    with pytest.raises(WorkerGone):
+        await lost
+    assert await lossy.wait_for_bell(["t"], 5)
+
+
+async def test_redis_may_forget_a_look(lossy: LossyBroker, redis: Redis) -> None:
+    """A failover loses the last moment; a worker whose claims are refused looks again."""
+    slots, started = Slots(5), list[str]()
+    taker = intake(lossy, slots, started, patience_s=0.1)
+    for _ in range(3):
+        await taker.run_once()
+    assert redis.hexists("{infinitas:default}:looks", "w1"), "it has looked after a silence"
+    redis.hset("{infinitas:default}:looks", "w1", "another")
+    await send(lossy, 1)
+    for _ in range(3):
+        await taker.run_once()
+    assert started == ["j000"]
+    assert await lossy.leave("w1") is False
+
+
+async def test_a_look_is_forgotten_with_its_worker(lossy: LossyBroker, redis: Redis) -> None:
+    for worker in ("w1", "w2", "nobody"):
+        await lossy.held(worker, "look")
+    assert sorted(redis.hkeys("{infinitas:default}:looks")) == ["w1", "w2"]
+    await lossy.leave("w1")
+    await lossy.rescue_all("w2", 1, 60)
+    assert not redis.exists("{infinitas:default}:looks")

@@ -1,33 +1,24 @@
 -- Claim: the only door to a job. Walk the worker's task streams, those of higher priority first and
 -- equals from a rotating start; take up to `most` jobs in all, mark each running with attempt + 1.
 -- A claim that empties a stream clears its bell, so nobody is woken for nothing.
--- parts: load jobs ends
--- keys: tasks processors limits later wake live awaited beats events readers
--- args: prefix worker most start groups job_ttl
+-- parts: load jobs ends streams
+-- keys: tasks processors limits later wake live awaited beats looks events readers
+-- args: prefix worker look most start groups job_ttl
 -- groups: JSON list of lists of tasks, highest priority first; start: where to begin in each group
--- returns: {-1} if this worker was declared dead, else {1 if more is ready else 0, ms until a rate
---   allows more or 0, now, jobs as `held` gives them}
+-- look: that of the worker's last look at what it `held`; '' before the first
+-- returns: {-1} if this worker was declared dead, {-2} if that was not its last look, else {1 if more is
+--   ready else 0, ms until a rate allows more or 0, now, jobs as `held` gives them}
 
-if not redis.call('ZSCORE', beats, worker) then return {-1} end
+groups = cjson.decode(groups)
 local left_to_take, more, wait, jobs = tonumber(most), 0, 0, {}
 
-local function read(stream, count)
-  local command = {'GROUP', 'workers', worker, 'COUNT', count, 'STREAMS', stream, '>'}
-  local reply = redis.pcall('XREADGROUP', unpack(command))
-  if reply and reply.err then
-    if not string.find(reply.err, 'NOGROUP', 1, true) then error(reply.err) end
-    -- From 0, never from $: what is queued already must not be skipped.
-    redis.call('XGROUP', 'CREATE', stream, 'workers', '0', 'MKSTREAM')
-    reply = redis.call('XREADGROUP', unpack(command))
+-- Nobody hears the answer to this claim, and it may have come with a bell: that rings for somebody else.
+local function pass_on()
+  for _, names in ipairs(groups) do
+    for _, task in ipairs(names) do
+      if select(2, count_entries(key('stream', task))) > 0 then ring(task, '') end
+    end
   end
-  return reply and reply[1] and reply[1][2] or {}
-end
-
--- Entries that no worker holds: with delete-on-settle, what is in the stream and not pending.
-local function count_entries(stream)
-  local pending = redis.pcall('XPENDING', stream, 'workers')
-  local running = pending.err and 0 or pending[1]
-  return running, redis.call('XLEN', stream) - running
 end
 
 -- How many jobs the task's limits allow now; a rate counts the starts of the last period.
@@ -81,7 +72,15 @@ local function take_some(task, stream)
   return left_to_take > 0
 end
 
-for _, names in ipairs(cjson.decode(groups)) do
+if not redis.call('ZSCORE', beats, worker) then
+  pass_on()
+  return {-1}
+elseif (redis.call('HGET', looks, worker) or '') ~= look then
+  -- From a connection that was given up: its worker has looked since at what it holds.
+  pass_on()
+  return {-2}
+end
+for _, names in ipairs(groups) do
   for i = 0, #names - 1 do
     local task = names[(start + i) % #names + 1]
     local stream = key('stream', task)

@@ -1,13 +1,16 @@
 -- Held: what a worker holds by Redis' account. A claim whose reply was lost leaves jobs that the
--- worker doesn't know of; it asks here and takes them up.
+-- worker doesn't know of; it asks here and takes them up. From then on no claim counts that was sent before.
 -- parts: load
--- keys: members
--- args: prefix worker
+-- keys: members looks
+-- args: prefix worker look
+-- look: a name for this look, which the worker's next claims must give; '' changes nothing
 -- returns: {now, running jobs}, each {id, task, attempt, uncharged, args, due, schedule, headers, checkpoint,
 --   reason, started}
 
 local jobs = {}
-for _, task in ipairs(cjson.decode(redis.call('HGET', members, worker) or '[]')) do
+local tasks_of_it = redis.call('HGET', members, worker)
+if tasks_of_it and look ~= '' then redis.call('HSET', looks, worker, look) end
+for _, task in ipairs(cjson.decode(tasks_of_it or '[]')) do
   local stream = key('stream', task)
   local pending = redis.pcall('XPENDING', stream, 'workers', '-', '+', 10000, worker)
   if not pending.err then

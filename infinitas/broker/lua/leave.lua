@@ -1,6 +1,6 @@
 -- Leave: a worker that stops takes its consumers along, but never one that still holds jobs
 -- (XGROUP DELCONSUMER would drop them silently): then it stays a member, and is rescued from.
--- keys: beats members events readers
+-- keys: beats members looks events readers
 -- args: prefix worker
 -- returns: 1, or 0 if it still holds jobs
 
@@ -17,5 +17,6 @@ end
 redis.call('DEL', key('call', worker))
 if holds then return 0 end
 redis.call('ZREM', beats, worker)
+redis.call('HDEL', looks, worker)
 if redis.call('HDEL', members, worker) == 1 then emit('worker.left', 'worker', worker) end
 return 1

@@ -1,7 +1,7 @@
 -- Rescue: a worker that was seen silent for a lease is declared dead, only if its counter is still
 -- the one that was seen; its jobs move on. Crashes count apart from retries; the third one is enough.
 -- parts: load jobs ends
--- keys: beats members tasks processors limits later wake live awaited events readers
+-- keys: beats members looks tasks processors limits later wake live awaited events readers
 -- args: prefix worker seen most_crashes most job_ttl
 -- returns: {-1} if it lives, else {jobs moved on, 1 if there are more}
 
@@ -54,6 +54,7 @@ for _, task in ipairs(cjson.decode(redis.call('HGET', members, worker) or '[]'))
 end
 if more == 0 then
   redis.call('HDEL', members, worker)
+  redis.call('HDEL', looks, worker)
   redis.call('DEL', key('call', worker))
 end
 return {most - left_to_move, more}

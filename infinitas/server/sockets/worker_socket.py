@@ -150,7 +150,7 @@ class WorkerSocket:
         wish = who.name if who.name and await gateway.owner(who.name) is None else None
         id = (resumed and who.session) or wish or place.fresh_name()
         await gateway.take(id, self)
-        self._slots = Slots(self._capacity)
+        self._slots = Slots(self._capacity, changing=True)
         known = {(each.job, each.attempt) for each in who.in_flight} if resumed else set()
         self._runner = SocketRunner(self._channel, known)
         self._pulse = SocketPulse(gateway.source, self.queues, self._lease_s, self._answer_beat)

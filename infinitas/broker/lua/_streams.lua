@@ -1,0 +1,21 @@
+-- What is in the stream of a task, and for whom. Scripts that use it have the argument `worker`.
+
+-- Hand the next entries out to this worker.
+local function read(stream, count)
+  local command = {'GROUP', 'workers', worker, 'COUNT', count, 'STREAMS', stream, '>'}
+  local reply = redis.pcall('XREADGROUP', unpack(command))
+  if reply and reply.err then
+    if not string.find(reply.err, 'NOGROUP', 1, true) then error(reply.err) end
+    -- From 0, never from $: what is queued already must not be skipped.
+    call('XGROUP', 'CREATE', stream, 'workers', '0', 'MKSTREAM')
+    reply = call('XREADGROUP', unpack(command))
+  end
+  return reply and reply[1] and reply[1][2] or {}
+end
+
+-- Entries that no worker holds: with delete-on-settle, what is in the stream and not pending.
+local function count_entries(stream)
+  local pending = redis.pcall('XPENDING', stream, 'workers')
+  local running = pending.err and 0 or pending[1]
+  return running, call('XLEN', stream) - running
+end
