@@ -5,7 +5,7 @@ from infinitas.broker.events import START, EventStream, count_entries
 from infinitas.core.events import fold
 
 BATCH = 4_000
-"""Events of a transaction, about; what an entry tells of one job or of a hundred is seen when it is read."""
+"""Events of a transaction, about: an entry is never divided, and may be a hundred events."""
 FEWEST_ENTRIES = BATCH // 100
 BLOCK_MS = 10_000
 KEEP_MS = 1_000
@@ -20,7 +20,8 @@ class Recorder:
         self._writer = writer
         self._known = False
         self._position: str | None = None
-        self._kept = False
+        self._kept = True
+        """Events that are archived may be in the stream still; also those of an archiver that was killed."""
         self._entries = FEWEST_ENTRIES
 
     async def run_once(self) -> None:
@@ -32,7 +33,7 @@ class Recorder:
         # After any error the truth is in Postgres: a commit whose reply was lost did happen.
         self._known = False
         block_ms = KEEP_MS if self._kept else BLOCK_MS
-        events = await self._stream.read(self._position or START, self._entries, block_ms)
+        events = await self._stream.read(self._position or START, self._entries, block_ms, BATCH)
         if self._kept and not events:
             await self._stream.trim(self._position or START)
             self._kept = False

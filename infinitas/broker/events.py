@@ -3,6 +3,7 @@
 An entry is one event, or the same one of up to a hundred jobs, whose `position` is the same then.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
 import orjson
@@ -29,15 +30,25 @@ class EventStream:
         redis = self._connection.redis
         await self._connection.ask(redis.hset(self._keys["readers"], self._reader, position))
 
-    async def read(self, after: str, count: int, block_ms: int | None = None) -> list[Event]:
-        """The events of up to `count` entries after a position; waits up to `block_ms` for the first."""
+    async def read(
+        self, after: str, count: int, block_ms: int | None = None, most: float = math.inf
+    ) -> list[Event]:
+        """The events of up to `count` entries after a position; waits up to `block_ms` for the first.
+
+        Entries after the one that makes them `most` events are left for the next read.
+        """
         if block_ms is not None:
             block_ms = min(block_ms, int(LONGEST_BLOCK_S * 1000))
         reply = await self._connection.ask(
             self._connection.redis.xread({self._keys["events"]: after}, count=count, block=block_ms)
         )
         entries = reply[0][1] if reply else []
-        return [event for position, fields in entries for event in expand(position, fields)]
+        events: list[Event] = []
+        for position, fields in entries:
+            if len(events) >= most:
+                break
+            events += expand(position, fields)
+        return events
 
     async def newest(self) -> str:
         """The position of the newest event."""

@@ -1,0 +1,89 @@
+"""The recorder, pass by pass: what it reads at once, and what it leaves in the stream."""
+
+import math
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from redis import Redis
+
+from infinitas.archive.connection import Archive
+from infinitas.archive.migrate import migrate
+from infinitas.archive.writer import Writer
+from infinitas.archiver.recorder import BATCH, FEWEST_ENTRIES, Recorder
+from infinitas.broker.broker import Broker
+from infinitas.broker.events import EventStream
+from infinitas.broker.messages import NewJob, Settlement
+from infinitas.core.events import Event
+from infinitas.core.verdict import SUCCEEDED
+
+EVENTS = "{infinitas:default}:events"
+
+
+class CountingStream(EventStream):
+    """The real stream; `asked` are the entries that each read wanted, `found` the events it brought."""
+
+    asked: list[int]
+    found: list[int]
+
+    async def read(
+        self, after: str, count: int, block_ms: int | None = None, most: float = math.inf
+    ) -> list[Event]:
+        events = await super().read(after, count, block_ms, most)
+        self.asked.append(count)
+        self.found.append(len(events))
+        return events
+
+
+@dataclass
+class Parts:
+    stream: CountingStream
+    writer: Writer
+
+    def recorder(self) -> Recorder:
+        return Recorder(self.stream, self.writer)
+
+
+@pytest.fixture
+async def parts(broker: Broker, postgres_url: str) -> AsyncIterator[Parts]:
+    archive = Archive(postgres_url, "test")
+    await migrate(archive)
+    stream = CountingStream(broker.connection, "default", "archiver")
+    stream.asked, stream.found = [], []
+    yield Parts(stream, Writer(archive, "default"))
+    await archive.close()
+
+
+async def run_jobs(broker: Broker, count: int, at_once: int) -> None:
+    await broker.enqueue([NewJob(id=f"j{n:05}", task="t", args="[[],{}]") for n in range(count)])
+    while jobs := (await broker.claim("w1", [["t"]], at_once, 0, 60)).jobs:
+        ends = [Settlement(job=job.id, attempt=1, verdict=SUCCEEDED, ttl_s=60) for job in jobs]
+        await broker.settle("w1", ends)
+
+
+async def test_what_a_killed_archiver_has_recorded_and_not_trimmed_is_trimmed_by_the_next(
+    broker: Broker, redis: Redis, parts: Parts
+) -> None:
+    await run_jobs(broker, 3, 3)
+    first = parts.recorder()
+    while await parts.writer.position() != (await parts.stream.newest()):
+        await first.run_once()
+    assert redis.xlen(EVENTS) > 1
+    second = parts.recorder()
+    while redis.xlen(EVENTS) > 1:
+        await second.run_once()
+
+
+async def test_it_reads_about_as_many_events_at_once_whatever_an_entry_holds(
+    broker: Broker, redis: Redis, parts: Parts
+) -> None:
+    """Ten thousand entries of one event each, then two hundred of a hundred each."""
+    await run_jobs(broker, 10_000, 100)
+    recorder = parts.recorder()
+    while await parts.writer.position() != (await parts.stream.newest()):
+        await recorder.run_once()
+    assert parts.stream.asked[0] == FEWEST_ENTRIES
+    assert BATCH in parts.stream.asked, "of single ones"
+    assert parts.stream.asked[-1] < BATCH, "of many in one"
+    assert max(parts.stream.found) < BATCH + 100
+    assert sum(parts.stream.found) >= 30_000
