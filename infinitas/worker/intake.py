@@ -25,8 +25,9 @@ class Intake:
         groups: names of tasks, those of the highest priority first.
         start: runs a claimed job; False if it runs here already.
         patience_s: how long to wait for a bell before looking again.
-        alone: nobody else takes places. Then a bell and the claim of one job are one round trip: the
-            place that is free when it begins to wait is free when the bell rings.
+        alone: nobody else takes places. Then, while nothing runs here, a bell and the claim of one job
+            are one round trip: the place that is free when it begins to wait is free when the bell rings,
+            and no code of a job can keep this loop from hearing of it.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Intake:
 
     async def _wait_and_claim(self) -> "asyncio.Task[None] | None":
         await self._slots.wait_for_free()
-        if self._wait_s and self._alone:
+        if self._wait_s and self._alone and not self._slots.busy:
             if claim := await self._claim_when_rung():
                 places = self._slots.reserve(1)
                 return asyncio.create_task(self._begin(self._answered(claim, 1), places))

@@ -92,7 +92,8 @@ class Session:
         self._running: dict[tuple[str, int], tuple[Attempt, asyncio.Task[None]]] = {}
         """By job and attempt: code of an attempt that is over may still run beside the next one."""
         self._outbox = Outbox(self.id, edges, settings.job_ttl)
-        alone = len(edges) == 1 and not slots.changing
+        at_most_once = any(task.definition.on_lost == "fail" for task in tasks.values())
+        alone = len(edges) == 1 and not slots.changing and not at_most_once
         self._intakes = {
             queue: Intake(
                 own,

@@ -2,29 +2,86 @@
 
 import json
 import time
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
 from ground import Ground, ground, tree_cpu, wait
 from psycopg import connect
-from rivals import RIVALS
+from psycopg.errors import UndefinedTable
+from rivals import RIVALS, Rival
 
 P = "{infinitas:default}:"
 LOAD_S = 20.0
 
 
-def archive(jobs: int, rate: int, rounds: int, aof: bool, out: str | None) -> None:
-    """A backlog of `jobs` and `rate` jobs a second for a while, with a worker, each time to the last row."""
-    passes: list[dict[str, float]] = []
+ARCHIVES = {
+    "procrastinate": RIVALS["procrastinate"],
+    "celery": replace(
+        RIVALS["celery-late"],
+        module="celery_archive_peer",
+        environment="celery_archive_peer",
+        packages=("celery[redis]", "hiredis", "sqlalchemy", "psycopg[binary]"),
+        worker=RIVALS["celery-late"].worker.replace("celery_peer", "celery_archive_peer"),
+        share=0.1,
+    ),
+}
+"""Peers that keep what has been in Postgres, and how."""
+ROWS = {
+    "procrastinate": "SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'",
+    "celery": "SELECT count(*) FROM celery_taskmeta",
+}
+
+
+def archive(names: list[str], jobs: int, rate: int, rounds: int, aof: bool, out: str | None) -> None:
+    """A backlog of `jobs`, with a worker, to the last row; ours also `rate` jobs a second for a while."""
+    for name in names:
+        ARCHIVES[name].install()
+    passes: dict[str, list[dict[str, float]]] = {name: [] for name in ("infinitas", *names)}
     for n in range(rounds):
-        with ground(RIVALS["infinitas"], aof=aof, postgres=True) as on:
-            passes.append({**_backlog(on, jobs), **_sustained(on, rate)})
-        print(f"  round {n + 1}: {passes[-1]['jobs/s']:,.0f} jobs/s to the last row", flush=True)
-    print(f"\n| {' | '.join(passes[0])} |\n{'|---' * len(passes[0])}|")
-    print(f"| {' | '.join(f'{median(one[column] for one in passes):,.1f}' for column in passes[0])} |")
+        for name, found in passes.items():
+            found.append(_pass(name, jobs, rate, aof))
+            print(f"  round {n + 1}, {name}: {found[-1]['jobs/s']:,.0f} jobs/s to the last row", flush=True)
+    columns = list(passes["infinitas"][0])
+    print(f"\n| | {' | '.join(columns)} |\n{'|---' * (len(columns) + 1)}|")
+    for name, found in passes.items():
+        cells = [
+            f"{median(one[column] for one in found):,.1f}" if column in found[0] else "–"
+            for column in columns
+        ]
+        print(f"| {name} | {' | '.join(cells)} |")
     if out:
         with open(out, "w") as file:
             json.dump(passes, file, indent=1)
+
+
+def _pass(name: str, jobs: int, rate: int, aof: bool) -> dict[str, float]:
+    with ground(ARCHIVES.get(name, RIVALS["infinitas"]), aof=aof, postgres=True) as on:
+        if name in ARCHIVES:
+            return _peer_backlog(on, ARCHIVES[name], ROWS[name], jobs)
+        return {**_backlog(on, jobs), **_sustained(on, rate)}
+
+
+def _peer_backlog(on: Ground, peer: Rival, rows: str, jobs: int) -> dict[str, float]:
+    """A worker that writes its history itself."""
+    count = round(jobs * peer.share)
+    on.send(peer, peer.how, count)
+    before = on.redis_cpu(), on.postgres_cpu()
+    began = time.monotonic()
+    with on.worker(peer) as worker:
+        wait(lambda: on.marks.read()[0] >= count, 600)
+        drained = time.monotonic() - began
+        wait(lambda: _count(on, rows) >= count, 600, 0.02)
+        took = time.monotonic() - began
+        own = tree_cpu(worker.pid)
+        spent = on.redis_cpu() - before[0], on.postgres_cpu() - before[1]
+    return {
+        "jobs/s": count / took,
+        "worker alone/s": count / drained,
+        "worker ms": own / count * 1e6,
+        "Redis ms": spent[0] / count * 1e6,
+        "Postgres ms": spent[1] / count * 1e6,
+    }
 
 
 def _backlog(on: Ground, jobs: int) -> dict[str, float]:
@@ -61,7 +118,7 @@ def _backlog(on: Ground, jobs: int) -> dict[str, float]:
 
 
 def _sustained(on: Ground, rate: int) -> dict[str, float]:
-    """Jobs come at `rate`; how many events wait for the archive meanwhile, and for how long after it."""
+    """Jobs come at `rate`; how many entries wait for the archive meanwhile, and for how long after it."""
     ours = RIVALS["infinitas"]
     lags: list[int] = []
     with on.run(ours, "infinitas archiver"), on.worker(ours):
@@ -84,18 +141,20 @@ def _sustained(on: Ground, rate: int) -> dict[str, float]:
 
 
 def _archived(on: Ground) -> int:
+    return _count(on, "SELECT coalesce(sum(succeeded), 0) FROM infinitas_tasks")
+
+
+def _count(on: Ground, query: str) -> int:
     with connect(on.postgres) as connection:
         try:
-            found: Any = connection.execute(
-                "SELECT coalesce(sum(succeeded), 0) FROM infinitas_tasks"
-            ).fetchone()
-        except Exception:  # noqa: BLE001 - not migrated yet
+            found: Any = connection.execute(query).fetchone()
+        except UndefinedTable:
             return 0
         return int(found[0])
 
 
 def _lag(on: Ground) -> int:
-    """Events that the archive has not read."""
+    """Entries of the event stream that the archive has not read."""
     groups: Any = on.redis.hgetall(f"{P}readers")
     position = groups.get("archiver", "0-0")
     info: Any = on.redis.xinfo_stream(f"{P}events")

@@ -73,7 +73,8 @@ class Ground:
 
     @contextmanager
     def run(self, rival: Rival, line: str) -> "Iterator[subprocess.Popen[bytes]]":
-        command = line.format(bin=rival.bin, redis=self.url).split()
+        folder = Path(self.marks.path).parent
+        command = line.format(bin=rival.bin, redis=self.url, folder=folder).split()
         process = subprocess.Popen(
             command,
             cwd=PEERS,
@@ -139,8 +140,8 @@ def ground(rival: Rival, *, aof: bool = False, postgres: bool = False) -> "Itera
                 lock = Path(folder) / "base" / "postgres" / "data" / "postmaster.pid"
                 pid = int(lock.read_text().splitlines()[0])
             at = Ground(Path(folder), f"redis://127.0.0.1:{port}/0", redis.pid, url, pid)
-            if rival.module == "procrastinate_peer":
-                schema = f"{rival.bin}/procrastinate --app procrastinate_peer.app schema --apply".split()
+            if rival.postgres:
+                schema = f"{rival.bin}/procrastinate --app {rival.module}.app schema --apply".split()
                 subprocess.run(schema, cwd=PEERS, env=at.environment(rival), check=True, capture_output=True)
             yield at
             at.redis.close()

@@ -22,6 +22,9 @@ class Rival:
         settings: environment variables of its worker and its sender.
         postgres: it keeps its jobs in Postgres.
         acknowledges: a job whose worker dies is not lost.
+        how: the way in which it sends many.
+        environment: the module whose environment it shares; its own, if there is none.
+        before, scheduler: commands of `clock_rivals.py`; the first ends by itself.
     """
 
     module: str
@@ -32,12 +35,15 @@ class Rival:
     postgres: bool = False
     acknowledges: bool = True
     how: str = "bulk"
+    environment: str = ""
+    before: str = ""
+    scheduler: str = ""
 
     @property
     def bin(self) -> Path:
         if not self.packages:
             return Path(sys.executable).parent
-        return ENVIRONMENTS / self.module / "bin"
+        return ENVIRONMENTS / (self.environment or self.module) / "bin"
 
     def install(self) -> None:
         """Into an environment of its own, once."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from pathlib import Path
 
 from infinitas import Infinitas, Job, every
 
@@ -26,6 +27,13 @@ async def tick(job: Job) -> None:
 def slow(seconds: float) -> str:
     time.sleep(seconds)
     return "slept"
+
+
+@app.task
+async def block_later(file: str, seconds: float) -> None:
+    await asyncio.sleep(0.3)
+    Path(file).write_text("blocked")  # noqa: ASYNC240 - one short line
+    time.sleep(seconds)  # noqa: ASYNC251 - blocking the loop is the point
 
 
 @app.task

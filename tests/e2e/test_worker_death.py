@@ -20,6 +20,10 @@ def use(servers: Urls) -> Infinitas:
     return contract.app.configure(redis_url=servers.redis)
 
 
+def waiting_workers(redis: Redis) -> int:
+    return sum(c["cmd"] == "blpop" and "infinitas:worker" in c["name"] for c in redis.client_list())
+
+
 def lines(file: Path) -> list[str]:
     return file.read_text().split() if file.exists() else []
 
@@ -119,6 +123,22 @@ def test_a_blocked_event_loop_is_not_death(processes: Processes, servers: Urls, 
     assert job.get(20) == "unblocked"
     assert app.fetch_job(job.id).attempt == 1
     assert "dead" not in processes.logs()
+    app.close()
+
+
+def test_a_frozen_worker_is_given_no_job_that_must_not_run_twice(
+    processes: Processes, servers: Urls, redis: Redis, tmp_path: Path
+) -> None:
+    """It waits, has waited longest, and would be declared dead with a job that it has never begun."""
+    app = use(servers)
+    frozen = processes.start("worker", APP)
+    eventually(lambda: waiting_workers(redis) == 1)
+    frozen.send_signal(signal.SIGSTOP)
+    processes.start("worker", APP)
+    eventually(lambda: waiting_workers(redis) == 2)
+    job = contract.hold_once.send(str(tmp_path / "trace"), 0)
+    assert job.get(8) is None
+    assert app.fetch_job(job.id).attempt == 1
     app.close()
 
 

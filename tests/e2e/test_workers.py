@@ -2,6 +2,7 @@
 
 import signal
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from redis import Redis
@@ -55,6 +56,25 @@ def test_a_task_reaches_only_a_worker_that_knows_it(
     for id in ids:
         eventually(lambda id=id: ended(app, id))  # type: ignore[misc]
     assert only_a not in {app.fetch_job(id).worker for id in ids}
+    app.close()
+
+
+def test_a_worker_whose_event_loop_is_blocked_is_given_no_job(
+    processes: Processes, servers: Urls, redis: Redis, tmp_path: Path
+) -> None:
+    """It has waited longest when the bell rings, and places are free there."""
+    app = use(jobs.app, servers)
+    for _ in range(2):
+        processes.start("worker", "tests.e2e.jobs:app")
+    eventually(lambda: idle_workers(redis) == 2)
+    blocked = jobs.block_later.send(str(tmp_path / "block"), 8.0)
+    eventually(lambda: app.fetch_job(blocked.id).state == "running")
+    eventually(lambda: idle_workers(redis) == 2)
+    assert jobs.noop.send().get(5) is None, "the other one has waited longer"
+    eventually((tmp_path / "block").exists)
+    eventually(lambda: idle_workers(redis) == 2)
+    assert jobs.noop.send().get(5) is None, "that bell went to the blocked one"
+    assert app.fetch_job(blocked.id).state == "running"
     app.close()
 
 

@@ -37,6 +37,20 @@ def delay(sent: float) -> None:
     os.write(_delays, struct.pack("d", time.monotonic() - sent))
 
 
+def late() -> None:
+    """A job of this minute's slot has begun: how late is it?"""
+    delay(time.monotonic() - time.time() % 60)
+
+
+CRON = os.environ.get("BENCH_CRON", "* * * * *")
+"""The rule of all schedules."""
+
+
+def schedules() -> list[str]:
+    """Names of as many schedules as the bench wants."""
+    return [f"s{n}" for n in range(int(os.environ.get("BENCH_SCHEDULES", "0")))]
+
+
 class _Place:
     def __init__(self, offset: int) -> None:
         self.offset = offset
