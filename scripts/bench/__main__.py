@@ -1,6 +1,7 @@
 """Benchmarks of the product, each on a Redis of its own: `.venv/bin/python scripts/bench burst`."""
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable
 
 from archive import ARCHIVES, archive
@@ -58,7 +59,8 @@ def run_clocks(args: argparse.Namespace, alone: Callable[[int], None], beside: R
         args.counts, args.rounds = args.counts or [PEERS_AT_ONCE], args.rounds or 1
         beside(args)
     elif args.rounds or args.aof or args.out:
-        raise SystemExit("--rounds, --aof and --out go with --peer")
+        print("--rounds, --aof and --out go with --peer", file=sys.stderr)
+        raise SystemExit(2)
     else:
         for count in args.counts or args.alone:
             alone(count)

@@ -33,7 +33,7 @@ def print_machine(**settings: object) -> None:
     server = subprocess.run([find_redis(), "--version"], capture_output=True, text=True, check=True)
     version = next(word for word in server.stdout.split() if word.startswith("v="))
     print(f"{os.cpu_count()} × {model}, {platform.system()} {platform.release()}")
-    print(f"Python {platform.python_version()}, {find_redis().name} {version[2:]} with append-only file")
+    print(f"Python {platform.python_version()}, {find_redis().name} {version[2:]}")
     print(", ".join(f"{name}={value}" for name, value in settings.items()))
 
 

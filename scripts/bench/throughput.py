@@ -7,13 +7,12 @@ from statistics import median
 
 from ground import Ground, ground, tree_cpu, wait
 from rivals import RIVALS, Rival
-from stand import rss_mb
+from stand import P, rss_mb
 
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import Settlement
-from infinitas.core.states import State
-from infinitas.core.verdict import Verdict
+from infinitas.core.verdict import SUCCEEDED
 
 COLUMNS = {
     "jobs/s": "{:,.0f}",
@@ -22,6 +21,7 @@ COLUMNS = {
     "commands": "{:.1f}",
     "bytes sent": "{:,.0f}",
     "bytes queued": "{:,.0f}",
+    "bytes finished": "{:,.0f}",
     "RSS MB": "{:.0f}",
     "first job s": "{:.2f}",
     "single/s": "{:,.0f}",
@@ -66,7 +66,7 @@ def drain(rival: Rival, jobs: int, aof: bool) -> dict[str, float]:
     """One pass: send, then start a worker, and measure from its first job to its last."""
     count = round(jobs * rival.share)
     with ground(rival, aof=aof) as on:
-        singles = min(count, 2_000)
+        singles, empty = min(count, 2_000), on.memory()
         single = on.send(rival, "single", singles)
         before = on.memory()
         sent = on.send(rival, rival.how, count)
@@ -83,6 +83,9 @@ def drain(rival: Rival, jobs: int, aof: bool) -> dict[str, float]:
             cpu, server = tree_cpu(worker.pid) - cpu, on.server_cpu() - server
             commands, size = (after - b for after, b in zip(on.commands(), traffic, strict=True))
             memory = rss_mb(worker.pid)
+        # An archiver would have trimmed what it has recorded.
+        on.redis.xtrim(f"{P}events", maxlen=0, approximate=False)
+        finished = (on.memory() - empty) / total
     left = ran - done
     return {
         "jobs/s": ran / (last - first),
@@ -91,6 +94,7 @@ def drain(rival: Rival, jobs: int, aof: bool) -> dict[str, float]:
         "commands": commands / left,
         "bytes sent": size / left,
         "bytes queued": queued,
+        "bytes finished": finished,
         "RSS MB": memory,
         "first job s": first - started,
         "single/s": singles / single["seconds"],
@@ -110,26 +114,31 @@ def _quiet(on: Ground) -> "object":
 
 
 def _floor(jobs: int, aof: bool) -> dict[str, float]:
-    """The bare scripts by hand: claim a batch, settle it, nothing else."""
+    """The bare scripts by hand: claim a batch, settle it, nothing else; two batches at once."""
     with ground(RIVALS["infinitas"], aof=aof) as on:
         on.send(RIVALS["infinitas"], "bulk", jobs)
         return asyncio.run(_claim_and_settle(on, jobs))
 
 
 async def _claim_and_settle(on: Ground, jobs: int) -> dict[str, float]:
-    connection = Connection(on.url, "floor")
-    broker = Broker(connection, "default")
-    await broker.join("floor", ["noop"], 60)
-    verdict = Verdict(state=State.SUCCEEDED)
-    used, own, began, done = on.server_cpu(), time.process_time(), time.monotonic(), 0
+    connections = [Connection(on.url, "floor") for _ in range(2)]
+    await Broker(connections[0], "default").join("floor", ["noop"], 60)
+    used, own, began = on.server_cpu(), time.process_time(), time.monotonic()
     traffic = on.commands()
-    while claim := (await broker.claim("floor", [["noop"]], 50, 0, 3600)).jobs:
-        ends = [Settlement(job=j.id, attempt=j.attempt, verdict=verdict, ttl_s=3600) for j in claim]
-        await broker.settle("floor", ends)
-        done += len(claim)
+
+    async def lane(connection: Connection) -> int:
+        broker, done = Broker(connection, "default"), 0
+        while jobs := (await broker.claim("floor", [["noop"]], 50, 0, 3600)).jobs:
+            ends = [Settlement(job=j.id, attempt=j.attempt, verdict=SUCCEEDED, ttl_s=3600) for j in jobs]
+            await broker.settle("floor", ends)
+            done += len(jobs)
+        return done
+
+    done = sum(await asyncio.gather(*map(lane, connections)))
     took, own = time.monotonic() - began, time.process_time() - own
     commands, size = (after - b for after, b in zip(on.commands(), traffic, strict=True))
-    await connection.close()
+    for connection in connections:
+        await connection.close()
     return {
         "jobs/s": done / took,
         "worker ms": own / done * 1e6,

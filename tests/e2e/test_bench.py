@@ -30,7 +30,9 @@ def test_throughput_beside_the_floor() -> None:
     [
         (("throughput", "--rounds", "0"), "not a whole number from 1"),
         (("latency", "--peer", "cron"), "invalid choice: 'cron'"),
-        (("archive", "--peer", "rq"), "unrecognized arguments"),
+        (("archive", "--peer", "rq"), "invalid choice: 'rq'"),
+        (("curves", "--peer", "rq"), "unrecognized arguments"),
+        (("burst", "10", "--rounds", "2"), "go with --peer"),
     ],
 )
 def test_wrong_options_are_refused(arguments: tuple[str, ...], said: str) -> None:
