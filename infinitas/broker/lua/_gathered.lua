@@ -4,6 +4,7 @@
 local BELL_LENGTH = 64
 local MOST_GATHERED = 1000
 local MOST_IN_AN_EVENT = 100
+local WORTH_A_CUT = 8
 
 local left, rung, freed, hushed = {}, {}, {}, {}
 local together = {running = {}, succeeded = {}}
@@ -18,9 +19,9 @@ local function gather(into, task, item)
   return #list
 end
 
--- To find an entry that is to be deleted takes long, to cut a stream's beginning off does not: what stands
+-- To find each entry that is to be deleted takes long, to cut a stream's beginning off does not: what stands
 -- before the oldest pending entry was handed out and is over, for entries are handed out in their order.
--- Where nothing is pending, what stands first may be waiting still.
+-- Where nothing is pending, what stands first may be waiting still. Returns how many entries went.
 local function cut(stream)
   local pending = redis.pcall('XPENDING', stream, 'workers')
   return pending[2] and call('XTRIM', stream, 'MINID', pending[2]) or 0
@@ -31,7 +32,7 @@ local function write_left()
   for task, entries in pairs(left) do
     local stream = key('stream', task)
     call('XACK', stream, 'workers', unpack(entries))
-    if cut(stream) ~= #entries then call('XDEL', stream, unpack(entries)) end
+    if #entries < WORTH_A_CUT or cut(stream) ~= #entries then call('XDEL', stream, unpack(entries)) end
   end
   left = {}
 end
