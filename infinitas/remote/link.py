@@ -203,7 +203,8 @@ class Link:
             raise self._unreachable("no answer") from None
 
     def _forget(self, key: Key) -> None:
-        self._held.pop(key, None)
+        if queue := self._held.pop(key, None):
+            self.inboxes[queue].cancels.pop(key[0], None)
         self._numbers.pop(key, None)
         for _, asked in self._lines.pop(key, ()):
             asked.settle(JOB_LOST)

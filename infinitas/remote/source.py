@@ -142,7 +142,7 @@ class SocketEdges:
         return await self.now()
 
     async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> BeatAnswer:
-        return await self._bridge.join(self._beat())
+        return await self._bridge.join(self._beat({job for job, _ in held}))
 
     async def leave(self, worker: str) -> bool:
         await self._source.finish()
@@ -199,13 +199,14 @@ class SocketEdges:
     def _inbox(self) -> Inbox:
         return self._link.inboxes[self._queue]
 
-    async def _beat(self) -> BeatAnswer:
+    async def _beat(self, held: set[str]) -> BeatAnswer:
         self._refuse_if_gone()
         self._link.check()
         inbox = self._inbox
-        lost, cancels = list(inbox.lost), list(inbox.cancels.items())
+        lost = list(inbox.lost)
         inbox.lost.clear()
-        inbox.cancels.clear()
+        # A job that has not begun can't be interrupted yet: its cancel waits here until it has.
+        cancels = [(job, inbox.cancels.pop(job)) for job in held & inbox.cancels.keys()]
         return BeatAnswer(now=datetime.now(UTC), lost=lost, cancels=cancels)
 
     async def _claim(self, limit: int) -> Claim:

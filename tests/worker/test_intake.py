@@ -190,6 +190,7 @@ async def test_one_that_has_stopped_waiting_takes_nothing(lossy: LossyBroker, re
     slots, started = Slots(5), list[str]()
     task = await waiting(intake(lossy, slots, started), redis)
     await cancel_all([task])
+    await aeventually(lambda: _blocked(redis, 0))
     await send(lossy, 1)
     assert (await lossy.claim("w2", [["t"]], 1, 0, 60)).jobs[0].id == "j000"
     assert (started, slots.busy) == ([], 0)
