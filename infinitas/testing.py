@@ -15,7 +15,7 @@ from infinitas.app import AnyTask, Infinitas
 from infinitas.broker.broker import Broker
 from infinitas.broker.clock import ClockedConnection
 from infinitas.broker.events import START, EventStream
-from infinitas.broker.messages import ClaimedJob, Declarer
+from infinitas.broker.messages import ClaimedJob, ClaimRequest, Declarer
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import JobDone, JobEnded, JobFailed
 from infinitas.core.events import IN_THE_STREAM, Event
@@ -199,7 +199,8 @@ class Kit:
         ran: list[JobInfo] = []
         for queue, broker in self.brokers.items():
             names = [name for name, task in self.app.tasks.items() if task.definition.queue == queue]
-            while jobs := (await broker.claim(WORKER, [names], BATCH, 0, self.app.settings.job_ttl)).jobs:
+            wanted = ClaimRequest(WORKER, [names], BATCH, self.app.settings.job_ttl)
+            while jobs := (await broker.claim(wanted)).jobs:
                 for job in jobs:
                     await self._run(job)
                     ran.append(await self.app.afetch_job(job.id))

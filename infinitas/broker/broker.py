@@ -12,6 +12,7 @@ from infinitas.broker.messages import (
     BeatAnswer,
     Claim,
     ClaimedJob,
+    ClaimRequest,
     NewJob,
     Promoted,
     Report,
@@ -113,47 +114,27 @@ class Broker:
         """Tasks whose last worker is gone; their waiting slot jobs are given a deadline."""
         return list(await self._call("orphan", most=ORPHANS_PER_TASK))
 
-    async def claim(
-        self,
-        worker: str,
-        groups: Sequence[Sequence[str]],
-        limit: int,
-        start: int,
-        job_ttl_s: int,
-        look: str = "",
-    ) -> Claim:
-        """Take up to `limit` jobs; `groups` are the tasks, those of highest priority first.
-
-        `look` is that of the last `held`; with any other one there is nothing to take.
+    async def claim(self, request: ClaimRequest) -> Claim:
+        """Take jobs.
 
         Raises:
             WorkerGone: the worker was declared dead.
         """
-        wanted = _wanted(worker, groups, limit, start, job_ttl_s, look)
-        return _claim(worker, await self._call("claim", **wanted))
+        return _claim(request.worker, await self._call("claim", **_wanted(request)))
 
-    async def claim_when_rung(
-        self,
-        worker: str,
-        groups: Sequence[Sequence[str]],
-        start: int,
-        job_ttl_s: int,
-        look: str,
-        seconds: float,
-    ) -> tuple[bool, Claim | None]:
-        """`wait_for_bell`, and `claim` one job, in the same round trip: Redis does the second right after
-        the first. Returns whether a bell rang, and what was claimed; None: nothing was asked for.
+    async def claim_when_rung(self, request: ClaimRequest, seconds: float) -> tuple[bool, Claim | None]:
+        """`wait_for_bell` and `claim` in one round trip: Redis does the second right after the first.
 
-        Whoever gives up waiting must look at what it holds: the claim may come nevertheless.
+        Returns whether a bell rang, and what was claimed; None: nothing was asked for. Whoever gives up
+        waiting must look at what it holds: the claim may come nevertheless.
 
         Raises:
             WorkerGone: the worker was declared dead.
         """
-        bells = [self.keys.of("bell", task) for group in groups for task in group]
-        wanted = _wanted(worker, groups, 1, start, job_ttl_s, look)
+        bells = [self.keys.of("bell", task) for group in request.groups for task in group]
         wait = ("BLPOP", *bells, min(seconds, LONGEST_BLOCK_S))
-        rung, answer = await self.connection.call_after(wait, "claim", self.keys, **wanted)
-        return rung is not None, _claim(worker, answer)
+        rung, answer = await self.connection.call_after(wait, "claim", self.keys, **_wanted(request))
+        return rung is not None, _claim(request.worker, answer)
 
     async def held(self, worker: str, look: str = "") -> list[ClaimedJob]:
         """What `worker` holds by Redis' account, for when the reply to a claim was lost.
@@ -304,16 +285,14 @@ def _outcome(settlement: Settlement) -> dict[str, object]:
     return {**plain, **said}
 
 
-def _wanted(
-    worker: str, groups: Sequence[Sequence[str]], limit: int, start: int, job_ttl_s: int, look: str
-) -> dict[str, object]:
+def _wanted(request: ClaimRequest) -> dict[str, object]:
     return {
-        "worker": worker,
-        "groups": _json(groups),
-        "most": limit,
-        "start": start,
-        "job_ttl": job_ttl_s * 1000,
-        "look": look,
+        "worker": request.worker,
+        "look": request.look,
+        "most": request.most,
+        "start": request.start,
+        "groups": _json(request.groups),
+        "job_ttl": request.job_ttl_s * 1000,
     }
 
 

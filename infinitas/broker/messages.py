@@ -81,6 +81,26 @@ class ClaimedJob:
         return from_ms(self.due_ms)
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """What a worker asks for.
+
+    Attributes:
+        groups: names of tasks, those of the highest priority first.
+        most: so many jobs at the most.
+        job_ttl_s: how long a job that turns out to be over stays in Redis.
+        start: with which task of each group to begin.
+        look: that of the last `held`; with any other one there is nothing to take.
+    """
+
+    worker: str
+    groups: Sequence[Sequence[str]]
+    most: int
+    job_ttl_s: int
+    start: int = 0
+    look: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """`more`: more is ready; `wait_s`: then a rate allows more; `jobs`: ours now.

@@ -11,7 +11,15 @@ from typing import Any
 import orjson
 
 from infinitas.bridge import Bridge
-from infinitas.broker.messages import BeatAnswer, Claim, ClaimedJob, Declarer, Report, Settlement
+from infinitas.broker.messages import (
+    BeatAnswer,
+    Claim,
+    ClaimedJob,
+    ClaimRequest,
+    Declarer,
+    Report,
+    Settlement,
+)
 from infinitas.core.errors import WorkerGone
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
@@ -157,26 +165,10 @@ class SocketEdges:
     async def wait_for_call(self, worker: str, seconds: float) -> str | None:
         return await self._bridge.join(self._wait_for_call(seconds))
 
-    async def claim(
-        self,
-        worker: str,
-        groups: Sequence[Sequence[str]],
-        limit: int,
-        start: int,
-        job_ttl_s: int,
-        look: str = "",
-    ) -> Claim:
-        return await self._bridge.join(self._claim(limit))
+    async def claim(self, request: ClaimRequest) -> Claim:
+        return await self._bridge.join(self._claim(request.most))
 
-    async def claim_when_rung(
-        self,
-        worker: str,
-        groups: Sequence[Sequence[str]],
-        start: int,
-        job_ttl_s: int,
-        look: str,
-        seconds: float,
-    ) -> tuple[bool, Claim | None]:
+    async def claim_when_rung(self, request: ClaimRequest, seconds: float) -> tuple[bool, Claim | None]:
         """Only the bell: the jobs are here by then, and to take them is no round trip."""
         return await self.wait_for_bell([], seconds), None
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from infinitas.broker.connection import LONGEST_BLOCK_S
-from infinitas.broker.messages import Claim, ClaimedJob
+from infinitas.broker.messages import Claim, ClaimedJob, ClaimRequest
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.worker.slots import Slots
 from infinitas.worker.source import Edges
@@ -99,9 +99,7 @@ class Intake:
 
     async def _claim_when_rung(self) -> Claim | None:
         try:
-            rung, claim = await self._broker.claim_when_rung(
-                self._worker, self._groups, self._turn, self._job_ttl_s, self._look, self._wait_s
-            )
+            rung, claim = await self._broker.claim_when_rung(self._request(1), self._wait_s)
         except asyncio.CancelledError:
             # Stopping, and Redis may have handed out a job meanwhile: that is ours, as above.
             self._look_at_held = True
@@ -160,10 +158,10 @@ class Intake:
         return Claim(more=False, wait_s=0.0, jobs=jobs)
 
     async def _claim_new(self, places: int) -> Claim:
-        claim = await self._broker.claim(
-            self._worker, self._groups, places, self._turn, self._job_ttl_s, self._look
-        )
-        return self._answered(claim, places)
+        return self._answered(await self._broker.claim(self._request(places)), places)
+
+    def _request(self, most: int) -> ClaimRequest:
+        return ClaimRequest(self._worker, self._groups, most, self._job_ttl_s, self._turn, self._look)
 
     def _answered(self, claim: Claim, places: int) -> Claim:
         """Take down what a claim says of the next one."""

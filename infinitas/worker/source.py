@@ -9,7 +9,15 @@ from typing import Protocol
 
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import LONGEST_BLOCK_S, Connection
-from infinitas.broker.messages import BeatAnswer, Claim, ClaimedJob, Declarer, Report, Settlement
+from infinitas.broker.messages import (
+    BeatAnswer,
+    Claim,
+    ClaimedJob,
+    ClaimRequest,
+    Declarer,
+    Report,
+    Settlement,
+)
 from infinitas.broker.workers import forget, tell
 from infinitas.core.schedule import Schedule
 from infinitas.core.task import TaskDefinition
@@ -36,24 +44,8 @@ class Edges(Protocol):
     async def leave(self, worker: str) -> bool: ...
     async def wait_for_bell(self, tasks: Sequence[str], seconds: float = LONGEST_BLOCK_S) -> bool: ...
     async def wait_for_call(self, worker: str, seconds: float) -> str | None: ...
-    async def claim(
-        self,
-        worker: str,
-        groups: Sequence[Sequence[str]],
-        limit: int,
-        start: int,
-        job_ttl_s: int,
-        look: str = "",
-    ) -> Claim: ...
-    async def claim_when_rung(
-        self,
-        worker: str,
-        groups: Sequence[Sequence[str]],
-        start: int,
-        job_ttl_s: int,
-        look: str,
-        seconds: float,
-    ) -> tuple[bool, Claim | None]: ...
+    async def claim(self, request: ClaimRequest) -> Claim: ...
+    async def claim_when_rung(self, request: ClaimRequest, seconds: float) -> tuple[bool, Claim | None]: ...
     async def rest(self, worker: str) -> None: ...
     async def held(self, worker: str, look: str = "") -> list[ClaimedJob]: ...
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]: ...

@@ -11,7 +11,7 @@ from stand import P, rss_mb
 
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
-from infinitas.broker.messages import Settlement
+from infinitas.broker.messages import ClaimRequest, Settlement
 from infinitas.core.verdict import SUCCEEDED
 
 COLUMNS = {
@@ -128,7 +128,7 @@ async def _claim_and_settle(on: Ground, jobs: int) -> dict[str, float]:
 
     async def lane(connection: Connection) -> int:
         broker, done = Broker(connection, "default"), 0
-        while jobs := (await broker.claim("floor", [["noop"]], 50, 0, 3600)).jobs:
+        while jobs := (await broker.claim(ClaimRequest("floor", [["noop"]], 50, 3600))).jobs:
             ends = [Settlement(job=j.id, attempt=j.attempt, verdict=SUCCEEDED, ttl_s=3600) for j in jobs]
             await broker.settle("floor", ends)
             done += len(jobs)

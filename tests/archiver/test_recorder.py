@@ -13,7 +13,7 @@ from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import BATCH, FEWEST_ENTRIES, Recorder
 from infinitas.broker.broker import Broker
 from infinitas.broker.events import EventStream
-from infinitas.broker.messages import NewJob, Settlement
+from infinitas.broker.messages import ClaimRequest, NewJob, Settlement
 from infinitas.core.events import Event
 from infinitas.core.verdict import SUCCEEDED
 
@@ -56,7 +56,7 @@ async def parts(broker: Broker, postgres_url: str) -> AsyncIterator[Parts]:
 
 async def run_jobs(broker: Broker, count: int, at_once: int) -> None:
     await broker.enqueue([NewJob(id=f"j{n:05}", task="t", args="[[],{}]") for n in range(count)])
-    while jobs := (await broker.claim("w1", [["t"]], at_once, 0, 60)).jobs:
+    while jobs := (await broker.claim(ClaimRequest("w1", [["t"]], at_once, 60))).jobs:
         ends = [Settlement(job=job.id, attempt=1, verdict=SUCCEEDED, ttl_s=60) for job in jobs]
         await broker.settle("w1", ends)
 

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from infinitas.broker.broker import Broker
-from infinitas.broker.messages import ClaimedJob, Declarer, NewJob, Report, Settlement
+from infinitas.broker.messages import ClaimedJob, ClaimRequest, Declarer, NewJob, Report, Settlement
 from infinitas.broker.schedule_edges import digest
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import WorkerGone
@@ -36,7 +36,7 @@ def settlement(job: str, attempt: int, verdict: Verdict = OK) -> Settlement:
 
 
 async def claimed(broker: Broker, worker: str = "w1", limit: int = 1) -> list[ClaimedJob]:
-    return (await broker.claim(worker, [["t"]], limit, 0, 60)).jobs
+    return (await broker.claim(ClaimRequest(worker, [["t"]], limit, 60))).jobs
 
 
 def kinds(redis: Redis) -> list[str]:
@@ -65,10 +65,10 @@ async def test_an_unknown_task_stores_nothing(broker: Broker, redis: Redis) -> N
 
 async def test_claim_marks_running_and_clears_the_bell(broker: Broker, redis: Redis) -> None:
     await broker.enqueue([new("a", args="[[1],{}]"), new("b", args="[[2],{}]")])
-    claim = await broker.claim("w1", [["t"]], 1, 0, 60)
+    claim = await broker.claim(ClaimRequest("w1", [["t"]], 1, 60))
     assert claim.more
     assert [(job.id, job.attempt, job.args) for job in claim.jobs] == [("a", 1, "[[1],{}]")]
-    claim = await broker.claim("w2", [["t"]], 5, 0, 60)
+    claim = await broker.claim(ClaimRequest("w2", [["t"]], 5, 60))
     assert not claim.more
     assert [job.id for job in claim.jobs] == ["b"]
     assert not redis.exists(f"{P}bell:t")
@@ -79,7 +79,7 @@ async def test_claim_marks_running_and_clears_the_bell(broker: Broker, redis: Re
 async def test_claim_takes_no_more_than_its_limit_over_several_tasks(broker: Broker, redis: Redis) -> None:
     await broker.schedules.declare([TaskDefinition(name="u")], [], Declarer(born=await broker.now()))
     await broker.enqueue([new(f"{task}{i}", task) for task in "tu" for i in range(5)])
-    claim = await broker.claim("w1", [["t", "u"]], 7, 1, 60)
+    claim = await broker.claim(ClaimRequest("w1", [["t", "u"]], 7, 60, 1))
     assert claim.more
     assert sorted(job.id for job in claim.jobs) == ["t0", "t1", "u0", "u1", "u2", "u3", "u4"]
 

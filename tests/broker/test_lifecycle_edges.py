@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from infinitas.broker.broker import MOST_CRASHES, Broker
-from infinitas.broker.messages import Declarer, NewJob, Report
+from infinitas.broker.messages import ClaimRequest, Declarer, NewJob, Report
 from infinitas.core.errors import WorkerGone
 from infinitas.core.states import Reason, State
 from infinitas.core.task import TaskDefinition
@@ -207,7 +207,7 @@ async def test_limits_are_those_declared_last(broker: Broker, redis: Redis) -> N
     await broker.schedules.declare(
         [TaskDefinition(name="t", max_running=2)], [], Declarer(born=await broker.now())
     )
-    claim = await broker.claim("w1", [["t"]], 10, 0, 60)
+    claim = await broker.claim(ClaimRequest("w1", [["t"]], 10, 60))
     assert (len(claim.jobs), claim.more) == (2, False)
     assert (await claimed(broker, "w2", 10)) == []
     assert not redis.exists(f"{P}bell:t")

@@ -21,7 +21,7 @@ from redis import Redis
 
 from infinitas.broker.broker import MOST_CRASHES, Broker
 from infinitas.broker.connection import Connection
-from infinitas.broker.messages import Declarer, NewJob, Settlement
+from infinitas.broker.messages import ClaimRequest, Declarer, NewJob, Settlement
 from infinitas.core.errors import WorkerGone
 from infinitas.core.states import FINAL, Reason, State
 from infinitas.core.task import TaskDefinition
@@ -118,7 +118,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(worker=WORKERS, count=st.integers(1, 4))
     def claim(self, worker: str, count: int) -> None:
         try:
-            claim = self.runner.run(self.broker.claim(worker, [["t"]], count, 0, 3600))
+            claim = self.runner.run(self.broker.claim(ClaimRequest(worker, [["t"]], count, 3600)))
         except WorkerGone:
             assert worker not in self.model.beats
             return

@@ -8,7 +8,7 @@ from redis import Redis
 
 from infinitas.broker.broker import Broker
 from infinitas.broker.events import START, EventStream, count_entries
-from infinitas.broker.messages import ClaimedJob, NewJob, Settlement
+from infinitas.broker.messages import ClaimedJob, ClaimRequest, NewJob, Settlement
 from infinitas.core.events import Event
 from infinitas.core.states import Reason, State
 from infinitas.core.verdict import SUCCEEDED, Verdict
@@ -24,7 +24,7 @@ async def send(broker: Broker, count: int, first: int = 0) -> list[str]:
 
 
 async def claim(broker: Broker, limit: int) -> list[ClaimedJob]:
-    return (await broker.claim("w1", [["t"]], limit, 0, 60)).jobs
+    return (await broker.claim(ClaimRequest("w1", [["t"]], limit, 60))).jobs
 
 
 async def settle(broker: Broker, ids: list[str]) -> None:

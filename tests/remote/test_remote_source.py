@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from infinitas.broker.messages import ClaimRequest
 from infinitas.core.task import TaskDefinition
 from infinitas.remote.source import SocketEdges, SocketSource
 from tests.server.test_worker_socket import send
@@ -33,7 +34,7 @@ async def test_a_cancel_that_comes_before_its_job_has_begun_is_told_when_it_has(
     change(http, id, "cancel", reason="wrong one")
     assert await edges.wait_for_call("w", PATIENCE_S) == id
     assert (await edges.beat("w", [], 10)).cancels == []
-    (job,) = (await edges.claim("w", [["noop"]], 1, 0, 60)).jobs
+    (job,) = (await edges.claim(ClaimRequest("w", [["noop"]], 1, 60))).jobs
     held = [(job.id, job.attempt)]
     assert (await edges.beat("w", held, 10)).cancels == [(id, "wrong one")]
     assert (await edges.beat("w", held, 10)).cancels == []
@@ -43,13 +44,13 @@ async def test_a_cancel_that_comes_before_its_job_has_begun_is_told_when_it_has(
 async def test_a_cancel_is_forgotten_with_its_attempt(http: httpx.Client, edges: SocketEdges) -> None:
     id = send(http, "noop")
     assert await edges.wait_for_bell(["noop"], PATIENCE_S)
-    (job,) = (await edges.claim("w", [["noop"]], 1, 0, 60)).jobs
+    (job,) = (await edges.claim(ClaimRequest("w", [["noop"]], 1, 60))).jobs
     change(http, id, "cancel", reason="wrong one")
     assert await edges.wait_for_call("w", PATIENCE_S) == id
     await edges.release("w", [(job.id, job.attempt)], 60)
     change(http, id, "retry")
     assert await edges.wait_for_bell(["noop"], PATIENCE_S)
-    (again,) = (await edges.claim("w", [["noop"]], 1, 0, 60)).jobs
+    (again,) = (await edges.claim(ClaimRequest("w", [["noop"]], 1, 60))).jobs
     assert (again.id, again.attempt) == (id, 2)
     assert (await edges.beat("w", [(id, 2)], 10)).cancels == []
     await edges.release("w", [(id, 2)], 60)

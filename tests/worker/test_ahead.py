@@ -9,7 +9,7 @@ from redis import Redis
 from infinitas import Infinitas, ServerUnreachable
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
-from infinitas.broker.messages import Claim, Settlement
+from infinitas.broker.messages import Claim, ClaimRequest, Settlement
 from infinitas.runtime.config import Settings
 from infinitas.runtime.process import StopSignal
 from infinitas.worker import process
@@ -40,16 +40,8 @@ class SlowBroker(Broker):
         await self.slow.go.wait()
         return await super().settle(worker, settlements)
 
-    async def claim(
-        self,
-        worker: str,
-        groups: Sequence[Sequence[str]],
-        limit: int,
-        start: int,
-        job_ttl_s: int,
-        look: str = "",
-    ) -> Claim:
-        claim = await super().claim(worker, groups, limit, start, job_ttl_s, look)
+    async def claim(self, request: ClaimRequest) -> Claim:
+        claim = await super().claim(request)
         if self.slow.lose_reply and claim.jobs:
             self.slow.lose_reply = False
             raise ServerUnreachable("the reply was lost")

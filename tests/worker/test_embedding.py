@@ -10,6 +10,7 @@ from redis import Redis
 from infinitas import Infinitas, Job, Plugin, every
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
+from infinitas.broker.messages import ClaimRequest
 from infinitas.embedded.servers import Urls
 from tests.support import aeventually, finished, running
 
@@ -63,7 +64,7 @@ async def test_a_plugin_hears_of_a_lost_attempt(
     connection = Connection(servers.redis, "test")
     broker = Broker(connection, "default")
     await broker.join("victim", ["survivor"], 60)
-    await broker.claim("victim", [["survivor"]], 1, 0, 60)
+    await broker.claim(ClaimRequest("victim", [["survivor"]], 1, 60))
     await broker.rescue_all("victim", 1, 60)
     await connection.close()
     async with running(app):

@@ -1,7 +1,6 @@
 """The intake, pass by pass: fair when light, batched when heavy, and a lost reply loses no job."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import ClassVar
 
 import pytest
@@ -9,7 +8,7 @@ from redis import Redis
 
 from infinitas import ServerUnreachable
 from infinitas.broker.broker import Broker
-from infinitas.broker.messages import Claim, ClaimedJob, NewJob
+from infinitas.broker.messages import Claim, ClaimedJob, ClaimRequest, NewJob
 from infinitas.core.errors import WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all
 from infinitas.worker.intake import Intake
@@ -25,32 +24,16 @@ class LossyBroker(Broker):
     limits: ClassVar[list[int]] = []
     """Of the claims so far."""
 
-    async def claim(
-        self,
-        worker: str,
-        groups: Sequence[Sequence[str]],
-        limit: int,
-        start: int,
-        job_ttl_s: int,
-        look: str = "",
-    ) -> Claim:
-        self.limits.append(limit)
-        reply = await super().claim(worker, groups, limit, start, job_ttl_s, look)
+    async def claim(self, request: ClaimRequest) -> Claim:
+        self.limits.append(request.most)
+        reply = await super().claim(request)
         if self.lose_reply:
             self.lose_reply = False
             raise ServerUnreachable("the reply was lost")
         return reply
 
-    async def claim_when_rung(
-        self,
-        worker: str,
-        groups: Sequence[Sequence[str]],
-        start: int,
-        job_ttl_s: int,
-        look: str,
-        seconds: float,
-    ) -> tuple[bool, Claim | None]:
-        reply = await super().claim_when_rung(worker, groups, start, job_ttl_s, look, seconds)
+    async def claim_when_rung(self, request: ClaimRequest, seconds: float) -> tuple[bool, Claim | None]:
+        reply = await super().claim_when_rung(request, seconds)
         if self.lose_reply:
             self.lose_reply = False
             raise ServerUnreachable("the reply was lost")
@@ -192,7 +175,7 @@ async def test_one_that_has_stopped_waiting_takes_nothing(lossy: LossyBroker, re
     await cancel_all([task])
     await aeventually(lambda: _blocked(redis, 0))
     await send(lossy, 1)
-    assert (await lossy.claim("w2", [["t"]], 1, 0, 60)).jobs[0].id == "j000"
+    assert (await lossy.claim(ClaimRequest("w2", [["t"]], 1, 60))).jobs[0].id == "j000"
     assert (started, slots.busy) == ([], 0)
 
 
@@ -200,7 +183,7 @@ async def test_a_connection_that_was_given_up_claims_nothing_and_its_bell_rings_
     lossy: LossyBroker, redis: Redis
 ) -> None:
     """A network may swallow the end of a connection: Redis goes on to wait for it."""
-    lost = asyncio.create_task(lossy.claim_when_rung("w1", [["t"]], 0, 60, "", 5))
+    lost = asyncio.create_task(lossy.claim_when_rung(ClaimRequest("w1", [["t"]], 1, 60), 5))
     await aeventually(lambda: _blocked(redis, 1))
     assert await lossy.held("w1", "second look") == []
     await send(lossy, 1)
@@ -208,14 +191,14 @@ async def test_a_connection_that_was_given_up_claims_nothing_and_its_bell_rings_
     assert rung
     assert claim is not None
     assert (claim.jobs, claim.outdated) == ([], True)
-    rung, claim = await lossy.claim_when_rung("w2", [["t"]], 0, 60, "", 5)
+    rung, claim = await lossy.claim_when_rung(ClaimRequest("w2", [["t"]], 1, 60), 5)
     assert rung
     assert claim is not None
     assert [job.id for job in claim.jobs] == ["j000"]
 
 
 async def test_the_bell_of_one_that_has_left_rings_again(lossy: LossyBroker, redis: Redis) -> None:
-    lost = asyncio.create_task(lossy.claim_when_rung("w1", [["t"]], 0, 60, "", 5))
+    lost = asyncio.create_task(lossy.claim_when_rung(ClaimRequest("w1", [["t"]], 1, 60), 5))
     await aeventually(lambda: _blocked(redis, 1))
     assert await lossy.leave("w1")
     await send(lossy, 1)

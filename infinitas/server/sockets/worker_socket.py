@@ -178,6 +178,9 @@ class WorkerSocket:
             declares={entry.name for entry in who.tasks if entry.options is not None},
         )
         held = await self._resume() if resumed else await self._join()
+        # Who comes back at once must be known as the one it was.
+        facts = {**self._session.facts(), "last_beat": to_ms(now)}
+        await gateway.source.tell(id, facts, self._lease_s)
         verdicts = [
             {
                 "job": each.job,

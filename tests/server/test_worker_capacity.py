@@ -1,0 +1,47 @@
+"""How many jobs a worker over WebSocket is given: never more than it says that it has places for."""
+
+import httpx
+import pytest
+from redis import Redis
+
+from tests.server.conftest import MakePeer
+from tests.server.test_worker_socket import of, send
+from tests.support import eventually
+
+
+def test_capacity_is_absolute(http: httpx.Client, make_peer: MakePeer) -> None:
+    peer = make_peer()
+    peer.identify("t", capacity=2)
+    for _ in range(4):
+        send(http, "t")
+    first, second = peer.expect("job"), peer.expect("job")
+    for each in (first, second):
+        peer.send("accept", **of(each))
+    with pytest.raises(AssertionError, match="no job"):
+        peer.expect("job", patience=0.5)
+    peer.send("capacity", n=3)
+    third = peer.expect("job")
+    peer.send("accept", **of(third))
+    peer.send("done", id="d", **of(first))
+    peer.send("accept", **of(peer.expect("job")))
+
+
+def test_one_that_waits_and_says_it_has_no_place_gets_no_job(
+    http: httpx.Client, make_peer: MakePeer, redis: Redis
+) -> None:
+    peer = make_peer()
+    peer.identify("t", capacity=1)
+    eventually(lambda: _commands(redis).count("blpop") == 2)
+    peer.send("capacity", n=0)
+    peer.send("beat")
+    peer.expect("beat_ack")
+    send(http, "t")
+    with pytest.raises(AssertionError, match="no job"):
+        peer.expect("job", patience=0.5)
+    peer.send("capacity", n=1)
+    peer.send("accept", **of(peer.expect("job")))
+
+
+def _commands(redis: Redis) -> list[str]:
+    """What the clients of Redis do now."""
+    return [client["cmd"] for client in redis.client_list()]
