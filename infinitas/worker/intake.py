@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from infinitas.broker.connection import LONGEST_BLOCK_S
 from infinitas.broker.messages import Claim, ClaimedJob, ClaimRequest
@@ -25,6 +25,7 @@ class Intake:
         groups: names of tasks, those of the highest priority first.
         start: runs a claimed job; False if it runs here already.
         patience_s: how long to wait for a bell before looking again.
+        known: (job, attempt) of all that runs here, or is over and not settled.
         alone: nobody else takes places. Then, while nothing runs here, a bell and the claim of one job
             are one round trip: the place that is free when it begins to wait is free when the bell rings,
             and no code of a job can keep this loop from hearing of it.
@@ -40,6 +41,7 @@ class Intake:
         start: Callable[[ClaimedJob], bool],
         patience_s: float = LONGEST_BLOCK_S,
         *,
+        known: Callable[[], Collection[tuple[str, int]]] = frozenset,
         alone: bool = False,
     ) -> None:
         self.idle = asyncio.Event()
@@ -52,6 +54,7 @@ class Intake:
         self._job_ttl_s = job_ttl_s
         self._start = start
         self._patience_s = patience_s
+        self._known = known
         self._alone = alone
         self._width = 1
         self._turn = 0
@@ -152,10 +155,11 @@ class Intake:
             self._slots.return_unused(places - started)
 
     async def _what_is_held(self) -> Claim:
-        look = secrets.token_hex(4)
+        # As of now: what is settled while Redis answers is known no more then, and must not begin again.
+        look, known = secrets.token_hex(4), self._known()
         jobs = await self._broker.held(self._worker, look)
         self._look, self._look_at_held, self._wait_s = look, False, 0.0
-        return Claim(more=False, wait_s=0.0, jobs=jobs)
+        return Claim(more=False, wait_s=0.0, jobs=[j for j in jobs if (j.id, j.attempt) not in known])
 
     async def _claim_new(self, places: int) -> Claim:
         return self._answered(await self._broker.claim(self._request(places)), places)

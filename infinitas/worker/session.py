@@ -103,6 +103,7 @@ class Session:
                 settings.job_ttl,
                 self._start,
                 patience_s,
+                known=lambda: set(self._running),
                 alone=alone,
             )
             for queue, own in edges.items()

@@ -1,6 +1,7 @@
 """The intake, pass by pass: fair when light, batched when heavy, and a lost reply loses no job."""
 
 import asyncio
+from collections.abc import Callable
 from typing import ClassVar
 
 import pytest
@@ -21,6 +22,8 @@ class LossyBroker(Broker):
 
     lose_reply = False
     keep_back = False
+    after_held: Callable[[], object] = staticmethod(list)
+    """Called when Redis has answered, and nobody knows the answer yet."""
     limits: ClassVar[list[int]] = []
     """Of the claims so far."""
 
@@ -40,6 +43,11 @@ class LossyBroker(Broker):
         if self.keep_back:
             await asyncio.Event().wait()
         return reply
+
+    async def held(self, worker: str, look: str = "") -> list[ClaimedJob]:
+        jobs = await super().held(worker, look)
+        self.after_held()
+        return jobs
 
 
 @pytest.fixture
@@ -118,6 +126,26 @@ async def test_a_claim_whose_reply_was_lost_loses_no_job_and_no_slot(lossy: Loss
         await taker.run_once()
     await taker.run_once()
     assert (started, slots.busy) == (["j000"], 1), "what runs here already is not run twice"
+
+
+async def test_what_ends_while_we_look_at_what_is_held_is_not_begun_again(lossy: LossyBroker) -> None:
+    """Redis says that it runs, and then, on another connection, that it is settled: that may come first."""
+    running, ran = set[tuple[str, int]](), list[str]()
+
+    def start(job: ClaimedJob) -> bool:
+        if (job.id, job.attempt) in running:
+            return False
+        running.add((job.id, job.attempt))
+        ran.append(job.id)
+        return True
+
+    await send(lossy, 1)
+    taker = Intake(lossy, "w1", [["t"]], Slots(5), 60, start, patience_s=0.1, known=lambda: set(running))
+    await taker.run_once()
+    lossy.after_held = running.clear
+    await taker.run_once()
+    assert not running, "it has looked"
+    assert ran == ["j000"]
 
 
 async def waiting(taker: Intake, redis: Redis) -> "asyncio.Task[None]":
