@@ -92,8 +92,8 @@ class Follower:
         self._read = 0
 
     async def read(self, count: int, block_ms: int) -> tuple[list[Event], bool]:
-        """The events of up to `count` entries, and whether others were lost before them."""
-        events = await self._stream.read(self._position, count, block_ms)
+        """Some `count` new events (an entry is not divided), and whether others were lost before them."""
+        events = await self._stream.read(self._position, count, block_ms, count)
         if not events:
             return events, False
         self._position = events[-1].position

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterable
+from typing import NoReturn
 
 from archive import ARCHIVES, archive
 from burst import burst
@@ -59,14 +60,21 @@ def run_clocks(args: argparse.Namespace, alone: Callable[[int], None], beside: R
         args.counts, args.rounds = args.counts or [PEERS_AT_ONCE], args.rounds or 1
         beside(args)
     elif args.rounds or args.aof or args.out:
-        print("--rounds, --aof and --out go with --peer", file=sys.stderr)
-        raise SystemExit(2)
+        refuse("--rounds, --aof and --out go with --peer")
     else:
         for count in args.counts or args.alone:
             alone(count)
 
 
+def refuse(what: str) -> NoReturn:
+    print(what, file=sys.stderr)
+    raise SystemExit(2)
+
+
 def run_burst(args: argparse.Namespace) -> None:
+    if args.peer and args.schedulers > 1:
+        refuse("--schedulers does not go with --peer: each has one")
+
     def beside(args: argparse.Namespace) -> None:
         for count in args.counts:
             burst_beside(args.peer, count, args.rounds, args.aof, args.out)

@@ -1,12 +1,11 @@
 """From the send to the row in Postgres: how many jobs a second, and how far the archive falls behind."""
 
-import json
 import time
 from dataclasses import replace
-from statistics import median
 from typing import Any
 
 from ground import Ground, ground, tree_cpu, wait
+from passes import in_turn, print_medians
 from psycopg import connect
 from psycopg.errors import UndefinedTable
 from rivals import RIVALS, Rival
@@ -37,22 +36,8 @@ def archive(names: list[str], jobs: int, rate: int, rounds: int, aof: bool, out:
     """A backlog of `jobs`, with a worker, to the last row; ours also `rate` jobs a second for a while."""
     for name in names:
         ARCHIVES[name].install()
-    passes: dict[str, list[dict[str, float]]] = {name: [] for name in ("infinitas", *names)}
-    for n in range(rounds):
-        for name, found in passes.items():
-            found.append(_pass(name, jobs, rate, aof))
-            print(f"  round {n + 1}, {name}: {found[-1]['jobs/s']:,.0f} jobs/s to the last row", flush=True)
-    columns = list(passes["infinitas"][0])
-    print(f"\n| | {' | '.join(columns)} |\n{'|---' * (len(columns) + 1)}|")
-    for name, found in passes.items():
-        cells = [
-            f"{median(one[column] for one in found):,.1f}" if column in found[0] else "–"
-            for column in columns
-        ]
-        print(f"| {name} | {' | '.join(cells)} |")
-    if out:
-        with open(out, "w") as file:
-            json.dump(passes, file, indent=1)
+    passes = in_turn(["infinitas", *names], rounds, lambda name: _pass(name, jobs, rate, aof), ("jobs/s",))
+    print_medians("to the last row", passes, out)
 
 
 def _pass(name: str, jobs: int, rate: int, aof: bool) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from rivals import RIVALS, Rival
 
 
-def _beside(name: str, worker: str, **more: object) -> Rival:
+def _beside(name: str, worker: str, **more: str) -> Rival:
     """The cron jobs of a rival, in the environment of its other jobs."""
     peer = RIVALS[name]
     module = peer.module.replace("_peer", "_cron")
@@ -13,7 +13,7 @@ def _beside(name: str, worker: str, **more: object) -> Rival:
         packages=peer.packages,
         worker=worker,
         postgres=peer.postgres,
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 

@@ -1,14 +1,14 @@
 """Many cron jobs, with ours and each peer in turn: all due in the same minute, or none for hours."""
 
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from statistics import median, quantiles
+from statistics import quantiles
 
 from clock_rivals import CLOCKS
 from ground import Ground, ground, tree, tree_cpu, wait
+from passes import in_turn, print_medians
 from rivals import Rival
 from stand import rss_mb
 
@@ -22,12 +22,14 @@ HOURS_OFF = 8
 
 def burst_beside(names: list[str], count: int, rounds: int, aof: bool, out: str | None) -> None:
     """`count` cron jobs each minute: how late does each begin?"""
-    _compare(names, rounds, out, f"{count:,} due at once", lambda rival: _burst(rival, count, aof))
+    title, tell = f"{count:,} due at once", ("begun", "p50 s", "p99 s")
+    _compare(names, rounds, out, title, lambda rival: _burst(rival, count, aof), tell)
 
 
 def idle_beside(names: list[str], count: int, idle_s: int, rounds: int, aof: bool, out: str | None) -> None:
     """`count` cron jobs that are not due: what do they cost?"""
-    _compare(names, rounds, out, f"{count:,} that wait", lambda rival: _idle(rival, count, idle_s, aof))
+    title, tell = f"{count:,} that wait", ("own % of a core", "own MB")
+    _compare(names, rounds, out, title, lambda rival: _idle(rival, count, idle_s, aof), tell)
 
 
 def _compare(
@@ -36,24 +38,13 @@ def _compare(
     out: str | None,
     title: str,
     measure: Callable[[Rival], dict[str, float]],
+    tell: Sequence[str],
 ) -> None:
     names = ["infinitas", *(name for name in names if name != "infinitas")]
     for name in names:
         CLOCKS[name].install()
-    passes: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    for n in range(rounds):
-        for name in names:
-            passes[name].append(measure(CLOCKS[name]))
-            told = ", ".join(f"{column} {value:,.2f}" for column, value in passes[name][-1].items())
-            print(f"  round {n + 1}, {name}: {told}", flush=True)
-    columns = list(passes["infinitas"][0])
-    print(f"\n| {title} | {' | '.join(columns)} |\n{'|---' * (len(columns) + 1)}|")
-    for name, found in passes.items():
-        cells = [f"{median(one[column] for one in found):,.2f}" for column in columns]
-        print(f"| {name} | {' | '.join(cells)} |")
-    if out:
-        with open(out, "w") as file:
-            json.dump(passes, file, indent=1)
+    passes = in_turn(names, rounds, lambda name: measure(CLOCKS[name]), tell)
+    print_medians(title, passes, out)
 
 
 @contextmanager

@@ -1,10 +1,10 @@
 """How soon a job begins: on a worker that has nothing else to do, and on one that is half busy."""
 
-import json
 import time
-from statistics import median, quantiles
+from statistics import quantiles
 
 from ground import Ground, ground, tree_cpu, wait
+from passes import in_turn, print_medians
 from rivals import RIVALS, Rival
 from throughput import drain
 
@@ -18,21 +18,8 @@ def latency(names: list[str], jobs: int, rounds: int, aof: bool, out: str | None
     names = ["infinitas", *(name for name in names if name != "infinitas")]
     for name in names:
         RIVALS[name].install()
-    passes: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    for n in range(rounds):
-        for name in names:
-            passes[name].append(_measure(RIVALS[name], jobs, aof))
-            one = passes[name][-1]
-            print(f"  round {n + 1}, {name}: p50 {one['p50']:.2f} ms, p99 {one['p99']:.2f} ms", flush=True)
-    columns = list(passes["infinitas"][0])
-    print(f"\n| | {' | '.join(columns)} |")
-    print("|---" * (len(columns) + 1) + "|")
-    for name, found in passes.items():
-        cells = [f"{median(one[column] for one in found):,.2f}" for column in columns]
-        print(f"| {name} | {' | '.join(cells)} |")
-    if out:
-        with open(out, "w") as file:
-            json.dump(passes, file, indent=1)
+    passes = in_turn(names, rounds, lambda name: _measure(RIVALS[name], jobs, aof), ("p50", "p99"))
+    print_medians("ms", passes, out)
 
 
 def _measure(rival: Rival, jobs: int, aof: bool) -> dict[str, float]:

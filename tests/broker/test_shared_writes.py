@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from infinitas.broker.broker import Broker
-from infinitas.broker.events import START, EventStream, count_entries
+from infinitas.broker.events import START, EventStream, Follower, count_entries
 from infinitas.broker.messages import ClaimedJob, ClaimRequest, NewJob, Settlement
 from infinitas.core.events import Event
 from infinitas.core.states import Reason, State
@@ -67,6 +67,19 @@ async def test_an_entry_tells_of_a_hundred_at_most(broker: Broker) -> None:
         events = await told(broker, kind)
         assert [event.fields["job"] for event in events] == ids
         assert count_entries(events) == 3
+
+
+async def test_a_follower_makes_no_more_events_of_a_flood_than_it_was_asked_for(broker: Broker) -> None:
+    follower = Follower(EventStream(broker.connection, "default", "test"))
+    await send(broker, 250)
+    await follower.begin()
+    await claim(broker, 250)
+    seen: list[str] = []
+    for expected in (100, 100, 50):
+        events, gap = await follower.read(10, 100)
+        assert (len(events), gap) == (expected, False)
+        seen += [event.fields["job"] for event in events]
+    assert seen == [f"j{n:03}" for n in range(250)]
 
 
 async def test_who_has_something_to_say_is_told_of_alone(broker: Broker) -> None:

@@ -33,6 +33,7 @@ def test_throughput_beside_the_floor() -> None:
         (("archive", "--peer", "rq"), "invalid choice: 'rq'"),
         (("curves", "--peer", "rq"), "unrecognized arguments"),
         (("burst", "10", "--rounds", "2"), "go with --peer"),
+        (("burst", "--peer", "arq", "--schedulers", "2"), "does not go with --peer"),
     ],
 )
 def test_wrong_options_are_refused(arguments: tuple[str, ...], said: str) -> None:
