@@ -221,12 +221,14 @@ class Broker:
         return (keys[called[0]], str(called[1])) if called else None
 
     async def beats(self) -> dict[str, int | None]:
-        """Every worker and its beat counter; None for one whose rescue was cut short."""
-        pipe = self.connection.redis.pipeline(transaction=False)
-        pipe.zrange(self.keys["beats"], 0, -1, withscores=True)
-        pipe.hkeys(self.keys["members"])
-        counters, members = await self.connection.ask(pipe.execute())
-        return {**dict.fromkeys(members), **{worker: int(count) for worker, count in counters}}
+        """Every worker and its beat counter; None for one whose rescue was cut short.
+
+        Raises:
+            ServerUnreachable: also while Redis answers reads and refuses beats.
+        """
+        living, cut_short = await self._call("beats")
+        counters = dict(zip(living[::2], map(int, living[1::2]), strict=True))
+        return {**dict.fromkeys(cut_short), **counters}
 
     async def wait_for_bell(self, tasks: Sequence[str], seconds: float = LONGEST_BLOCK_S) -> bool:
         """Sleep until a job of one of `tasks` becomes ready; False after `seconds`."""

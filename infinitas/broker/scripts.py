@@ -2,8 +2,12 @@
 
 A script's header says `-- keys: a b` and `-- args: x y`; callers pass them by name, so nobody
 counts positions. The shared parts that it names, `-- parts: jobs ends`, stand in front: only those, for
-their functions are made anew at each call. What a script has gathered is written when it is over, also
-by an error.
+their functions are made anew at each call.
+
+Every script begins with a shebang, so Redis refuses it before its first line or not at all: while it is
+full, read-only, can't persist, or lacks replicas. `-- flags: allow-oom` lets an edge that gives memory
+back run on a full Redis; `-- flags: no-writes` lets one run wherever reads are answered. An error
+leaves what was gathered unwritten (decision 017).
 """
 
 import hashlib
@@ -14,28 +18,34 @@ from importlib.resources import files
 from infinitas.broker.keys import QUEUE_KEYS, QueueKeys
 
 SHARED = ("_shared", "_summaries", "_gathered")
-_END = ("if not ok then error(answer, 0) end", "return answer")
-_HEADER = re.compile(r"^-- (parts|keys|args): (.+)$", re.MULTILINE)
+_HEADER = re.compile(r"^-- (flags|parts|keys|args): (.+)$", re.MULTILINE)
 
 
 class Script:
     """One atomic edge. Call it with its queue's keys and named arguments."""
 
     def __init__(self, name: str, clock: str) -> None:
-        text = _read(name)
-        header = dict(_HEADER.findall(text))
+        text, header = _read(name), header_of(name)
         parts = [f"_{part}" for part in header.get("parts", "").split()]
         shared = "\n".join(map(_read, (clock, *SHARED, *parts)))
         self.name = name
         self.keys: list[str] = header["keys"].split()
         self.args: list[str] = header["args"].split()
+        flags = header.get("flags")
         prelude = [
+            f"#!lua flags={flags}" if flags else "#!lua",
             *(f"local {key} = KEYS[{i}]" for i, key in enumerate(self.keys, 1)),
             *(f"local {arg} = ARGV[{i}]" for i, arg in enumerate(self.args, 1)),
         ]
-        self.source = "\n".join(
-            [*prelude, shared, "local ok, answer = pcall(function()", text, "end)", "write_gathered()", *_END]
+        body = (
+            "local function run()",
+            text,
+            "end",
+            "local answer = run()",
+            "write_gathered()",
+            "return answer",
         )
+        self.source = "\n".join([*prelude, shared, *body])
         self._keys: dict[str, tuple[str, ...]] = {}
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
@@ -50,6 +60,11 @@ class Script:
 def load_script(name: str, clock: str) -> Script:
     """The script of `lua/<name>.lua`, on the clock of `lua/<clock>.lua`."""
     return Script(name, clock)
+
+
+def header_of(name: str) -> dict[str, str]:
+    """What the header of `lua/<name>.lua` gives: flags, parts, keys, args."""
+    return dict(_HEADER.findall(_read(name)))
 
 
 def _read(name: str) -> str:

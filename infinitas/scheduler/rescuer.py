@@ -1,7 +1,9 @@
 """Declares dead the workers that it has itself seen silent for a lease, and moves their jobs on.
 
 Clocks of other machines, idle times and expiry play no part: after a minute without Redis every
-healthy worker would look dead by them. Only looks that succeeded count, on our own monotonic clock.
+healthy worker would look dead by them. Silence counts on our own monotonic clock, from one look that
+succeeded to the next; after a look or a rescue that Redis refused it counts from the beginning, for
+beats were refused as well.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from infinitas.broker.broker import Broker
+from infinitas.core.errors import InfinitasError
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("scheduler")
@@ -37,9 +40,13 @@ class Rescuer:
         self._last_look: float | None = None
 
     async def run_once(self) -> None:
-        """One look, and what follows from it."""
-        for worker, count in await self.look():
-            await self.rescue(worker, count)
+        """One look, and what follows from it. Raises ServerUnreachable."""
+        try:
+            for worker, count in await self.look():
+                await self.rescue(worker, count)
+        except InfinitasError:
+            self._seen, self._last_look = {}, None
+            raise
         await asyncio.sleep(self._every_s)
 
     async def look(self) -> list[tuple[str, int | None]]:

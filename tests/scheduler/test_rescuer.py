@@ -1,8 +1,10 @@
 """The rescuer believes only what it has seen itself: clocks, outages and pauses prove nothing."""
 
+import pytest
 from redis import Redis
 
 from infinitas.broker.broker import Broker
+from infinitas.core.errors import InfinitasError
 from infinitas.scheduler.rescuer import Rescuer
 
 P = "{infinitas:default}:"
@@ -57,4 +59,39 @@ async def test_a_worker_that_beats_in_between_is_left_alone(broker: Broker, redi
     await broker.beat("w1", [], 60)
     for worker, count in silent:
         await rescuer.rescue(worker, count)
+    assert redis.zrange(f"{P}beats", 0, -1) == ["w1"]
+
+
+async def test_silence_while_redis_refuses_writes_is_not_counted(broker: Broker, redis: Redis) -> None:
+    """Redis answers reads and refuses beats: the counters stand still, and the workers are well."""
+    clock = Clock()
+    rescuer = Rescuer(broker, 0.1, 60, clock)
+    await rescuer.run_once()
+    clock.now += 0.09
+    redis.config_set("min-replicas-to-write", "1")
+    try:
+        for _ in range(20):
+            clock.now += 0.02
+            with pytest.raises(InfinitasError):
+                await rescuer.run_once()
+    finally:
+        redis.config_set("min-replicas-to-write", "0")
+    for _ in range(4):
+        clock.now += 0.02
+        await rescuer.run_once()
+    assert redis.zrange(f"{P}beats", 0, -1) == ["w1", "w2"], "less than a lease since writes succeed"
+
+
+async def test_beats_are_counted_on_a_full_redis(broker: Broker, redis: Redis) -> None:
+    """A full Redis accepts beats, so silence is silence."""
+    clock = Clock()
+    rescuer = Rescuer(broker, 10, 60, clock)
+    redis.config_set("maxmemory", "1")
+    try:
+        for _ in range(12):
+            await broker.beat("w1", [], 60)
+            await looks(rescuer, clock, 1, 1.0)
+        await rescuer.rescue("w2", 1)
+    finally:
+        redis.config_set("maxmemory", "0")
     assert redis.zrange(f"{P}beats", 0, -1) == ["w1"]

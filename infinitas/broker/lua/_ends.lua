@@ -74,8 +74,8 @@ local function cancel_job(job, reason, ttl)
     emit_job('cancelling', job, 'reason', reason, 'worker', job.worker)
     return 'asked'
   elseif job.state == 'queued' or job.state == 'scheduled' or job.state == 'retrying' then
-    if job.state == 'queued' then leave_stream(job) end
     finish(job, 'cancelled', ttl, {reason = reason})
+    if job.state == 'queued' then leave_stream(job) end
     return 'cancelled'
   end
   return 'ended'

@@ -15,7 +15,7 @@ local function needs_ladder(job)
   return option(job.task, 'no_processor') ~= 'wait'
 end
 
--- When `later` must look at a ready job: its next rung, or the end of its patience.
+-- When `later` must have a ready job again: its next rung, or the end of its patience. Returns whether it must.
 local function look_again(job, rung)
   local at = tonumber(job.expires)
   if rung then
@@ -23,6 +23,7 @@ local function look_again(job, rung)
     at = math.min(now + LADDER[rung], at or math.huge)
   end
   if at then add_timed(later, job.id, at) end
+  return at ~= nil
 end
 
 -- Into the task's stream, and ring for one idle worker. Returns the fields that say so.
@@ -32,24 +33,21 @@ local function put_in_stream(job)
   return 'state', 'queued', 'entry', entry
 end
 
+-- Returns whether `later` must have it again.
 local function make_ready(job)
   call('HSET', key('job', job.id), put_in_stream(job))
-  look_again(job, needs_ladder(job) and 1 or nil)
+  return look_again(job, needs_ladder(job) and 1 or nil)
 end
 
 -- A job is born, ready or waiting; whoever has it wait says until when.
 local function create_job(job, state)
   local fields = {'task', job.task, 'args', job.args, 'due', job.due, 'created', stamp}
   add_facts(fields, job, {'schedule', 'headers', 'key', 'expires'})
-  if job.key then call('HSET', key('keys', job.task), job.key, job.id) end
-  if state ~= 'queued' then
-    call('HSET', key('job', job.id), 'state', state, unpack(fields))
-    return
-  end
-  local ready = {put_in_stream(job)}
+  local ready = state == 'queued' and {put_in_stream(job)} or {'state', state}
   for i = 1, #ready do fields[#fields + 1] = ready[i] end
   call('HSET', key('job', job.id), unpack(fields))
-  look_again(job, needs_ladder(job) and 1 or nil)
+  if job.key then call('HSET', key('keys', job.task), job.key, job.id) end
+  if state == 'queued' then look_again(job, needs_ladder(job) and 1 or nil) end
 end
 
 -- The next attempt begins, without what the one before has left.

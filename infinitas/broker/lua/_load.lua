@@ -13,18 +13,25 @@ local function is_plain(job, state, count)
   return job.state == state and call('HLEN', job.hash) == count
 end
 
+-- Redis keeps what is not a job of ours, too: a key of another type, a hash that lacks what every job has.
+local function read_fields(hash, ...)
+  local fields = redis.pcall('HMGET', hash, ...)
+  return fields.err and {} or fields
+end
+
 local function read_more(job, names)
   local found = call('HMGET', job.hash, unpack(names))
   for i, name in ipairs(names) do job[name] = found[i] or nil end
+  if not tonumber(job.expires) then job.expires = nil end
 end
 
 -- A job as it is; nil if there is none.
 local function load(id)
   local hash = key('job', id)
-  local v = call('HMGET', hash, 'state', 'attempt', 'task', 'entry', 'due', 'started', 'worker')
-  if not v[1] then return nil end
+  local v = read_fields(hash, 'state', 'attempt', 'task', 'entry', 'due', 'started', 'worker')
+  if not (v[1] and v[3] and tonumber(v[5])) then return nil end
   local job = setmetatable({
-    id = id, hash = hash, state = v[1], attempt = tonumber(v[2] or 0), task = v[3], entry = v[4] or '',
+    id = id, hash = hash, state = v[1], attempt = tonumber(v[2]) or 0, task = v[3], entry = v[4] or '',
     due = v[5], started = v[6] or '', worker = v[7] or '',
   }, LACKING)
   if not is_plain(job, 'running', FIELDS_OF_RUNNING) then read_more(job, RARE) end
@@ -41,8 +48,8 @@ end
 -- A job as its worker needs it.
 local function load_work(id, task)
   local hash = key('job', id)
-  local v = call('HMGET', hash, 'state', 'entry', 'due', 'args')
-  if not v[1] then return nil end
+  local v = read_fields(hash, 'state', 'entry', 'due', 'args')
+  if not (v[1] and tonumber(v[3]) and v[4]) then return nil end
   local job = setmetatable({
     id = id, hash = hash, task = task, state = v[1], entry = v[2] or '', due = v[3], args = v[4],
   }, LACKING)

@@ -32,7 +32,7 @@ end
 local function is_paused(schedule, slot)
   local record = redis.call('HGET', paused, schedule)
   if not record then return false end
-  local till = cjson.decode(record)['until']
+  local till = (decoded(record) or {})['until']
   if not till or slot < till then return true end
   redis.call('HDEL', paused, schedule)
   emit('schedule.resumed', 'schedule', schedule, 'reason', 'its time was over')

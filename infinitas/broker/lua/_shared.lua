@@ -43,6 +43,15 @@ local function add_timed(set, member, at)
   end
 end
 
+-- A stored record as a table; nil for one that can't be read: a bad record must stop no script.
+local function decoded(text)
+  local ok, value = pcall(cjson.decode, text)
+  return ok and type(value) == 'table' and value or nil
+end
+
+-- The tasks that a worker has joined with.
+local function tasks_of(name) return decoded(call('HGET', members, name) or '[]') or {} end
+
 -- Asked of Redis once for each task of a call.
 local function once(ask)
   local known = {}
@@ -54,13 +63,13 @@ end
 
 local definition_of = once(function(task)
   local definition = call('HGET', tasks, task)
-  return definition and cjson.decode(definition)
+  return definition and decoded(definition)
 end)
 
 -- The few options that hot paths need: max_running, rate and per, expires. false for most tasks.
 local limits_of = once(function(task)
   local rules = call('HGET', limits, task)
-  return rules and cjson.decode(rules)
+  return rules and decoded(rules)
 end)
 
 local function option(task, name)

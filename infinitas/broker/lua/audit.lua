@@ -1,4 +1,5 @@
 -- Audit: somebody has changed something through the server; who, what, to what, and why.
+-- flags: allow-oom
 -- keys: events readers
 -- args: prefix what who target why origin
 

@@ -1,4 +1,5 @@
 -- Beat: a worker lives, and says what it holds. The answer is what it doesn't know yet.
+-- flags: allow-oom
 -- keys: beats members processors
 -- args: prefix worker lease held
 -- lease: ms; held: JSON list of {id, attempt}
@@ -6,7 +7,7 @@
 
 if not redis.call('ZSCORE', beats, worker) then return {0} end
 redis.call('ZINCRBY', beats, 1, worker)
-for _, task in ipairs(cjson.decode(redis.call('HGET', members, worker) or '[]')) do
+for _, task in ipairs(tasks_of(worker)) do
   redis.call('ZADD', processors, 'GT', now + lease, task)
 end
 local lost, cancels = {}, {}

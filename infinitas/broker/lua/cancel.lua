@@ -1,5 +1,6 @@
 -- Cancel: end jobs that wait; ask the workers of those that run. A job that succeeds before its
 -- worker hears of it stays a success.
+-- flags: allow-oom
 -- parts: load jobs ends
 -- keys: live tasks processors limits later wake awaited events readers
 -- args: prefix ids reason job_ttl

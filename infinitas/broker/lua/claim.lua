@@ -1,6 +1,7 @@
 -- Claim: the only door to a job. Walk the worker's task streams, those of higher priority first and
 -- equals from a rotating start; take up to `most` jobs in all, mark each running with attempt + 1.
 -- A claim that empties a stream clears its bell, so nobody is woken for nothing.
+-- flags: allow-oom
 -- parts: load jobs ends streams
 -- keys: tasks processors limits later wake live awaited beats looks events readers
 -- args: prefix worker look most start groups job_ttl
@@ -43,8 +44,8 @@ local function take(entry, task)
     return leave_stream({task = task, entry = entry[1]})
   end
   if job.expires ~= '' and tonumber(job.expires) <= now then
-    leave_stream(job)
-    return finish(load(job.id), 'skipped', job_ttl, {reason = 'expired'})
+    finish(load(job.id), 'skipped', job_ttl, {reason = 'expired'})
+    return leave_stream(job)
   end
   start_job(job, worker)
   left_to_take = left_to_take - 1

@@ -1,4 +1,5 @@
 -- Due: what the ticker has to look at, in one read; or one schedule and its next slot.
+-- flags: allow-oom
 -- keys: due schedules
 -- args: prefix most only
 -- only: the one schedule that is asked for, due or not; '' for all that are due

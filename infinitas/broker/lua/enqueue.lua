@@ -30,9 +30,9 @@ for i, job in ipairs(cjson.decode(jobs)) do
     job.due, job.expires = digits[due], patience and due + patience
     local said = {'args', job.args, 'state', state}
     add_facts(said, job, {'headers', 'key'})
-    emit_job('created', job, unpack(said))
-    create_job(job, state)
     if state == 'scheduled' then add_timed(later, job.id, due) end
+    create_job(job, state)
+    emit_job('created', job, unpack(said))
     answers[i] = 'new'
   end
 end

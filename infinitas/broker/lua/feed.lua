@@ -19,8 +19,8 @@ for _ = 1, math.min(plan.limit - busy, tonumber(most)) do
   local slot, id = unpack(cjson.decode(item))
   if redis.call('EXISTS', key('job', id)) == 0 then
     local job = {id = id, task = plan.task, args = plan.args, due = slot, schedule = schedule_key}
-    emit_job('created', job, 'schedule', schedule_key, 'args', plan.args)
     create_job(job, 'queued')
+    emit_job('created', job, 'schedule', schedule_key, 'args', plan.args)
     redis.call('SADD', filling, id)
     busy = busy + 1
   end

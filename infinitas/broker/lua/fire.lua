@@ -38,12 +38,12 @@ end
 local function give_birth(fire, job, before)
   local waits = before or (fire.ready and fire.ready > now)
   local state = waits and 'scheduled' or 'queued'
-  emit_job('created', job, 'schedule', fire.schedule, 'args', fire.args, 'state', state)
+  if waits and not before then add_timed(later, job.id, fire.ready) end
   create_job(job, state)
+  emit_job('created', job, 'schedule', fire.schedule, 'args', fire.args, 'state', state)
   redis.call('ZADD', expected, math.max(fire.expect, now + fire.expect - fire.slot), job.id)
   if before then return redis.call('HSET', before.hash, 'follower', job.id) end
   redis.call('HSET', live, fire.schedule, job.id)
-  if waits then add_timed(later, job.id, fire.ready) end
 end
 
 -- A job that is born after it should have started: told of, unless the watch has been faster.

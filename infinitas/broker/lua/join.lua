@@ -1,4 +1,5 @@
 -- Join: a worker says which tasks it runs. From now on its beats count, and it may claim.
+-- flags: allow-oom
 -- keys: beats members processors events readers
 -- args: prefix worker lease names
 -- lease: ms; names: JSON list of tasks; returns: now

@@ -1,4 +1,5 @@
 -- Keep: a supervisor beats for its living children, whatever keeps them busy.
+-- flags: allow-oom
 -- keys: beats
 -- args: prefix worker
 -- returns: 1, or 0 if that worker was declared dead

@@ -1,11 +1,12 @@
 -- Leave: a worker that stops takes its consumers along, but never one that still holds jobs
 -- (XGROUP DELCONSUMER would drop them silently): then it stays a member, and is rescued from.
+-- flags: allow-oom
 -- keys: beats members looks events readers
 -- args: prefix worker
 -- returns: 1, or 0 if it still holds jobs
 
 local holds = false
-for _, task in ipairs(cjson.decode(redis.call('HGET', members, worker) or '[]')) do
+for _, task in ipairs(tasks_of(worker)) do
   local stream = key('stream', task)
   local pending = redis.pcall('XPENDING', stream, 'workers', '-', '+', 1, worker)
   if not pending.err and #pending == 0 then

@@ -1,4 +1,5 @@
 -- Now: what the scripts take for now.
+-- flags: no-writes
 -- keys: tasks
 -- args: prefix
 -- returns: ms since 1970

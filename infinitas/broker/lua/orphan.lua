@@ -1,4 +1,5 @@
 -- Orphan: tasks whose last worker is gone. Their waiting slot jobs step on the ladder.
+-- flags: allow-oom
 -- parts: load jobs
 -- keys: tasks processors limits later wake awaited events readers
 -- args: prefix most

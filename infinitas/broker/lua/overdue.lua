@@ -1,5 +1,6 @@
 -- Overdue: whoever watches looks for slots that were not fired, whose jobs have not started, or not
 -- succeeded, in time, and tells of each once. It needs no scheduler to be alive.
+-- flags: allow-oom
 -- keys: schedules due paused told expected events readers
 -- args: prefix patience start most
 -- patience: ms without a grace of the schedule's own; start: where in the unfired slots to begin

@@ -1,4 +1,5 @@
 -- Pause: slots of a schedule are recorded as skipped, until it is resumed or its time is over.
+-- flags: allow-oom
 -- keys: schedules paused events readers
 -- args: prefix schedule_key record
 -- record: JSON {reason, since: ms, until?: ms}; returns: 1, or 0 if there is no such schedule

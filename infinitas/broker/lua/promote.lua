@@ -1,10 +1,13 @@
 -- Promote: look at jobs whose moment in `later` has come. One that waits goes into its task's
--- stream; one that is ready has expired, or gets one more offer, or is given up.
+-- stream; one that is ready has expired, or gets one more offer, or is given up. A job leaves `later`
+-- once it is where it belongs.
+-- flags: allow-oom
 -- parts: load jobs ends
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix most job_ttl
 -- returns: {looked at, now, next moment or ''}
 
+-- Returns whether `later` must have the job again.
 local function offer_again(job)
   if not needs_ladder(job) then
     redis.call('HDEL', job.hash, 'rung', 'reason')
@@ -13,25 +16,27 @@ local function offer_again(job)
   local rung = tonumber(job.rung)
   emit_job('waiting', job, 'reason', 'no_processor', 'rung', rung)
   if rung < #LADDER then return look_again(job, rung + 1) end
-  leave_stream(job)
   local text = 'no worker for the task ' .. job.task .. ' was there'
   finish(job, 'failed', job_ttl, {reason = 'no_processor', error = text})
+  leave_stream(job)
+end
+
+local function move_on(job)
+  if job.state == 'retrying' or job.state == 'scheduled' then
+    emit_job('queued', job)
+    return make_ready(job)
+  elseif job.state == 'queued' and job.expires ~= '' and tonumber(job.expires) <= now then
+    finish(job, 'skipped', job_ttl, {reason = 'expired'})
+    leave_stream(job)
+  elseif job.state == 'queued' and job.rung ~= '' then
+    return offer_again(job)
+  end
 end
 
 local looked_at = redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, most)
 for _, id in ipairs(looked_at) do
-  redis.call('ZREM', later, id)
   local job = load_waiting(id)
-  local state = job and job.state
-  if state == 'retrying' or state == 'scheduled' then
-    emit_job('queued', job)
-    make_ready(job)
-  elseif state == 'queued' and job.expires ~= '' and tonumber(job.expires) <= now then
-    leave_stream(job)
-    finish(job, 'skipped', job_ttl, {reason = 'expired'})
-  elseif state == 'queued' and job.rung ~= '' then
-    offer_again(job)
-  end
+  if not (job and move_on(job)) then redis.call('ZREM', later, id) end
 end
 local first = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')
 return {#looked_at, now, first[2] or ''}

@@ -1,5 +1,6 @@
 -- Release: hand running jobs back unfinished, without charging the attempt (a worker that stops).
 -- A task that must not run twice fails instead: its code may have begun its work.
+-- flags: allow-oom
 -- parts: load jobs ends
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix worker job_ttl jobs
@@ -10,8 +11,6 @@ local released = 0
 for _, item in ipairs(cjson.decode(jobs)) do
   local job = load(item.id)
   if job and job.state == 'running' and job.attempt == item.attempt and job.worker == worker then
-    leave_stream(job)
-    free_place(job.task)
     if job.cancel ~= '' then
       finish(job, 'cancelled', job_ttl, {reason = job.cancel})
     elseif option(job.task, 'on_lost') == 'fail' then
@@ -22,6 +21,8 @@ for _, item in ipairs(cjson.decode(jobs)) do
       emit_attempt('released', job, {})
       make_ready(job)
     end
+    leave_stream(job)
+    free_place(job.task)
     released = released + 1
   end
 end

@@ -1,5 +1,6 @@
 -- Rescue: a worker that was seen silent for a lease is declared dead, only if its counter is still
 -- the one that was seen; its jobs move on. Crashes count apart from retries; the third one is enough.
+-- flags: allow-oom
 -- parts: load jobs ends
 -- keys: beats members looks tasks processors limits later wake live awaited events readers
 -- args: prefix worker seen most_crashes most job_ttl
@@ -15,11 +16,13 @@ end
 local function move_on(entry, task)
   local found = redis.call('XRANGE', key('stream', task), entry, entry)[1]
   local job = found and load(found[2][2])
-  if not job or job.state ~= 'running' or job.worker ~= worker or job.entry ~= entry then
+  if job and job.entry == entry and job.state == 'queued' then
+    -- Handed out by a claim that was cut short: it has not begun.
+    make_ready(job)
+    return leave_stream({task = task, entry = entry})
+  elseif not job or job.state ~= 'running' or job.worker ~= worker or job.entry ~= entry then
     return leave_stream({task = task, entry = entry})
   end
-  leave_stream(job)
-  free_place(task)
   local crashes = redis.call('HINCRBY', job.hash, 'crashes', 1)
   local died = 'the worker ' .. worker .. ' died'
   if job.cancel ~= '' then
@@ -35,10 +38,12 @@ local function move_on(entry, task)
     emit_attempt('lost', job, {'error', died})
     make_ready(job)
   end
+  leave_stream(job)
+  free_place(task)
 end
 
 local left_to_move, more = tonumber(most), 0
-for _, task in ipairs(cjson.decode(redis.call('HGET', members, worker) or '[]')) do
+for _, task in ipairs(tasks_of(worker)) do
   local stream = key('stream', task)
   local pending = left_to_move > 0 and redis.pcall('XPENDING', stream, 'workers', '-', '+', left_to_move, worker) or {err = ''}
   if not pending.err then

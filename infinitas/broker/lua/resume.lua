@@ -1,4 +1,5 @@
 -- Resume: end a pause. What was skipped stays skipped.
+-- flags: allow-oom
 -- keys: schedules paused events readers
 -- args: prefix schedule_key
 -- returns: 1 if it was paused, 0 if not, -1 if there is no such schedule

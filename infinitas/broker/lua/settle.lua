@@ -1,5 +1,6 @@
 -- Settle: finished attempts, many at once. Only the current attempt changes a job; a stale report
 -- is kept as an event and never applied; the same report again is `already`, not an error.
+-- flags: allow-oom
 -- parts: load jobs ends
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix worker outcomes
@@ -12,14 +13,12 @@ local answers = {}
 local function retry(outcome, job)
   local said = {}
   add_facts(said, outcome, {'reason', 'error', 'traceback'})
-  redis.call('HSET', job.hash, 'state', 'retrying', 'ready', now + outcome.delay, unpack(said))
   add_timed(later, job.id, now + outcome.delay)
+  redis.call('HSET', job.hash, 'state', 'retrying', 'ready', now + outcome.delay, unpack(said))
   emit_attempt('retrying', job, said)
 end
 
 local function apply(outcome, job)
-  leave_stream(job)
-  free_place(job.task)
   if outcome.state ~= 'retrying' then
     finish(job, outcome.state, digits[outcome.ttl], outcome)
   elseif job.cancel ~= '' then
@@ -27,6 +26,8 @@ local function apply(outcome, job)
   else
     retry(outcome, job)
   end
+  leave_stream(job)
+  free_place(job.task)
 end
 
 for i, outcome in ipairs(cjson.decode(outcomes)) do
@@ -38,6 +39,7 @@ for i, outcome in ipairs(cjson.decode(outcomes)) do
     apply(outcome, job)
     answers[i] = 'ok'
   elseif current and job.state == outcome.state and job.reason == (outcome.reason or '') then
+    leave_stream(job)
     answers[i] = 'already'
   else
     emit_job('stale', job, 'attempt', outcome.attempt, 'worker', worker, 'reported', outcome.state)

@@ -1,4 +1,5 @@
 -- Skip: leave out the next slots of a schedule.
+-- flags: allow-oom
 -- keys: schedules skips events readers
 -- args: prefix schedule_key count
 -- count: how many, in place of any number before; 0 takes it back

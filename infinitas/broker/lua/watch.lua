@@ -1,4 +1,5 @@
 -- Watch: somebody waits for the ends of these jobs; each will be named in `awaited` when it ends.
+-- flags: allow-oom
 -- args: prefix ids
 -- keys: awaited
 -- ids: JSON list; returns: for each 1 if it waits for its end, 0 if it has ended or is gone

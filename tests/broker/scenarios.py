@@ -1,0 +1,275 @@
+"""For each Lua edge a state in which it has the most to do, and the call that does it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from infinitas.broker.broker import Broker
+from infinitas.broker.messages import ClaimRequest, Declarer, DueSlot, NewJob, Report
+from infinitas.broker.schedule_edges import digest
+from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.schedule import Schedule
+from infinitas.core.states import Reason, State
+from infinitas.core.task import TaskDefinition
+from infinitas.core.verdict import Verdict
+from tests.broker.test_edges import HOURLY, MS, SLOT, claimed, fire, new, settlement
+
+TASK = TaskDefinition(name="t", max_running=50, rate="50/h")
+RETRY = Verdict(state=State.RETRYING, reason=Reason.ERROR, error="e", delay_ms=3_600_000)
+FAILURE = Verdict(state=State.FAILED, reason=Reason.ERROR, error="e")
+PAST = HOURLY.next_after(SLOT - MS)
+Step = Callable[[Broker], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`before_again`: what the caller does after an error before it calls again."""
+
+    prepare: Step
+    act: Step
+    before_again: Step | None = None
+
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(name: str, prepare: Step, before_again: Step | None = None) -> Callable[[Step], Step]:
+    def register(act: Step) -> Step:
+        SCENARIOS[name] = Scenario(prepare, act, before_again)
+        return act
+
+    return register
+
+
+async def nothing(broker: Broker) -> None: ...
+
+
+async def queued(broker: Broker) -> None:
+    await broker.enqueue(
+        [new("a"), NewJob(id="b", task="t", args="[[],{}]", key="k", expires_s=3600), new("c")]
+    )
+
+
+async def running(broker: Broker) -> None:
+    await queued(broker)
+    assert len(await claimed(broker, limit=3)) == 3
+
+
+async def scheduled(broker: Broker) -> None:
+    await broker.schedules.schedule([HOURLY], SLOT - MS)
+
+
+async def fired(broker: Broker) -> None:
+    await scheduled(broker)
+    await broker.schedules.fire([fire()])
+
+
+async def retrying(broker: Broker) -> None:
+    await running(broker)
+    ends = [settlement(id, 1, RETRY) for id in "abc"]
+    assert await broker.settle("w1", ends) == ["ok"] * 3
+    redis = broker.connection.redis
+    await redis.zadd(broker.keys["later"], dict.fromkeys("abc", 1))
+
+
+async def failed(broker: Broker) -> None:
+    await running(broker)
+    await broker.settle("w1", [settlement(id, 1, FAILURE) for id in "abc"])
+
+
+async def backfilled(broker: Broker) -> None:
+    await scheduled(broker)
+    assert await broker.schedules.backfill("t", "t", "[[],{}]", 2, [(1, "x"), (2, "y"), (3, "z")]) == 1
+
+
+async def paused(broker: Broker) -> None:
+    await scheduled(broker)
+    await broker.schedules.pause("t", "why", SLOT, None)
+
+
+async def unserved(broker: Broker) -> None:
+    await fired(broker)
+    await broker.connection.redis.zadd(broker.keys["processors"], {"t": 1})
+
+
+async def idle_member(broker: Broker) -> None:
+    await broker.join("w3", ["t"], 60)
+
+
+async def later_slot(broker: Broker) -> None:
+    await broker.schedules.schedule([HOURLY], datetime.now(UTC))
+
+
+async def moved_slot(broker: Broker) -> None:
+    await later_slot(broker)
+    await broker.connection.redis.zincrby(broker.keys["due"], 1, "t")
+
+
+@scenario("enqueue", nothing)
+async def _enqueue(broker: Broker) -> object:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    return await broker.enqueue([new("a"), NewJob(id="b", task="t", args="[[],{}]", key="k", due=later)])
+
+
+async def take_up(broker: Broker) -> None:
+    await broker.held("w1", "look")
+
+
+@scenario("claim", queued, take_up)
+async def _claim(broker: Broker) -> object:
+    look = await broker.connection.redis.hget(broker.keys["looks"], "w1")
+    return (await broker.claim(ClaimRequest("w1", [["t"]], 3, 60, look=look or ""))).wait_s >= 0
+
+
+@scenario("settle", running)
+async def _settle(broker: Broker) -> object:
+    ends = [settlement("a", 1), settlement("b", 1, RETRY), settlement("c", 1, FAILURE)]
+    return await broker.settle("w1", ends)
+
+
+@scenario("report", running)
+async def _report(broker: Broker) -> object:
+    lines = '[[0,1,"info","x"]]'
+    return await broker.report("w1", [Report(job="a", attempt=1, lines=lines, progress=0.5)], 60)
+
+
+@scenario("release", running)
+async def _release(broker: Broker) -> object:
+    return await broker.release("w1", [("a", 1), ("b", 1), ("c", 1)], 60)
+
+
+@scenario("rescue", running)
+async def _rescue(broker: Broker) -> object:
+    return (await broker.rescue("w1", 1, 10, 60)).moved
+
+
+@scenario("cancel", queued)
+async def _cancel(broker: Broker) -> object:
+    return await broker.cancel(["a", "b"], "why", 60)
+
+
+@scenario("promote", retrying)
+async def _promote(broker: Broker) -> object:
+    return (await broker.promote(10, 60)).count
+
+
+@scenario("revive", failed)
+async def _revive(broker: Broker) -> object:
+    return [await broker.revive("a")]
+
+
+@scenario("orphan", unserved)
+async def _orphan(broker: Broker) -> object:
+    return await broker.orphan()
+
+
+@scenario("watch", queued)
+async def _watch(broker: Broker) -> object:
+    return await broker.watch(["a"])
+
+
+@scenario("audit", nothing)
+async def _audit(broker: Broker) -> object:
+    await broker.audit(what="x", who="w", target="t", why="y", origin="o")
+    return True
+
+
+@scenario("join", nothing)
+async def _join(broker: Broker) -> object:
+    return bool(await broker.join("w3", ["t"], 60))
+
+
+@scenario("beat", running)
+async def _beat(broker: Broker) -> object:
+    return (await broker.beat("w1", [("a", 1)], 60)).lost == []
+
+
+@scenario("beats", nothing)
+async def _beats(broker: Broker) -> object:
+    return sorted(await broker.beats())
+
+
+@scenario("keep", nothing)
+async def _keep(broker: Broker) -> object:
+    return await broker.keep("w1")
+
+
+@scenario("leave", idle_member)
+async def _leave(broker: Broker) -> object:
+    return await broker.leave("w3")
+
+
+@scenario("held", running)
+async def _held(broker: Broker) -> object:
+    return sorted(job.id for job in await broker.held("w1", "look"))
+
+
+@scenario("now", nothing)
+async def _now(broker: Broker) -> object:
+    return bool(await broker.now())
+
+
+@scenario("declare", nothing)
+async def _declare(broker: Broker) -> object:
+    declarer = Declarer(born=SLOT, worker="w1")
+    rule = Schedule(key="new", task="new", every_ms=60_000, anchor_ms=to_ms(SLOT))
+    return await broker.schedules.declare([TaskDefinition(name="new", max_running=1)], [rule], declarer)
+
+
+@scenario("schedule", nothing)
+async def _schedule(broker: Broker) -> object:
+    return await broker.schedules.schedule([HOURLY], datetime.now(UTC))
+
+
+@scenario("unschedule", later_slot)
+async def _unschedule(broker: Broker) -> object:
+    return await broker.schedules.unschedule("t")
+
+
+@scenario("fire", scheduled)
+async def _fire(broker: Broker) -> object:
+    return await broker.schedules.fire([fire()])
+
+
+@scenario("due", scheduled)
+async def _due(broker: Broker) -> object:
+    return len((await broker.schedules.due(10)).slots)
+
+
+@scenario("pause", scheduled)
+async def _pause(broker: Broker) -> object:
+    return await broker.schedules.pause("t", "why", SLOT, None)
+
+
+@scenario("resume", paused)
+async def _resume(broker: Broker) -> object:
+    return await broker.schedules.resume("t")
+
+
+@scenario("skip", scheduled)
+async def _skip(broker: Broker) -> object:
+    return await broker.schedules.skip("t", 2)
+
+
+@scenario("backfill", scheduled)
+async def _backfill(broker: Broker) -> object:
+    return await broker.schedules.backfill("t", "t", "[[],{}]", 2, [(1, "x"), (2, "y")])
+
+
+@scenario("feed", backfilled)
+async def _feed(broker: Broker) -> object:
+    return await broker.schedules.feed("t", 10)
+
+
+@scenario("overdue", scheduled)
+async def _overdue(broker: Broker) -> object:
+    return (await broker.schedules.overdue(0, 10)).told
+
+
+@scenario("replan", moved_slot)
+async def _replan(broker: Broker) -> object:
+    text = await broker.connection.redis.hget(broker.keys["schedules"], "t")
+    slot = await broker.connection.redis.zscore(broker.keys["due"], "t")
+    planned = DueSlot(Schedule.from_json(text), from_ms(int(slot)), digest(text))
+    return await broker.schedules.replan([planned])

@@ -1,0 +1,197 @@
+"""Every Lua edge, refused by Redis: it is carried out whole or not at all, and loses no job."""
+
+import copy
+import hashlib
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+import infinitas.broker.connection
+from infinitas.broker import scripts
+from infinitas.broker.broker import Broker
+from infinitas.broker.connection import Connection
+from infinitas.broker.scripts import Script, load_script
+from infinitas.core.errors import InfinitasError
+from infinitas.embedded.redis import start_redis
+from tests.broker.scenarios import SCENARIOS, TASK
+from tests.support import eventually
+
+P = "{infinitas:default}:"
+CODES = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")
+LUA = Path(scripts.__file__).parent / "lua"
+FOUND_BY_A_RESCUE = "is pending and does not run"
+SHIM = Path(__file__).with_name("refusing.lua").read_text()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Redis of this module's own, whose settings the tests change."""
+    folder = tmp_path_factory.mktemp("refusing")
+    guarded, url = start_redis(folder)
+    client: Any = Redis.from_url(url, decode_responses=False)
+    client.url, client.folder = url, folder / "redis"
+    yield client
+    client.close()
+    guarded.stop()
+
+
+@pytest.fixture
+async def edges(server: Any) -> AsyncIterator[Broker]:
+    accept(server)
+    server.flushall()
+    connection = Connection(server.url, "test")
+    broker = Broker(connection, "default")
+    await broker.schedules.declare([TASK], [])
+    for worker in ("w1", "w2"):
+        await broker.join(worker, ["t"], 60)
+    yield broker
+    accept(server)
+    await connection.close()
+
+
+def accept(server: Any) -> None:
+    """Make Redis accept writes again, whatever it refused them for."""
+    server.replicaof("NO", "ONE")
+    blocker = server.folder / "dump.rdb"
+    if blocker.is_dir():
+        blocker.rmdir()
+    blocker.unlink(missing_ok=True)
+    for name, value in (("maxmemory", "0"), ("min-replicas-to-write", "0"), ("save", "")):
+        server.config_set(name, value)
+
+
+def refuse(server: Any, code: str) -> None:
+    """Make Redis refuse writes with this code, for its own reasons."""
+    if code == "OOM":
+        server.config_set("maxmemory", "1")
+    elif code == "NOREPLICAS":
+        server.config_set("min-replicas-to-write", "1")
+    elif code == "READONLY":
+        server.replicaof("127.0.0.1", "1")
+    else:
+        # A folder where the snapshot belongs: BGSAVE fails.
+        (server.folder / "dump.rdb").mkdir()
+        server.config_set("save", "3600 1000000")
+        eventually(lambda: not server.info("persistence")["rdb_bgsave_in_progress"])
+        server.bgsave()
+        eventually(lambda: server.info("persistence")["rdb_last_bgsave_status"] == "err")
+
+
+def everything_in(server: Any) -> dict[bytes, tuple[bytes, bool]]:
+    return {key: (server.dump(key), server.pttl(key) > 0) for key in server.scan_iter()}
+
+
+def may_run(name: str, code: str) -> bool:
+    """Whether the edge's flags let it run while Redis refuses writes so."""
+    flags = scripts.header_of(name).get("flags", "")
+    return flags == "no-writes" or (flags == "allow-oom" and code == "OOM")
+
+
+def test_every_edge_has_a_scenario() -> None:
+    assert set(SCENARIOS) == {file.stem for file in LUA.glob("[a-z]*.lua")}
+
+
+@pytest.mark.parametrize("code", CODES)
+async def test_an_edge_is_refused_whole_or_carried_out_whole(edges: Broker, server: Any, code: str) -> None:
+    for name, scenario in SCENARIOS.items():
+        accept(server)
+        server.flushall()
+        await edges.schedules.declare([TASK], [])
+        for worker in ("w1", "w2"):
+            await edges.join(worker, ["t"], 60)
+        await scenario.prepare(edges)
+        # The first call may read before it writes; Redis must know the script, and refuse nothing for it.
+        before = everything_in(server)
+        refuse(server, code)
+        if may_run(name, code):
+            assert await scenario.act(edges), name
+            accept(server)
+        else:
+            with pytest.raises(InfinitasError):
+                await scenario.act(edges)
+            accept(server)
+            assert everything_in(server) == before, name
+            assert await scenario.act(edges), name
+        assert not misplaced(server), name
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("name", sorted(SCENARIOS))
+async def test_no_job_is_lost_whichever_write_is_refused(
+    edges: Broker, server: Any, monkeypatch: pytest.MonkeyPatch, name: str, code: str
+) -> None:
+    scenario = SCENARIOS[name]
+    for first_refused in itertools.count(1):
+        server.flushall()
+        await edges.schedules.declare([TASK], [])
+        for worker in ("w1", "w2"):
+            await edges.join(worker, ["t"], 60)
+        await scenario.prepare(edges)
+        before = everything_in(server)
+        monkeypatch.setattr(infinitas.broker.connection, "load_script", refusing(first_refused, code))
+        refused = False
+        try:
+            await scenario.act(edges)
+        except InfinitasError:
+            refused = True
+        monkeypatch.setattr(infinitas.broker.connection, "load_script", load_script)
+        if not refused:
+            assert first_refused > 1 or code == "OOM" or everything_in(server) == before, name
+            return
+        if first_refused == 1 and code != "OOM":
+            assert everything_in(server) == before, "the first refusal is the one that real servers give"
+        assert not lost(server), f"before the repeat, write {first_refused} of {name}"
+        # As its caller does when Redis accepts writes again.
+        if scenario.before_again is not None:
+            await scenario.before_again(edges)
+        await scenario.act(edges)
+        assert not misplaced(server), f"write {first_refused} of {name}"
+
+
+def refusing(first_refused: int, code: str) -> Callable[[str, str], Script]:
+    """`load_script` for a server that refuses a script's n-th write and all after it."""
+
+    def load(name: str, clock: str) -> Script:
+        script = copy.copy(load_script(name, clock))
+        shebang, rest = script.source.split("\n", 1)
+        shim = SHIM.replace("FIRST_REFUSED", str(first_refused)).replace("CODE", code)
+        script.source = "\n".join((shebang, shim, rest))
+        script.sha = hashlib.sha1(script.source.encode(), usedforsecurity=False).hexdigest()
+        return script
+
+    return load
+
+
+def lost(server: Any) -> list[str]:
+    """Jobs that nothing would ever find again. A claim that was cut short leaves some that a rescue finds."""
+    return [problem for problem in misplaced(server) if not problem.endswith(FOUND_BY_A_RESCUE)]
+
+
+def misplaced(server: Any) -> list[str]:
+    """Jobs that have not ended and are not where a worker or the promoter finds them."""
+    return [
+        problem for key in server.scan_iter(f"{P}job:*") if (problem := _problem_of(server, key.decode()))
+    ]
+
+
+def _problem_of(server: Any, key: str) -> str:
+    job = {name.decode(): value.decode() for name, value in server.hgetall(key).items()}
+    id, state, stream = key.removeprefix(f"{P}job:"), job["state"], f"{P}stream:{job['task']}"
+    entry = job.get("entry", "0-0")
+    in_stream = bool(server.xrange(stream, entry, entry))
+    grouped = server.exists(stream) and server.xinfo_groups(stream)
+    pending = server.xpending_range(stream, "workers", entry, entry, 1) if grouped else []
+    holder = pending[0]["consumer"].decode() if pending else None
+    if state in ("scheduled", "retrying"):
+        return "" if server.zscore(f"{P}later", id) is not None else f"{id} is {state} and not in later"
+    if state == "queued":
+        if in_stream and pending:
+            return f"{id} {FOUND_BY_A_RESCUE}"
+        return "" if in_stream else f"{id} is queued and not in its stream"
+    if state == "running":
+        return "" if in_stream and holder == job["worker"] else f"{id} runs and {holder} holds it"
+    return f"{id} has ended, and {FOUND_BY_A_RESCUE}" if pending else ""
