@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from infinitas.broker.messages import BeatAnswer, Settlement
-from infinitas.core.errors import WorkerGone
+from infinitas.core.errors import ServerUnreachable, WorkerGone
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.source import Source
 
@@ -22,6 +22,7 @@ class Listener(Protocol):
     def held(self, queue: str) -> Sequence[tuple[str, int]]: ...
     def facts(self) -> dict[str, str | int]: ...
     def heard(self, answer: BeatAnswer) -> None: ...
+    def reachable_again(self) -> None: ...
     def declared_dead(self) -> None: ...
     def settle_later(self, queue: str, settlement: Settlement) -> None: ...
 
@@ -49,9 +50,17 @@ class Beating:
         self._lease_s = lease_s
         self._wait = wait
         self._called: dict[str, int] = {}
+        self._was_away = False
 
     async def run_once(self) -> None:
         """Raises WorkerGone, once the listener has heard of it; ServerUnreachable."""
+        try:
+            await self._beat_and_wait()
+        except ServerUnreachable:
+            self._was_away = True
+            raise
+
+    async def _beat_and_wait(self) -> None:
         listener, called = self._listener, self._called
         held = listener.held(self._queue)
         for id, _ in held:
@@ -62,6 +71,9 @@ class Beating:
             listener.declared_dead()
             raise
         listener.heard(answer)
+        if self._was_away:
+            listener.reachable_again()
+            self._was_away = False
         facts = {**listener.facts(), "last_beat": answer.now_ms}
         await self._source.tell(listener.id, facts, self._lease_s)
         # A call may come before the worker knows that it holds the job: then beat again soon.

@@ -66,6 +66,11 @@ class Intake:
         """The claim that is on its way."""
         self._stopping = False
 
+    def look_soon(self) -> None:
+        """Compare with Redis what runs here, also while no place is free: Redis was away, and may be older now."""
+        self._look_at_held, self._wait_s = True, 0.0
+        self._slots.wake()
+
     async def run_once(self) -> None:
         """One claim, after waiting for a free slot and, where nothing is known to wait, for a bell.
 
@@ -96,9 +101,15 @@ class Intake:
                 places = self._slots.reserve(1)
                 return asyncio.create_task(self._begin(self._answered(claim, 1), places))
         elif self._wait_s:
-            rung = await self._broker.wait_for_bell(self._tasks, self._wait_s)
-            self._note_silence(rung)
+            self._note_silence(await self._wait_for_bell())
         return self._send_claim()
+
+    async def _wait_for_bell(self) -> bool:
+        try:
+            return await self._broker.wait_for_bell(self._tasks, self._wait_s)
+        except ServerUnreachable:
+            self._look_at_held, self._wait_s = True, 0.0
+            raise
 
     async def _claim_when_rung(self) -> Claim | None:
         try:
@@ -117,11 +128,11 @@ class Intake:
 
     def _note_silence(self, rung: bool) -> None:
         # Nothing for a while: a good moment to see whether Redis and we agree on what runs here.
-        self._look_at_held = not rung and self._wait_s == self._patience_s
+        self._look_at_held |= not rung and self._wait_s == self._patience_s
 
     def _send_claim(self) -> "asyncio.Task[None] | None":
         places = 0 if self._stopping else self._slots.reserve(self._width)
-        if not places:
+        if not places and (self._stopping or not self._look_at_held):
             self._wait_s = 0.0
             return None
         return asyncio.create_task(self._claim(places))
@@ -149,10 +160,12 @@ class Intake:
                 for _ in range(TURNS_TO_SEND):
                     await asyncio.sleep(0)
             for job in claim.jobs:
-                if started < places:
-                    started += self._start(job)
+                if self._start(job):
+                    started += 1
+                    if started > places:
+                        self._slots.occupy()  # Held already, so it takes a place, free or not.
         finally:
-            self._slots.return_unused(places - started)
+            self._slots.return_unused(max(places - started, 0))
 
     async def _what_is_held(self) -> Claim:
         # As of now: what is settled while Redis answers is known no more then, and must not begin again.

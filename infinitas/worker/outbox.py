@@ -8,6 +8,7 @@ has answered.
 import asyncio
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -20,6 +21,8 @@ from infinitas.core.errors import InfinitasError, JobLost, ServerUnreachable
 from infinitas.worker.source import Edges
 
 SETTLE_BATCH = 200
+KEPT_S = 10.0
+MOST_KEPT = 10_000
 REPORT_CHARS = 128 * 1024
 LINGER_S = 0.2
 OnError = Callable[[InfinitasError], object]
@@ -78,6 +81,8 @@ class Outbox:
         """Guards what attempts say; one for all of them, it is held for moments."""
         self._something = asyncio.Event()
         self._outcome = asyncio.Event()
+        self._settled: dict[tuple[str, int], tuple[float, str, Settlement]] = {}
+        """Settled lately, by job and attempt: when (monotonic), queue, what."""
 
     def say(self, queue: str, job: str, attempt: int, change: Callable[[Said], None]) -> None:
         """Let `change` add to what an attempt says."""
@@ -168,8 +173,31 @@ class Outbox:
             while said := [self._said[key] for key in keys if key in self._said]:
                 await self._report(said)
         answers = await self._brokers[queue].settle(self._worker, batch)
-        for answer in answers:
+        now = time.monotonic()
+        for settlement, answer in zip(batch, answers, strict=True):
+            if answer == "ok":
+                self._settled[settlement.job, settlement.attempt] = now, queue, settlement
             self._outcomes.popleft()[2](answer)
+        self._forget_settled(now)
+
+    def settle_again(self, job: str, attempt: int) -> bool:
+        """Whether that attempt has ended here lately; its end is sent again then.
+
+        A Redis that has lost its last second (a restart, a failover) gives such an attempt out once more:
+        its code must not run a second time under the same number.
+        """
+        found = self._settled.get((job, attempt))
+        if found is None or time.monotonic() - found[0] > min(KEPT_S, found[2].ttl_s):
+            return False
+        self.settle(found[1], found[2], nobody)
+        return True
+
+    def _forget_settled(self, now: float) -> None:
+        while self._settled:
+            oldest = next(iter(self._settled))
+            if len(self._settled) <= MOST_KEPT and now - self._settled[oldest][0] <= KEPT_S:
+                return
+            del self._settled[oldest]
 
     async def _report(self, chosen: "list[Said]") -> None:
         """Send the first words of `chosen`, as many as one call should carry."""

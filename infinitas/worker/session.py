@@ -203,6 +203,9 @@ class Session:
         if answer.lost or answer.cancels:
             self._loop.call_soon_threadsafe(self._act_on, answer)
 
+    def reachable_again(self) -> None:
+        self._loop.call_soon_threadsafe(self._look_at_held)
+
     def declared_dead(self) -> None:
         self._loop.call_soon_threadsafe(self._die)
 
@@ -231,6 +234,10 @@ class Session:
                 await asyncio.Event().wait()
 
         return run_once
+
+    def _look_at_held(self) -> None:
+        for intake in self._intakes.values():
+            intake.look_soon()
 
     def _act_on(self, answer: BeatAnswer) -> None:
         cancels = dict(answer.cancels)
@@ -263,7 +270,7 @@ class Session:
     def _start(self, claimed: ClaimedJob) -> bool:
         """Run a claimed job beside the others. False if it runs here already."""
         key = claimed.id, claimed.attempt
-        if key in self._running:
+        if key in self._running or self._outbox.settle_again(*key):
             return False
         attempt = Attempt(
             claimed, self._tasks[claimed.task], self._outbox, self._settings.job_ttl, self._settings.lease

@@ -32,6 +32,10 @@ class Slots:
     async def wait_for_free(self) -> None:
         await self._room.wait()
 
+    def wake(self) -> None:
+        """End all waits for a free place, though there may be none: `reserve` shows."""
+        self._room.set()
+
     def reserve(self, wanted: int) -> int:
         """Take up to `wanted` places; returns how many were free to take."""
         taken = int(max(min(wanted, self._free, self._left), 0))

@@ -1,0 +1,98 @@
+"""Redis comes back without its last second: jobs that had ended look as if they ran, under a worker that lives."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from infinitas import Infinitas, Job
+from infinitas.broker.broker import Broker
+from infinitas.broker.messages import ClaimedJob
+from infinitas.embedded.servers import Urls
+from infinitas.worker.intake import Intake
+from infinitas.worker.slots import Slots
+from tests.broker.test_edges import claimed, new
+from tests.support import aeventually, finished, running
+
+P = "{infinitas:default}:"
+
+
+def keys_of(url: str, job: str, task: str) -> dict[str, bytes]:
+    raw: Any = Redis.from_url(url)
+    kept = {key: raw.dump(key) for key in (f"{P}job:{job}", f"{P}stream:{task}")}
+    raw.close()
+    return kept
+
+
+def lose_since(redis: Any, kept: dict[str, bytes]) -> None:
+    """As a restart from an older file, or a replica that lagged: older values, and every connection ends."""
+    pipe = redis.pipeline()
+    for key, value in kept.items():
+        pipe.delete(key)
+        pipe.restore(key, 0, value)
+    pipe.execute()
+    redis.client_kill_filter(_type="normal", skipme=True)
+
+
+@pytest.mark.parametrize("busy", ["idle", "a place is free", "no place is free"])
+async def test_a_job_that_had_ended_is_settled_again_and_does_not_run_again(
+    app: Infinitas, redis: Redis, servers: Urls, busy: str
+) -> None:
+    app.configure(lease=1, concurrency={"idle": 5, "a place is free": 2, "no place is free": 1}[busy])
+    ran: list[int] = []
+    go, over = asyncio.Event(), asyncio.Event()
+
+    @app.task(on_lost="fail")
+    async def once(job: Job) -> str:
+        ran.append(job.attempt)
+        await go.wait()
+        return "done"
+
+    @app.task
+    async def long() -> None:
+        await over.wait()
+
+    async with running(app):
+        first = await once.asend()
+        await until(lambda: ran == [1])
+        kept = keys_of(servers.redis, first.id, "once")
+        go.set()
+        assert (await finished(app, first)).state == "succeeded"
+        if busy != "idle":
+            await long.asend()
+            await until(lambda: redis.xlen(f"{P}stream:long") == 1)
+            await until(lambda: redis.llen(f"{P}bell:long") == 0)
+        lose_since(redis, kept)
+        assert redis.hget(f"{P}job:{first.id}", "state") == "running"
+        await until(lambda: redis.hget(f"{P}job:{first.id}", "state") == "succeeded")
+        assert redis.hget(f"{P}job:{first.id}", "result") == '"done"'
+        assert redis.xlen(f"{P}stream:once") == 0
+        over.set()
+    assert ran == [1]
+
+
+async def test_what_the_worker_never_knew_begins_though_no_place_is_free(broker: Broker) -> None:
+    await broker.enqueue([new("a"), new("b")])
+    await claimed(broker, limit=2)
+    slots, started = Slots(1), list[str]()
+    slots.reserve(1)
+
+    def start(job: ClaimedJob) -> bool:
+        started.append(job.id)
+        return True
+
+    intake = Intake(broker, "w1", [["t"]], slots, 60, start)
+    taking = asyncio.create_task(intake.run_once())
+    await asyncio.sleep(0)
+    intake.look_soon()
+    await taking
+    assert (sorted(started), slots.busy) == (["a", "b"], 3)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async def holds() -> bool:
+        return condition()
+
+    await aeventually(holds)
