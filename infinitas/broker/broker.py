@@ -79,11 +79,12 @@ class Broker:
         return bool(await self._call("keep", worker=worker))
 
     async def rest(self, worker: str) -> None:
-        """A worker takes no more jobs. Redis gives it none unless it asks, so there is nothing to do."""
+        """A worker stops: if it is killed before it has left, no crash is charged to its jobs."""
+        await self._call("rest", worker=worker)
 
-    async def leave(self, worker: str) -> bool:
+    async def leave(self, worker: str, job_ttl_s: int) -> bool:
         """Take a stopping worker off the list. False if it still holds jobs: it will be rescued from."""
-        return bool(await self._call("leave", worker=worker))
+        return bool(await self._call("leave", worker=worker, job_ttl=job_ttl_s * 1000))
 
     async def rescue(self, worker: str, seen: int, limit: int, job_ttl_s: int) -> Rescued:
         """Declare a worker dead, if its beat counter is still `seen`, and move its jobs on."""
@@ -269,12 +270,16 @@ def _moment(ms: str) -> datetime | None:
 
 def _outcome(settlement: Settlement) -> dict[str, object]:
     verdict = settlement.verdict
-    plain = {
+    plain: dict[str, object] = {
         "id": settlement.job,
         "attempt": settlement.attempt,
         "ttl": round(settlement.ttl_s * 1000),
         "state": verdict.state,
     }
+    if settlement.over:
+        return {**plain, "over": settlement.over}
+    if settlement.lingers:
+        plain["lingers"] = True
     if verdict is SUCCEEDED:
         return plain
     said = _present(

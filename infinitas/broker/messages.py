@@ -174,14 +174,21 @@ class Promoted:
     following: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Settlement:
-    """One finished attempt; the job stays in Redis for `ttl_s` seconds after its end."""
+    """One finished attempt; the job stays in Redis for `ttl_s` seconds after its end.
+
+    Attributes:
+        lingers: its code could not be stopped yet, and counts as running until it is over.
+        over: the task, when code that has lingered is over; the attempt itself was settled before.
+    """
 
     job: str
     attempt: int
     verdict: Verdict
     ttl_s: float
+    lingers: bool = False
+    over: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

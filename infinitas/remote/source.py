@@ -152,7 +152,7 @@ class SocketEdges:
     async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> BeatAnswer:
         return await self._bridge.join(self._beat({job for job, _ in held}))
 
-    async def leave(self, worker: str) -> bool:
+    async def leave(self, worker: str, job_ttl_s: int) -> bool:
         await self._source.finish()
         return True
 
@@ -232,8 +232,11 @@ class SocketEdges:
         return job
 
     async def _settle(self, settlements: Sequence[Settlement]) -> list[str]:
-        codes = await asyncio.gather(*(self._link.end_job(_end(each)) for each in settlements))
-        return [_settled(each, code) for each, code in zip(settlements, codes, strict=True)]
+        # The server ends a job by itself whose code is out of time or cancelled; the frame of its end frees its
+        # place there, so it goes when that code is over.
+        ends = [each for each in settlements if not each.lingers]
+        codes = iter(await asyncio.gather(*(self._link.end_job(_end(each)) for each in ends)))
+        return ["ok" if each.lingers else _settled(each, next(codes)) for each in settlements]
 
     async def _report(self, reports: Sequence[Report]) -> list[str]:
         codes = await asyncio.gather(*(self._say(report) for report in reports))

@@ -60,7 +60,7 @@ class Settings(BaseModel):
     token: SecretStr | None = None
     data_dir: Path = Path(".infinitas")
     concurrency: int = Field(default=10, ge=1, le=10_000)
-    shutdown_timeout: float = Field(default=30.0, ge=0, le=86_400)
+    shutdown_timeout: float = Field(default=8.0, ge=0, le=86_400)
     lease: float = Field(default=10.0, ge=1, le=3_600)
     job_ttl: int = Field(default=3_600, ge=1, le=31_536_000)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")

@@ -27,7 +27,7 @@ from infinitas.core.states import Reason, State
 from infinitas.core.verdict import Cancelled, Failed, Outcome, Succeeded, Verdict, judge
 from infinitas.job import Job, OnError, nothing
 from infinitas.runtime.logging import get_logger
-from infinitas.worker.outbox import Line, Outbox, Said
+from infinitas.worker.outbox import Line, Outbox, Said, nobody
 
 _log = get_logger("worker")
 
@@ -72,6 +72,8 @@ class Attempt:
         """Set by a runner whose processor lives elsewhere: calls its callbacks there."""
         self.unsettled = False
         """Its end was handed in, and Redis has not answered yet."""
+        self._lingering: Settlement | None = None
+        """The end that was handed in while the code goes on."""
         self._when_settled: list[Callable[[], object]] = []
         self._job: Job | None = None
         self._outbox = outbox
@@ -181,15 +183,24 @@ class Attempt:
             return asyncio.ensure_future(coroutine)
         return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self.loop))
 
-    def end(self, outcome: Outcome) -> None:
-        """End the attempt, if nothing has ended it before; in the worker's loop. Redis hears of it soon.
+    def end(self, outcome: Outcome, *, lingers: bool = False) -> None:
+        """End the attempt, if nothing has ended it before; in the worker's loop. The outbox sends it soon.
+
+        `lingers`: its code goes on, and counts as running until `code_is_over`.
 
         Raises:
             JobEnded: what ended it before.
         """
-        settlement = self._conclude(outcome)
+        settlement = self._conclude(outcome, lingers=lingers)
         self.unsettled = True
         self._outbox.settle(self.task.definition.queue, settlement, self._hear)
+
+    def code_is_over(self) -> None:
+        """The processor has returned; in the worker's loop. Redis needs to know if the end came before."""
+        lingered, self._lingering = self._lingering, None
+        if lingered is not None:
+            over = replace(lingered, lingers=False, over=self.claimed.task)
+            self._outbox.settle(self.task.definition.queue, over, nobody)
 
     async def end_and_wait(self, outcome: Outcome, patience_s: float) -> None:
         """`end`, and wait for what Redis says.
@@ -227,7 +238,7 @@ class Attempt:
             JobEnded: it has ended already.
         """
         assert self.task.definition.timeout is not None
-        return self._conclude(timed_out(self.task.definition.timeout))
+        return self._conclude(timed_out(self.task.definition.timeout), lingers=True)
 
     def end_is(self, end: type[JobEnded]) -> bool:
         return self._end is end
@@ -255,7 +266,7 @@ class Attempt:
         for error in self.job.limit_is_over(kind, seconds):
             self.note("error", f"on_{kind} callback failed: {error!r}")
 
-    def _conclude(self, outcome: Outcome) -> Settlement:
+    def _conclude(self, outcome: Outcome, *, lingers: bool = False) -> Settlement:
         """The one moment at which an attempt ends here. Raises JobEnded if it has already."""
         self._claim_end(_end_of(outcome))
         self.outcome = outcome
@@ -264,7 +275,9 @@ class Attempt:
         age_s = claimed.age_s + time.monotonic() - self._began
         tries = claimed.attempt - claimed.uncharged
         self.verdict = judge(outcome, self.task.definition, tries, age_s, random.random())
-        return Settlement(job=claimed.id, attempt=claimed.attempt, verdict=self.verdict, ttl_s=self._ttl_s)
+        settlement = Settlement(claimed.id, claimed.attempt, self.verdict, self._ttl_s, lingers)
+        self._lingering = settlement if lingers else None
+        return settlement
 
     def _claim_end(self, end: type[JobEnded]) -> None:
         with self._lock:

@@ -71,6 +71,7 @@ class Executor:
         attempt.on_interruption = partial(self._interrupt, attempt, runner)
         if attempt.interruption is not None:
             self._interrupt(attempt, runner)
+            attempt.code_is_over()
             return
         timers = self._limit(attempt, runner)
         try:
@@ -83,13 +84,14 @@ class Executor:
         if attempt.deadline is not None and time.monotonic() >= attempt.deadline:
             self._expire(attempt, runner)
         self.end(attempt, outcome)
+        attempt.code_is_over()
 
-    def end(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Hand in the outcome, unless the job has ended otherwise."""
+    def end(self, attempt: Attempt, outcome: Outcome, *, lingers: bool = False) -> None:
+        """Hand in the outcome, unless the job has ended otherwise. `lingers`: its code has not stopped yet."""
         if attempt.ended:
             return
         try:
-            attempt.end(outcome)
+            attempt.end(outcome, lingers=lingers)
         except JobEnded as error:
             _log.warning("%s", error)
 
@@ -124,14 +126,14 @@ class Executor:
         if not attempt.ended:
             outcome = timed_out(limit)
             attempt.note("error", outcome.error)
-            self.end(attempt, outcome)
+            self.end(attempt, outcome, lingers=True)
             attempt.call_back(TIMEOUT, limit)
         runner.stop(attempt)
 
     def _interrupt(self, attempt: Attempt, runner: Runner) -> None:
         """Somebody has cancelled the job, or it is no longer ours."""
         assert attempt.interruption is not None
-        self.end(attempt, Cancelled(why=attempt.interruption.why or ""))
+        self.end(attempt, Cancelled(why=attempt.interruption.why or ""), lingers=True)
         runner.stop(attempt)
 
     def _tell_plugins(self, attempt: Attempt) -> None:

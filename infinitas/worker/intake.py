@@ -67,7 +67,7 @@ class Intake:
         self._stopping = False
 
     def look_soon(self) -> None:
-        """Compare with Redis what runs here, also while no place is free: Redis was away, and may be older now."""
+        """Compare with Redis what runs here, though no place may be free: Redis was away and may be older."""
         self._look_at_held, self._wait_s = True, 0.0
         self._slots.wake()
 

@@ -15,7 +15,7 @@ import infinitas
 from infinitas.app import AnyTask
 from infinitas.broker.messages import BeatAnswer, ClaimedJob, Declarer, Settlement
 from infinitas.core.codec import to_ms
-from infinitas.core.errors import ServerUnreachable, WorkerGone
+from infinitas.core.errors import InfinitasError, ServerUnreachable, WorkerGone
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, cancel_all, run_loops
@@ -303,7 +303,10 @@ class Session:
     async def _drain(self, stop: StopSignal) -> None:
         """Let jobs finish until the deadline or a second signal; hand back what is left."""
         for edges in self._edges.values():
-            await edges.rest(self.id)
+            try:
+                await edges.rest(self.id)
+            except InfinitasError as error:
+                _log.warning("Redis does not know that this worker stops: %s", error)
         jobs = [task for _, task in self._running.values()]
         if not jobs:
             return
@@ -338,6 +341,6 @@ class Session:
     async def _leave(self) -> None:
         for broker in self._edges.values():
             try:
-                await broker.leave(self.id)
+                await broker.leave(self.id, self._settings.job_ttl)
             except ServerUnreachable as error:
                 _log.warning("Could not sign off: %s", error)

@@ -195,9 +195,15 @@ async def _keep(broker: Broker) -> object:
     return await broker.keep("w1")
 
 
+@scenario("rest", nothing)
+async def _rest(broker: Broker) -> object:
+    await broker.rest("w1")
+    return True
+
+
 @scenario("leave", idle_member)
 async def _leave(broker: Broker) -> object:
-    return await broker.leave("w3")
+    return await broker.leave("w3", 60)
 
 
 @scenario("held", running)

@@ -201,8 +201,8 @@ async def test_leaving_never_drops_consumers_that_hold_jobs(broker: Broker, redi
     await broker.enqueue([new("j")])
     await claimed(broker, "w1")
     await claimed(broker, "w2")
-    assert not await broker.leave("w1")
-    assert await broker.leave("w2")
+    assert not await broker.leave("w1", 60)
+    assert await broker.leave("w2", 60)
     consumers: Any = redis.xinfo_consumers(f"{P}stream:t", "workers")
     assert [consumer["name"] for consumer in consumers] == ["w1"]
     assert [job.id for job in await broker.held("w1")] == ["j"]

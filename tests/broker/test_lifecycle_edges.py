@@ -250,3 +250,47 @@ async def test_one_call_with_many_ends_says_of_each_what_it_would_alone(broker: 
     recent = [orjson.loads(text) for text in redis.lrange(f"{P}recent:t", 0, -1)]
     assert [one["job"] for one in recent] == ids[-10:]
     assert [one["state"] for one in recent].count("failed") == 2
+
+
+async def test_a_worker_that_was_killed_while_it_stopped_accuses_no_job(broker: Broker, redis: Redis) -> None:
+    """SIGTERM, then SIGKILL before the job was over: an ordinary deploy."""
+    await broker.enqueue([new("j")])
+    for deploy in range(MOST_CRASHES + 1):
+        worker = f"deployed{deploy}"
+        await broker.join(worker, ["t"], 60)
+        assert [job.id for job in await claimed(broker, worker)] == ["j"]
+        await broker.rest(worker)
+        await broker.rescue_all(worker, 1, 60)
+        assert state(redis, "j") == ("queued", "lost")
+    assert redis.hget(f"{P}job:j", "crashes") is None
+    assert not redis.exists(f"{P}stopping")
+
+
+async def test_an_end_of_a_job_whose_hash_is_gone_frees_its_place(broker: Broker, redis: Redis) -> None:
+    limited = TaskDefinition(name="t", max_running=1)
+    await broker.schedules.declare([limited], [], Declarer(born=SLOT))
+    await broker.enqueue([new("j"), new("k")])
+    await claimed(broker)
+    redis.delete(f"{P}job:j")
+    assert await claimed(broker, "w2") == []
+    assert await broker.settle("w1", [settlement("j", 1)]) == ["gone"]
+    assert [job.id for job in await claimed(broker, "w2")] == ["k"]
+
+
+async def test_records_that_cannot_be_read_disturb_no_other_job(broker: Broker, redis: Redis) -> None:
+    await broker.enqueue([new(id) for id in ("text", "bare", "odd", "good")])
+    assert len(await claimed(broker, limit=4)) == 4
+    redis.delete(f"{P}job:text")
+    redis.set(f"{P}job:text", "not a hash")
+    redis.hdel(f"{P}job:bare", "due")
+    redis.hset(f"{P}job:odd", "attempt", "many")
+    redis.hset(f"{P}tasks", "t", "{")
+    redis.hset(f"{P}limits", "t", "[1")
+    ids = ("text", "bare", "odd", "good")
+    answers = await broker.settle("w1", [settlement(id, 1) for id in ids])
+    assert answers == ["gone", "gone", "stale:running:", "ok"]
+    await broker.enqueue([new("next")])
+    redis.hset(f"{P}members", "w2", "{")
+    assert (await broker.beat("w2", [], 60)).lost == []
+    await broker.rescue_all("w2", 2, 60)
+    assert "next" in [job.id for job in await claimed(broker, limit=4)]

@@ -250,7 +250,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(worker=WORKERS)
     def leave(self, worker: str) -> None:
         if worker in self.model.beats:
-            left = self.runner.run(self.broker.leave(worker))
+            left = self.runner.run(self.broker.leave(worker, 60))
             assert left == (not self.model.held(worker))
             if left:
                 del self.model.beats[worker]

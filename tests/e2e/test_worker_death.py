@@ -209,3 +209,40 @@ def test_no_copy_of_a_forking_processor_acts_as_a_worker(
     eventually(lambda: not alive(child))
     assert app.wait_for_end(contract.noop.send().id, 20).state == "succeeded"
     app.close()
+
+
+def test_deploys_that_kill_too_early_accuse_no_job(
+    processes: Processes, servers: Urls, redis: Redis, tmp_path: Path
+) -> None:
+    """SIGTERM, and SIGKILL before the worker had handed its job back, more often than crashes are allowed."""
+    app, trace = use(servers), tmp_path / "trace"
+    processes.environment |= {"INFINITAS_LEASE": "1", "INFINITAS_SHUTDOWN_TIMEOUT": "600"}
+    processes.start("scheduler")
+    job = contract.hold.send(str(trace), 600)
+    for deploy in range(1, 5):
+        worker = processes.start("worker", APP)
+        eventually(lambda runs=deploy: len(lines(trace)) == runs)
+        worker.send_signal(signal.SIGTERM)
+        eventually(lambda: redis.scard(f"{P}stopping") == 1)
+        worker.kill()
+        worker.wait()
+        eventually(lambda: redis.hget(f"{P}job:{job.id}", "state") == "queued")
+    info = app.fetch_job(job.id)
+    assert (info.attempt, info.crashes) == (4, 0)
+    assert not redis.exists(f"{P}stopping")
+    app.close()
+
+
+def test_a_worker_hands_its_job_back_within_the_limits_of_docker_and_kubernetes(
+    processes: Processes, servers: Urls, redis: Redis, tmp_path: Path
+) -> None:
+    app, trace = use(servers), tmp_path / "trace"
+    worker = processes.start("worker", APP)
+    job = contract.hold.send(str(trace), 600)
+    eventually(lambda: lines(trace))
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
+    info = app.fetch_job(job.id)
+    assert (info.state, info.attempt, info.crashes) == ("queued", 1, 0)
+    assert app.settings.shutdown_timeout <= 8
+    app.close()

@@ -14,7 +14,7 @@ def test_arguments_beat_the_environment_beats_the_file_beats_defaults(tmp_path: 
     found = load_settings(
         {"concurrency": 4, "lease": None}, {"INFINITAS_CONCURRENCY": "3", "INFINITAS_JOB_TTL": "8"}, file
     )
-    assert (found.concurrency, found.job_ttl, found.lease, found.shutdown_timeout) == (4, 8, 3, 30)
+    assert (found.concurrency, found.job_ttl, found.lease, found.shutdown_timeout) == (4, 8, 3, 8)
 
 
 @pytest.mark.parametrize(

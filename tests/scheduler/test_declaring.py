@@ -57,7 +57,7 @@ async def test_old_and_new_workers_side_by_side(broker: Broker) -> None:
     await old.start()
     assert await rule(broker) == "0 2 * * *", "an old worker that restarts turns nothing back"
     assert '"retries":2' in str(broker.connection and await definition(broker))
-    await broker.leave("new")
+    await broker.leave("new", 60)
     await old.start()
     assert await rule(broker) == "0 1 * * *", "a deploy that was taken back is taken back"
 

@@ -228,7 +228,7 @@ async def test_a_connection_that_was_given_up_claims_nothing_and_its_bell_rings_
 async def test_the_bell_of_one_that_has_left_rings_again(lossy: LossyBroker, redis: Redis) -> None:
     lost = asyncio.create_task(lossy.claim_when_rung(ClaimRequest("w1", [["t"]], 1, 60), 5))
     await aeventually(lambda: _blocked(redis, 1))
-    assert await lossy.leave("w1")
+    assert await lossy.leave("w1", 60)
     await send(lossy, 1)
     with pytest.raises(WorkerGone):
         await lost
@@ -247,13 +247,13 @@ async def test_redis_may_forget_a_look(lossy: LossyBroker, redis: Redis) -> None
     for _ in range(3):
         await taker.run_once()
     assert started == ["j000"]
-    assert await lossy.leave("w1") is False
+    assert await lossy.leave("w1", 60) is False
 
 
 async def test_a_look_is_forgotten_with_its_worker(lossy: LossyBroker, redis: Redis) -> None:
     for worker in ("w1", "w2", "nobody"):
         await lossy.held(worker, "look")
     assert sorted(redis.hkeys("{infinitas:default}:looks")) == ["w1", "w2"]
-    await lossy.leave("w1")
+    await lossy.leave("w1", 60)
     await lossy.rescue_all("w2", 1, 60)
     assert not redis.exists("{infinitas:default}:looks")

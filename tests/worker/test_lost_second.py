@@ -1,4 +1,4 @@
-"""Redis comes back without its last second: jobs that had ended look as if they ran, under a worker that lives."""
+"""Redis comes back without its last second: jobs that had ended run again by its account."""
 
 import asyncio
 from collections.abc import Callable

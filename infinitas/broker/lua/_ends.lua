@@ -45,23 +45,37 @@ local function stop_waiting(job)
   call('HDEL', job.hash, 'reason', 'error', 'traceback', 'rung')
 end
 
--- The one way into a final state. `how` may say reason, error, traceback and result.
+local function free_key(job)
+  if job.key ~= '' and call('HGET', key('keys', job.task), job.key) == job.id then
+    call('HDEL', key('keys', job.task), job.key)
+  end
+end
+
+-- Code that a worker could not stop goes on after the end of its attempt: it counts as running until it is over.
+local function linger(job)
+  call('SADD', key('lingering', job.task), job.worker .. ' ' .. digits[job.attempt] .. ' ' .. job.id)
+  call('HSET', job.hash, 'lingers', digits[job.attempt])
+end
+
+-- The one way into a final state. `how` may say reason, error, traceback, result, and that its code lingers.
 local function finish(job, state, ttl, how)
   local reason, failure = how.reason or '', how.error or ''
   if job.state ~= 'running' then stop_waiting(job) end
   if job.cancel ~= '' then call('HDEL', job.hash, 'cancel') end
-  if job.key ~= '' and call('HGET', key('keys', job.task), job.key) == job.id then
-    call('HDEL', key('keys', job.task), job.key)
-  end
   local said = {}
   add_facts(said, how, SAID_AT_THE_END)
   call('HSET', job.hash, 'state', state, 'ended', stamp, unpack(said))
-  call('PEXPIRE', job.hash, ttl)
+  if how.lingers then
+    linger(job)
+  else
+    call('PEXPIRE', job.hash, ttl)
+    free_key(job)
+  end
   if job.logged ~= '' then call('PEXPIRE', key('log', job.id), ttl) end
   summarise(job, state, reason, failure)
   if job.awaited ~= '' then call('XADD', awaited, 'MAXLEN', '~', 1000, '*', 'job', job.id) end
   emit_end(state, job, said)
-  if job.schedule ~= '' then make_way(job) end
+  if job.schedule ~= '' and not how.lingers then make_way(job) end
 end
 
 -- End a job that waits; ask the worker of one that runs. Returns 'cancelled' | 'asked' | 'ended'.

@@ -5,7 +5,7 @@
 
 local FIELDS_OF_QUEUED = 6
 local FIELDS_OF_RUNNING = 9
-local RARE = {'reason', 'schedule', 'key', 'cancel', 'awaited', 'follower', 'logged'}
+local RARE = {'reason', 'schedule', 'key', 'cancel', 'awaited', 'follower', 'logged', 'lingers'}
 local RARE_AT_WORK = {'attempt', 'reason', 'schedule', 'expires', 'uncharged', 'headers', 'checkpoint'}
 local LACKING = {__index = function() return '' end}
 

@@ -26,7 +26,8 @@ end
 local function allowed(task, rules)
   local count = left_to_take
   if rules.max_running then
-    count = math.min(count, rules.max_running - (count_entries(key('stream', task))))
+    local lingering = redis.call('SCARD', key('lingering', task))
+    count = math.min(count, rules.max_running - (count_entries(key('stream', task))) - lingering)
   end
   if rules.rate then
     local starts = key('starts', task)

@@ -13,14 +13,14 @@ local ALIVE = {queued = true, running = true, retrying = true, scheduled = true}
 
 local function living(id)
   local job = id and id ~= '' and load(id)
-  return job and ALIVE[job.state] and job
+  return job and (ALIVE[job.state] or job.lingers ~= '') and job
 end
 
 local function replace(fire, before)
   local waiting = living(before.follower)
   local reason = 'replaced by ' .. fire.job
   if waiting then finish(waiting, 'cancelled', job_ttl, {reason = reason}) end
-  return cancel_job(before, reason, job_ttl) == 'asked'
+  return cancel_job(before, reason, job_ttl) == 'asked' or before.lingers ~= ''
 end
 
 -- What becomes of the slot: nil (a job), 'follows' (a job that waits for another), or state and reason.

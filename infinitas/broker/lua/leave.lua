@@ -1,13 +1,15 @@
 -- Leave: a worker that stops takes its consumers along, but never one that still holds jobs
 -- (XGROUP DELCONSUMER would drop them silently): then it stays a member, and is rescued from.
 -- flags: allow-oom
--- keys: beats members looks events readers
--- args: prefix worker
+-- parts: load jobs ends lingering
+-- keys: beats members looks stopping tasks processors limits later wake live awaited events readers
+-- args: prefix worker job_ttl
 -- returns: 1, or 0 if it still holds jobs
 
 local holds = false
 for _, task in ipairs(tasks_of(worker)) do
   local stream = key('stream', task)
+  all_code_is_over(task, worker, job_ttl)
   local pending = redis.pcall('XPENDING', stream, 'workers', '-', '+', 1, worker)
   if not pending.err and #pending == 0 then
     redis.pcall('XGROUP', 'DELCONSUMER', stream, 'workers', worker)
@@ -19,5 +21,6 @@ redis.call('DEL', key('call', worker))
 if holds then return 0 end
 redis.call('ZREM', beats, worker)
 redis.call('HDEL', looks, worker)
+redis.call('SREM', stopping, worker)
 if redis.call('HDEL', members, worker) == 1 then emit('worker.left', 'worker', worker) end
 return 1

@@ -1,8 +1,9 @@
 -- Rescue: a worker that was seen silent for a lease is declared dead, only if its counter is still
--- the one that was seen; its jobs move on. Crashes count apart from retries; the third one is enough.
+-- the one that was seen; its jobs move on. Crashes count apart from retries; the third one is enough. A worker
+-- that was told to stop and killed before it was ready accuses no job.
 -- flags: allow-oom
--- parts: load jobs ends
--- keys: beats members looks tasks processors limits later wake live awaited events readers
+-- parts: load jobs ends lingering
+-- keys: beats members looks stopping tasks processors limits later wake live awaited events readers
 -- args: prefix worker seen most_crashes most job_ttl
 -- returns: {-1} if it lives, else {jobs moved on, 1 if there are more}
 
@@ -12,6 +13,8 @@ if score then
   redis.call('ZREM', beats, worker)
   emit('worker.lost', 'worker', worker)
 end
+
+local was_stopping = redis.call('SISMEMBER', stopping, worker) == 1
 
 local function move_on(entry, task)
   local found = redis.call('XRANGE', key('stream', task), entry, entry)[1]
@@ -23,8 +26,8 @@ local function move_on(entry, task)
   elseif not job or job.state ~= 'running' or job.worker ~= worker or job.entry ~= entry then
     return leave_stream({task = task, entry = entry})
   end
-  local crashes = redis.call('HINCRBY', job.hash, 'crashes', 1)
-  local died = 'the worker ' .. worker .. ' died'
+  local crashes = was_stopping and 0 or redis.call('HINCRBY', job.hash, 'crashes', 1)
+  local died = 'the worker ' .. worker .. (was_stopping and ' was killed while it stopped' or ' died')
   if job.cancel ~= '' then
     finish(job, 'cancelled', job_ttl, {reason = job.cancel})
   elseif option(task, 'on_lost') == 'fail' then
@@ -51,6 +54,7 @@ for _, task in ipairs(tasks_of(worker)) do
     left_to_move = left_to_move - #pending
     write_left()
   end
+  all_code_is_over(task, worker, job_ttl)
   -- Only an empty consumer may go: its pending entries would go with it.
   local rest = redis.pcall('XPENDING', stream, 'workers', '-', '+', 1, worker)
   if not rest.err then
@@ -60,6 +64,7 @@ end
 if more == 0 then
   redis.call('HDEL', members, worker)
   redis.call('HDEL', looks, worker)
+  redis.call('SREM', stopping, worker)
   redis.call('DEL', key('call', worker))
 end
 return {most - left_to_move, more}

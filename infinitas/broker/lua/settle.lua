@@ -1,11 +1,12 @@
 -- Settle: finished attempts, many at once. Only the current attempt changes a job; a stale report
 -- is kept as an event and never applied; the same report again is `already`, not an error.
 -- flags: allow-oom
--- parts: load jobs ends
--- keys: tasks processors limits later wake live awaited events readers
+-- parts: load jobs ends lingering
+-- keys: members tasks processors limits later wake live awaited events readers
 -- args: prefix worker outcomes
--- outcomes: JSON list of {id, attempt, state, ttl, reason?, error?, traceback?, result?, delay?}
--- ttl: ms that a finished job stays in Redis; delay: ms until a retry
+-- outcomes: JSON list of {id, attempt, state, ttl, reason?, error?, traceback?, result?, delay?, lingers?}, or of
+--   {id, attempt, ttl, over: task} for code that has lingered and is over
+-- ttl: ms that a finished job stays in Redis; delay: ms until a retry; lingers: its code goes on nevertheless
 -- returns: a list, for each 'ok' | 'already' | 'stale:<state>:<reason>' | 'gone'
 
 local answers = {}
@@ -22,28 +23,49 @@ local function apply(outcome, job)
   if outcome.state ~= 'retrying' then
     finish(job, outcome.state, digits[outcome.ttl], outcome)
   elseif job.cancel ~= '' then
-    finish(job, 'cancelled', outcome.ttl, {reason = job.cancel, error = outcome.error})
+    finish(job, 'cancelled', outcome.ttl, {reason = job.cancel, error = outcome.error, lingers = outcome.lingers})
   else
+    if outcome.lingers then linger(job) end
     retry(outcome, job)
   end
   leave_stream(job)
   free_place(job.task)
 end
 
-for i, outcome in ipairs(cjson.decode(outcomes)) do
-  local job = load(outcome.id)
-  local current = job and job.attempt == outcome.attempt and job.worker == worker
-  if not job then
-    answers[i] = 'gone'
-  elseif current and job.state == 'running' then
-    apply(outcome, job)
-    answers[i] = 'ok'
-  elseif current and job.state == outcome.state and job.reason == (outcome.reason or '') then
-    leave_stream(job)
-    answers[i] = 'already'
-  else
-    emit_job('stale', job, 'attempt', outcome.attempt, 'worker', worker, 'reported', outcome.state)
-    answers[i] = 'stale:' .. job.state .. ':' .. job.reason
+-- The job's hash is gone: whatever this worker holds of it must not stand in the way of its task.
+local function acknowledge(id)
+  for _, task in ipairs(tasks_of(worker)) do
+    local stream = key('stream', task)
+    local pending = redis.pcall('XPENDING', stream, 'workers', '-', '+', 10000, worker)
+    for _, item in ipairs(pending.err and {} or pending) do
+      local entry = redis.call('XRANGE', stream, item[1], item[1])[1]
+      if entry and entry[2][2] == id then
+        leave_stream({task = task, entry = item[1]})
+        free_place(task)
+      end
+    end
   end
 end
+
+local function settle(outcome)
+  local job = load(outcome.id)
+  local current = job and job.attempt == outcome.attempt and job.worker == worker
+  if outcome.over then
+    code_is_over(outcome.over, worker, digits[outcome.attempt], outcome.id, digits[outcome.ttl])
+    return 'ok'
+  elseif not job then
+    acknowledge(outcome.id)
+    return 'gone'
+  elseif current and job.state == 'running' then
+    apply(outcome, job)
+    return 'ok'
+  elseif current and job.state == outcome.state and job.reason == (outcome.reason or '') then
+    leave_stream(job)
+    return 'already'
+  end
+  emit_job('stale', job, 'attempt', outcome.attempt, 'worker', worker, 'reported', outcome.state)
+  return 'stale:' .. job.state .. ':' .. job.reason
+end
+
+for i, outcome in ipairs(cjson.decode(outcomes)) do answers[i] = settle(outcome) end
 return answers

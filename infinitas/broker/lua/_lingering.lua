@@ -1,0 +1,22 @@
+-- The end of code that went on after its attempt had ended. Scripts that use this name what `_ends` needs.
+
+-- That code is over: now whatever waited for the job's end may go on.
+local function code_is_over(task, worker, attempt, id, ttl)
+  if call('SREM', key('lingering', task), worker .. ' ' .. attempt .. ' ' .. id) == 0 then return end
+  free_place(task)
+  local job = load(id)
+  if not job or job.lingers ~= attempt then return end
+  call('HDEL', job.hash, 'lingers')
+  if call('HEXISTS', job.hash, 'ended') == 0 then return end
+  call('PEXPIRE', job.hash, ttl)
+  free_key(job)
+  if job.schedule ~= '' then make_way(job) end
+end
+
+-- The process of a worker is gone, and with it all its code.
+local function all_code_is_over(task, worker, ttl)
+  for _, member in ipairs(call('SMEMBERS', key('lingering', task))) do
+    local holder, attempt, id = string.match(member, '^(%S+) (%d+) (.*)$')
+    if holder == worker then code_is_over(task, worker, attempt, id, ttl) end
+  end
+end

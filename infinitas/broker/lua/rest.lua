@@ -1,0 +1,10 @@
+-- Rest: a worker stops: it takes no more jobs. If it is killed before it has handed its jobs back, its death
+-- proves nothing against them (rescue counts no crash).
+-- flags: allow-oom
+-- keys: beats stopping
+-- args: prefix worker
+-- returns: 1, or 0 if this worker was declared dead
+
+if not redis.call('ZSCORE', beats, worker) then return 0 end
+redis.call('SADD', stopping, worker)
+return 1
