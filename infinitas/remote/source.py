@@ -232,8 +232,8 @@ class SocketEdges:
         return job
 
     async def _settle(self, settlements: Sequence[Settlement]) -> list[str]:
-        # The server ends a job by itself whose code is out of time or cancelled; the frame of its end frees its
-        # place there, so it goes when that code is over.
+        # The server itself ends a job that is out of time or cancelled. The frame of its end frees its place
+        # there, so it goes when the code is over.
         ends = [each for each in settlements if not each.lingers]
         codes = iter(await asyncio.gather(*(self._link.end_job(_end(each)) for each in ends)))
         return ["ok" if each.lingers else _settled(each, next(codes)) for each in settlements]

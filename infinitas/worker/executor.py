@@ -87,7 +87,7 @@ class Executor:
         attempt.code_is_over()
 
     def end(self, attempt: Attempt, outcome: Outcome, *, lingers: bool = False) -> None:
-        """Hand in the outcome, unless the job has ended otherwise. `lingers`: its code has not stopped yet."""
+        """Hand in the outcome, unless the job has ended otherwise. `lingers`: its code goes on."""
         if attempt.ended:
             return
         try:

@@ -50,9 +50,7 @@ def gate() -> Iterator[Gate]:
 
 
 @pytest.mark.parametrize("retries", [0, 1])
-async def test_max_running_counts_threads_past_their_timeout(
-    app: Infinitas, gate: Gate, retries: int
-) -> None:
+async def test_max_running_counts_threads_out_of_time(app: Infinitas, gate: Gate, retries: int) -> None:
     @app.task(max_running=1, timeout=0.2, retries=retries, retry_delay=0.01)
     def stuck() -> None:
         gate()
