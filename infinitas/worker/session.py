@@ -15,7 +15,7 @@ import infinitas
 from infinitas.app import AnyTask
 from infinitas.broker.messages import BeatAnswer, ClaimedJob, Declarer, Settlement
 from infinitas.core.codec import to_ms
-from infinitas.core.errors import InfinitasError, ServerUnreachable, WorkerGone
+from infinitas.core.errors import InfinitasError, WorkerGone
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, cancel_all, run_loops
@@ -31,6 +31,8 @@ from infinitas.worker.tell import Teller
 
 _log = get_logger("worker")
 DECLARE_EVERY_S = 30.0
+Held = Mapping[str, Sequence[tuple[str, int]]]
+"""Queue → (job, attempt) of what runs."""
 
 
 class Pulse(Protocol):
@@ -74,6 +76,7 @@ class Session:
     ) -> None:
         self.id = id
         self.dead = False
+        self._held_at_death: Held = {}
         self._detached = False
         self._place = place
         self._tasks = tasks
@@ -157,8 +160,11 @@ class Session:
             await self._pulse.stop()
         if self._detached:
             await cancel_all([task for _, task in self._running.values()])
-        elif not self.dead:
-            await self._leave()
+            return
+        if self.dead:
+            # Declared dead in one queue; in the others its jobs need not wait for a lease to pass.
+            await self._release(self._held_at_death)
+        await self._leave()
 
     def detach(self) -> None:
         """End here, and leave worker and jobs in Redis as they are: somebody else goes on with them."""
@@ -251,6 +257,7 @@ class Session:
         if not self.dead:
             _log.warning("Worker %s was declared dead; its jobs go on elsewhere.", self.id)
             self.dead = True
+            self._held_at_death = self._all_held()
             self._lose_all()
             self._over.set()
 
@@ -319,22 +326,25 @@ class Session:
         insisted.cancel()
         quiet.cancel()
         if self._running:
-            await self._release()
+            await self._release(self._all_held())
             self._lose_all()
             await asyncio.wait(jobs, timeout=1)
 
-    async def _release(self) -> None:
-        for queue, broker in self._edges.items():
+    def _all_held(self) -> Held:
+        return {queue: held for queue in self._edges if (held := self.held(queue))}
+
+    async def _release(self, all_held: Held) -> None:
+        for queue, held in all_held.items():
             try:
-                released = await broker.release(self.id, self.held(queue), self._settings.job_ttl)
+                released = await self._edges[queue].release(self.id, held, self._settings.job_ttl)
                 _log.info("Handed %d unfinished jobs back.", released)
-            except ServerUnreachable as error:
+            except InfinitasError as error:
                 _log.warning("Unfinished jobs could not be handed back; they will be rescued: %s", error)
 
     async def _say_last_words(self) -> None:
         try:
             await self._outbox.flush()
-        except ServerUnreachable as error:
+        except InfinitasError as error:
             self._outbox.give_up(error)
             _log.warning("The last log lines are lost: %s", error)
 
@@ -342,5 +352,5 @@ class Session:
         for broker in self._edges.values():
             try:
                 await broker.leave(self.id, self._settings.job_ttl)
-            except ServerUnreachable as error:
+            except InfinitasError as error:
                 _log.warning("Could not sign off: %s", error)
