@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
 
 import infinitas.broker.connection
 from infinitas.broker import scripts
@@ -16,12 +15,10 @@ from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.scripts import Script, load_script
 from infinitas.core.errors import InfinitasError
-from infinitas.embedded.redis import start_redis
 from tests.broker.scenarios import SCENARIOS, TASK
-from tests.support import eventually
+from tests.refusing import CODES, accept, refuse, start
 
 P = "{infinitas:default}:"
-CODES = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")
 LUA = Path(scripts.__file__).parent / "lua"
 FOUND_BY_A_RESCUE = "is pending and does not run"
 SHIM = Path(__file__).with_name("refusing.lua").read_text()
@@ -30,13 +27,8 @@ SHIM = Path(__file__).with_name("refusing.lua").read_text()
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A Redis of this module's own, whose settings the tests change."""
-    folder = tmp_path_factory.mktemp("refusing")
-    guarded, url = start_redis(folder)
-    client: Any = Redis.from_url(url, decode_responses=False)
-    client.url, client.folder = url, folder / "redis"
-    yield client
-    client.close()
-    guarded.stop()
+    with start(tmp_path_factory.mktemp("refusing")) as client:
+        yield client
 
 
 @pytest.fixture
@@ -51,34 +43,6 @@ async def edges(server: Any) -> AsyncIterator[Broker]:
     yield broker
     accept(server)
     await connection.close()
-
-
-def accept(server: Any) -> None:
-    """Make Redis accept writes again, whatever it refused them for."""
-    server.replicaof("NO", "ONE")
-    blocker = server.folder / "dump.rdb"
-    if blocker.is_dir():
-        blocker.rmdir()
-    blocker.unlink(missing_ok=True)
-    for name, value in (("maxmemory", "0"), ("min-replicas-to-write", "0"), ("save", "")):
-        server.config_set(name, value)
-
-
-def refuse(server: Any, code: str) -> None:
-    """Make Redis refuse writes with this code, for its own reasons."""
-    if code == "OOM":
-        server.config_set("maxmemory", "1")
-    elif code == "NOREPLICAS":
-        server.config_set("min-replicas-to-write", "1")
-    elif code == "READONLY":
-        server.replicaof("127.0.0.1", "1")
-    else:
-        # A folder where the snapshot belongs: BGSAVE fails.
-        (server.folder / "dump.rdb").mkdir()
-        server.config_set("save", "3600 1000000")
-        eventually(lambda: not server.info("persistence")["rdb_bgsave_in_progress"])
-        server.bgsave()
-        eventually(lambda: server.info("persistence")["rdb_last_bgsave_status"] == "err")
 
 
 def everything_in(server: Any) -> dict[bytes, tuple[bytes, bool]]:

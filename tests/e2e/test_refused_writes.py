@@ -1,0 +1,90 @@
+"""Redis answers reads and refuses writes, for longer than a lease, under load: everybody waits."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infinitas import ServerUnreachable
+from tests.e2e import jobs
+from tests.refusing import CODES, accept, refuse, start
+from tests.support import Processes, eventually
+
+P = "{infinitas:default}:"
+APP = "tests.e2e.jobs:app"
+LEASE_S = 1.0
+
+
+@pytest.fixture
+def redis_alone(tmp_path: Path) -> Iterator[Any]:
+    with start(tmp_path / "own") as client:
+        yield client
+
+
+class Sender:
+    """Sends until stopped; what Redis has accepted is in `accepted`."""
+
+    def __init__(self) -> None:
+        self.accepted: list[str] = []
+        self.refused = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send)
+
+    def _send(self) -> None:
+        while not self._stop.wait(0.01):
+            try:
+                self.accepted.append(jobs.nap.send(0.05).id)
+            except ServerUnreachable:
+                self.refused += 1
+
+    def __enter__(self) -> "Sender":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_no_worker_dies_and_no_job_is_lost_or_run_twice(
+    processes: Processes, redis_alone: Any, tmp_path: Path, code: str
+) -> None:
+    redis, trace = redis_alone, tmp_path / "trace"
+    trace.touch()
+    processes.environment |= {
+        "INFINITAS_REDIS_URL": redis.url,
+        "INFINITAS_LEASE": str(LEASE_S),
+        "INFINITAS_TEST_RUNS": str(trace),
+    }
+    app = jobs.app.configure(redis_url=redis.url)
+    parts = [processes.start("scheduler"), processes.start("scheduler"), processes.start("archiver")]
+    parts += [processes.start("worker", APP, "-c", "2") for _ in range(3)]
+    eventually(lambda: redis.zcard(f"{P}beats") == 3)
+    workers = set(redis.zrange(f"{P}beats", 0, -1))
+    long = jobs.nap.send(4 * LEASE_S)
+    with Sender() as sender:
+        eventually(lambda: len(trace.read_text().split()) > 20)
+        refuse(redis, code)
+        ran = len(trace.read_text().split())
+        until = time.monotonic() + 5 * LEASE_S
+        eventually(lambda: sender.refused > 5 and time.monotonic() > until)
+        drained = len(trace.read_text().split()) - ran
+        accept(redis)
+        accepted = len(sender.accepted)
+        eventually(lambda: len(sender.accepted) > accepted + 10)
+    sent = [long.id, *sender.accepted]
+    for id in sent:
+        assert app.wait_for_end(id, 60).state == "succeeded"
+    runs = Counter(trace.read_text().split())
+    assert [runs[id] for id in sent] == [1] * len(sent)
+    assert set(redis.zrange(f"{P}beats", 0, -1)) == workers, processes.logs()
+    assert [part.poll() for part in parts] == [None] * len(parts), processes.logs()
+    assert "is dead" not in processes.logs()
+    if code == "OOM":
+        assert drained > 0, "what was queued runs on a full Redis"
+    app.close()
