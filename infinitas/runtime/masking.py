@@ -16,7 +16,7 @@ _HARMLESS = {"db", "host", "port", "dbname", "sslmode", "ssl_cert_reqs"}
 _HARMLESS_VALUE = re.compile(r"[\w./:,-]*")
 _URL = re.compile(rf"{_SCHEME.pattern}[^\s'\"<>]+")
 _PARAMETER = re.compile(r"(?i)\b(\w*(?:pass|pwd|secret|token)\w*)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&]+)")
-_SEPARATORS = re.compile(r"[:@/?#&=,\s]+")
+_SEPARATOR = re.compile(r"[:@/?#&=,\s]")
 _SHORTEST_SECRET = 3
 
 
@@ -53,10 +53,10 @@ def _secrets(url: str, shown: str) -> list[str]:
     """Every piece of a URL that is not shown; the longest first."""
     behind = url[scheme.end() :] if (scheme := _SCHEME.match(url)) else url
     user = behind.rpartition("@")[0]
-    # Where in it the password begins is not known, if somebody typed it wrong.
-    pieces = {user[found.end() :] for found in re.finditer(r"^|[:@/?#&=\s]", user)}
+    # Where the password begins is not known, if somebody typed the URL wrong.
+    pieces = {text[found.end() :] for text in (user, behind) for found in _SEPARATOR.finditer(text)}
     pieces |= {option.partition("=")[2] for option in behind.partition("?")[2].split("&")}
-    pieces |= {behind.partition("=")[2], *_SEPARATORS.split(behind)}
+    pieces |= {user, *_SEPARATOR.split(behind)}
     pieces |= {unquote(piece) for piece in pieces}
     hidden = [piece for piece in pieces if len(piece) >= _SHORTEST_SECRET and piece not in shown]
     return sorted(hidden, key=len, reverse=True)
