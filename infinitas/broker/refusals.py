@@ -63,7 +63,9 @@ def in_our_words(error: Exception, url: str) -> InfinitasError:
             f"{where} forbids a command that Infinitas needs: its user (ACL) must be allowed it ({said})."
         )
     if isinstance(error, RedisConnectionError) and said == "max number of clients reached":
-        return ServerUnreachable(f"{where} refuses more connections: raise maxclients, or use fewer processes.")
+        return ServerUnreachable(
+            f"{where} refuses more connections: raise maxclients, or use fewer processes."
+        )
     if isinstance(error, ResponseError):
         return InfinitasError(f"{where} refused a command: {said}")
     return ServerUnreachable(f"{where} gave no answer ({said}).")

@@ -127,7 +127,15 @@ def test_what_is_harmless_is_shown(url: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["ssl_cert_reqs=none", "max_connections=1", "socket_timeout=1", "sentinel=x", "db=many", "db", "x=1&db=2"],
+    [
+        "ssl_cert_reqs=none",
+        "max_connections=1",
+        "socket_timeout=1",
+        "sentinel=x",
+        "db=many",
+        "db",
+        "x=1&db=2",
+    ],
 )
 def test_options_that_would_do_harm_or_nothing_are_refused(query: str) -> None:
     with pytest.raises(ConfigError, match="options"):
@@ -154,4 +162,8 @@ def test_upper_case_and_what_a_secret_store_adds_are_taken() -> None:
         {},
         Path("absent.toml"),
     )
-    assert (found.redis_url, found.postgres_url, found.server) == ("redis://h", "postgresql://h/db", "wss://h")
+    assert (found.redis_url, found.postgres_url, found.server) == (
+        "redis://h",
+        "postgresql://h/db",
+        "wss://h",
+    )
