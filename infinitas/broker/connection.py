@@ -18,7 +18,7 @@ from infinitas.broker.refusals import in_our_words, is_closed_transport, primary
 from infinitas.broker.scripts import Script, load_script
 from infinitas.broker.vetting import check_info
 from infinitas.core.codec import from_ms
-from infinitas.core.errors import ConfigError, ServerUnreachable
+from infinitas.core.errors import ConfigError
 from infinitas.runtime.masking import mask_text, mask_url
 
 REPLY_TIMEOUT_S = 5.0
@@ -48,7 +48,6 @@ class Connection:
         try:
             # redis-py types every reply as a union of all it might be; ours are known.
             self.redis: Any = Redis.from_pool(self._new_pool())
-            self.redis.connection_pool.make_connection()
         except (RedisError, ValueError, TypeError) as error:
             why = mask_text(str(error), url)
             raise ConfigError(f"redis_url is {mask_url(url)!r}, which is not a Redis URL: {why}.") from None
@@ -126,11 +125,13 @@ class Connection:
         greeting = dict(zip(pairs[::2], pairs[1::2], strict=True))
         return {"redis_version": greeting.get("version", ""), "redis_mode": greeting.get("mode", "")}
 
-    def _new_pool(self) -> ConnectionPool:
-        pool: ConnectionPool = ConnectionPool.from_url(self.url, **self._options)
+    def _new_pool(self) -> Any:
+        pool: Any = ConnectionPool.from_url(self.url, **self._options)
+        # Opens nothing, and raises where the options of the URL don't fit.
+        pool.make_connection()
         return pool
 
-    async def _renew(self, pool: ConnectionPool) -> None:
+    async def _renew(self, pool: Any) -> None:
         """Resolve the address anew with the next command: the primary may be another server by now.
 
         A connection that is in use is closed when it comes back to its old pool.

@@ -17,7 +17,7 @@ def check_info(info: Mapping[str, object], url: str) -> None:
     mode = info.get("redis_mode")
     if mode == "sentinel":
         raise UnsafeBroker(
-            f"{where} is a Sentinel, which holds no data: redis_url must lead to the primary itself, or to an "
+            f"{where} is a Sentinel, which holds no data: redis_url must lead to the primary, or to an "
             "address that follows it."
         )
     if mode == "cluster" or str(info.get("cluster_enabled", 0)) == "1":

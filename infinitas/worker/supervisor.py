@@ -145,7 +145,7 @@ class Supervisor:
     async def _keep_filled(self, child: Child) -> None:
         """A place for a process ends when all do, and by nothing else."""
         pause = 0.0
-        while not self._stopping:
+        while True:
             try:
                 failed = await self._run_process(child)
             except Exception:  # noqa: BLE001 - the place must not stay empty
