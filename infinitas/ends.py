@@ -3,6 +3,7 @@
 import asyncio
 
 from infinitas.broker.broker import Broker
+from infinitas.runtime.loop import retrieve
 
 LOOK_AGAIN_S = 5.0
 
@@ -27,6 +28,7 @@ class Ends:
             while not ended.done() and (await self._broker.watch([id]))[0]:
                 if self._listening is None or self._listening.done():
                     self._listening = asyncio.create_task(self._listen(self._position))
+                    self._listening.add_done_callback(retrieve)
                 # The stream of ends is short: what it has dropped is found by asking again.
                 await asyncio.wait(
                     {ended, self._listening}, timeout=LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED

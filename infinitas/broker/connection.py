@@ -2,26 +2,30 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoPermissionError, RedisError
 
 from infinitas.broker.batching import Batcher
 from infinitas.broker.keys import QueueKeys
+from infinitas.broker.refusals import in_our_words, is_closed_transport, primary_is_elsewhere
 from infinitas.broker.scripts import Script, load_script
+from infinitas.broker.vetting import check_info
 from infinitas.core.codec import from_ms
-from infinitas.core.errors import ConfigError, InfinitasError, ServerUnreachable, UnsafeBroker
-from infinitas.runtime.masking import mask_url
+from infinitas.core.errors import ConfigError
+from infinitas.runtime.masking import mask_text, mask_url
 
 REPLY_TIMEOUT_S = 5.0
 LONGEST_BLOCK_S = 10.0
 MOST_CONNECTIONS = 50_000
-_AWAY = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "UNBLOCKED")
+RENEW_EVERY_S = 1.0
+"""A server that stays read-only is not to be flooded with new connections."""
 
 
 class Connection:
@@ -34,17 +38,20 @@ class Connection:
         self.url = url
         # A blocking read must outlast its block, hence the long socket timeout. Each wait for a bell
         # holds a connection, and a server may wait for hundreds of remote workers.
-        options = {
+        self._options = {
             **connection_options(role),
             "retry": Retry(NoBackoff(), 0),
+            "redis_connect_func": _greet,
             "socket_timeout": LONGEST_BLOCK_S + REPLY_TIMEOUT_S,
             "max_connections": MOST_CONNECTIONS,
         }
         try:
             # redis-py types every reply as a union of all it might be; ours are known.
-            self.redis: Any = Redis.from_url(url, **options)
-        except (ValueError, TypeError) as error:
-            raise ConfigError(f"redis_url is {mask_url(url)!r}, which is not a Redis URL: {error}.") from None
+            self.redis: Any = Redis.from_pool(self._new_pool())
+        except (RedisError, ValueError, TypeError) as error:
+            why = mask_text(str(error), url)
+            raise ConfigError(f"redis_url is {mask_url(url)!r}, which is not a Redis URL: {why}.") from None
+        self._renewed = -RENEW_EVERY_S
         self._batcher = Batcher(self.redis)
 
     async def call(self, name: str, queue: QueueKeys, **arguments: object) -> Any:
@@ -79,29 +86,63 @@ class Connection:
         Raises:
             ServerUnreachable: Redis gave no answer in time, or can't take commands now.
         """
+        pool = self.redis.connection_pool
         try:
             async with asyncio.timeout(LONGEST_BLOCK_S + 2 * REPLY_TIMEOUT_S):
                 return await command
         except (RedisError, OSError, TimeoutError) as error:
+            if primary_is_elsewhere(error):
+                await self._renew(pool)
+            raise in_our_words(error, self.url) from None
+        except RuntimeError as error:
+            if not is_closed_transport(error):
+                raise
             raise in_our_words(error, self.url) from None
 
     async def check(self) -> None:
-        """Refuse a Redis that may evict keys: whole streams would vanish.
+        """Refuse a Redis that jobs can't be trusted to.
 
         Raises:
-            UnsafeBroker: `maxmemory-policy` is not `noeviction` while `maxmemory` is set or could be.
+            UnsafeBroker: it is too old, a Redis Cluster or a Sentinel, or may evict keys.
             ServerUnreachable: Redis gave no answer.
         """
-        memory = await self.ask(self.redis.info("memory"))
-        policy = memory.get("maxmemory_policy", "noeviction")
-        if policy != "noeviction":
-            raise UnsafeBroker(
-                f"Redis at {mask_url(self.url)} has maxmemory-policy {policy}, which may throw jobs "
-                "away. Run: redis-cli config set maxmemory-policy noeviction"
-            )
+        check_info(await self.ask(self._info()), self.url)
 
     async def close(self) -> None:
         await self.redis.aclose()
+
+    async def _info(self) -> Mapping[str, Any]:
+        """What Redis tells of itself; a managed one may forbid to ask, and then says less, or nothing."""
+        try:
+            found: Mapping[str, Any] = await self.redis.info()
+            return found
+        except NoPermissionError:
+            pass
+        try:
+            pairs = await self.redis.execute_command("HELLO")
+        except NoPermissionError:
+            return {}
+        greeting = dict(zip(pairs[::2], pairs[1::2], strict=True))
+        return {"redis_version": greeting.get("version", ""), "redis_mode": greeting.get("mode", "")}
+
+    def _new_pool(self) -> Any:
+        pool: Any = ConnectionPool.from_url(self.url, **self._options)
+        # Opens nothing, and raises where the options of the URL don't fit.
+        pool.make_connection()
+        return pool
+
+    async def _renew(self, pool: Any) -> None:
+        """Resolve the address anew with the next command: the primary may be another server by now.
+
+        A connection that is in use is closed when it comes back to its old pool.
+        """
+        now = time.monotonic()
+        if self.redis.connection_pool is not pool or now - self._renewed < RENEW_EVERY_S:
+            return
+        self._renewed = now
+        self.redis.connection_pool = self._new_pool()
+        await pool.update_active_connections_for_reconnect()
+        await pool.disconnect(inuse_connections=False)
 
 
 def connection_options(role: str) -> dict[str, Any]:
@@ -122,12 +163,15 @@ def script_arguments(script: Script, queue: QueueKeys, arguments: Mapping[str, o
     return (len(keys), *keys, *values)
 
 
-def in_our_words(error: Exception, url: str) -> InfinitasError:
-    """ServerUnreachable for an answer that did not come, or not now; else what Redis refused."""
-    if isinstance(error, ResponseError) and not str(error).startswith(_AWAY):
-        return InfinitasError(f"Redis refused a command: {error}")
-    cause = str(error) or type(error).__name__
-    return ServerUnreachable(f"Redis at {mask_url(url)} gave no answer ({mask_url(cause)}).")
+async def _greet(connection: Any) -> None:
+    """Begin a new connection; where its user may not name it, without a name."""
+    try:
+        await connection.on_connect()
+    except NoPermissionError:
+        if not connection.client_name:
+            raise
+        connection.client_name = None
+        await connection.on_connect()
 
 
 def _host() -> str:

@@ -9,30 +9,17 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from infinitas.core.errors import ConfigError
-from infinitas.runtime.masking import mask_url
+from infinitas.runtime.masking import HIDDEN, mask_text, mask_url
+from infinitas.runtime.urls import checked_postgres_url, checked_redis_url, checked_server_url
 
 CONFIG_FILE = "infinitas.toml"
 DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
+URLS = ("redis_url", "postgres_url", "server")
 
 
-def _url(*schemes: str) -> AfterValidator:
-    def check(url: str) -> str:
-        if not url.startswith(tuple(f"{scheme}://" for scheme in schemes)):
-            raise ValueError(f"a URL that starts with {', '.join(s + '://' for s in schemes)}")
-        return url
-
-    return AfterValidator(check)
-
-
-def _as_socket_url(url: str) -> str:
-    return url.replace("http", "ws", 1) if url.startswith("http") else url
-
-
-RedisUrl = Annotated[str, _url("redis", "rediss", "unix")]
-PostgresUrl = Annotated[str, _url("postgresql", "postgres")]
-
-
-ServerUrl = Annotated[str, _url("wss", "ws", "https", "http"), AfterValidator(_as_socket_url)]
+RedisUrl = Annotated[str, AfterValidator(checked_redis_url)]
+PostgresUrl = Annotated[str, AfterValidator(checked_postgres_url)]
+ServerUrl = Annotated[str, AfterValidator(checked_server_url)]
 
 
 class Settings(BaseModel):
@@ -120,5 +107,10 @@ def _explain(error: object, origins: Mapping[str, str]) -> str:
     if error["type"] == "extra_forbidden":
         return f"{name} (from {where}) is no setting; allowed: {', '.join(Settings.model_fields)}."
     allowed = str(error["msg"]).removeprefix("Value error, ")
-    value = "***" if name == "token" else mask_url(str(error["input"]))
-    return f"{name} (from {where}) is {value[:120]!r}; allowed: {allowed}."
+    return f"{name} (from {where}) is {_shown(name, str(error['input']))[:120]!r}; allowed: {allowed}."
+
+
+def _shown(name: str, value: str) -> str:
+    if name == "token":
+        return HIDDEN
+    return mask_url(value.strip()) if name in URLS else mask_text(value)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.runtime.logging import get_logger
@@ -13,12 +14,14 @@ CANCEL_AGAIN_S = 0.2
 
 
 class Loop:
-    """Runs `run_once` until stopped. Says once that a server went away, and once that it is back."""
+    """Runs `run_once` until stopped. Logs each kind of fault once, until a pass has succeeded again."""
 
     def __init__(self, name: str, run_once: Callable[[], Awaitable[None]]) -> None:
         self.name = name
         self._run_once = run_once
         self._wait = 0.0
+        self._logged: set[str] = set()
+        """The kinds of faults since the last pass that succeeded."""
 
     async def run(self) -> None:
         """Never returns; cancel it to stop."""
@@ -26,19 +29,27 @@ class Loop:
             try:
                 await self._run_once()
             except ServerUnreachable as error:
-                if not self._wait:
-                    _log.warning("%s: %s Trying again until it answers.", self.name, error)
+                if self._is_new(error.code):
+                    _log.warning("%s: %s Trying again until it works.", self.name, error)
                 await self._back_off()
             except InfinitasError as error:
-                _log.error("%s: %s (%s)", self.name, error, error.code)
+                if self._is_new(error.code):
+                    _log.error("%s: %s (%s) Trying again until it works.", self.name, error, error.code)
                 await self._back_off()
-            except Exception:  # noqa: BLE001 - a defect in one pass must not end the process
-                _log.exception("%s: this pass failed; the next one follows.", self.name)
+            except Exception as error:  # noqa: BLE001 - a defect in one pass must not end the process
+                if self._is_new(type(error).__name__):
+                    _log.exception("%s: this pass failed; the next one follows.", self.name)
                 await self._back_off()
             else:
-                if self._wait:
+                if self._logged:
                     _log.info("%s: back to work.", self.name)
                 self._wait = 0.0
+                self._logged.clear()
+
+    def _is_new(self, kind: str) -> bool:
+        new = kind not in self._logged
+        self._logged.add(kind)
+        return new
 
     async def _back_off(self) -> None:
         self._wait = min(max(self._wait * 2, FIRST_WAIT_S), LONGEST_WAIT_S)
@@ -65,3 +76,9 @@ async def cancel_all(tasks: Iterable[asyncio.Task[None]]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
+
+
+def retrieve(future: "asyncio.Future[Any]") -> None:
+    """A done callback: an error that meets no waiter any more is not to be reported by asyncio."""
+    if not future.cancelled():
+        future.exception()

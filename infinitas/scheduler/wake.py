@@ -7,6 +7,7 @@ read stays open across sleeps and only brings wake-ups.
 import asyncio
 
 from infinitas.broker.broker import Broker
+from infinitas.runtime.loop import retrieve
 
 
 class Wake:
@@ -27,6 +28,7 @@ class Wake:
         assert self._seen is not None, "open() first"
         if self._listening is None:
             self._listening = asyncio.ensure_future(self._broker.wait_for_wake(self._seen))
+            self._listening.add_done_callback(retrieve)
         await asyncio.wait({self._listening}, timeout=seconds)
         if self._listening.done():
             heard, self._listening = self._listening, None

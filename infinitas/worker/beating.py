@@ -1,5 +1,6 @@
 """One queue's beat: says what the worker holds, and brings back what it doesn't know."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -11,6 +12,8 @@ from infinitas.worker.source import Source
 BEATS_PER_LEASE = 4
 SOON_S = 0.1
 SOON_BEATS = 20
+LATE_S = 1.0
+"""Redis times a blocking read by its wall clock: set back, it would hold up the beat for as long."""
 
 
 class Listener(Protocol):
@@ -82,5 +85,10 @@ class Beating:
             called[id] -= 1
             if not called[id]:
                 del called[id]
-        if caller := await self._wait(pause_s):
+        try:
+            async with asyncio.timeout(pause_s + LATE_S):
+                caller = await self._wait(pause_s)
+        except TimeoutError:
+            return
+        if caller:
             called[caller] = SOON_BEATS

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from infinitas.app import Infinitas
-from infinitas.core.errors import ConfigError, ServerUnreachable
+from infinitas.core.errors import ConfigError, InfinitasError
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.process import StopSignal
 from infinitas.worker.beat import Beat
@@ -78,7 +78,7 @@ class Worker:
             await source.close()
 
     async def _run_sessions(self, source: Source, executor: Executor, slots: Slots, stop: StopSignal) -> None:
-        place = Place()
+        place, waiting = Place(), False
         while not stop.asked.is_set():
             session = Session(
                 place.fresh_name(),
@@ -94,11 +94,16 @@ class Worker:
             )
             try:
                 await session.join()
-            except ServerUnreachable:
+            except InfinitasError as error:
+                # At the start people watch, or a manager does; a worker that has served waits.
                 if not self.ready.is_set():
                     raise
+                if not waiting:
+                    _log.warning("The worker can't join again: %s Trying again until it works.", error)
+                waiting = True
                 await asyncio.sleep(REJOIN_AFTER_S)
                 continue
+            waiting = False
             self.session = session
             names = ", ".join(self._tasks) if len(self._tasks) <= 5 else f"{len(self._tasks)} tasks"
             _log.info("Worker %s serves %s with %d slots.", session.id, names, slots.total)

@@ -16,7 +16,7 @@ import orjson
 
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
-from infinitas.core.errors import ServerUnreachable
+from infinitas.core.errors import InfinitasError
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, cancel_all
@@ -27,6 +27,7 @@ _log = get_logger("supervisor")
 STUCK_AFTER_S = 60.0
 BEATS_PER_LEASE = 4
 SOON_S = 5.0
+FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 USAGE = 2
 
@@ -51,7 +52,7 @@ class Child:
         read, write = os.pipe()
         os.set_blocking(read, False)
         os.set_blocking(write, False)
-        self.worker, self._unread, self._pipe = None, b"", read
+        self.worker, self._unread = None, b""
         try:
             # A session of its own: Ctrl-C on the terminal is for us to pass on, once.
             self.process = await asyncio.create_subprocess_exec(
@@ -60,19 +61,25 @@ class Child:
                 env={**os.environ, VARIABLE: str(write)},
                 start_new_session=True,
             )
+        except BaseException:
+            os.close(read)
+            raise
         finally:
             os.close(write)
+        self._pipe = read
         asyncio.get_running_loop().add_reader(read, self._read)
 
     async def wait(self) -> int:
         """The exit code, once the process has ended."""
         assert self.process is not None
         code = await self.process.wait()
-        self._read()
-        if self._pipe is not None:
-            asyncio.get_running_loop().remove_reader(self._pipe)
-            os.close(self._pipe)
-            self._pipe = None
+        try:
+            self._read()
+        finally:
+            if self._pipe is not None:
+                asyncio.get_running_loop().remove_reader(self._pipe)
+                os.close(self._pipe)
+                self._pipe = None
         return code
 
     def signal(self, number: int) -> None:
@@ -136,27 +143,38 @@ class Supervisor:
             await child.ready.wait()
 
     async def _keep_filled(self, child: Child) -> None:
+        """A place for a process ends when all do, and by nothing else."""
         pause = 0.0
-        while not self._stopping:
-            started = time.monotonic()
-            await child.start()
-            code = await child.wait()
-            await self._mourn(child)
-            if code == USAGE and not any(other.heard for other in self._children):
-                # Its words are on the terminal; another try would say the same.
-                self._exit_code, self._stopping = code, True
-                for other in self._children:
-                    other.signal(signal.SIGTERM)
+        while True:
+            try:
+                failed = await self._run_process(child)
+            except Exception:  # noqa: BLE001 - the place must not stay empty
+                _log.exception("Worker process %d can't be kept running; starting another.", child.number)
+                child.signal(signal.SIGKILL)
+                failed = True
             if self._stopping:
                 return
-            early = time.monotonic() - started < SOON_S and code != 0
-            pause = min(max(pause * 2, 0.5), LONGEST_PAUSE_S) if early else 0.0
-            level = logging.WARNING if code else logging.INFO
-            _log.log(level, "Worker process %d ended (%s); starting another.", child.number, _ending(code))
+            pause = min(max(pause * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S) if failed else 0.0
             child.retry.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await child.retry.wait()
+
+    async def _run_process(self, child: Child) -> bool:
+        """From its start to its end. Returns whether it failed soon."""
+        started = time.monotonic()
+        await child.start()
+        code = await child.wait()
+        await self._mourn(child)
+        if code == USAGE and not any(other.heard for other in self._children):
+            # Its words are on the terminal; another try would say the same.
+            self._exit_code, self._stopping = code, True
+            for other in self._children:
+                other.signal(signal.SIGTERM)
+        if not self._stopping:
+            level = logging.WARNING if code else logging.INFO
+            _log.log(level, "Worker process %d ended (%s); starting another.", child.number, _ending(code))
+        return time.monotonic() - started < SOON_S and code != 0
 
     async def _mourn(self, child: Child) -> None:
         """What a dead child held moves on at once: nobody else can know that it is dead."""
@@ -168,8 +186,8 @@ class Supervisor:
                 beats = await broker.beats()
                 if child.worker in beats:
                     await broker.rescue_all(child.worker, beats[child.worker] or 0, self._settings.job_ttl)
-        except ServerUnreachable:
-            _log.warning("The jobs of %s wait for the rescuer.", child.worker)
+        except InfinitasError as error:
+            _log.warning("The jobs of %s wait for the rescuer: %s", child.worker, error)
 
     async def _keep_once(self) -> None:
         for child in self._children:
