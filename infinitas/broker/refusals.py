@@ -7,7 +7,7 @@ refusals, and all of those that a script passes on, still stand in front of the 
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from infinitas.core.errors import InfinitasError, ServerUnreachable, UnsafeBroker
+from infinitas.core.errors import InfinitasError, ServerFull, ServerUnreachable, UnsafeBroker
 from infinitas.runtime.masking import mask_text, mask_url
 
 _NO_WRITES = {
@@ -55,7 +55,8 @@ def in_our_words(error: Exception, url: str) -> InfinitasError:
     code, where = code_of(error), f"Redis at {mask_url(url)}"
     said = mask_text(str(error) or type(error).__name__, url)
     if code in _NO_WRITES:
-        return ServerUnreachable(f"{where} {_NO_WRITES[code]} ({_with_code(code, said)}).")
+        kind = ServerFull if code == "OOM" else ServerUnreachable
+        return kind(f"{where} {_NO_WRITES[code]} ({_with_code(code, said)}).")
     if code in _CLUSTER:
         return UnsafeBroker(f"{where} is a node of a Redis Cluster. {NO_CLUSTER}.")
     if code == "NOPERM":

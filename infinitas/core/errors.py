@@ -40,6 +40,10 @@ class ServerUnreachable(InfinitasError):
     code = "server_unreachable"
 
 
+class ServerFull(ServerUnreachable):
+    """Redis refuses what needs memory; it goes on with what gives memory back."""
+
+
 class UnsafeBroker(InfinitasError):
     code = "unsafe_broker"
 

@@ -14,11 +14,20 @@ CANCEL_AGAIN_S = 0.2
 
 
 class Loop:
-    """Runs `run_once` until stopped. Logs each kind of fault once, until a pass has succeeded again."""
+    """Runs `run_once` until stopped. Logs each kind of fault once, until a pass has succeeded again.
 
-    def __init__(self, name: str, run_once: Callable[[], Awaitable[None]]) -> None:
+    After a fault it waits for a moment that doubles up to `longest_wait_s`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        run_once: Callable[[], Awaitable[None]],
+        longest_wait_s: float = LONGEST_WAIT_S,
+    ) -> None:
         self.name = name
         self._run_once = run_once
+        self._longest_wait_s = longest_wait_s
         self._wait = 0.0
         self._logged: set[str] = set()
         """The kinds of faults since the last pass that succeeded."""
@@ -52,7 +61,7 @@ class Loop:
         return new
 
     async def _back_off(self) -> None:
-        self._wait = min(max(self._wait * 2, FIRST_WAIT_S), LONGEST_WAIT_S)
+        self._wait = min(max(self._wait * 2, FIRST_WAIT_S), self._longest_wait_s)
         await asyncio.sleep(self._wait)
 
 

@@ -7,9 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from infinitas.core.errors import ServerUnreachable, WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all, run_loops
-from infinitas.worker.beating import Beating, Listener
+from infinitas.worker.beating import Beating, Listener, longest_wait_s
 from infinitas.worker.source import Edges, Source
 from infinitas.worker.watchdog import CHECK_EVERY_S, Watchdog
+
+LATE_S = 1.0
+"""Redis times a blocking read by its wall clock: set back, it would hold up the beat for as long."""
 
 
 class Beat:
@@ -48,7 +51,8 @@ class Beat:
     async def _main(self) -> None:
         source = self._source.apart("beat")
         edges = {queue: source.edges(queue) for queue in self._queues}
-        loops = [Loop(f"beat {queue}", self._beating(source, queue)) for queue in self._queues]
+        longest = longest_wait_s(self._lease_s)
+        loops = [Loop(f"beat {each}", self._beating(source, each), longest) for each in self._queues]
         loops.append(Loop("watchdog", self._watching(edges)))
         try:
             await run_loops(loops, self._stop)
@@ -60,9 +64,15 @@ class Beat:
 
     def _beating(self, source: Source, queue: str) -> Callable[[], Awaitable[None]]:
         edges, worker = source.edges(queue), self._listener.id
-        beating = Beating(
-            source, queue, self._listener, self._lease_s, lambda pause_s: edges.wait_for_call(worker, pause_s)
-        )
+
+        async def wait(pause_s: float) -> str | None:
+            try:
+                async with asyncio.timeout(pause_s + LATE_S):
+                    return await edges.wait_for_call(worker, pause_s)
+            except TimeoutError:
+                return None
+
+        beating = Beating(source, queue, self._listener, self._lease_s, wait)
 
         async def run_once() -> None:
             try:

@@ -1,19 +1,23 @@
 """One queue's beat: says what the worker holds, and brings back what it doesn't know."""
 
-import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from infinitas.broker.messages import BeatAnswer, Settlement
-from infinitas.core.errors import ServerUnreachable, WorkerGone
+from infinitas.core.errors import ServerFull, ServerUnreachable, WorkerGone
+from infinitas.runtime.loop import LONGEST_WAIT_S
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.source import Source
 
 BEATS_PER_LEASE = 4
 SOON_S = 0.1
 SOON_BEATS = 20
-LATE_S = 1.0
-"""Redis times a blocking read by its wall clock: set back, it would hold up the beat for as long."""
+
+
+def longest_wait_s(lease_s: float) -> float:
+    """Between tries, after a fault: once Redis is back, a beat must come well within a lease."""
+    return min(LONGEST_WAIT_S, lease_s / BEATS_PER_LEASE)
 
 
 class Listener(Protocol):
@@ -78,17 +82,14 @@ class Beating:
             listener.reachable_again()
             self._was_away = False
         facts = {**listener.facts(), "last_beat": answer.now_ms}
-        await self._source.tell(listener.id, facts, self._lease_s)
+        # A full Redis counts beats and has no room for facts, which are there for people.
+        with contextlib.suppress(ServerFull):
+            await self._source.tell(listener.id, facts, self._lease_s)
         # A call may come before the worker knows that it holds the job: then beat again soon.
         pause_s = SOON_S if called else self._lease_s / BEATS_PER_LEASE
         for id in list(called):
             called[id] -= 1
             if not called[id]:
                 del called[id]
-        try:
-            async with asyncio.timeout(pause_s + LATE_S):
-                caller = await self._wait(pause_s)
-        except TimeoutError:
-            return
-        if caller:
+        if caller := await self._wait(pause_s):
             called[caller] = SOON_BEATS

@@ -17,9 +17,11 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from infinitas.broker.messages import Report, Settlement
-from infinitas.core.errors import InfinitasError, JobLost, ServerUnreachable
+from infinitas.core.errors import InfinitasError, JobLost, ServerFull, ServerUnreachable
+from infinitas.runtime.logging import get_logger
 from infinitas.worker.source import Edges
 
+_log = get_logger("worker")
 SETTLE_BATCH = 200
 KEPT_S = 10.0
 MOST_KEPT = 10_000
@@ -171,11 +173,15 @@ class Outbox:
         if self._said:
             keys = [(settlement.job, settlement.attempt) for settlement in batch]
             while said := [self._said[key] for key in keys if key in self._said]:
-                await self._report(said)
+                try:
+                    await self._report(said)
+                except ServerFull as error:
+                    # The end of a job gives memory back, and must not wait for room for its log.
+                    self._drop(said, error)
         answers = await self._brokers[queue].settle(self._worker, batch)
         now = time.monotonic()
         for settlement, answer in zip(batch, answers, strict=True):
-            if answer == "ok":
+            if answer == "ok" and not settlement.over:
                 self._settled[settlement.job, settlement.attempt] = now, queue, settlement
             self._outcomes.popleft()[2](answer)
         self._forget_settled(now)
@@ -198,6 +204,19 @@ class Outbox:
             if len(self._settled) <= MOST_KEPT and now - self._settled[oldest][0] <= KEPT_S:
                 return
             del self._settled[oldest]
+
+    def _drop(self, chosen: "list[Said]", error: ServerFull) -> None:
+        stored: list[Future[str]] = []
+        with self.lock:
+            for said in chosen:
+                self._said.pop((said.job, said.attempt), None)
+                stored += said.stored
+        count = sum(len(said.lines) for said in chosen)
+        _log.warning("%d log lines of jobs that have ended are lost: %s", count, error)
+        for said in chosen:
+            _complain(said.lines, error)
+        for future in stored:
+            future.set_result("full")
 
     async def _report(self, chosen: "list[Said]") -> None:
         """Send the first words of `chosen`, as many as one call should carry."""

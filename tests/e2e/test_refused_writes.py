@@ -69,6 +69,7 @@ def test_no_worker_dies_and_no_job_is_lost_or_run_twice(
     long = jobs.nap.send(4 * LEASE_S)
     with Sender() as sender:
         eventually(lambda: len(trace.read_text().split()) > 20)
+        backlog = [handle.id for handle in jobs.nap.send_many([(0.05,)] * 200)]
         refuse(redis, code)
         ran = len(trace.read_text().split())
         until = time.monotonic() + 5 * LEASE_S
@@ -77,7 +78,7 @@ def test_no_worker_dies_and_no_job_is_lost_or_run_twice(
         accept(redis)
         accepted = len(sender.accepted)
         eventually(lambda: len(sender.accepted) > accepted + 10)
-    sent = [long.id, *sender.accepted]
+    sent = [long.id, *backlog, *sender.accepted]
     for id in sent:
         assert app.wait_for_end(id, 60).state == "succeeded"
     runs = Counter(trace.read_text().split())

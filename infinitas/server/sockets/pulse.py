@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from infinitas.core.errors import WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all
-from infinitas.worker.beating import SOON_S, Beating, Listener
+from infinitas.worker.beating import SOON_S, Beating, Listener, longest_wait_s
 from infinitas.worker.source import Source
 
 
@@ -25,7 +25,8 @@ class SocketPulse:
         for queue, wait in self._waits.items():
             beating = Beating(self._source, queue, session, self._lease_s, wait)
             run_once = self._until_gone(beating)
-            self._loops.append(asyncio.create_task(Loop(f"beat {queue}", run_once).run()))
+            loop = Loop(f"beat {queue}", run_once, longest_wait_s(self._lease_s))
+            self._loops.append(asyncio.create_task(loop.run()))
 
     async def stop(self) -> None:
         await cancel_all(self._loops)
