@@ -6,6 +6,7 @@ Older versions, other programs and people with redis-cli have written there too.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from infinitas.core.records import (
     TaskInfo,
     WorkerInfo,
     check_payloads,
+    fault_of_args,
 )
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.states import State
@@ -31,7 +33,15 @@ from infinitas.core.task import UNREADABLE_TASK, TaskDefinition
 T = TypeVar("T")
 Lines = Iterable[tuple[str, Mapping[str, str]]]
 MOST = 1 << 53
-_FAULTS = (InfinitasError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
+_FAULTS = (
+    InfinitasError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+)
 """What a reader of somebody else's text may raise."""
 _MAX_FAULT_CHARS = 200
 
@@ -39,9 +49,9 @@ _MAX_FAULT_CHARS = 200
 class Stored:
     """Reads the fields of one record, and keeps what was wrong with them."""
 
-    def __init__(self, fields: object, key: str = "") -> None:
-        self._fields = fields if isinstance(fields, Mapping) else {}
-        self._faults = [] if isinstance(fields, Mapping) else [f"{key} holds something else"]
+    def __init__(self, record: object, key: str = "") -> None:
+        self._fields = record if isinstance(record, Mapping) else {}
+        self._faults = [] if isinstance(record, Mapping) else [f"{key} holds something else"]
 
     def read(self, name: str, parse: Callable[[Any], T], neutral: T, *, required: bool = False) -> T:
         """One field; an empty one is one that is not there."""
@@ -112,9 +122,9 @@ def _headers(text: str) -> dict[str, str]:
     return dict(found)
 
 
-def job_info(queue: str, id: str, fields: object, chunks: object = (), task: str = "") -> JobInfo:
+def job_info(queue: str, id: str, record: object, chunks: object = (), task: str = "") -> JobInfo:
     """A job's hash and log as a record. `task`: where it was found, if that is known."""
-    stored = Stored(fields, "its key")
+    stored = Stored(record, "its key")
     return check_payloads(
         JobInfo(
             id=id,
@@ -232,12 +242,12 @@ def _summary(stored: Stored, role: str, status: str) -> JobSummary | None:
 
 
 def _outcome(text: str) -> Outcome:
-    fields = orjson.loads(text)
+    found = orjson.loads(text)
     return Outcome(
-        job=str(fields["job"]),
-        state=State(fields["state"]),
-        ended=moment(fields["ended"]),
-        duration_ms=_whole(fields["ms"]),
+        job=str(found["job"]),
+        state=State(found["state"]),
+        ended=moment(found["ended"]),
+        duration_ms=_whole(found["ms"]),
     )
 
 
@@ -273,22 +283,30 @@ def _rule(key: str, text: str) -> Schedule:
     rule = Schedule.from_json(text)
     if rule.key != key:
         raise ValueError(f"it is that of the schedule {rule.key!r:.80}")
+    for each in fields(rule):
+        if not isinstance(getattr(rule, each.name), each.type):  # type: ignore[arg-type]
+            raise ValueError(f"{each.name} is of another type")
+    moments = (rule.at_ms, rule.start_ms, rule.end_ms)
+    _ = [moment(each) for each in moments if each is not None], from_ms(rule.anchor_ms)
+    rule.next_after(EPOCH)
+    if fault := fault_of_args(rule.args):
+        raise ValueError(f"args: {fault}")
     return rule
 
 
 def _pause(text: str) -> Pause:
-    fields = orjson.loads(text)
-    until = fields.get("until")
+    found = orjson.loads(text)
+    until = found.get("until")
     return Pause(
-        reason=str(fields["reason"]),
-        since=moment(fields["since"]),
+        reason=str(found["reason"]),
+        since=moment(found["since"]),
         until=None if until is None else moment(until),
     )
 
 
-def worker_info(id: str, fields: object) -> WorkerInfo:
+def worker_info(id: str, record: object) -> WorkerInfo:
     """What a worker has said of itself."""
-    stored = Stored(fields, "its key")
+    stored = Stored(record, "its key")
     return WorkerInfo(
         id=id,
         host=stored.text("host") or "",

@@ -242,12 +242,8 @@ class WorkerInfo:
 def check_payloads(job: JobInfo) -> JobInfo:
     """The job, without arguments, result or checkpoint that are no JSON."""
     faults: dict[str, str] = {}
-    try:
-        positional, named = from_json(job.args or EMPTY_ARGS, allow_inf_nan=False)
-        if not (isinstance(positional, list) and isinstance(named, dict)):
-            raise ValueError("they are not [args, kwargs]")
-    except (ValueError, TypeError) as error:
-        faults["args"] = str(error)[:200]
+    if fault := fault_of_args(job.args or EMPTY_ARGS):
+        faults["args"] = fault
     for name in ("result", "checkpoint"):
         try:
             from_json(getattr(job, name) or "null", allow_inf_nan=False)
@@ -258,3 +254,13 @@ def check_payloads(job: JobInfo) -> JobInfo:
     said = [job.unreadable, *(f"{name}: {why}" for name, why in faults.items())]
     neutral = {**dict.fromkeys(faults), **({"args": EMPTY_ARGS} if "args" in faults else {})}
     return replace(job, **neutral, unreadable="; ".join(filter(None, said)))  # type: ignore[arg-type]
+
+
+def fault_of_args(text: str) -> str | None:
+    """Why stored arguments are not `[args, kwargs]`; None if they are."""
+    try:
+        positional, named = from_json(text, allow_inf_nan=False)
+    except (ValueError, TypeError) as error:
+        return str(error)[:200]
+    right = isinstance(positional, list) and isinstance(named, dict)
+    return None if right else "they are not [args, kwargs]"
