@@ -51,7 +51,7 @@ class Stored:
 
     def __init__(self, record: object, key: str = "") -> None:
         self._fields = record if isinstance(record, Mapping) else {}
-        self._faults = [] if isinstance(record, Mapping) else [f"{key} holds something else"]
+        self.faults = [] if isinstance(record, Mapping) else [f"{key} holds something else"]
 
     def read(self, name: str, parse: Callable[[Any], T], neutral: T, *, required: bool = False) -> T:
         """One field; an empty one is one that is not there."""
@@ -65,7 +65,7 @@ class Stored:
         try:
             return make()
         except _FAULTS as error:
-            self._faults.append(f"{name}: {error!s:.{_MAX_FAULT_CHARS}}")
+            self.faults.append(f"{name}: {error!s:.{_MAX_FAULT_CHARS}}")
             return neutral
 
     def text(self, name: str) -> str | None:
@@ -79,7 +79,7 @@ class Stored:
 
     @property
     def unreadable(self) -> str | None:
-        return "; ".join(self._faults) or None
+        return "; ".join(self.faults) or None
 
 
 def moment(ms: object) -> datetime:
@@ -191,7 +191,7 @@ def task_info(
     name: str,
     definition: str,
     live: list[Any],
-    infos: Iterable[ScheduleInfo],
+    infos: Sequence[ScheduleInfo],
     has_worker: bool,
 ) -> TaskInfo:
     """A task from its definition, and its summary, recent outcomes, stream length and pending count."""
@@ -204,6 +204,10 @@ def task_info(
     running = 0 if isinstance(pending, Exception) else int(pending["pending"])
     ready = stored.attempt("stream", lambda: int(length), 0)
     own = [info for info in infos if info.schedule.task == name]
+    for info in infos:
+        # One that can't be read has lost its task; that of its own schedule is known by the key.
+        if info.schedule.key == name and info not in own:
+            stored.faults.append(f"schedule: {info.unreadable}")
     return TaskInfo(
         name=name,
         queue=queue,
@@ -214,17 +218,13 @@ def task_info(
         last_error=stored.text("last_failure_error"),
         streak=stored.count("streak"),
         recent=outcomes,
-        schedules=tuple(info.schedule for info in own if info.unreadable is None),
+        schedules=tuple(info.schedule for info in own),
         next_slot=min((info.next_slot for info in own if info.next_slot), default=None),
         queued=max(ready - running, 0),
         running=running,
         has_worker=has_worker,
-        unreadable="; ".join(filter(None, [stored.unreadable, *_bad_schedules(own)])) or None,
+        unreadable=stored.unreadable,
     )
-
-
-def _bad_schedules(infos: Iterable[ScheduleInfo]) -> list[str]:
-    return [f"schedule {each.schedule.key}: {each.unreadable}" for each in infos if each.unreadable]
 
 
 def task_definition(name: str, text: str) -> TaskDefinition:
@@ -283,15 +283,20 @@ def _rule(key: str, text: str) -> Schedule:
     rule = Schedule.from_json(text)
     if rule.key != key:
         raise ValueError(f"it is that of the schedule {rule.key!r:.80}")
-    for each in fields(rule):
-        if not isinstance(getattr(rule, each.name), each.type):  # type: ignore[arg-type]
-            raise ValueError(f"{each.name} is of another type")
-    moments = (rule.at_ms, rule.start_ms, rule.end_ms)
-    _ = [moment(each) for each in moments if each is not None], from_ms(rule.anchor_ms)
-    rule.next_after(EPOCH)
+    _check_types(rule)
     if fault := fault_of_args(rule.args):
         raise ValueError(f"args: {fault}")
     return rule
+
+
+def _check_types(rule: Schedule) -> None:
+    for each in fields(rule):
+        if not isinstance(getattr(rule, each.name), each.type):  # type: ignore[arg-type]
+            raise ValueError(f"{each.name} is of another type")
+    for ms in (rule.at_ms, rule.start_ms, rule.end_ms):
+        _ = None if ms is None else moment(ms)
+    from_ms(rule.anchor_ms)
+    rule.next_after(EPOCH)
 
 
 def _pause(text: str) -> Pause:

@@ -77,7 +77,7 @@ class RuleView(BaseModel):
     grace: float | None
 
     @classmethod
-    def of_rule(cls, rule: Schedule, **state: object) -> Self:
+    def of_rule(cls, rule: Schedule, /, **state: object) -> Self:
         fields: dict[str, object] = {
             "key": rule.key,
             "task": rule.task,
