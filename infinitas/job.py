@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from infinitas.core.codec import encode_payload
 from infinitas.core.errors import BadArgs, InfinitasError
-from infinitas.core.names import clean_level, clean_text
+from infinitas.core.names import clean_level, clean_text, shorten
 from infinitas.core.task import is_number
 from infinitas.core.verdict import Failed, Succeeded
 
@@ -103,7 +103,7 @@ class Job:
         if isinstance(value, str):
             value, step = None, value
         if value is not None and not (is_number(value) and 0 <= value <= 1):
-            raise BadArgs(f"Progress is a number from 0 to 1, not {value!r:.80}.")
+            raise BadArgs(f"Progress is a number from 0 to 1, not {shorten(value)}.")
         self._reporter.progress(value, None if step is None else clean_text(step)[:MAX_STEP_CHARS])
         return nothing()
 

@@ -10,7 +10,7 @@ import orjson
 
 from infinitas.core.codec import instant_ms
 from infinitas.core.errors import BadArgs
-from infinitas.core.names import check_name
+from infinitas.core.names import check_name, shorten
 from infinitas.core.redaction import with_positions
 from infinitas.core.schedule import Schedule
 from infinitas.core.task import YEAR_S, TaskDefinition, is_number
@@ -42,7 +42,7 @@ class SendOptions:
         if self.at is not None:
             instant_ms(self.at, "at")
         if self.expires is not None and not (is_number(self.expires) and 0 < self.expires <= YEAR_S):
-            raise BadArgs(f"expires={self.expires!r:.80}: seconds above 0, up to a year.")
+            raise BadArgs(f"expires={shorten(self.expires)}: seconds above 0, up to a year.")
         check_headers(self.headers)
 
 
@@ -147,7 +147,7 @@ class Task(Generic[Call, Send, Returned, Value]):
                 at = datetime.now(UTC) + wait
             except (ValueError, OverflowError, TypeError):
                 raise BadArgs(
-                    f"delay={delay!r:.80}: seconds, or a timedelta, to before the year 9000."
+                    f"delay={shorten(delay)}: seconds, or a timedelta, to before the year 9000."
                 ) from None
         return Sender(self, SendOptions(key=key, at=at, expires=expires, headers=dict(headers or {})))
 

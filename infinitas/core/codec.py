@@ -11,13 +11,14 @@ import orjson
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from infinitas.core.errors import BadArgs, PayloadTooLarge, Refused
+from infinitas.core.names import shorten
 
 MAX_PAYLOAD_BYTES = 256 * 1024
 MOST_LEVELS = 150
 _ROOM_FOR_VIEWS = 51
 """Levels that a reader has left for what a payload is shown in; from_json allows 201."""
-MOST_DIGITS = 300
-"""Of a whole number: with more, readers that know only 64-bit floats read infinity."""
+MOST_DIGITS = 308
+"""Of a whole number: with more, readers that know only 64-bit floats may read infinity."""
 _LONG_NUMBER = re.compile(rb"(?<![0-9])[0-9]{%d}" % (MOST_DIGITS + 1))
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
@@ -46,7 +47,7 @@ def instant_ms(moment: object, what: str, refuse: Callable[[str], Refused] = Bad
             years 1970 to 8999.
     """
     if not isinstance(moment, datetime):
-        raise refuse(f"{what} is {moment!r:.80}; it must be an aware datetime.")
+        raise refuse(f"{what} is {shorten(moment)}; it must be an aware datetime.")
     if moment.utcoffset() is None:
         raise refuse(f"{what} is {moment.isoformat()}, which has no time zone; pass an aware datetime.")
     if not 0 <= (ms := to_ms(moment)) < AFTER_LAST_MS:
@@ -71,8 +72,8 @@ def encode_payload(value: object, what: str) -> str:
     """`value` as JSON text.
 
     Raises:
-        BadArgs: it has no JSON form that every reader can read: also NaN and infinities, whole numbers of
-            more than 300 digits, and more than 150 levels of lists and objects.
+        BadArgs: it has no JSON form that every reader can read: also NaN and infinities, whole numbers
+            beyond 1.8e308, and more than 150 levels of lists and objects.
         PayloadTooLarge: its JSON has more than 256 kB.
     """
     try:

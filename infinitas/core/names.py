@@ -18,21 +18,19 @@ def check_name(name: str, what: str) -> str:
             or, for a queue, braces (they delimit the Redis Cluster hash tag).
     """
     if not isinstance(name, str) or not name.strip():
-        raise BadName(f"A {what} needs a name that is not empty, not {_shorten(name)}.")
+        raise BadName(f"A {what} needs a name that is not empty, not {shorten(name)}.")
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
-        raise BadName(f"The {what} name {_shorten(name)} is not valid Unicode.") from None
+        raise BadName(f"The {what} name {shorten(name)} is not valid Unicode.") from None
     if size > MAX_NAME_BYTES:
         raise BadName(
-            f"The {what} name {_shorten(name)} has {size} bytes; at most {MAX_NAME_BYTES} are allowed."
+            f"The {what} name {shorten(name)} has {size} bytes; at most {MAX_NAME_BYTES} are allowed."
         )
     if found := _CONTROL.search(name):
-        raise BadName(
-            f"The {what} name {_shorten(name)} has a control character at position {found.start()}."
-        )
+        raise BadName(f"The {what} name {shorten(name)} has a control character at position {found.start()}.")
     if what == "queue" and _BRACES.search(name):
-        raise BadName(f"The queue name {_shorten(name)} must not contain braces.")
+        raise BadName(f"The queue name {shorten(name)} must not contain braces.")
     return name
 
 
@@ -43,11 +41,11 @@ def check_text(text: object, what: str, most: int) -> str:
         BadArgs: it is no text, has more than `most` characters, a NUL character or half characters.
     """
     if not isinstance(text, str):
-        raise BadArgs(f"The {what} is {_shorten(text)}; it must be text.")
+        raise BadArgs(f"The {what} is {shorten(text)}; it must be text.")
     if len(text) > most:
         raise BadArgs(f"The {what} has {len(text):,} characters; at most {most:,} are allowed.")
     if text != clean_text(text):
-        raise BadArgs(f"The {what} {_shorten(text)} has a NUL or half a character.")
+        raise BadArgs(f"The {what} {shorten(text)} has a NUL or half a character.")
     return text
 
 
@@ -64,6 +62,10 @@ def clean_level(level: object) -> str:
     return "".join(c if " " <= c <= "~" else "?" for c in text)
 
 
-def _shorten(name: object) -> str:
-    text = ascii(name)
+def shorten(value: object) -> str:
+    """A value for the text of an error: at most 60 characters of ASCII."""
+    try:
+        text = ascii(value)
+    except ValueError:
+        text = f"{type(value).__name__} of too many digits"
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -9,6 +9,7 @@ from infinitas.core.codec import instant_ms, to_ms
 from infinitas.core.cron import Dst, load_zone, parse_cron
 from infinitas.core.errors import BadSchedule
 from infinitas.core.interval import Every
+from infinitas.core.names import shorten
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 
 HORIZON = timedelta(days=5 * 366)
@@ -132,7 +133,7 @@ def _checked(key: str, options: ScheduleOptions) -> dict[str, Any]:
         raise BadSchedule(f"The schedule {key!r} has no option {unknown[0]!r}; see docs/schedules.md.")
 
     def refuse(name: str, allowed: str) -> BadSchedule:
-        return BadSchedule(f"{name} of schedule {key!r} is {given[name]!r:.80}; allowed: {allowed}.")
+        return BadSchedule(f"{name} of schedule {key!r} is {shorten(given[name])}; allowed: {allowed}.")
 
     found: dict[str, Any] = {}
     choices = (("dst", tuple(d.value for d in Dst)), ("overlap", OVERLAP), ("catch_up", CATCH_UP))

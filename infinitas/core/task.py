@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from infinitas.core.errors import BadArgs, BadName, ConfigError
-from infinitas.core.names import check_name, check_text
+from infinitas.core.names import check_name, check_text, shorten
 
 YEAR_S = 365 * 86_400
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{0,6})\s*(s|m|h|d|second|minute|hour|day)s?")
@@ -98,7 +98,7 @@ class TaskDefinition:
         except TypeError:
             fine = False
         if not fine:
-            raise ConfigError(f"{option} of task {self.name!r} is {value!r:.200}; allowed: {allowed}.")
+            raise ConfigError(f"{option} of task {self.name!r} is {shorten(value)}; allowed: {allowed}.")
 
     @property
     def limits(self) -> dict[str, int]:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 from click.testing import CliRunner
 from fastapi import FastAPI
+from hypothesis import HealthCheck, Phase
 from redis import Redis
 
 from infinitas import Infinitas, every
@@ -18,6 +19,13 @@ from infinitas.remote.client import PREFIX, RemoteClient
 from infinitas.server.process import serving
 
 P = "{infinitas:default}:"
+RUN: dict[str, Any] = {
+    "deadline": None,
+    "database": None,
+    "phases": (Phase.generate, Phase.shrink),
+    "suppress_health_check": list(HealthCheck),
+}
+"""Settings of a property that is tried on one system."""
 LISTS = ("/tasks", "/jobs", "/schedules", "/workers", "/queues", "/timeline")
 KEPT = ("id", "task", "state", "args", "key", "unreadable")
 
@@ -30,7 +38,7 @@ class System:
         self.redis = redis
         self.job = ""
         self.runner = asyncio.Runner()
-        self._api: FastAPI
+        self.api: FastAPI
 
     @contextmanager
     def open(self) -> Iterator["System"]:
@@ -41,7 +49,7 @@ class System:
 
         with self.runner:
             served = serving(self.app.settings, local=True, rate=0)
-            self._api = self.runner.run(served.__aenter__())
+            self.api = self.runner.run(served.__aenter__())
             try:
                 self.seed()
                 yield self
@@ -55,9 +63,9 @@ class System:
         self.app.schedule(task, every(hours=2), key="honest too")
         self.job = task.using(key="k").send(7, "hidden").id
         self.redis.hset(f"{P}members", "w-honest", "{}")
-        facts = {"host": "h", "pid": 1, "version": "1", "started": 1, "last_beat": 2, "slots": 3, "busy": 1}
-        lists = {"queues": '["default"]', "tasks": '["honest"]'}
-        self.redis.hset("infinitas:worker:w-honest", mapping={**facts, **lists})
+        facts: dict[Any, Any] = {"host": "h", "pid": 1, "version": "1", "started": 1, "last_beat": 2}
+        facts |= {"slots": 3, "busy": 1, "queues": '["default"]', "tasks": '["honest"]'}
+        self.redis.hset("infinitas:worker:w-honest", mapping=facts)
 
     def ask(self, method: str, path: str, body: Any = None, raw: bytes | None = None) -> httpx.Response:
         """One request to the API. What it has no answer to is raised here."""
@@ -149,5 +157,5 @@ class System:
         assert "w-honest" in [each.id for each in self.remote(lambda client: client.workers())]
 
     def _client(self) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(self._api)
+        transport = httpx.ASGITransport(self.api)
         return httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=20)
