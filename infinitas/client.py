@@ -16,7 +16,7 @@ from infinitas.core.codec import to_ms
 from infinitas.core.errors import (
     AlreadyEnded,
     AlreadySucceeded,
-    BadArgs,
+    ConfigError,
     KeyTaken,
     NotEnded,
     NotInTime,
@@ -25,7 +25,7 @@ from infinitas.core.errors import (
     UnknownTask,
 )
 from infinitas.core.filters import JobFilter, Position
-from infinitas.core.names import check_name
+from infinitas.core.names import check_name, check_text
 from infinitas.core.records import AttemptInfo, JobInfo, QueueInfo, TaskInfo, WorkerInfo
 from infinitas.core.states import State
 from infinitas.core.task import TaskDefinition
@@ -91,8 +91,7 @@ class Client:
 
     async def cancel(self, id: str, reason: str = "") -> JobInfo:
         """See `Infinitas.cancel`."""
-        if len(reason) > MAX_REASON_CHARS:
-            raise BadArgs(f"A reason has at most {MAX_REASON_CHARS} characters, not {len(reason):,}.")
+        check_text(reason, "reason", MAX_REASON_CHARS)
         for queue in await self.queues():
             broker = await self.broker(queue)
             answer = (await broker.cancel([id], reason or "no reason was given", self._job_ttl_s))[0]
@@ -166,6 +165,11 @@ class Client:
         """The stored definition. Raises UnknownTask."""
         if found := await self.definitions([name]):
             return found[name]
+        if (info := await inspect.find_task(self.connection, name)) is not None:
+            raise ConfigError(
+                f"The definition of task {name[:200]!r} can't be read ({info.unreadable}). "
+                "A worker of it, or `infinitas sync`, stores it anew."
+            )
         raise UnknownTask(f"There is no task {name[:200]!r}. `infinitas task ls` lists those there are.")
 
     async def definitions(self, names: Sequence[str]) -> dict[str, TaskDefinition]:

@@ -8,11 +8,13 @@ from pydantic_core import from_json
 
 from infinitas.core.codec import encode_payload
 from infinitas.core.errors import BadArgs, InfinitasError
+from infinitas.core.names import clean_level, clean_text, shorten
+from infinitas.core.task import is_number
 from infinitas.core.verdict import Failed, Succeeded
 
 LimitCallback = Callable[[float], object]
 OnError = Callable[[InfinitasError], object]
-MAX_LEVEL_CHARS, MAX_STEP_CHARS, MAX_FAIL_CHARS = 20, 200, 2_000
+MAX_STEP_CHARS, MAX_FAIL_CHARS = 200, 2_000
 TIMEOUT, SOFT_TIMEOUT = "timeout", "soft_timeout"
 
 
@@ -89,7 +91,7 @@ class Job:
         Raises:
             JobEnded: the job is over (a job that timed out still keeps its lines).
         """
-        self._reporter.log(_clean(level)[:MAX_LEVEL_CHARS], str(text), on_error)
+        self._reporter.log(clean_level(level), str(text), on_error)
 
     def progress(self, value: float | str | None = None, step: str | None = None) -> Awaitable[None]:
         """Say how far the job is: a float from 0 to 1, a step, or both. The last word counts.
@@ -100,9 +102,9 @@ class Job:
         """
         if isinstance(value, str):
             value, step = None, value
-        if value is not None and not (isinstance(value, (int, float)) and 0 <= value <= 1):
-            raise BadArgs(f"Progress is a number from 0 to 1, not {value!r}.")
-        self._reporter.progress(value, None if step is None else _clean(step)[:MAX_STEP_CHARS])
+        if value is not None and not (is_number(value) and 0 <= value <= 1):
+            raise BadArgs(f"Progress is a number from 0 to 1, not {shorten(value)}.")
+        self._reporter.progress(value, None if step is None else clean_text(step)[:MAX_STEP_CHARS])
         return nothing()
 
     def checkpoint(self, value: object) -> Awaitable[None]:
@@ -138,12 +140,7 @@ class Job:
             JobDone, JobFailed, JobTimedOut, JobCancelled, JobLost: the job ended before.
             ServerUnreachable: Redis did not confirm within a lease; it is told again.
         """
-        return self._reporter.settle(Failed(error=_clean(error)[:MAX_FAIL_CHARS]))
-
-
-def _clean(text: object) -> str:
-    """Text that every store and terminal can take: no half characters."""
-    return str(text).encode(errors="replace").decode()
+        return self._reporter.settle(Failed(error=clean_text(error)[:MAX_FAIL_CHARS]))
 
 
 class _Nothing:

@@ -11,7 +11,7 @@ from infinitas.broker.schedule_edges import ScheduleEdges
 from infinitas.core.codec import slot_job_id, to_ms
 from infinitas.core.errors import BadArgs, BadSchedule, Changed, UnknownSchedule, UnknownTask
 from infinitas.core.interval import Every
-from infinitas.core.names import check_name
+from infinitas.core.names import check_name, check_text
 from infinitas.core.records import Backfill, ScheduleInfo
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import Entry, ScheduleOptions, change_schedule, make_schedule, moment_ms
@@ -44,6 +44,15 @@ class ScheduleClient:
         if found is None:
             raise UnknownSchedule(f"There is no schedule {key[:120]!r}. `infinitas schedule ls` lists them.")
         return found
+
+    async def _find_readable(self, key: str) -> ScheduleInfo:
+        """Raises UnknownSchedule, BadSchedule: what is stored can't be read."""
+        info = await self.find(key)
+        if info.unreadable is not None:
+            raise BadSchedule(
+                f"The schedule {key!r} can't be read ({info.unreadable}). Replace it or remove it."
+            )
+        return info
 
     async def next(self, task: str | None, limit: int) -> list[ScheduleInfo]:
         """Schedules, those with the earliest next slot first."""
@@ -113,7 +122,7 @@ class ScheduleClient:
             Changed: it is no longer the `expected` one.
         """
         while True:
-            info = await self.find(key)
+            info = await self._find_readable(key)
             edges = await self._edges(info.queue)
             stored = await edges.find(key)
             if stored is None:
@@ -139,8 +148,7 @@ class ScheduleClient:
             UnknownSchedule: there is none. BadSchedule: `until` is naive or has passed.
             BadArgs: the reason is too long.
         """
-        if len(reason) > MAX_REASON_CHARS:
-            raise BadArgs(f"A reason has at most {MAX_REASON_CHARS} characters, not {len(reason):,}.")
+        check_text(reason, "reason", MAX_REASON_CHARS)
         now = await self._client.connection.now()
         if until is not None and moment_ms(until, "until", key) <= to_ms(now):
             raise BadSchedule(f"until={until.isoformat()} must lie in the future.")
@@ -161,7 +169,7 @@ class ScheduleClient:
         """
         if not 0 <= count <= MOST_SKIPPED:
             raise BadArgs(f"The number of slots to skip is 0 to {MOST_SKIPPED:,}, not {count}.")
-        info = await self.find(key)
+        info = await self._find_readable(key)
         await (await self._edges(info.queue)).skip(key, count)
         slots: list[datetime] = []
         slot = info.next_slot
@@ -175,7 +183,7 @@ class ScheduleClient:
 
         It belongs to no slot: overlap and pauses don't count. Raises UnknownSchedule.
         """
-        schedule = (await self.find(key)).schedule
+        schedule = (await self._find_readable(key)).schedule
         task = await self._client.live_task(schedule.task)
         job = NewJob(
             id=fresh_id(),
@@ -203,7 +211,7 @@ class ScheduleClient:
             raise BadSchedule(f"A backfill runs 1 to {MOST_BACKFILLED_AT_ONCE} jobs at once, not {limit}.")
         if end > await self._client.connection.now():
             raise BadSchedule(f"The backfill's end, {end.isoformat()}, is not past; later slots come anyway.")
-        info = await self.find(key)
+        info = await self._find_readable(key)
         slots = _slots(info.schedule, start, end)
         ids = [slot_job_id(key, slot) for slot in slots]
         known = await self._known(info, ids)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 import orjson
 
+from infinitas.core.codec import instant_ms
 from infinitas.core.errors import BadArgs
-from infinitas.core.names import check_name
+from infinitas.core.names import check_name, shorten
 from infinitas.core.redaction import with_positions
 from infinitas.core.schedule import Schedule
-from infinitas.core.task import TaskDefinition
+from infinitas.core.task import YEAR_S, TaskDefinition, is_number
 from infinitas.handle import Handle
 from infinitas.signature import Signature
 
@@ -38,16 +39,18 @@ class SendOptions:
     def __post_init__(self) -> None:
         if self.key is not None:
             check_name(self.key, "key")
-        if self.at is not None and self.at.tzinfo is None:
-            raise BadArgs(f"at={self.at.isoformat()} has no time zone; pass an aware datetime.")
-        if self.expires is not None and not 0 < self.expires <= 365 * 86_400:
-            raise BadArgs(f"expires={self.expires!r}: seconds above 0, up to a year.")
+        if self.at is not None:
+            instant_ms(self.at, "at")
+        if self.expires is not None and not (is_number(self.expires) and 0 < self.expires <= YEAR_S):
+            raise BadArgs(f"expires={shorten(self.expires)}: seconds above 0, up to a year.")
         check_headers(self.headers)
 
 
 def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     """`headers`, if they can travel with a job. Raises BadArgs."""
-    if not all(isinstance(part, str) for item in headers.items() for part in item):
+    if not isinstance(headers, Mapping) or not all(
+        isinstance(part, str) for item in headers.items() for part in item
+    ):
         raise BadArgs("Headers are text: names and values.")
     try:
         orjson.dumps(dict(headers))
@@ -139,8 +142,13 @@ class Task(Generic[Call, Send, Returned, Value]):
         if delay is not None:
             if at is not None:
                 raise BadArgs("Give either at= or delay=.")
-            wait = delay if isinstance(delay, timedelta) else timedelta(seconds=delay)
-            at = datetime.now(UTC) + wait
+            try:
+                wait = delay if isinstance(delay, timedelta) else timedelta(seconds=delay)
+                at = datetime.now(UTC) + wait
+            except (ValueError, OverflowError, TypeError):
+                raise BadArgs(
+                    f"delay={shorten(delay)}: seconds, or a timedelta, to before the year 9000."
+                ) from None
         return Sender(self, SendOptions(key=key, at=at, expires=expires, headers=dict(headers or {})))
 
     def retries_on(self, error: BaseException) -> bool:

@@ -21,7 +21,7 @@ from infinitas.broker.messages import (
     enqueued,
 )
 from infinitas.broker.schedule_edges import ScheduleEdges
-from infinitas.core.codec import from_ms
+from infinitas.core.codec import AFTER_LAST_MS, from_ms
 from infinitas.core.errors import WorkerGone
 from infinitas.core.states import Reason
 from infinitas.core.verdict import SUCCEEDED
@@ -264,8 +264,9 @@ def _present(**fields: object) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _moment(ms: str) -> datetime | None:
-    return from_ms(int(float(ms))) if ms else None
+def _moment(score: str) -> datetime | None:
+    """Of a sorted set's first score, which may lie beyond the calendar."""
+    return from_ms(int(min(max(float(score), 0), AFTER_LAST_MS))) if score else None
 
 
 def _outcome(settlement: Settlement) -> dict[str, object]:

@@ -1,32 +1,56 @@
 """Read-only views of the live state, for the client and the CLI."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
+from redis.exceptions import ResponseError
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.keys import QUEUES, QueueKeys, worker
-from infinitas.core.codec import from_ms
-from infinitas.core.records import (
-    JobInfo,
-    JobSummary,
-    LogLine,
-    Outcome,
-    Pause,
-    QueueInfo,
-    ScheduleInfo,
-    TaskInfo,
-    WorkerInfo,
+from infinitas.broker.reading import (
+    Stored,
+    job_info,
+    job_of_outcome,
+    log_lines,
+    schedule_info,
+    task_definition,
+    task_info,
+    worker_info,
 )
-from infinitas.core.schedule import Schedule
+from infinitas.broker.refusals import in_our_words
+from infinitas.core.codec import from_ms
+from infinitas.core.errors import InfinitasError
+from infinitas.core.records import JobInfo, LogLine, QueueInfo, ScheduleInfo, TaskInfo, WorkerInfo
 from infinitas.core.states import State
 from infinitas.core.task import TaskDefinition
 
 _PAGE = 500
 NEXT_SLOTS = 1000
 _FAR = datetime.max.replace(tzinfo=UTC)
+
+
+async def _replies(connection: Connection, pipe: Any) -> list[Any]:
+    """Replies of a pipeline. One of a key that holds something else, or lacks its group, is its exception.
+
+    Raises ServerUnreachable, InfinitasError.
+    """
+    replies: list[Any] = await connection.ask(pipe.execute(raise_on_error=False))
+    for reply in replies:
+        about_one_key = type(reply) is ResponseError and (
+            "WRONGTYPE" in str(reply) or "NOGROUP" in str(reply)
+        )
+        if isinstance(reply, Exception) and not about_one_key:
+            raise in_our_words(reply, connection.url)
+    return replies
+
+
+async def _reply(connection: Connection, command: str, *arguments: object) -> Any:
+    """`_replies` of one command of redis-py."""
+    pipe = connection.redis.pipeline(transaction=False)
+    getattr(pipe, command)(*arguments)
+    return (await _replies(connection, pipe))[0]
 
 
 async def queues(connection: Connection) -> list[str]:
@@ -44,14 +68,18 @@ async def find_task(connection: Connection, name: str) -> TaskInfo | None:
 
 
 async def definitions(connection: Connection, names: Sequence[str]) -> dict[str, TaskDefinition]:
-    """Definitions of those of `names` that are declared."""
+    """Definitions of those of `names` that are declared, and can be read."""
     if not names:
         return {}
     pipe = connection.redis.pipeline(transaction=False)
     for queue in await queues(connection):
         pipe.hmget(QueueKeys(queue)["tasks"], names)
-    texts = [text for found in await connection.ask(pipe.execute()) for text in found if text]
-    return {each.name: each for each in map(TaskDefinition.from_json, texts)}
+    found: dict[str, TaskDefinition] = {}
+    for texts in await connection.ask(pipe.execute()):
+        for name, text in zip(names, texts, strict=True):
+            with suppress(InfinitasError, ValueError):
+                found |= {name: task_definition(name, text)} if text else {}
+    return found
 
 
 async def all_tasks(connection: Connection) -> list[TaskInfo]:
@@ -77,13 +105,11 @@ async def _tasks(connection: Connection, keys: QueueKeys, names: list[str] | Non
     # A task's own schedule, and those that come next: there may be a million of them.
     wanted = list({**dict.fromkeys(definitions), **dict.fromkeys(key for key, _ in due)})
     infos = await _schedule_infos(connection, keys, wanted)
-    rules = [info.schedule for info in infos]
-    slots = {info.schedule.key: info.next_slot for info in infos if info.next_slot}
     now_ms = clock[0] * 1000 + clock[1] // 1000
     alive = {task for task, until in processors if until > now_ms}
     live = await _live(connection, keys, list(definitions))
     return [
-        _task_info(keys.queue, name, definition, live[name], rules, slots, name in alive)
+        task_info(keys.queue, name, definition, live[name], infos, name in alive)
         for name, definition in definitions.items()
     ]
 
@@ -106,7 +132,7 @@ async def next_schedules(connection: Connection, task: str | None, limit: int) -
             page = connection.redis.zrange(keys["due"], start, start + NEXT_SLOTS - 1)
             names = await connection.ask(page)
             infos = await _schedule_infos(connection, keys, names)
-            own += [info for info in infos if task in (None, info.schedule.task)]
+            own += [info for info in infos if task in (None, info.schedule.task, info.schedule.key)]
             start += NEXT_SLOTS
             if len(names) < NEXT_SLOTS:
                 break
@@ -120,7 +146,7 @@ async def code_schedules(connection: Connection, queue: str) -> list[ScheduleInf
     keys = QueueKeys(queue)
     names = sorted(await connection.ask(connection.redis.hkeys(keys["tasks"])))
     infos = await _schedule_infos(connection, keys, names)
-    return [info for info in infos if info.schedule.origin == "code"]
+    return [info for info in infos if info.unreadable is None and info.schedule.origin == "code"]
 
 
 async def _schedule_infos(connection: Connection, keys: QueueKeys, names: list[str]) -> list[ScheduleInfo]:
@@ -132,31 +158,9 @@ async def _schedule_infos(connection: Connection, keys: QueueKeys, names: list[s
     pipe.zmscore(keys["due"], names)
     for name in names:
         pipe.llen(keys.of("backfill", name))
-    columns = await connection.ask(pipe.execute())
-    rows = zip(names, *columns[:8], columns[8:], strict=True)
-    return [_schedule_info(keys.queue, row) for row in rows if row[1]]
-
-
-def _schedule_info(queue: str, row: tuple[Any, ...]) -> ScheduleInfo:
-    _, definition, mark, paused, skips, runs, live, backfill, slot, waiting = row
-    pause = orjson.loads(paused) if paused else None
-    return ScheduleInfo(
-        schedule=Schedule.from_json(definition),
-        queue=queue,
-        next_slot=None if slot is None else from_ms(int(slot)),
-        last_slot=from_ms(int(mark)) if mark else None,
-        pause=Pause(
-            reason=pause["reason"],
-            since=from_ms(pause["since"]),
-            until=from_ms(pause["until"]) if "until" in pause else None,
-        )
-        if pause
-        else None,
-        skips=int(skips or 0),
-        runs=int(runs or 0),
-        live_job=live,
-        filling=int(waiting) if backfill else None,
-    )
+    replies = await _replies(connection, pipe)
+    rows = zip(*replies[:8], replies[8:], strict=True)
+    return [schedule_info(keys.queue, key, row) for key, row in zip(names, rows, strict=True) if row[0]]
 
 
 async def _live(connection: Connection, keys: QueueKeys, names: list[str]) -> dict[str, Any]:
@@ -167,55 +171,8 @@ async def _live(connection: Connection, keys: QueueKeys, names: list[str]) -> di
         pipe.lrange(keys.of("recent", name), 0, -1)
         pipe.xlen(keys.of("stream", name))
         pipe.xpending(keys.of("stream", name), "workers")
-    replies = await connection.ask(pipe.execute(raise_on_error=False))
+    replies = await _replies(connection, pipe)
     return {name: replies[i * 4 : i * 4 + 4] for i, name in enumerate(names)}
-
-
-def _task_info(
-    queue: str,
-    name: str,
-    definition: str,
-    live: list[Any],
-    rules: Iterable[Schedule],
-    slots: Mapping[str, datetime],
-    has_worker: bool,
-) -> TaskInfo:
-    summary, recent, length, pending = live
-    # A task that never had a worker has a stream without a group: then nothing is pending.
-    running = 0 if isinstance(pending, Exception) else int(pending["pending"])
-    own = tuple(rule for rule in rules if rule.task == name)
-    return TaskInfo(
-        name=name,
-        queue=queue,
-        definition=TaskDefinition.from_json(definition),
-        last_job=_summary(summary, "last_job", summary.get("last_job_status", "")),
-        last_success=_summary(summary, "last_success", State.SUCCEEDED),
-        last_failure=_summary(summary, "last_failure", State.FAILED),
-        last_error=summary.get("last_failure_error") or None,
-        streak=int(summary.get("streak", 0)),
-        recent=tuple(_outcome(orjson.loads(text)) for text in recent),
-        schedules=own,
-        next_slot=min((slots[rule.key] for rule in own if rule.key in slots), default=None),
-        queued=length - running,
-        running=running,
-        has_worker=has_worker,
-    )
-
-
-def _summary(fields: Mapping[str, str], role: str, status: str) -> JobSummary | None:
-    if role not in fields:
-        return None
-    date = from_ms(int(fields[f"{role}_date"]))
-    return JobSummary(id=fields[role], date=date, status=str(status))
-
-
-def _outcome(fields: dict[str, Any]) -> Outcome:
-    return Outcome(
-        job=fields["job"],
-        state=State(fields["state"]),
-        ended=from_ms(int(fields["ended"])),
-        duration_ms=int(fields["ms"]),
-    )
 
 
 async def queue_infos(connection: Connection) -> list[QueueInfo]:
@@ -233,22 +190,33 @@ async def queue_infos(connection: Connection) -> list[QueueInfo]:
             pipe.xlen(stream)
             pipe.xpending(stream, "workers")
             pipe.xrange(stream, count=1)
-        waiting, events, *rest = await connection.ask(pipe.execute(raise_on_error=False))
-        lengths, pendings, firsts = rest[0::3], rest[1::3], rest[2::3]
-        running = sum(int(each["pending"]) for each in pendings if not isinstance(each, Exception))
-        ages = [int(entries[0][0].split("-")[0]) for entries in firsts if entries]
-        found.append(
-            QueueInfo(
-                name=queue,
-                tasks=len(tasks),
-                queued=sum(lengths) - running,
-                running=running,
-                waiting=waiting,
-                oldest=from_ms(min(ages)) if ages else None,
-                events=events,
-            )
-        )
+        found.append(_queue_info(queue, tasks, await _replies(connection, pipe)))
     return found
+
+
+def _queue_info(queue: str, tasks: Sequence[str], replies: list[Any]) -> QueueInfo:
+    waiting, events, *rest = replies
+    streams = dict(zip(tasks, zip(rest[0::3], rest[1::3], rest[2::3], strict=True), strict=True))
+    whole = {task: parts for task, parts in streams.items() if not isinstance(parts[0], Exception)}
+    # A task that never had a worker has a stream without a group: then nothing is pending.
+    pending = [parts[1] for parts in whole.values() if not isinstance(parts[1], Exception)]
+    running = sum(int(each["pending"]) for each in pending)
+    ages = [int(firsts[0][0].split("-")[0]) for _, _, firsts in whole.values() if firsts]
+    stored = Stored({})
+    return QueueInfo(
+        name=queue,
+        tasks=len(tasks),
+        queued=sum(parts[0] for parts in whole.values()) - running,
+        running=running,
+        waiting=stored.attempt("later", lambda: int(waiting), 0),
+        oldest=stored.attempt("oldest", lambda: from_ms(min(ages)), None) if ages else None,
+        events=stored.attempt("events", lambda: int(events), 0),
+        unreadable="; ".join(
+            [f"stream of {task}: its key holds something else" for task in streams if task not in whole]
+            + [text for text in [stored.unreadable] if text]
+        )
+        or None,
+    )
 
 
 async def log_since(
@@ -261,70 +229,24 @@ async def log_since(
     key = QueueKeys(queue).of("log", id)
     reply = await connection.ask(connection.redis.xread({key: position}, block=block_ms or None))
     chunks = reply[0][1] if reply else []
-    lines = [LogLine(at=from_ms(at), level=level, text=text) for _, at, level, text in _lines(chunks)]
-    return (chunks[-1][0] if chunks else position), lines
+    return (chunks[-1][0] if chunks else position), list(log_lines(chunks))
 
 
 async def find_job(connection: Connection, id: str) -> JobInfo | None:
     """A job that Redis still has, with its log, or None."""
     for queue in await queues(connection):
         keys = QueueKeys(queue)
-        redis = connection.redis
-        fields: dict[str, str] = await connection.ask(redis.hgetall(keys.of("job", id)))
-        if fields:
-            chunks = await connection.ask(redis.xrange(keys.of("log", id)))
-            return job_info(queue, id, fields, _lines(chunks))
+        if fields := await _reply(connection, "hgetall", keys.of("job", id)):
+            return job_info(queue, id, fields, await _reply(connection, "xrange", keys.of("log", id)))
     return None
-
-
-def _lines(chunks: Iterable[tuple[str, Mapping[str, str]]]) -> list[list[Any]]:
-    """Lines of a job's log stream; one that a remote worker has sent twice counts once."""
-    found = {
-        (chunk["attempt"], line[0]): line for _, chunk in chunks for line in orjson.loads(chunk["lines"])
-    }
-    return list(found.values())
-
-
-def job_info(queue: str, id: str, fields: Mapping[str, str], lines: Iterable[list[Any]] = ()) -> JobInfo:
-    """A job's hash as a record."""
-
-    def moment(name: str) -> datetime | None:
-        return from_ms(int(fields[name])) if fields.get(name) else None
-
-    progress = fields.get("progress")
-    return JobInfo(
-        id=id,
-        task=fields["task"],
-        state=State(fields["state"]),
-        attempt=int(fields.get("attempt", 0)),
-        args=fields["args"],
-        due=from_ms(int(fields["due"])),
-        queue=queue,
-        reason=fields.get("reason") or None,
-        schedule=fields.get("schedule") or None,
-        created=moment("created"),
-        started=moment("started"),
-        ended=moment("ended"),
-        worker=fields.get("worker") or None,
-        error=fields.get("error") or None,
-        traceback=fields.get("traceback") or None,
-        result=fields.get("result") or None,
-        progress=float(progress) if progress else None,
-        step=fields.get("step") or None,
-        checkpoint=fields.get("checkpoint") or None,
-        key=fields.get("key") or None,
-        headers=orjson.loads(fields["headers"]) if fields.get("headers") else {},
-        ready=moment("ready"),
-        crashes=int(fields.get("crashes", 0)),
-        log=tuple(LogLine(at=from_ms(at), level=level, text=text) for _, at, level, text in lines),
-    )
 
 
 async def find_jobs(connection: Connection, jobs: Sequence[JobInfo]) -> list[JobInfo]:
     """What Redis still has of these jobs, as they are now, without their logs."""
     found: list[JobInfo] = []
     for queue in sorted({job.queue for job in jobs}):
-        found += await _jobs(connection, QueueKeys(queue), [job.id for job in jobs if job.queue == queue])
+        tasks = {job.id: job.task for job in jobs if job.queue == queue}
+        found += await _jobs(connection, QueueKeys(queue), tasks)
     return found
 
 
@@ -351,23 +273,25 @@ async def live_jobs(connection: Connection, task: str | None, limit: int) -> lis
             pipe.xrange(keys.of("stream", name), count=limit)
             pipe.lrange(keys.of("recent", name), 0, -1)
         pipe.zrange(keys["later"], 0, _PAGE - 1)
-        *replies, later = await connection.ask(pipe.execute())
-        ids = [entry["job"] for stream in replies[0::2] for _, entry in stream]
-        ids += later
-        ids += [orjson.loads(text)["job"] for recent in replies[1::2] for text in recent]
-        found += await _jobs(connection, keys, list(dict.fromkeys(ids)))
+        replies = [[] if isinstance(r, Exception) else r for r in await _replies(connection, pipe)]
+        tasks: dict[str, str] = dict.fromkeys(replies.pop(), "")
+        for name, stream, recent in zip(wanted, replies[0::2], replies[1::2], strict=True):
+            tasks |= dict.fromkeys([entry["job"] for _, entry in stream if "job" in entry], name)
+            tasks |= dict.fromkeys([job for job in map(job_of_outcome, recent) if job], name)
+        found += await _jobs(connection, keys, tasks)
     rank = {State.RUNNING: 0, State.QUEUED: 1, State.RETRYING: 2, State.SCHEDULED: 2}
     found = [job for job in found if task in (None, job.task)]
     found.sort(key=lambda job: (rank.get(job.state, 3), -(job.ended or job.due).timestamp()))
     return found[:limit]
 
 
-async def _jobs(connection: Connection, keys: QueueKeys, ids: list[str]) -> list[JobInfo]:
+async def _jobs(connection: Connection, keys: QueueKeys, tasks: Mapping[str, str]) -> list[JobInfo]:
+    """Those of these jobs that Redis has; where each was found says whose it should be."""
     pipe = connection.redis.pipeline(transaction=False)
-    for id in ids:
+    for id in tasks:
         pipe.hgetall(keys.of("job", id))
-    found = await connection.ask(pipe.execute())
-    return [job_info(keys.queue, id, fields) for id, fields in zip(ids, found, strict=True) if fields]
+    found = zip(tasks.items(), await _replies(connection, pipe), strict=True)
+    return [job_info(keys.queue, id, fields, task=task) for (id, task), fields in found if fields]
 
 
 async def live_workers(connection: Connection) -> list[WorkerInfo]:
@@ -380,20 +304,5 @@ async def live_workers(connection: Connection) -> list[WorkerInfo]:
     pipe = redis.pipeline(transaction=False)
     for id in ids:
         pipe.hgetall(worker(id))
-    replies = await connection.ask(pipe.execute())
-    return [_worker(id, facts) for id, facts in zip(ids, replies, strict=True) if facts]
-
-
-def _worker(id: str, facts: Mapping[str, str]) -> WorkerInfo:
-    return WorkerInfo(
-        id=id,
-        host=facts["host"],
-        pid=int(facts["pid"]),
-        version=facts["version"],
-        started=from_ms(int(facts["started"])),
-        last_beat=from_ms(int(facts["last_beat"])),
-        slots=int(facts["slots"]),
-        busy=int(facts["busy"]),
-        queues=tuple(orjson.loads(facts["queues"])),
-        tasks=tuple(orjson.loads(facts["tasks"])),
-    )
+    replies = await _replies(connection, pipe)
+    return [worker_info(id, facts) for id, facts in zip(ids, replies, strict=True) if facts]

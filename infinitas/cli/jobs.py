@@ -81,6 +81,7 @@ def show_job(ctx: click.Context, id: str, output: str | None) -> None:
             ("args", job.args),
             ("result", job.result or ""),
             ("error", job.error or ""),
+            ("unreadable", job.unreadable or ""),
         ]
     )
     if job.traceback:
@@ -93,7 +94,7 @@ def show_job(ctx: click.Context, id: str, output: str | None) -> None:
     if job.log:
         click.echo("log")
     for line in job.log:
-        click.echo(f"  {moment(line.at)}  {line.level:<7}  {printable(line.text)}")
+        click.echo(f"  {moment(line.at)}  {printable(line.level):<7}  {printable(line.text)}")
 
 
 @job_group.command("cancel")
@@ -165,6 +166,8 @@ def _attempts(job: JobInfo) -> list[tuple[str, ...]]:
 
 def _why(job: JobInfo, at: datetime) -> str:
     """What a person should know at once about a job in this state."""
+    if job.unreadable:
+        return f"unreadable: {job.unreadable}"
     if job.state is State.RUNNING:
         return _progress(job)
     if job.state is State.RETRYING:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,13 +25,16 @@ _STYLES = {
     "retrying": "yellow",
     "queued": "blue",
 }
+_HIGHER_CONTROLS = re.compile("[\\x7f-\\x9f]")
 _BARS = "▁▂▃▄▅▆▇"
 STRIP = 10
 GAP = 2
 
 
 def print_json(value: object) -> None:
-    click.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=False)
+    # JSON escapes the lower control characters by itself.
+    click.echo(_HIGHER_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def print_rows(
@@ -40,6 +44,7 @@ def print_rows(
 
     On a narrow terminal whole columns give way, the first of `expendable` first.
     """
+    rows = [[printable(cell).replace("\n", " ") for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in [headings, *rows] if rows else []:
             click.echo("\t".join(row))

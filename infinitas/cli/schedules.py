@@ -9,7 +9,8 @@ import click
 from infinitas.cli.context import ask, output_option
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative
 from infinitas.cli.tasks import encode_args
-from infinitas.core.errors import BadSchedule
+from infinitas.core.codec import instant_ms
+from infinitas.core.errors import BadSchedule, Refused
 from infinitas.core.interval import describe_ms, parse_every
 from infinitas.core.preview import preview_schedule
 from infinitas.core.records import ScheduleInfo
@@ -34,6 +35,10 @@ class Moment(click.ParamType[datetime]):
             self.fail(f"{value!r} is no date; write e.g. 2026-12-24T18:00+01:00", param, ctx)
         if found.tzinfo is None:
             self.fail(f"{value!r} has no time zone; write e.g. {value}Z or {value}+01:00", param, ctx)
+        try:
+            instant_ms(found, "the moment")
+        except Refused as error:
+            self.fail(str(error), param, ctx)
         return found
 
 
@@ -98,7 +103,7 @@ def list_schedules(ctx: click.Context, task: str | None, limit: int, output: str
             moment(info.next_slot) or "–",
             relative(info.next_slot, at) or "–",
             relative(info.last_slot, at) or "never",
-            info.schedule.words,
+            "unreadable" if info.unreadable else info.schedule.words,
             info.schedule.timezone if info.schedule.cron else "",
             info.schedule.task,
             _note(info),
@@ -120,6 +125,8 @@ def _note(info: ScheduleInfo) -> str:
         notes.append(f"backfill, {info.filling} left")
     if info.schedule.overridden:
         notes.append("overridden")
+    if info.unreadable:
+        notes.append(info.unreadable)
     return "; ".join(notes)
 
 
@@ -138,6 +145,15 @@ def _show(info: ScheduleInfo, output: str | None, count: int = 3) -> None:
         print_json(info)
         return
     schedule, at = info.schedule, now()
+    if info.unreadable:
+        print_facts(
+            [
+                ("schedule", schedule.key),
+                ("unreadable", info.unreadable),
+                ("next", "it can't fire; `schedule add` replaces it, `schedule rm` removes it"),
+            ]
+        )
+        return
     found = preview_schedule(schedule, at, count)
     zone = f"  {schedule.timezone}" if schedule.cron else ""
     pause = info.pause

@@ -80,6 +80,8 @@ def streak(count: int) -> str:
 
 def note(task: TaskInfo) -> str:
     """What a person should know at once."""
+    if task.unreadable:
+        return f"unreadable: {task.unreadable}"
     if not task.has_worker:
         return f"no worker ({task.queued} waiting)" if task.queued else "no worker"
     return f"{task.queued} waiting" if task.queued else ""
@@ -116,6 +118,7 @@ def show_task(ctx: click.Context, name: str, output: str | None) -> None:
             ("last success", line("last_success")),
             ("last failure", line("last_failure")),
             ("error", task.last_error or ""),
+            ("unreadable", task.unreadable or ""),
             ("streak", streak(task.streak)),
             ("last 10", strip([(o.state, o.duration_ms) for o in task.recent])),
             ("ready", str(task.queued)),

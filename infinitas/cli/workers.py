@@ -4,6 +4,7 @@ import click
 
 from infinitas.cli.context import ask, output_option
 from infinitas.cli.output import now, print_json, print_rows, relative
+from infinitas.core.records import WorkerInfo
 
 EXPENDABLE = ("HOST", "STARTED", "TASKS")
 
@@ -26,9 +27,15 @@ def list_workers(ctx: click.Context, output: str | None) -> None:
             f"{worker.busy}/{worker.slots}",
             relative(worker.last_beat, at),
             relative(worker.started, at),
-            ", ".join(worker.tasks[:5]) + (" …" if len(worker.tasks) > 5 else ""),
+            _tasks(worker),
         )
         for worker in workers
     ]
     headings = ("WORKER", "HOST", "PID", "BUSY", "BEAT", "STARTED", "TASKS")
     print_rows(headings, rows, "No workers. Start one: infinitas worker MODULE:APP", EXPENDABLE)
+
+
+def _tasks(worker: WorkerInfo) -> str:
+    if worker.unreadable:
+        return f"unreadable: {worker.unreadable}"
+    return ", ".join(worker.tasks[:5]) + (" …" if len(worker.tasks) > 5 else "")

@@ -3,29 +3,56 @@
 Records hold aware UTC datetimes; milliseconds since 1970 exist only on the wire.
 """
 
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import orjson
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from infinitas.core.errors import BadArgs, PayloadTooLarge
+from infinitas.core.errors import BadArgs, PayloadTooLarge, Refused
+from infinitas.core.names import shorten
 
 MAX_PAYLOAD_BYTES = 256 * 1024
-MAYBE_TOO_DEEP = 150
+MOST_LEVELS = 150
+_ROOM_FOR_VIEWS = 51
+"""Levels that a reader has left for what a payload is shown in; from_json allows 201."""
+MOST_DIGITS = 308
+"""Of a whole number: with more, readers that know only 64-bit floats may read infinity."""
+_LONG_NUMBER = re.compile(rb"(?<![0-9])[0-9]{%d}" % (MOST_DIGITS + 1))
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 
 def to_ms(moment: datetime) -> int:
     """Milliseconds since 1970-01-01T00:00Z of an aware datetime."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
 def from_ms(ms: int) -> datetime:
     """The aware UTC datetime of milliseconds since 1970."""
-    return _EPOCH + timedelta(milliseconds=ms)
+    return EPOCH + timedelta(milliseconds=ms)
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+AFTER_LAST_MS = to_ms(datetime(9000, 1, 1, tzinfo=UTC))
+"""Python's calendar ends soon after; slots and time zones need room behind a moment."""
+
+
+def instant_ms(moment: object, what: str, refuse: Callable[[str], Refused] = BadArgs) -> int:
+    """Milliseconds since 1970 of a moment from outside; every edge asks here before it stores one.
+
+    Raises:
+        Refused: the one that `refuse` makes: it is no datetime, has no time zone, or is not from the
+            years 1970 to 8999.
+    """
+    if not isinstance(moment, datetime):
+        raise refuse(f"{what} is {shorten(moment)}; it must be an aware datetime.")
+    if moment.utcoffset() is None:
+        raise refuse(f"{what} is {moment.isoformat()}, which has no time zone; pass an aware datetime.")
+    if not 0 <= (ms := to_ms(moment)) < AFTER_LAST_MS:
+        raise refuse(f"{what} is {moment.isoformat()}; allowed: 1970 to 8999.")
+    return ms
 
 
 def slot_job_id(schedule: str, slot: datetime) -> str:
@@ -45,14 +72,18 @@ def encode_payload(value: object, what: str) -> str:
     """`value` as JSON text.
 
     Raises:
-        BadArgs: it has no JSON form (also NaN and infinities).
+        BadArgs: it has no JSON form that every reader can read: also NaN and infinities, whole numbers
+            beyond 1.8e308, and more than 150 levels of lists and objects.
         PayloadTooLarge: its JSON has more than 256 kB.
     """
     try:
         data = to_json(value, inf_nan_mode="constants")
-        if b"NaN" in data or b"Infinity" in data or data.count(b"[") + data.count(b"{") > MAYBE_TOO_DEEP:
-            # What is written must be readable: no NaN, and no more levels than the reader allows.
-            from_json(data, allow_inf_nan=False)
+        if data.count(b"[") + data.count(b"{") > MOST_LEVELS:
+            from_json(b"[" * _ROOM_FOR_VIEWS + data + b"]" * _ROOM_FOR_VIEWS)
+        long = len(data) > MOST_DIGITS and _LONG_NUMBER.search(data)
+        if b"NaN" in data or b"Infinity" in data or long:
+            # Or it is text that only reads so. This reader refuses NaN, and numbers beyond a float.
+            orjson.loads(data)
         text = data.decode()
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise BadArgs(f"The {what} can't be written as JSON: {str(error)[:200]}") from None

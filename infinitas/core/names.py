@@ -1,10 +1,11 @@
-"""What may be a name: of a task, a queue or a schedule key."""
+"""What may be a name (of a task, a queue or a schedule key), and what may be text."""
 
 import re
 
-from infinitas.core.errors import BadName
+from infinitas.core.errors import BadArgs, BadName
 
 MAX_NAME_BYTES = 200
+MAX_LEVEL_CHARS = 20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _BRACES = re.compile(r"[{}]")
 
@@ -17,24 +18,54 @@ def check_name(name: str, what: str) -> str:
             or, for a queue, braces (they delimit the Redis Cluster hash tag).
     """
     if not isinstance(name, str) or not name.strip():
-        raise BadName(f"A {what} needs a name that is not empty, not {_shorten(name)}.")
+        raise BadName(f"A {what} needs a name that is not empty, not {shorten(name)}.")
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
-        raise BadName(f"The {what} name {_shorten(name)} is not valid Unicode.") from None
+        raise BadName(f"The {what} name {shorten(name)} is not valid Unicode.") from None
     if size > MAX_NAME_BYTES:
         raise BadName(
-            f"The {what} name {_shorten(name)} has {size} bytes; at most {MAX_NAME_BYTES} are allowed."
+            f"The {what} name {shorten(name)} has {size} bytes; at most {MAX_NAME_BYTES} are allowed."
         )
     if found := _CONTROL.search(name):
-        raise BadName(
-            f"The {what} name {_shorten(name)} has a control character at position {found.start()}."
-        )
+        raise BadName(f"The {what} name {shorten(name)} has a control character at position {found.start()}.")
     if what == "queue" and _BRACES.search(name):
-        raise BadName(f"The queue name {_shorten(name)} must not contain braces.")
+        raise BadName(f"The queue name {shorten(name)} must not contain braces.")
     return name
 
 
-def _shorten(name: object) -> str:
-    text = ascii(name)
+def check_text(text: object, what: str, most: int) -> str:
+    """Return `text` if every store can keep it.
+
+    Raises:
+        BadArgs: it is no text, has more than `most` characters, a NUL character or half characters.
+    """
+    if not isinstance(text, str):
+        raise BadArgs(f"The {what} is {shorten(text)}; it must be text.")
+    if len(text) > most:
+        raise BadArgs(f"The {what} has {len(text):,} characters; at most {most:,} are allowed.")
+    if text != clean_text(text):
+        raise BadArgs(f"The {what} {shorten(text)} has a NUL or half a character.")
+    return text
+
+
+def clean_text(text: object) -> str:
+    """Text that every store can keep: question marks in place of NUL and of half characters."""
+    return str(text).replace("\0", "?").encode(errors="replace").decode()
+
+
+def clean_level(level: object) -> str:
+    """The level of a log line: up to 20 printable characters of ASCII, others become question marks."""
+    text = str(level)[:MAX_LEVEL_CHARS]
+    if text.isascii() and text.isprintable():
+        return text or "info"
+    return "".join(c if " " <= c <= "~" else "?" for c in text)
+
+
+def shorten(value: object) -> str:
+    """A value for the text of an error: at most 60 characters of ASCII."""
+    try:
+        text = ascii(value)
+    except ValueError:
+        text = f"{type(value).__name__} of too many digits"
     return text if len(text) <= 60 else f"{text[:57]}..."

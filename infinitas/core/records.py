@@ -1,10 +1,16 @@
-"""What one reads about tasks, jobs, schedules and workers: frozen records."""
+"""What one reads about tasks, jobs, schedules and workers: frozen records.
+
+`unreadable` names what of a record could not be read, and why; None: all could. What it names has a
+neutral value: `due` 1970, `state` failed, arguments none, and so on.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from infinitas.core.schedule import Schedule
+from pydantic_core import from_json
+
+from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.states import State
 from infinitas.core.task import TaskDefinition
 
@@ -54,6 +60,7 @@ class TaskInfo:
     queued: int = 0
     running: int = 0
     has_worker: bool = False
+    unreadable: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +94,7 @@ class ScheduleInfo:
     runs: int = 0
     live_job: str | None = None
     filling: int | None = None
+    unreadable: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +173,7 @@ class QueueInfo:
     waiting: int
     oldest: datetime | None
     events: int
+    unreadable: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +212,7 @@ class JobInfo:
     crashes: int = 0
     attempts: tuple[AttemptInfo, ...] = ()
     log: tuple[LogLine, ...] = ()
+    unreadable: str | None = None
 
     @property
     def duration_ms(self) -> int | None:
@@ -226,3 +236,31 @@ class WorkerInfo:
     busy: int
     queues: tuple[str, ...]
     tasks: tuple[str, ...]
+    unreadable: str | None = None
+
+
+def check_payloads(job: JobInfo) -> JobInfo:
+    """The job, without arguments, result or checkpoint that are no JSON."""
+    faults: dict[str, str] = {}
+    if fault := fault_of_args(job.args or EMPTY_ARGS):
+        faults["args"] = fault
+    for name in ("result", "checkpoint"):
+        try:
+            from_json(getattr(job, name) or "null", allow_inf_nan=False)
+        except ValueError as error:
+            faults[name] = str(error)[:200]
+    if not faults:
+        return job
+    said = [job.unreadable, *(f"{name}: {why}" for name, why in faults.items())]
+    neutral = {**dict.fromkeys(faults), **({"args": EMPTY_ARGS} if "args" in faults else {})}
+    return replace(job, **neutral, unreadable="; ".join(filter(None, said)))  # type: ignore[arg-type]
+
+
+def fault_of_args(text: str) -> str | None:
+    """Why stored arguments are not `[args, kwargs]`; None if they are."""
+    try:
+        positional, named = from_json(text, allow_inf_nan=False)
+    except (ValueError, TypeError) as error:
+        return str(error)[:200]
+    right = isinstance(positional, list) and isinstance(named, dict)
+    return None if right else "they are not [args, kwargs]"

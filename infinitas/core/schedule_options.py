@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict, cast
 
-from infinitas.core.codec import to_ms
+from infinitas.core.codec import instant_ms, to_ms
 from infinitas.core.cron import Dst, load_zone, parse_cron
 from infinitas.core.errors import BadSchedule
 from infinitas.core.interval import Every
+from infinitas.core.names import shorten
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 
 HORIZON = timedelta(days=5 * 366)
@@ -17,8 +18,6 @@ YEAR_S = 366 * 86_400
 OVERLAP = ("skip", "queue", "replace", "allow")
 CATCH_UP = ("latest", "all", "none")
 MOST_CAUGHT_UP = 1000
-_LAST_MS = to_ms(datetime(9000, 1, 1, tzinfo=UTC))
-"""Python's calendar ends soon after; slots and zones need room behind a moment."""
 
 
 class ScheduleOptions(TypedDict, total=False):
@@ -134,7 +133,7 @@ def _checked(key: str, options: ScheduleOptions) -> dict[str, Any]:
         raise BadSchedule(f"The schedule {key!r} has no option {unknown[0]!r}; see docs/schedules.md.")
 
     def refuse(name: str, allowed: str) -> BadSchedule:
-        return BadSchedule(f"{name} of schedule {key!r} is {given[name]!r:.80}; allowed: {allowed}.")
+        return BadSchedule(f"{name} of schedule {key!r} is {shorten(given[name])}; allowed: {allowed}.")
 
     found: dict[str, Any] = {}
     choices = (("dst", tuple(d.value for d in Dst)), ("overlap", OVERLAP), ("catch_up", CATCH_UP))
@@ -176,10 +175,4 @@ def _whole(value: object, most: int) -> bool:
 
 def moment_ms(value: object, name: str, key: str) -> int:
     """Milliseconds since 1970 of an aware datetime. Raises BadSchedule for anything else."""
-    if not isinstance(value, datetime):
-        raise BadSchedule(f"{name} of schedule {key!r} is {value!r:.80}; it must be an aware datetime.")
-    if value.tzinfo is None:
-        raise BadSchedule(f"{name}={value.isoformat()} has no time zone; pass an aware datetime.")
-    if not 0 <= (ms := to_ms(value)) < _LAST_MS:
-        raise BadSchedule(f"{name}={value.isoformat()} is refused; allowed: 1970 to 8999.")
-    return ms
+    return instant_ms(value, f"{name} of schedule {key!r}", BadSchedule)

@@ -7,13 +7,15 @@ from typing import Any
 
 import orjson
 
-from infinitas.core.errors import ConfigError
+from infinitas.core.errors import BadArgs, BadName, ConfigError
+from infinitas.core.names import check_name, check_text, shorten
 
 YEAR_S = 365 * 86_400
-_RATE = re.compile(r"(\d+)\s*/\s*(\d*)\s*(s|m|h|d|second|minute|hour|day)s?")
+_RATE = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{0,6})\s*(s|m|h|d|second|minute|hour|day)s?")
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 MAX_RATE = 100_000
 MOST_PATHS = 100
+MAX_DOC_CHARS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +66,14 @@ class TaskDefinition:
     def __post_init__(self) -> None:
         if isinstance(self.redact, list):
             object.__setattr__(self, "redact", tuple(self.redact))
+        check_name(self.name, "task")
+        check_name(self.queue, "queue")
         check = self._check
         above_0 = "seconds above 0, up to a year, or None"
         for name in ("timeout", "soft_timeout", "give_up_after", "expires", "result_ttl"):
-            check(name, above_0, lambda v: v is None or (_is_number(v) and 0 < v <= YEAR_S))
+            check(name, above_0, lambda v: v is None or (is_number(v) and 0 < v <= YEAR_S))
         check("retries", "0 to 10,000", lambda v: _is_whole(v) and 0 <= v <= 10_000)
-        check("retry_delay", "seconds from 0 to 86,400", lambda v: _is_number(v) and 0 <= v <= 86_400)
+        check("retry_delay", "seconds from 0 to 86,400", lambda v: is_number(v) and 0 <= v <= 86_400)
         for name, allowed in (
             ("runner", ("auto", "process")),
             ("backoff", ("exponential", "fixed")),
@@ -77,10 +81,13 @@ class TaskDefinition:
             ("no_processor", ("fail", "wait")),
         ):
             check(name, " or ".join(map(repr, allowed)), lambda v, allowed=allowed: v in allowed)
-        check("max_running", "1 to 1,000,000, or None", lambda v: v is None or 1 <= v <= 1_000_000)
+        few = "1 to 1,000,000, or None"
+        check("max_running", few, lambda v: v is None or (_is_whole(v) and 1 <= v <= 1_000_000))
         check("priority", "-100 to 100", lambda v: _is_whole(v) and -100 <= v <= 100)
         check("redact", "a list of up to 100 paths of arguments", _is_paths)
         check("rate", 'a number per period, e.g. "10/s" or "600/m"', lambda v: v is None or parse_rate(v))
+        check("capture_print", "true or false", lambda v: isinstance(v, bool))
+        check("doc", f"text of up to {MAX_DOC_CHARS:,} characters", lambda v: _is_text(v, MAX_DOC_CHARS))
         if self.timeout and self.soft_timeout and self.soft_timeout >= self.timeout:
             raise ConfigError(f"soft_timeout of task {self.name!r} must be shorter than its timeout.")
 
@@ -91,7 +98,7 @@ class TaskDefinition:
         except TypeError:
             fine = False
         if not fine:
-            raise ConfigError(f"{option} of task {self.name!r} is {value!r}; allowed: {allowed}.")
+            raise ConfigError(f"{option} of task {self.name!r} is {shorten(value)}; allowed: {allowed}.")
 
     @property
     def limits(self) -> dict[str, int]:
@@ -117,29 +124,48 @@ class TaskDefinition:
 
     @classmethod
     def from_json(cls, text: str) -> "TaskDefinition":
-        """The stored definition; options that a newer version added are left out."""
+        """The stored definition; options that a newer version added are left out.
+
+        Raises:
+            ConfigError: it can't be read.
+        """
         known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in orjson.loads(text).items() if name in known})
+        try:
+            return cls(**{name: value for name, value in orjson.loads(text).items() if name in known})
+        except (ValueError, TypeError, AttributeError, BadName) as error:
+            raise ConfigError(f"The stored definition of a task can't be read: {error!s:.200}") from None
 
 
 def parse_rate(text: str) -> tuple[int, int] | None:
     """`"5/30s"` → (5, 30,000 ms); None if it is no rate from 1 to 100,000 per period."""
     match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None or not 1 <= int(match[1][:9]) <= MAX_RATE:
+    if match is None or not 1 <= int(match[1]) <= MAX_RATE:
         return None
-    period = int(match[2][:6] or 1) * _UNITS_MS[match[3][0]]
+    period = int(match[2] or 1) * _UNITS_MS[match[3][0]]
     return (int(match[1]), period) if period else None
 
 
 def _is_paths(value: object) -> bool:
     if not isinstance(value, tuple) or len(value) > 2 * MOST_PATHS:
         return False
-    return all(isinstance(path, str) and 0 < len(path) <= 200 for path in value)
+    return all(path and _is_text(path, 200) for path in value)
 
 
-def _is_number(value: object) -> bool:
+def _is_text(value: object, most: int) -> bool:
+    try:
+        check_text(value, "option", most)
+    except BadArgs:
+        return False
+    return True
+
+
+def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+UNREADABLE_TASK = TaskDefinition(name="unreadable")
+"""Stands where a stored definition can't be read."""

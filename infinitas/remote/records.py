@@ -7,6 +7,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from infinitas.core.codec import to_ms
+from infinitas.core.errors import BadName, ConfigError
 from infinitas.core.records import (
     AttemptInfo,
     JobInfo,
@@ -20,7 +21,7 @@ from infinitas.core.records import (
 )
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import State
-from infinitas.core.task import TaskDefinition
+from infinitas.core.task import UNREADABLE_TASK, TaskDefinition
 
 Shown = Mapping[str, Any]
 
@@ -29,7 +30,7 @@ def task_of(shown: Shown) -> TaskInfo:
     return TaskInfo(
         name=shown["name"],
         queue=shown["queue"],
-        definition=TaskDefinition(name=shown["name"], **shown["options"]),
+        definition=_definition(shown),
         last_job=_summary(shown["last_job"]),
         last_success=_summary(shown["last_success"]),
         last_failure=_summary(shown["last_failure"]),
@@ -49,7 +50,15 @@ def task_of(shown: Shown) -> TaskInfo:
         queued=shown["queued"],
         running=shown["running"],
         has_worker=shown["has_worker"],
+        unreadable=shown["unreadable"],
     )
+
+
+def _definition(shown: Shown) -> TaskDefinition:
+    try:
+        return TaskDefinition(name=shown["name"], **shown["options"])
+    except (BadName, ConfigError):
+        return UNREADABLE_TASK
 
 
 def rule_of(shown: Shown) -> Schedule:
@@ -96,6 +105,7 @@ def schedule_of(shown: Shown) -> ScheduleInfo:
         runs=shown["runs"],
         live_job=shown["live_job"],
         filling=shown["filling"],
+        unreadable=shown["unreadable"],
     )
 
 
@@ -129,6 +139,7 @@ def job_of(shown: Shown, attempts: tuple[AttemptInfo, ...] = ()) -> JobInfo:
             LogLine(at=datetime.fromisoformat(line["at"]), level=line["level"], text=line["text"])
             for line in shown["log"]
         ),
+        unreadable=shown["unreadable"],
     )
 
 

@@ -7,6 +7,8 @@ from infinitas.broker.broker import Broker
 from infinitas.scheduler.wake import Wake
 
 PROMOTE_LIMIT = 500
+LONGEST_SLEEP_S = 3_600.0
+_SECOND = timedelta(seconds=1)
 
 
 class Promoter:
@@ -25,7 +27,7 @@ class Promoter:
             if promoted.following is None:
                 await self._wake.sleep(None)
             elif promoted.following > promoted.now:
-                await self._wake.sleep((promoted.following - promoted.now) / timedelta(seconds=1))
+                await self._wake.sleep(min((promoted.following - promoted.now) / _SECOND, LONGEST_SLEEP_S))
         except asyncio.CancelledError:
             self._wake.close()
             raise

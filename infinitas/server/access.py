@@ -93,14 +93,26 @@ async def _still_valid(client: Client, token: AccessToken) -> AccessToken:
 def refuse_other_sites(request: HTTPConnection) -> None:
     """A page of another site must not act with the help of somebody's browser. Raises Forbidden."""
     origin = request.headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    foreign = origin is not None and _host_of(origin) != request.headers.get("host")
     if foreign or request.headers.get("sec-fetch-site", "none") not in _OWN:
         raise Forbidden("Pages of other sites can't write here.")
 
 
+def _host_of(origin: str) -> str | None:
+    """Host and port of an `Origin`; None if it is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
 def _refuse_strange_hosts(request: HTTPConnection) -> None:
     """Without tokens only this machine is served; another name that leads here is a trick (rebinding)."""
-    if request.url.hostname not in LOCAL_HOSTS:
+    try:
+        known = request.url.hostname in LOCAL_HOSTS
+    except ValueError:
+        known = False
+    if not known:
         raise Forbidden("Without tokens only localhost is answered; `infinitas token add` makes one.")
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from infinitas.core.errors import ConfigError
 from infinitas.core.records import AuditEntry
 from infinitas.server.access import MayRead
+from infinitas.server.forms import Word
 from infinitas.server.state import ClientOf
 
 router = APIRouter(tags=["system"])
@@ -24,8 +25,8 @@ class AuditPage(BaseModel):
 async def list_audit(
     client: ClientOf,
     _: MayRead,
-    target: Annotated[str | None, Query(max_length=600)] = None,
-    who: Annotated[str | None, Query(max_length=200)] = None,
+    target: Word | None = None,
+    who: Word | None = None,
     before: Annotated[int | None, Query(ge=1, lt=1 << 62)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> AuditPage:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from infinitas.core.errors import ConfigError
-from infinitas.core.names import check_name
 from infinitas.core.task import TaskDefinition
 
 
@@ -13,9 +12,7 @@ def define(name: str, options: Mapping[str, JsonValue]) -> TaskDefinition:
     """A checked definition. Raises ConfigError, BadName."""
     if "name" in options:
         raise ConfigError("A task's name is not one of its options.")
-    if "queue" in options:
-        check_name(str(options["queue"]), "queue")
     try:
         return TaskDefinition(name=name, **options)  # type: ignore[arg-type]
     except TypeError as error:
-        raise ConfigError(f"Options of the task {name!r}: {str(error)[:200]}.") from None
+        raise ConfigError(f"Options of the task {name[:200]!r}: {str(error)[:200]}.") from None

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from infinitas.client import MAX_REASON_CHARS
 from infinitas.core.errors import BadArgs, NotInTime, Refused
@@ -13,6 +13,7 @@ from infinitas.core.filters import JobFilter, Position
 from infinitas.core.records import AttemptInfo
 from infinitas.core.states import State
 from infinitas.server.access import MayRead, MayRunJobs
+from infinitas.server.forms import MAX_TEXT_CHARS, Flag, Instant, Text, Whole, Word
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.shown import view_job, view_jobs
 from infinitas.server.state import ClientOf
@@ -21,13 +22,13 @@ from infinitas.server.views import JobView
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=IdempotentRoute)
 LONGEST_WAIT_S = 60.0
 _WAIT = re.compile(r"\bwait=(\d{1,3})\b")
-Id = Annotated[str, Path(max_length=600)]
+Id = Annotated[Text, Path(max_length=MAX_TEXT_CHARS)]
 
 
 class CancelBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(default="", max_length=MAX_REASON_CHARS)
+    reason: Text = Field(default="", max_length=MAX_REASON_CHARS)
 
 
 class JobId(BaseModel):
@@ -39,19 +40,15 @@ class JobQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    task: str | None = Field(default=None, max_length=600)
+    task: Word | None = None
     state: State | None = None
-    schedule: str | None = Field(default=None, max_length=600)
-    worker: str | None = Field(default=None, max_length=600)
-    key: str | None = Field(default=None, max_length=600)
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    schedule: Word | None = None
+    worker: Word | None = None
+    key: Word | None = None
+    since: Instant | None = None
+    until: Instant | None = None
 
     def filter(self) -> JobFilter:
-        """Raises BadArgs."""
-        for name in ("task", "schedule", "worker", "key"):
-            if "\0" in (getattr(self, name) or ""):
-                raise BadArgs(f"No {name} has a NUL character.")
         return JobFilter(**self.model_dump())
 
 
@@ -73,11 +70,11 @@ class BulkBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     action: Literal["cancel", "retry"]
-    ids: list[Annotated[str, Field(max_length=600)]] | None = Field(default=None, max_length=1000)
+    ids: list[Word] | None = Field(default=None, max_length=1000)
     filter: JobQuery | None = None
-    limit: int = Field(default=1000, ge=1, le=1000)
-    reason: str = Field(default="", max_length=MAX_REASON_CHARS)
-    dry_run: bool = False
+    limit: Whole = Field(default=1000, ge=1, le=1000)
+    reason: Text = Field(default="", max_length=MAX_REASON_CHARS)
+    dry_run: Flag = False
 
 
 class Refusal(BaseModel):

@@ -14,6 +14,7 @@ from infinitas.client import Client
 from infinitas.core.errors import BadArgs, InfinitasError
 from infinitas.core.records import JobInfo, LogLine
 from infinitas.server.access import MayRead
+from infinitas.server.forms import MAX_TEXT_CHARS, Text
 from infinitas.server.state import ClientOf
 from infinitas.server.views import LineView
 
@@ -38,7 +39,7 @@ class LogPage(BaseModel):
 
 @router.get("/{id:path}/logs", response_model=LogPage, responses={200: {"content": {STREAM: {}}}})
 async def show_log(
-    id: Annotated[str, Path(max_length=600)],
+    id: Annotated[Text, Path(max_length=MAX_TEXT_CHARS)],
     client: ClientOf,
     _: MayRead,
     accept: Annotated[str, Header(max_length=1000)] = "",

@@ -8,9 +8,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infinitas.core import errors
 from infinitas.core.errors import InfinitasError
+from infinitas.core.names import clean_text
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("server")
@@ -56,9 +58,9 @@ class Problem(BaseModel):
 
 def answer(status: int, code: str, detail: str, faults: list[Fault] | None = None) -> JSONResponse:
     """One problem as a response."""
-    problem = Problem(
-        title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, errors=faults or []
-    )
+    # What is wrong with a request may be quoted here, half characters and all.
+    text, phrase = clean_text(detail), HTTPStatus(status).phrase
+    problem = Problem(title=phrase, status=status, code=code, detail=text, errors=faults or [])
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
     return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
 
@@ -84,7 +86,10 @@ def install(api: FastAPI) -> None:
     @api.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
         faults = [
-            Fault(pointer="/" + "/".join(map(str, each["loc"])), detail=str(each["msg"])[:200])
+            Fault(
+                pointer=clean_text("/" + "/".join(map(str, each["loc"])))[:200],
+                detail=clean_text(each["msg"])[:200],
+            )
             for each in error.errors()[:20]
         ]
         return answer(422, "bad_request", "The request has another form than the API asks for.", faults)
@@ -93,7 +98,33 @@ def install(api: FastAPI) -> None:
     async def http(_request: Request, error: HTTPException) -> JSONResponse:
         return answer(error.status_code, _CODES.get(error.status_code, "bad_request"), str(error.detail))
 
-    @api.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        _log.error("%s %s failed.", request.method, request.url.path, exc_info=error)
-        return answer(500, "error", "The server failed; its log says why.")
+    api.add_middleware(_Unexpected)
+
+
+class _Unexpected:
+    """ASGI middleware: an error of our own is answered with 500, and the connection stays open.
+
+    Starlette's own handler of these errors raises them again, upon which uvicorn cuts the connection
+    without having said so: the client's next request would fail as well.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if started:
+                raise
+            _log.error("%s %s failed.", scope["method"], scope["path"], exc_info=error)
+            await answer(500, "error", "The server failed; its log says why.")(scope, receive, send)

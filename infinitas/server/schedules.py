@@ -1,10 +1,11 @@
 """`/schedules`: add, change, pause, skip, trigger, backfill and preview."""
 
 import hashlib
+from datetime import datetime
 from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Header, Path, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from infinitas.client import Client
 from infinitas.core.errors import BadSchedule, Changed
@@ -14,6 +15,7 @@ from infinitas.core.records import ScheduleInfo
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import OPTION_NAMES, Entry, ScheduleOptions, make_schedule
 from infinitas.server.access import MayChangeTasks, MayRead, MayRunJobs
+from infinitas.server.forms import MAX_TEXT_CHARS, Flag, Instant, Number, Text, Whole, Word
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.jobs import JobId
 from infinitas.server.shown import view_schedule, view_schedules
@@ -22,7 +24,7 @@ from infinitas.server.tasks import Arguments, encode
 from infinitas.server.views import ScheduleView
 
 router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=IdempotentRoute)
-Key = Annotated[str, Path(max_length=600)]
+Key = Annotated[Text, Path(max_length=MAX_TEXT_CHARS)]
 
 
 class Change(BaseModel):
@@ -30,22 +32,22 @@ class Change(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    cron: str | None = Field(default=None, max_length=1000)
-    every: float | None = Field(default=None, gt=0, le=10**9)
-    at: AwareDatetime | None = None
+    cron: Text | None = Field(default=None, max_length=1000)
+    every: Number | None = Field(default=None, gt=0, le=10**9)
+    at: Instant | None = None
     args: Arguments | None = None
     kwargs: dict[str, JsonValue] | None = None
-    timezone: str | None = None
+    timezone: Word | None = None
     dst: Literal["cron", "skip", "literal"] | None = None
     overlap: Literal["skip", "queue", "replace", "allow"] | None = None
     catch_up: Literal["latest", "all", "none"] | None = None
-    catch_up_window: float | None = None
-    catch_up_limit: int | None = None
-    jitter: float | None = None
-    start: AwareDatetime | None = None
-    end: AwareDatetime | None = None
-    max_runs: int | None = None
-    grace: float | None = None
+    catch_up_window: Number | None = None
+    catch_up_limit: Whole | None = None
+    jitter: Number | None = None
+    start: Instant | None = None
+    end: Instant | None = None
+    max_runs: Whole | None = None
+    grace: Number | None = None
 
     def stored_args(self) -> str | None:
         """Arguments as JSON text; None if there are none. Raises BadArgs, PayloadTooLarge."""
@@ -68,20 +70,20 @@ class Change(BaseModel):
 class NewSchedule(Change):
     """A schedule of a task, stored under its key in place of any other."""
 
-    task: str
+    task: Word
 
 
 class PauseBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(min_length=1, max_length=500)
-    until: AwareDatetime | None = None
+    reason: Text = Field(min_length=1, max_length=500)
+    until: Instant | None = None
 
 
 class SkipBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    count: int = 1
+    count: Whole = 1
 
 
 class TriggerBody(BaseModel):
@@ -96,21 +98,21 @@ class BackfillBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    start: AwareDatetime
-    end: AwareDatetime
-    limit: int = 1
-    dry_run: bool = False
+    start: Instant
+    end: Instant
+    limit: Whole = 1
+    dry_run: Flag = False
 
 
 class Slots(BaseModel):
-    slots: list[AwareDatetime]
+    slots: list[datetime]
     known: int = 0
     """Of a backfill: slots of the range that have had a job already."""
 
 
 @router.get("")
 async def list_schedules(
-    client: ClientOf, _: MayRead, task: str | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
+    client: ClientOf, _: MayRead, task: Word | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
 ) -> list[ScheduleView]:
     """Those with the earliest next slot first."""
     return await view_schedules(client, await client.schedules.next(task, limit))

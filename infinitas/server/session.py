@@ -40,7 +40,7 @@ async def sign_in(body: SignIn, client: ClientOf, request: Request, response: Re
         max_age=KEEP_S,
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=request.scope["scheme"] == "https",
     )
     return Who(name=token.name, scopes=list(token.scopes), expires=token.expires)
 

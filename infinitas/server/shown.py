@@ -6,15 +6,16 @@ from dataclasses import replace
 from pydantic_core import from_json, to_json
 
 from infinitas.client import Client
-from infinitas.core.records import JobInfo, ScheduleInfo, TaskInfo
+from infinitas.core.records import JobInfo, ScheduleInfo, TaskInfo, check_payloads
 from infinitas.core.redaction import redact
 from infinitas.server.views import JobView, ScheduleView, TaskView
 
 
 async def view_jobs(client: Client, jobs: Sequence[JobInfo]) -> list[JobView]:
     """Raises ServerUnreachable."""
-    hidden = await _hidden(client, (job.task for job in jobs))
-    return [JobView.of(replace(job, args=hide(job.args, hidden.get(job.task, ())))) for job in jobs]
+    readable = [check_payloads(job) for job in jobs]
+    hidden = await _hidden(client, (job.task for job in readable))
+    return [JobView.of(replace(job, args=hide(job.args, hidden.get(job.task, ())))) for job in readable]
 
 
 async def view_job(client: Client, job: JobInfo) -> JobView:

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from infinitas.broker.messages import NewJob
 from infinitas.core.errors import BadArgs
@@ -11,6 +11,7 @@ from infinitas.core.names import check_name
 from infinitas.ids import fresh_id
 from infinitas.server.access import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.definitions import define
+from infinitas.server.forms import MAX_TEXT_CHARS, Instant, Number, Text
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.shown import view_job, view_task
 from infinitas.server.state import ClientOf
@@ -19,7 +20,7 @@ from infinitas.signature import encode_plain
 from infinitas.task import check_headers
 
 router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=IdempotentRoute)
-Name = Annotated[str, Path(max_length=600)]
+Name = Annotated[Text, Path(max_length=MAX_TEXT_CHARS)]
 Arguments = list[JsonValue] | dict[str, JsonValue]
 
 
@@ -36,8 +37,8 @@ class NewJobBody(BaseModel):
     id: str | None = Field(default=None, pattern="^[0-9a-hjkmnp-tv-z]{26}$")
     headers: dict[str, str] = {}
     key: str | None = Field(default=None, max_length=200)
-    due: AwareDatetime | None = None
-    expires: float | None = Field(default=None, gt=0, le=31_536_000)
+    due: Instant | None = None
+    expires: Number | None = Field(default=None, gt=0, le=31_536_000)
 
 
 class Batch(BaseModel):

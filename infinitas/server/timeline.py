@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from infinitas.core.errors import BadArgs, ServerUnreachable
 from infinitas.core.records import Bucket, ScheduleInfo
 from infinitas.server.access import MayRead
+from infinitas.server.forms import Instant, Word
 from infinitas.server.state import ClientOf
 
 router = APIRouter(tags=["system"])
@@ -67,9 +68,9 @@ class Timeline(BaseModel):
 async def timeline(
     client: ClientOf,
     _: MayRead,
-    task: Annotated[str | None, Query(max_length=600)] = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    task: Word | None = None,
+    since: Instant | None = None,
+    until: Instant | None = None,
     bucket: Annotated[int, Query(ge=1, le=86_400)] = 300,
 ) -> Timeline:
     """The past and the next 24 h of every task, in stretches of `bucket` seconds."""
@@ -91,6 +92,9 @@ async def timeline(
     schedules = await client.schedules.next(task, MOST_SCHEDULES)
     missing += ["more schedules"] if len(schedules) == MOST_SCHEDULES else []
     for info in schedules:
+        if info.unreadable is not None:
+            missing.append(f"unreadable schedule {info.schedule.key}")
+            continue
         lane = lanes.setdefault(info.schedule.task, Lane(task=info.schedule.task))
         cut = _add_slots(lane, info, now, since, until, bucket)
         missing += [f"more slots of {info.schedule.key}"] if cut else []

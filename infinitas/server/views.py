@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from infinitas.core.codec import from_ms
 from infinitas.core.records import JobInfo, JobSummary, ScheduleInfo, TaskInfo
-from infinitas.core.schedule import Schedule
+from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.states import State
 
 
@@ -27,7 +27,7 @@ def _json(text: str | None) -> JsonValue:
 
 def _args(text: str) -> JsonValue:
     """A list, or an object where there are only named arguments; both where there are both."""
-    given: tuple[list[JsonValue], dict[str, JsonValue]] = from_json(text)
+    given: tuple[list[JsonValue], dict[str, JsonValue]] = from_json(text or EMPTY_ARGS)
     positional, named = given
     if positional and named:
         return {"positional": positional, "named": named}
@@ -77,7 +77,7 @@ class RuleView(BaseModel):
     grace: float | None
 
     @classmethod
-    def of_rule(cls, rule: Schedule, **state: object) -> Self:
+    def of_rule(cls, rule: Schedule, /, **state: object) -> Self:
         fields: dict[str, object] = {
             "key": rule.key,
             "task": rule.task,
@@ -128,6 +128,8 @@ class TaskView(BaseModel):
     options: dict[str, JsonValue]
     """As a worker declares them (docs/tasks.md)."""
     schedules: list[RuleView]
+    unreadable: str | None
+    """What of it could not be read, and why; what it names has a neutral value."""
 
     @classmethod
     def of(cls, info: TaskInfo) -> Self:
@@ -147,6 +149,7 @@ class TaskView(BaseModel):
             recent=[OutcomeView.model_validate(outcome) for outcome in info.recent],
             options=info.definition.options,
             schedules=[RuleView.of_rule(rule) for rule in info.schedules],
+            unreadable=info.unreadable,
         )
 
 
@@ -168,6 +171,8 @@ class ScheduleView(RuleView):
     live_job: str | None
     filling: int | None
     """Slots of a backfill that wait; null without one."""
+    unreadable: str | None
+    """What of it could not be read, and why; what it names has a neutral value."""
 
     @classmethod
     def of(cls, info: ScheduleInfo) -> Self:
@@ -181,6 +186,8 @@ class ScheduleView(RuleView):
             runs=info.runs,
             live_job=info.live_job,
             filling=info.filling,
+            unreadable=info.unreadable,
+            **({"rule": "unreadable"} if info.unreadable else {}),
         )
 
 
@@ -216,6 +223,8 @@ class JobView(_Shown):
     ready: datetime | None
     crashes: int
     log: tuple[LineView, ...]
+    unreadable: str | None
+    """What of it could not be read, and why; what it names has a neutral value."""
 
     @classmethod
     def of(cls, info: JobInfo) -> Self:

@@ -23,6 +23,7 @@ from infinitas.core.errors import (
     JobTimedOut,
     ServerUnreachable,
 )
+from infinitas.core.names import clean_level, clean_text
 from infinitas.core.states import Reason, State
 from infinitas.core.verdict import Cancelled, Failed, Outcome, Succeeded, Verdict, judge
 from infinitas.job import Job, OnError, nothing
@@ -132,15 +133,15 @@ class Attempt:
                 # A flood in a thread gives way to the worker's loop, and so to the other jobs.
                 time.sleep(0)
             return
-        text = text.encode(errors="replace").decode()
+        text = clean_text(text)
         if len(text) > MAX_LINE_CHARS:
             text = f"{text[:MAX_LINE_CHARS]} … {len(text) - MAX_LINE_CHARS:,} characters dropped"
-        self._add(replace(line, text=text))
+        self._add(replace(line, level=clean_level(line.level), text=text))
 
     def note(self, level: str, text: str) -> None:
         """A line of the worker's own about the job; never refused, never dropped."""
         number = NOTES_FROM + self._next_number()
-        self._add(Line(number, to_ms(datetime.now(UTC)), level, text))
+        self._add(Line(number, to_ms(datetime.now(UTC)), level, clean_text(text)))
 
     def progress(self, value: float | None, step: str | None) -> None:
         if self._end is not None:
@@ -274,7 +275,8 @@ class Attempt:
         claimed = self.claimed
         age_s = claimed.age_s + time.monotonic() - self._began
         tries = claimed.attempt - claimed.uncharged
-        self.verdict = judge(outcome, self.task.definition, tries, age_s, random.random())
+        kept = _cleaned(outcome) if isinstance(outcome, Failed) else outcome
+        self.verdict = judge(kept, self.task.definition, tries, age_s, random.random())
         settlement = Settlement(claimed.id, claimed.attempt, self.verdict, self._ttl_s, lingers)
         self._lingering = settlement if lingers else None
         return settlement
@@ -325,6 +327,12 @@ class Attempt:
 
 def timed_out(limit_s: float) -> Failed:
     return Failed(error=f"timed out: the limit of {limit_s:g} s is over", reason=Reason.TIMED_OUT)
+
+
+def _cleaned(failed: Failed) -> Failed:
+    """Without what some store can't keep: the text is that of somebody's exception."""
+    traceback = None if failed.traceback is None else clean_text(failed.traceback)
+    return replace(failed, error=clean_text(failed.error), traceback=traceback)
 
 
 def _end_of(outcome: Outcome) -> type[JobEnded]:

@@ -1,7 +1,7 @@
 """Bad input at the edges: a clear error with a stable code, at once, and nothing stored."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -50,7 +50,7 @@ def test_wrong_arguments_store_nothing(app: Infinitas, redis: Redis) -> None:
     @app.task
     def load(data: Any, count: int = 1) -> None: ...
 
-    not_json: list[tuple[object, ...]] = [(object(),), (float("nan"),), ({1, object()},)]
+    not_json: list[tuple[object, ...]] = [(object(),), (float("nan"),), ({1, object()},), (10**5000,)]
     wrong: list[tuple[object, ...]] = [*not_json, ("x", "many"), (), (1, 2, 3)]
     for args in wrong:
         with pytest.raises(BadArgs):
@@ -68,6 +68,15 @@ def test_wrong_options_for_sending_store_nothing(app: Infinitas, redis: Redis) -
         {"key": ""},
         {"key": "a\nb"},
         {"at": datetime(2030, 1, 1)},
+        {"at": datetime.max.replace(tzinfo=UTC)},
+        {"at": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))},
+        {"at": "2030-01-01T00:00:00Z"},
+        {"delay": float("nan")},
+        {"delay": 1e30},
+        {"delay": "5"},
+        {"delay": -1e11},
+        {"expires": "5"},
+        {"expires": True},
         {"at": datetime.now(UTC), "delay": 1},
         {"expires": 0},
         {"expires": float("nan")},
@@ -80,6 +89,8 @@ def test_wrong_options_for_sending_store_nothing(app: Infinitas, redis: Redis) -
             ping.using(**options).send()
     with pytest.raises(BadArgs, match="reason"):
         app.cancel("x", "y" * 501)
+    with pytest.raises(BadArgs, match="reason"):
+        app.cancel("x", "a\0")
     assert redis.dbsize() == 0
 
 

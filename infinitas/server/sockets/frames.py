@@ -4,17 +4,21 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
+from infinitas.core.codec import AFTER_LAST_MS
 from infinitas.core.errors import BadFrame
+from infinitas.core.names import MAX_LEVEL_CHARS
 from infinitas.core.states import Reason
+from infinitas.server import forms
+from infinitas.server.forms import Text, Whole
 from infinitas.server.schedules import Change
 
 PROTOCOL = "infinitas.v1"
 MAX_FRAME_BYTES = 1024 * 1024
 MOST_IN_A_FRAME = 500
 PRINTABLE = r"^[ -~]*$"
-Id = Annotated[str, Field(min_length=1, max_length=600)]
-Number = Annotated[int, Field(ge=0, lt=1 << 30)]
-Stamp = Annotated[int, Field(ge=0, lt=1 << 53)]
+Id = Annotated[Text, Field(min_length=1, max_length=forms.MAX_TEXT_CHARS)]
+Number = Annotated[Whole, Field(ge=0, lt=1 << 30)]
+Stamp = Annotated[Whole, Field(ge=0, lt=AFTER_LAST_MS)]
 
 
 class _Frame(BaseModel):
@@ -44,10 +48,10 @@ class Identify(_Frame):
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,120}$")
     """What the worker would like to be called; it is, unless somebody was called so before."""
     host: str = Field(default="", max_length=255, pattern=PRINTABLE)
-    pid: Stamp = 0
+    pid: Number = 0
     version: str = Field(default="", max_length=100, pattern=PRINTABLE)
     tasks: list[TaskEntry] = Field(min_length=1, max_length=10_000)
-    capacity: int = Field(ge=0, le=10_000)
+    capacity: Whole = Field(ge=0, le=10_000)
     session: Id | None = None
     in_flight: list[Held] = Field(default=[], max_length=10_000)
 
@@ -56,7 +60,7 @@ class Capacity(_Frame):
     """How many jobs the worker will hold at once; absolute, so that no lost frame can shift it."""
 
     t: Literal["capacity"]
-    n: int = Field(ge=0, le=10_000)
+    n: Whole = Field(ge=0, le=10_000)
 
 
 class Accept(Held):
@@ -67,7 +71,7 @@ class Reject(Held):
     """The worker does not begin this job: back into the queue, the attempt is not counted."""
 
     t: Literal["reject"]
-    reason: str = Field(default="", max_length=500)
+    reason: Text = Field(default="", max_length=500)
 
 
 class Beat(_Frame):
@@ -76,8 +80,8 @@ class Beat(_Frame):
 
 class Progress(Held):
     t: Literal["progress"]
-    value: Annotated[float, Field(ge=0, le=1)] | None = None
-    step: str | None = Field(default=None, max_length=200)
+    value: Annotated[forms.Number, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    step: Text | None = Field(default=None, max_length=200)
 
 
 class Checkpoint(Held):
@@ -87,11 +91,11 @@ class Checkpoint(Held):
 
 
 class LogLine(_Frame):
-    """One line. `seq` counts from 0 within the attempt; `at` is milliseconds since 1970."""
+    """One line. `seq` counts from 0 within the attempt; `at` is milliseconds since 1970, to the year 8999."""
 
     seq: Number
     at: Stamp
-    level: str = Field(default="info", max_length=20)
+    level: str = Field(default="info", min_length=1, max_length=MAX_LEVEL_CHARS, pattern=PRINTABLE)
     text: str
 
 
@@ -118,7 +122,7 @@ class Fail(Held):
     reason: Literal[Reason.ERROR, Reason.TIMED_OUT, Reason.BAD_ARGS, Reason.BAD_RESULT, Reason.CRASHED] = (
         Reason.ERROR
     )
-    retry: Literal["default", "never"] | Annotated[float, Field(ge=0, le=31_536_000)] = "default"
+    retry: Literal["default", "never"] | Annotated[forms.Number, Field(ge=0, le=31_536_000)] = "default"
 
 
 class Release(Held):

@@ -96,31 +96,40 @@ class Words:
             await asyncio.wait(self._answers, timeout=within_s)
 
     def _end(self, remote: Remote, frame: End) -> None:
+        refused: Refused | None = None
         try:
             outcome = _outcome(frame)
         except Refused as error:
+            refused = error
             outcome = Failed(error=f"{error} The work itself was done.", reason=Reason.BAD_RESULT)
         assert remote.task is not None
         attempt = remote.attempt
         answered: asyncio.Future[None] = attempt.loop.create_future()
         self._answers.add(answered)
         answered.add_done_callback(self._answers.discard)
-        answer = partial(self._answer_end, frame, attempt, outcome, answered)
+        answer = partial(self._answer_end, frame, attempt, outcome, refused, answered)
         remote.task.add_done_callback(
             lambda task: answered.cancel() if task.cancelled() else attempt.when_settled(answer)
         )
         self._runner.over(remote, outcome)
 
     def _answer_end(
-        self, frame: End, attempt: Attempt, outcome: Succeeded | Failed, answered: "asyncio.Future[None]"
+        self,
+        frame: End,
+        attempt: Attempt,
+        outcome: Succeeded | Failed,
+        refused: Refused | None,
+        answered: "asyncio.Future[None]",
     ) -> None:
         """The job is over: by this outcome, or by something else that came first."""
         answered.set_result(None)
-        if attempt.outcome is outcome and attempt.verdict is not None:
-            self._channel.send({"t": "ack", "re": frame.id})
-        else:
+        if attempt.outcome is not outcome or attempt.verdict is None:
             kind = _ENDS.get(attempt.end_code, JobLost)
             self._complain(frame, kind(f"Job {frame.job} had ended otherwise; this call changed nothing."))
+        elif refused is not None:
+            self._complain(frame, refused)
+        else:
+            self._channel.send({"t": "ack", "re": frame.id})
 
     def _keep_lines(self, remote: Remote, frame: frames.Log) -> None:
         new = [line for line in frame.lines if line.seq > remote.last_line]

@@ -1,0 +1,334 @@
+"""Stored fields as records. One that can't be read is shown as unreadable, and hides no other.
+
+Older versions, other programs and people with redis-cli have written there too. A record's
+`unreadable` names what could not be read; in its place stands a neutral value.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, TypeVar
+
+import orjson
+
+from infinitas.core.codec import AFTER_LAST_MS, EPOCH, from_ms
+from infinitas.core.errors import InfinitasError
+from infinitas.core.records import (
+    JobInfo,
+    JobSummary,
+    LogLine,
+    Outcome,
+    Pause,
+    ScheduleInfo,
+    TaskInfo,
+    WorkerInfo,
+    check_payloads,
+    fault_of_args,
+)
+from infinitas.core.schedule import EMPTY_ARGS, Schedule
+from infinitas.core.states import State
+from infinitas.core.task import UNREADABLE_TASK, TaskDefinition
+
+T = TypeVar("T")
+Lines = Iterable[tuple[str, Mapping[str, str]]]
+MOST = 1 << 53
+_FAULTS = (
+    InfinitasError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+)
+"""What a reader of somebody else's text may raise."""
+_MAX_FAULT_CHARS = 200
+
+
+class Stored:
+    """Reads the fields of one record, and keeps what was wrong with them."""
+
+    def __init__(self, record: object, key: str = "") -> None:
+        self._fields = record if isinstance(record, Mapping) else {}
+        self.faults = [] if isinstance(record, Mapping) else [f"{key} holds something else"]
+
+    def read(self, name: str, parse: Callable[[Any], T], neutral: T, *, required: bool = False) -> T:
+        """One field; an empty one is one that is not there."""
+        value = self._fields.get(name)
+        if value in (None, "") and not required:
+            return neutral
+        return self.attempt(name, lambda: parse(value), neutral)
+
+    def attempt(self, name: str, make: Callable[[], T], neutral: T) -> T:
+        """What `make` makes, or the neutral value and one fault more."""
+        try:
+            return make()
+        except _FAULTS as error:
+            self.faults.append(f"{name}: {error!s:.{_MAX_FAULT_CHARS}}")
+            return neutral
+
+    def text(self, name: str) -> str | None:
+        return self.read(name, str, None)
+
+    def count(self, name: str) -> int:
+        return self.read(name, _whole, 0)
+
+    def moment(self, name: str) -> datetime | None:
+        return self.read(name, moment, None)
+
+    @property
+    def unreadable(self) -> str | None:
+        return "; ".join(self.faults) or None
+
+
+def moment(ms: object) -> datetime:
+    """Of milliseconds since 1970. Raises ValueError, TypeError: it is no moment of our calendar."""
+    found = _whole(ms)
+    if not 0 <= found < AFTER_LAST_MS:
+        raise ValueError(f"{found} ms is not from 1970 to 8999")
+    return from_ms(found)
+
+
+def score_moment(score: float | None) -> datetime | None:
+    """Of a sorted set's score. Raises as `moment`."""
+    return None if score is None else moment(score)
+
+
+def _whole(value: Any) -> int:
+    number = int(value) if not isinstance(value, float) or math.isfinite(value) else MOST
+    if not -MOST < number < MOST:
+        raise ValueError("a number beyond 53 bits")
+    return number
+
+
+def _finite(value: str) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("no finite number")
+    return number
+
+
+def _required(value: object) -> str:
+    if not value:
+        raise ValueError("it is not there")
+    return str(value)
+
+
+def _headers(text: str) -> dict[str, str]:
+    found = orjson.loads(text)
+    if not all(isinstance(value, str) for value in found.values()):
+        raise ValueError("a value is no text")
+    return dict(found)
+
+
+def job_info(queue: str, id: str, record: object, chunks: object = (), task: str = "") -> JobInfo:
+    """A job's hash and log as a record. `task`: where it was found, if that is known."""
+    stored = Stored(record, "its key")
+    return check_payloads(
+        JobInfo(
+            id=id,
+            task=stored.read("task", _required, task, required=True),
+            state=stored.read("state", State, State.FAILED, required=True),
+            attempt=stored.count("attempt"),
+            args=stored.read("args", _required, EMPTY_ARGS, required=True),
+            due=stored.read("due", moment, EPOCH, required=True),
+            queue=queue,
+            reason=stored.text("reason"),
+            schedule=stored.text("schedule"),
+            created=stored.moment("created"),
+            started=stored.moment("started"),
+            ended=stored.moment("ended"),
+            worker=stored.text("worker"),
+            error=stored.text("error"),
+            traceback=stored.text("traceback"),
+            result=stored.text("result"),
+            progress=stored.read("progress", _finite, None),
+            step=stored.text("step"),
+            checkpoint=stored.text("checkpoint"),
+            key=stored.text("key"),
+            headers=stored.read("headers", _headers, {}),
+            ready=stored.moment("ready"),
+            crashes=stored.count("crashes"),
+            log=stored.attempt("log", lambda: log_lines(chunks), ()),
+            unreadable=stored.unreadable,
+        )
+    )
+
+
+def log_lines(chunks: object) -> tuple[LogLine, ...]:
+    """Lines of a job's log stream; one that a remote worker has sent twice counts once.
+
+    Raises ValueError: it is no stream.
+    """
+    if not isinstance(chunks, Sequence):
+        raise ValueError("its key holds something else")
+    found: dict[object, LogLine] = {}
+    for position, chunk in chunks:
+        sent = from_ms(int(position.split("-")[0]))
+        try:
+            lines = orjson.loads(chunk["lines"])
+            found |= {(chunk.get("attempt"), str(line[0])): _line(sent, line) for line in lines}
+        except _FAULTS as error:
+            found[position] = _unreadable_line(sent, error)
+    return tuple(found.values())
+
+
+def _line(sent: datetime, line: Any) -> LogLine:
+    try:
+        _, at, level, text = line
+        return LogLine(at=moment(at), level=str(level), text=str(text))
+    except _FAULTS as error:
+        return _unreadable_line(sent, error)
+
+
+def _unreadable_line(sent: datetime, error: Exception) -> LogLine:
+    return LogLine(at=sent, level="unreadable", text=f"{error!s:.{_MAX_FAULT_CHARS}}")
+
+
+def task_info(
+    queue: str,
+    name: str,
+    definition: str,
+    live: list[Any],
+    infos: Sequence[ScheduleInfo],
+    has_worker: bool,
+) -> TaskInfo:
+    """A task from its definition, and its summary, recent outcomes, stream length and pending count."""
+    summary, recent, length, pending = live
+    stored = Stored(summary, "its summary")
+    stands = stored.attempt("definition", lambda: task_definition(name, definition), UNREADABLE_TASK)
+    none: tuple[Outcome, ...] = ()
+    outcomes = stored.attempt("recent", lambda: tuple(_outcome(text) for text in recent), none)
+    # A task that never had a worker has a stream without a group: then nothing is pending.
+    running = 0 if isinstance(pending, Exception) else int(pending["pending"])
+    ready = stored.attempt("stream", lambda: int(length), 0)
+    own = [info for info in infos if info.schedule.task == name]
+    for info in infos:
+        # One that can't be read has lost its task; that of its own schedule is known by the key.
+        if info.schedule.key == name and info not in own:
+            stored.faults.append(f"schedule: {info.unreadable}")
+    return TaskInfo(
+        name=name,
+        queue=queue,
+        definition=stands,
+        last_job=_summary(stored, "last_job", stored.text("last_job_status") or ""),
+        last_success=_summary(stored, "last_success", State.SUCCEEDED),
+        last_failure=_summary(stored, "last_failure", State.FAILED),
+        last_error=stored.text("last_failure_error"),
+        streak=stored.count("streak"),
+        recent=outcomes,
+        schedules=tuple(info.schedule for info in own),
+        next_slot=min((info.next_slot for info in own if info.next_slot), default=None),
+        queued=max(ready - running, 0),
+        running=running,
+        has_worker=has_worker,
+        unreadable=stored.unreadable,
+    )
+
+
+def task_definition(name: str, text: str) -> TaskDefinition:
+    """A stored definition. Raises ConfigError, or ValueError: it is another task's."""
+    found = TaskDefinition.from_json(text)
+    if found.name != name:
+        raise ValueError(f"it is that of the task {found.name!r:.80}")
+    return found
+
+
+def _summary(stored: Stored, role: str, status: str) -> JobSummary | None:
+    id = stored.text(role)
+    date = stored.read(f"{role}_date", moment, None, required=id is not None)
+    return JobSummary(id=id, date=date, status=str(status)) if id and date else None
+
+
+def _outcome(text: str) -> Outcome:
+    found = orjson.loads(text)
+    return Outcome(
+        job=str(found["job"]),
+        state=State(found["state"]),
+        ended=moment(found["ended"]),
+        duration_ms=_whole(found["ms"]),
+    )
+
+
+def job_of_outcome(text: str) -> str | None:
+    """The job of a recent outcome; None if that can't be read."""
+    try:
+        return str(orjson.loads(text)["job"])
+    except _FAULTS:
+        return None
+
+
+def schedule_info(queue: str, key: str, row: Sequence[Any]) -> ScheduleInfo:
+    """A schedule from its definition, mark, pause, skips, runs, live job, backfill, slot and line."""
+    names = ("definition", "mark", "paused", "skips", "runs", "live", "backfill", "slot", "waiting")
+    stored = Stored(dict(zip(names, row, strict=True)))
+    neutral = Schedule(key=key, task="", at_ms=0)
+    rule = stored.read("definition", lambda text: _rule(key, text), neutral)
+    return ScheduleInfo(
+        schedule=rule,
+        queue=queue,
+        next_slot=stored.read("slot", score_moment, None),
+        last_slot=stored.moment("mark"),
+        pause=stored.read("paused", _pause, None),
+        skips=stored.count("skips"),
+        runs=stored.count("runs"),
+        live_job=stored.text("live"),
+        filling=stored.count("waiting") if stored.text("backfill") else None,
+        unreadable=stored.unreadable,
+    )
+
+
+def _rule(key: str, text: str) -> Schedule:
+    rule = Schedule.from_json(text)
+    if rule.key != key:
+        raise ValueError(f"it is that of the schedule {rule.key!r:.80}")
+    _check_types(rule)
+    if fault := fault_of_args(rule.args):
+        raise ValueError(f"args: {fault}")
+    return rule
+
+
+def _check_types(rule: Schedule) -> None:
+    for each in fields(rule):
+        if not isinstance(getattr(rule, each.name), each.type):  # type: ignore[arg-type]
+            raise ValueError(f"{each.name} is of another type")
+    for ms in (rule.at_ms, rule.start_ms, rule.end_ms):
+        _ = None if ms is None else moment(ms)
+    from_ms(rule.anchor_ms)
+    rule.next_after(EPOCH)
+
+
+def _pause(text: str) -> Pause:
+    found = orjson.loads(text)
+    until = found.get("until")
+    return Pause(
+        reason=str(found["reason"]),
+        since=moment(found["since"]),
+        until=None if until is None else moment(until),
+    )
+
+
+def worker_info(id: str, record: object) -> WorkerInfo:
+    """What a worker has said of itself."""
+    stored = Stored(record, "its key")
+    return WorkerInfo(
+        id=id,
+        host=stored.text("host") or "",
+        pid=stored.count("pid"),
+        version=stored.text("version") or "",
+        started=stored.read("started", moment, EPOCH, required=True),
+        last_beat=stored.read("last_beat", moment, EPOCH, required=True),
+        slots=stored.count("slots"),
+        busy=stored.count("busy"),
+        queues=stored.read("queues", _names, ()),
+        tasks=stored.read("tasks", _names, ()),
+        unreadable=stored.unreadable,
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    found = orjson.loads(text)
+    if not isinstance(found, list):
+        raise ValueError("no list")
+    return tuple(str(name) for name in found)
