@@ -30,6 +30,7 @@ QUEUE_KEYS = (
     "beats",
     "members",
     "looks",
+    "amiss",
 )
 
 

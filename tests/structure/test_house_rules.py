@@ -47,7 +47,10 @@ def test_lua_files(file: Path) -> None:
     if not file.name.startswith("_"):
         assert re.search(r"^-- keys: .+", text, re.MULTILINE)
         assert re.search(r"^-- args: prefix", text, re.MULTILINE)
-        files = (PACKAGE / "broker" / f"{name}.py" for name in ("broker", "schedule_edges", "connection"))
+        files = (
+            PACKAGE / "broker" / f"{name}.py"
+            for name in ("broker", "schedule_edges", "connection", "reconcile", "health")
+        )
         callers = "".join(caller.read_text() for caller in files)
         assert f'"{file.stem}"' in callers, "one Lua file, one method of the same name"
         assert f"def {file.stem}(" in callers
@@ -68,7 +71,11 @@ def test_lua_scripts_name_the_parts_that_they_use_and_no_others(file: Path) -> N
     named = re.findall(r"^-- parts: (.+)$", text, re.MULTILINE)
     words = set(re.findall(r"\w+", re.sub(r"--.*", "", text)))
     words -= set(re.findall(r"local (?:function )?(\w+)", text))
-    used = {part for part in ("load", "jobs", "ends", "schedules", "streams") if names_of(f"_{part}") & words}
+    used = {
+        part
+        for part in ("load", "jobs", "ends", "faults", "schedules", "streams")
+        if names_of(f"_{part}") & words
+    }
     # `_ends` stands on the two before it.
     used |= {"load", "jobs"} if "ends" in used else set()
     assert set(" ".join(named).split()) == used
