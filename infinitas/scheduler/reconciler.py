@@ -6,6 +6,7 @@ same time, also by other schedulers, is never undone. Nothing is added to what j
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
@@ -18,10 +19,12 @@ from infinitas.runtime.logging import get_logger
 
 _log = get_logger("scheduler")
 LOOK_EVERY_S = 60.0
-PAGE = 200
-KEYS_A_SCAN = 1000
-PAUSE_S = 0.02
-"""After each page: a page takes Redis about a thousandth of a second, so it has nearly all of its time."""
+PAGE = 100
+"""Takes Redis one or two thousandths of a second."""
+KEYS_A_SCAN = 500
+REST = 20.0
+"""After each page, times as long as the page took: Redis has nearly all of its time for others."""
+LONGEST_REST_S = 0.1
 SHOWN = 5
 MOST_REMEMBERED = 10_000
 MEANING = {
@@ -42,10 +45,11 @@ MEANING = {
 class Reconciler:
     """One queue's reconciler. Any number may run."""
 
-    def __init__(self, edges: Reconciliation, job_ttl_s: int, pause_s: float = PAUSE_S) -> None:
+    def __init__(self, edges: Reconciliation, job_ttl_s: int, rest: float = REST) -> None:
         self._edges = edges
         self._job_ttl_s = job_ttl_s
-        self._pause_s = pause_s
+        self._rest = rest
+        self._page_began = 0.0
         self._seen: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
         self._names: list[str] = []
@@ -58,6 +62,7 @@ class Reconciler:
     async def look(self) -> dict[str, int]:
         """One look at everything. Returns how often what was mended."""
         self._counts, self._names = Counter(), []
+        self._page_began = time.monotonic()
         try:
             await self._plan_schedules()
             async for task in self._tasks():
@@ -151,7 +156,9 @@ class Reconciler:
             self._names += names[:SHOWN]
 
     async def _pause(self) -> None:
-        await asyncio.sleep(self._pause_s)
+        took = time.monotonic() - self._page_began
+        await asyncio.sleep(min(self._rest * took, LONGEST_REST_S))
+        self._page_began = time.monotonic()
 
 
 def next_slot(found: Unplanned, now: datetime) -> datetime | None:

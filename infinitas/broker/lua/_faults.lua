@@ -10,6 +10,16 @@ local function is_after(entry, other)
   return tonumber(seq) > tonumber(other_seq)
 end
 
+-- As much of a job as tells what is amiss with it: most jobs are in order, and need no more.
+local TELLING = {'state', 'attempt', 'task', 'entry', 'due', 'worker', 'schedule', 'follower', 'expires', 'rung'}
+
+local function glance(id)
+  local job = setmetatable({id = id}, LACKING)
+  job.hash = key('job', id)
+  for i, value in ipairs(call('HMGET', job.hash, unpack(TELLING))) do job[TELLING[i]] = value or nil end
+  return LIVES[job.state] and job
+end
+
 -- The last entry that the group has handed out: none before it is ever handed out again.
 local function handed_out(stream)
   for _, facts in ipairs(redis.pcall('XINFO', 'GROUPS', stream)) do
@@ -19,6 +29,9 @@ local function handed_out(stream)
   end
   return '0-0'
 end
+
+-- It may have handed out more since it was asked; what it has not is never less.
+local handed_out_before = once(handed_out)
 
 local function is_in(stream, job)
   return job.entry ~= '' and #redis.pcall('XRANGE', stream, job.entry, job.entry) > 0
@@ -49,15 +62,15 @@ end
 
 -- Returns what is amiss, or false, and whether it takes a second look to be sure.
 local function fault_of(job)
-  local stream, timed = key('stream', job.task), call('ZSCORE', later, job.id)
+  local stream = key('stream', job.task)
   if is_unled(job) then return 'unled' end
   if job.state == 'queued' then
-    if not is_in(stream, job) or not is_after(job.entry, handed_out(stream)) then return 'unqueued' end
-    return not timed and (job.expires ~= '' or job.rung ~= '') and 'untimed'
+    if not is_in(stream, job) or not is_after(job.entry, handed_out_before(stream)) then return 'unqueued' end
+    return (job.expires ~= '' or job.rung ~= '') and not call('ZSCORE', later, job.id) and 'untimed'
   elseif job.state == 'running' then
     if not is_member(job.worker) then return 'abandoned', true end
     return not (is_in(stream, job) and is_held(stream, job)) and 'unheld'
-  elseif timed then
+  elseif call('ZSCORE', later, job.id) then
     return false
   end
   local before = job.schedule ~= '' and other_of(job)

@@ -56,12 +56,12 @@ end
 seen = cjson.decode(seen)
 local found = {}
 for _, id in ipairs(cjson.decode(ids)) do
-  local job = LIVES[redis.call('HGET', key('job', id), 'state')] and load_waiting(id)
+  local job = glance(id)
   local fault, unsure
   if job then fault, unsure = fault_of(job) end
   if fault then
     local sign = table.concat({fault, job.attempt, job.worker, job.entry}, ' ')
-    local mended = (not unsure or seen[id] == sign) and mend[fault](job) ~= false
+    local mended = (not unsure or seen[id] == sign) and mend[fault](load_waiting(id)) ~= false
     found[#found + 1] = {id, fault, sign, mended and 1 or 0}
   end
 end
