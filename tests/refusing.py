@@ -30,7 +30,6 @@ def accept(redis: Any) -> None:
     blocker = redis.folder / "dump.rdb"
     if blocker.is_dir():
         blocker.rmdir()
-    blocker.unlink(missing_ok=True)
     for name, value in (("maxmemory", "0"), ("min-replicas-to-write", "0"), ("save", "")):
         redis.config_set(name, value)
 
@@ -45,8 +44,9 @@ def refuse(redis: Any, code: str) -> None:
         redis.replicaof("127.0.0.1", "1")
     else:
         # A folder where the snapshot belongs: BGSAVE fails.
+        eventually(lambda: not redis.info("persistence")["rdb_bgsave_in_progress"])
+        (redis.folder / "dump.rdb").unlink(missing_ok=True)
         (redis.folder / "dump.rdb").mkdir()
         redis.config_set("save", "3600 1000000")
-        eventually(lambda: not redis.info("persistence")["rdb_bgsave_in_progress"])
         redis.bgsave()
         eventually(lambda: redis.info("persistence")["rdb_last_bgsave_status"] == "err")

@@ -31,6 +31,7 @@ QUEUE_KEYS = (
     "members",
     "looks",
     "stopping",
+    "amiss",
 )
 
 

@@ -62,6 +62,17 @@ def slot_job_id(schedule: str, slot: datetime) -> str:
     return f"{schedule}@{text}{fraction}Z"
 
 
+def slot_of_job(id: str) -> tuple[str, datetime] | None:
+    """Schedule key and slot of a slot's job; None for the id of a job that an application has sent."""
+    schedule, at, text = id.rpartition("@")
+    try:
+        pattern = "%Y%m%dT%H%M%S.%fZ" if "." in text else "%Y%m%dT%H%M%SZ"
+        slot = datetime.strptime(text, pattern).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return (schedule, slot) if at and slot_job_id(schedule, slot) == id else None
+
+
 def sent_job_id(ms: int, entropy: int) -> str:
     """A ULID (github.com/ulid/spec) in lower case: 48 bits of time, 80 bits of entropy, sortable."""
     number = (ms << 80) | (entropy & ((1 << 80) - 1))

@@ -36,6 +36,7 @@ class Settings(BaseModel):
         shutdown_timeout: seconds that a stopping worker lets its jobs finish.
         lease: seconds after which a silent worker counts as gone.
         job_ttl: seconds that a finished job stays in Redis (the archive keeps it).
+        events_max: entries of events that Redis keeps for an archiver that stays away.
         log_level: what the processes themselves log.
     """
 
@@ -50,6 +51,7 @@ class Settings(BaseModel):
     shutdown_timeout: float = Field(default=8.0, ge=0, le=86_400)
     lease: float = Field(default=10.0, ge=1, le=3_600)
     job_ttl: int = Field(default=3_600, ge=1, le=31_536_000)
+    events_max: int = Field(default=1_000_000, ge=1_000, le=5_000_000)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @property

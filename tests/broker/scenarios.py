@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from infinitas.broker.broker import Broker
+from infinitas.broker.health import Health
 from infinitas.broker.messages import ClaimRequest, Declarer, DueSlot, NewJob, Report
+from infinitas.broker.reconcile import Reconciliation, Unplanned
 from infinitas.broker.schedule_edges import digest
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.schedule import Schedule
@@ -279,3 +281,86 @@ async def _replan(broker: Broker) -> object:
     slot = await broker.connection.redis.zscore(broker.keys["due"], "t")
     planned = DueSlot(Schedule.from_json(text), from_ms(int(slot)), digest(text))
     return await broker.schedules.replan([planned])
+
+
+def reconciliation(broker: Broker) -> Reconciliation:
+    return Reconciliation(broker.connection, "default")
+
+
+def health(broker: Broker) -> Health:
+    return Health(broker.connection, "default")
+
+
+async def strayed(broker: Broker) -> None:
+    """Queued jobs whose stream is gone, and an entry of a job that is."""
+    await queued(broker)
+    await broker.connection.redis.delete(broker.keys.of("stream", "t"))
+
+
+async def without_hash(broker: Broker) -> None:
+    await queued(broker)
+    await broker.connection.redis.delete(broker.keys.of("job", "a"))
+
+
+async def held_for_nothing(broker: Broker) -> None:
+    await broker.connection.redis.hset(broker.keys["live"], "t", "gone")
+
+
+async def without_slot(broker: Broker) -> None:
+    await later_slot(broker)
+    await broker.connection.redis.zrem(broker.keys["due"], "t")
+
+
+@scenario("mend_jobs", strayed)
+async def _mend_jobs(broker: Broker) -> object:
+    return await reconciliation(broker).mend_jobs(["a", "b", "c"], {}, 60)
+
+
+@scenario("mend_entries", without_hash)
+async def _mend_entries(broker: Broker) -> object:
+    return await reconciliation(broker).mend_entries("t", "-", 10, 60)
+
+
+@scenario("end_gone", without_hash)
+async def _end_gone(broker: Broker) -> object:
+    _, _, gone = await reconciliation(broker).mend_entries("t", "-", 10, 60)
+    return await reconciliation(broker).end_gone(gone, 60) == [each.job for each in gone]
+
+
+@scenario("mend_holders", held_for_nothing)
+async def _mend_holders(broker: Broker) -> object:
+    return await reconciliation(broker).mend_holders("live", "0", 10)
+
+
+@scenario("unplanned", without_slot)
+async def _unplanned(broker: Broker) -> object:
+    return await reconciliation(broker).unplanned("0", 10)
+
+
+@scenario("plan_again", without_slot)
+async def _plan_again(broker: Broker) -> object:
+    text = await broker.connection.redis.hget(broker.keys["schedules"], "t")
+    lost = Unplanned(key="t", text=text, mark="", runs=0)
+    return await reconciliation(broker).plan_again([(lost, SLOT)])
+
+
+@scenario("mended", nothing)
+async def _mended(broker: Broker) -> object:
+    await reconciliation(broker).mended({"unqueued": 1}, ["a"])
+    return True
+
+
+@scenario("lag", nothing)
+async def _lag(broker: Broker) -> object:
+    return await health(broker).lag()
+
+
+@scenario("amiss", nothing)
+async def _amiss(broker: Broker) -> object:
+    await health(broker).amiss("redis:aof", "redis.amiss", {})
+    return True
+
+
+@scenario("drop_events", queued)
+async def _drop_events(broker: Broker) -> object:
+    return await health(broker).drop_events(1) >= 0

@@ -47,7 +47,10 @@ def test_lua_files(file: Path) -> None:
     if not file.name.startswith("_"):
         assert re.search(r"^-- keys: .+", text, re.MULTILINE)
         assert re.search(r"^-- args: prefix", text, re.MULTILINE)
-        files = (PACKAGE / "broker" / f"{name}.py" for name in ("broker", "schedule_edges", "connection"))
+        files = (
+            PACKAGE / "broker" / f"{name}.py"
+            for name in ("broker", "schedule_edges", "connection", "reconcile", "health")
+        )
         callers = "".join(caller.read_text() for caller in files)
         assert f'"{file.stem}"' in callers, "one Lua file, one method of the same name"
         assert f"def {file.stem}(" in callers
@@ -68,7 +71,7 @@ def test_lua_scripts_name_the_parts_that_they_use_and_no_others(file: Path) -> N
     named = re.findall(r"^-- parts: (.+)$", text, re.MULTILINE)
     words = set(re.findall(r"\w+", re.sub(r"--.*", "", text)))
     words -= set(re.findall(r"local (?:function )?(\w+)", text))
-    parts = ("load", "jobs", "ends", "lingering", "schedules", "streams")
+    parts = ("load", "jobs", "ends", "lingering", "faults", "schedules", "streams")
     used = {part for part in parts if names_of(f"_{part}") & words}
     # `_lingering` stands on `_ends`, and that on the two before it.
     used |= {"ends"} if "lingering" in used else set()

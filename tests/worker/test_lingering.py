@@ -10,9 +10,11 @@ from redis import Redis
 from infinitas import Infinitas
 from infinitas.broker.broker import Broker
 from infinitas.broker.messages import Declarer, NewJob, Settlement
+from infinitas.broker.reconcile import Reconciliation
 from infinitas.core.states import Reason, State
 from infinitas.core.task import TaskDefinition
 from infinitas.core.verdict import Verdict
+from infinitas.scheduler.reconciler import Reconciler
 from tests.broker.test_edges import HOURLY, MS, SLOT, claimed, fire
 from tests.support import aeventually, finished, running
 
@@ -104,6 +106,41 @@ async def test_the_next_slot_does_not_run_beside_it(broker: Broker, redis: Redis
     assert await claimed(broker, "w2") == []
     await broker.settle("w1", [Settlement(job.id, 1, TIMED_OUT, 60, over="t")])
     assert len(await claimed(broker, "w2")) == (0 if overlap == "skip" else 1)
+
+
+async def reconcile(broker: Broker) -> None:
+    """Two passes: what the first is unsure of the second mends."""
+    reconciler = Reconciler(Reconciliation(broker.connection, "default"), 60, rest=0)
+    await reconciler.look()
+    await reconciler.look()
+
+
+async def test_the_reconciler_leaves_what_waits_for_it_alone(broker: Broker, redis: Redis) -> None:
+    rule = replace(HOURLY, overlap="queue")
+    await broker.schedules.schedule([rule], SLOT - MS)
+    await broker.schedules.fire([fire(rule)])
+    job = (await claimed(broker))[0]
+    await broker.settle("w1", [Settlement(job.id, 1, TIMED_OUT, 60, lingers=True)])
+    following = rule.next_after(SLOT)
+    assert following is not None
+    await broker.schedules.fire([fire(rule, following)])
+    await broker.enqueue([KEYED])
+    await claimed(broker)
+    await broker.settle("w1", [LINGERS])
+    await reconcile(broker)
+    assert await broker.enqueue([AGAIN]) == ["taken:j"]
+    assert await claimed(broker, "w2") == []
+
+
+async def test_the_reconciler_ends_it_where_its_worker_is_gone(broker: Broker, redis: Redis) -> None:
+    await broker.enqueue([KEYED])
+    await claimed(broker)
+    await broker.settle("w1", [LINGERS])
+    redis.hdel(f"{P}members", "w1")
+    redis.zrem(f"{P}beats", "w1")
+    await reconcile(broker)
+    assert not redis.keys(f"{P}lingering:*")
+    assert await broker.enqueue([AGAIN]) == ["new"]
 
 
 @pytest.mark.parametrize("how", ["leave", "rescue"])

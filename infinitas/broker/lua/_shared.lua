@@ -9,18 +9,16 @@ local digits = setmetatable({}, {__index = function(known, number)
 end})
 local stamp = digits[now]
 local EVENTS_WITHOUT_READER = 100000
+-- Far above what schedulers allow a reader that stays away; it holds also while there is no scheduler.
+local EVENTS_AT_MOST = 5000000
 
 local function key(kind, name) return prefix .. kind .. ':' .. name end
 
--- An event is appended in the step that made it true. Without a reader the stream is capped.
-local capped
+-- An event is appended in the step that made it true. The stream is capped, reader or not: a reader may be gone.
+local cap
 local function emit(kind, ...)
-  if capped == nil then capped = call('EXISTS', readers) == 0 end
-  if capped then
-    call('XADD', events, 'MAXLEN', '~', EVENTS_WITHOUT_READER, '*', 'type', kind, 'at', stamp, ...)
-  else
-    call('XADD', events, '*', 'type', kind, 'at', stamp, ...)
-  end
+  cap = cap or (call('EXISTS', readers) == 0 and EVENTS_WITHOUT_READER or EVENTS_AT_MOST)
+  call('XADD', events, 'MAXLEN', '~', cap, '*', 'type', kind, 'at', stamp, ...)
 end
 
 -- Append those of the named facts that have something to say.

@@ -1,0 +1,100 @@
+"""How a queue as a whole is: how far the readers of its events are, and what stands wrong."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from infinitas.broker.connection import Connection
+from infinitas.broker.keys import QueueKeys
+from infinitas.core.errors import InfinitasError, ServerUnreachable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How far a reader of the events is.
+
+    Attributes:
+        position: what it has passed.
+        waiting_s: the age of the oldest event that it has not passed; 0 without one.
+        has_gap: the event at its position is gone, so others behind that may be gone as well.
+    """
+
+    reader: str
+    position: str
+    waiting_s: float
+    has_gap: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What Redis says of its memory, in bytes; no limit: 0."""
+
+    used: int
+    limit: int
+    policy: str
+
+
+class Health:
+    """One queue. All raise ServerUnreachable."""
+
+    def __init__(self, connection: Connection, queue: str) -> None:
+        self._connection = connection
+        self._keys = QueueKeys(queue)
+        self.queue = queue
+
+    async def lag(self) -> tuple[int, list[Lag]]:
+        """How many entries the events are, and how far each reader is."""
+        now, entries, *facts = await self._call("lag")
+        lags = [
+            Lag(
+                reader=reader,
+                position=position,
+                waiting_s=max(now - int(first.split("-")[0]), 1) / 1000 if first else 0.0,
+                has_gap=not there and position != "0-0",
+            )
+            for reader, position, first, there in zip(*[iter(facts)] * 4, strict=True)
+        ]
+        return int(entries), lags
+
+    async def amiss(self, what: str, kind: str, facts: Mapping[str, object], *, over: bool = False) -> bool:
+        """Remember that something is wrong, or that it is over, with an event. False if that was known."""
+        text = orjson.dumps(facts).decode()
+        return bool(await self._call("amiss", what=what, kind=kind, facts=text, over=int(over)))
+
+    async def drop_events(self, most: int) -> int:
+        """Drop the oldest events beyond `most` entries, read or not. Returns how many entries went."""
+        return int(await self._call("drop_events", most=most))
+
+    async def events_bytes(self) -> int | None:
+        """About how much memory the events take; None where Redis does not tell."""
+        size = await self._permitted(self._connection.redis.memory_usage(self._keys["events"]))
+        return int(size) if size else None
+
+    async def memory(self) -> Memory | None:
+        """None where INFO is not permitted."""
+        info = await self._permitted(self._connection.redis.info("memory"))
+        if not info or "used_memory" not in info:
+            return None
+        return Memory(
+            used=int(info["used_memory"]),
+            limit=int(info.get("maxmemory", 0)),
+            policy=str(info.get("maxmemory_policy", "noeviction")),
+        )
+
+    async def has_aof(self) -> bool | None:
+        """Whether Redis appends to a file what it is told; None where INFO is not permitted."""
+        info = await self._permitted(self._connection.redis.info("persistence"))
+        return bool(info["aof_enabled"]) if info and "aof_enabled" in info else None
+
+    async def _permitted(self, command: Any) -> Any:
+        try:
+            return await self._connection.ask(command)
+        except ServerUnreachable:
+            raise
+        except InfinitasError:
+            return None
+
+    async def _call(self, script: str, **arguments: object) -> Any:
+        return await self._connection.call(script, self._keys, **arguments)

@@ -1,0 +1,10 @@
+-- Amiss: something is wrong with the queue as a whole, or well again. However many see it, one event tells it.
+-- flags: allow-oom
+-- keys: amiss events readers
+-- args: prefix what kind facts over
+-- what: name of the trouble; kind: of the event; facts: JSON; over: '1' once it is well again
+-- returns: 1 if that is news, else 0
+
+local news = over == '1' and redis.call('HDEL', amiss, what) or redis.call('HSETNX', amiss, what, facts)
+if news == 1 then emit(kind, 'what', what, 'facts', facts) end
+return news

@@ -1,0 +1,68 @@
+-- Mend jobs: compares jobs with the other parts of Redis, and moves on those that nothing leads any further.
+-- What a rescue may still have to do with is mended only if the look before this one has seen the same.
+-- parts: load jobs ends faults
+-- keys: beats members tasks processors limits later wake live awaited events readers
+-- args: prefix ids seen job_ttl
+-- ids: JSON list; seen: JSON object, id → the sign that the look before has returned
+-- returns: for each job that is amiss {id, what is amiss, sign, 1 if it was mended else 0}
+
+local mend = {}
+
+function mend.unqueued(job)
+  leave_stream(job)
+  make_ready(job)
+end
+
+function mend.untimed(job) look_again(job, tonumber(job.rung)) end
+
+function mend.unled(job) redis.call('HSET', live, job.schedule, job.id) end
+
+function mend.unplanned(job)
+  local at = tonumber(job.state == 'retrying' and redis.call('HGET', job.hash, 'ready') or job.due)
+  if at and at > now then return add_timed(later, job.id, at) end
+  if job.state == 'scheduled' and job.schedule ~= '' and not other_of(job) then mend.unled(job) end
+  emit_job('queued', job)
+  make_ready(job)
+end
+
+-- Its worker runs it, but a rescue would not find it. An entry that is handed out at once mends that, unless
+-- others wait to be handed out before it.
+function mend.unheld(job)
+  local stream = key('stream', job.task)
+  redis.pcall('XGROUP', 'CREATE', stream, 'workers', '0', 'MKSTREAM')
+  if #redis.call('XRANGE', stream, '(' .. handed_out(stream), '+', 'COUNT', 1) > 0 then return false end
+  leave_stream(job)
+  redis.call('HSET', job.hash, 'entry', redis.call('XADD', stream, '*', 'job', job.id))
+  redis.call('XREADGROUP', 'GROUP', 'workers', job.worker, 'COUNT', 1, 'STREAMS', stream, '>')
+end
+
+-- As a rescue does, but nothing proves a crash: none is counted.
+function mend.abandoned(job)
+  leave_stream(job)
+  free_place(job.task)
+  local gone = 'the worker ' .. job.worker .. ' is gone'
+  if job.cancel ~= '' then
+    finish(job, 'cancelled', job_ttl, {reason = job.cancel})
+  elseif option(job.task, 'on_lost') == 'fail' then
+    finish(job, 'failed', job_ttl, {reason = 'lost', error = gone})
+  else
+    redis.call('HINCRBY', job.hash, 'uncharged', 1)
+    redis.call('HSET', job.hash, 'reason', 'lost')
+    emit_attempt('lost', job, {'error', gone})
+    make_ready(job)
+  end
+end
+
+seen = cjson.decode(seen)
+local found = {}
+for _, id in ipairs(cjson.decode(ids)) do
+  local job = glance(id)
+  local fault, unsure
+  if job then fault, unsure = fault_of(job) end
+  if fault then
+    local sign = table.concat({fault, job.attempt, job.worker, job.entry}, ' ')
+    local mended = (not unsure or seen[id] == sign) and mend[fault](load_waiting(id)) ~= false
+    found[#found + 1] = {id, fault, sign, mended and 1 or 0}
+  end
+end
+return found

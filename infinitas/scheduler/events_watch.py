@@ -1,0 +1,122 @@
+"""Watches over the events of a queue: that each reader follows, and that they never fill Redis.
+
+While a reader stays away, Redis keeps what it has not read: up to `events_max` entries, and up to half of
+the memory that Redis may use. What is beyond that is dropped, the oldest first, and not without notice.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from infinitas.broker.health import Health, Lag
+from infinitas.runtime.logging import get_logger
+
+_log = get_logger("scheduler")
+LOOK_EVERY_S = 10.0
+LATE_S = 5.0
+"""A reader that keeps up has read an event within a second."""
+BEHIND_AFTER_S = 25.0
+"""Late for so long, looked at every ten seconds: told within a minute."""
+SHARE_OF_MEMORY = 0.5
+KEPT_OF_MOST = 0.9
+"""Dropped in portions, so that a long outage is some lines in the log and not one for each look."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    position: str = ""
+    late_since: float | None = None
+    behind: bool = False
+    gap: str = ""
+    """The position at which a gap was told of."""
+
+
+class EventsWatch:
+    """One queue's. Any number may run: what they see is logged by each, and one writes the event."""
+
+    def __init__(self, health: Health, events_max: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._health = health
+        self._events_max = events_max
+        self._clock = clock
+        self._seen: dict[str, _Seen] = {}
+
+    async def run_once(self) -> None:
+        """One look, and a rest."""
+        await self.look()
+        await asyncio.sleep(LOOK_EVERY_S)
+
+    async def look(self) -> None:
+        """Bound the events, then judge how far the readers are."""
+        entries, lags = await self._health.lag()
+        if lags:
+            await self._bound(entries)
+        known, self._seen = self._seen, {}
+        for lag in lags:
+            before = known.get(lag.reader)
+            self._seen[lag.reader] = seen = before or _Seen()
+            await self._judge(lag, seen, entries)
+        for reader in known.keys() - self._seen.keys():
+            # It was forgotten: nothing waits for it any more.
+            await self._tell_over(reader)
+            await self._health.amiss(f"gap:{reader}", "archive.gap_passed", {}, over=True)
+
+    async def _bound(self, entries: int) -> None:
+        most, memory = self._events_max, await self._health.memory()
+        if memory and memory.limit and entries and (size := await self._health.events_bytes()):
+            most = min(most, int(memory.limit * SHARE_OF_MEMORY * entries / size))
+        if entries > most and (dropped := await self._health.drop_events(int(most * KEPT_OF_MOST))):
+            _log.error(
+                "Dropped the oldest %d entries of the events of queue %s, which were not read: its history "
+                "will lack them. Redis keeps %d of them at most (events_max, or half of its memory).",
+                dropped,
+                self._health.queue,
+                most,
+            )
+
+    async def _judge(self, lag: Lag, seen: _Seen, entries: int) -> None:
+        await self._judge_gap(lag, seen)
+        seen.position = lag.position
+        now = self._clock()
+        if not lag.waiting_s or lag.waiting_s < LATE_S:
+            if seen.behind:
+                _log.info("The %s has caught up with the events of queue %s.", lag.reader, self._health.queue)
+            seen.late_since, seen.behind = None, False
+            await self._tell_over(lag.reader)
+        elif seen.late_since is None:
+            seen.late_since = now
+        elif not seen.behind and now - seen.late_since >= BEHIND_AFTER_S:
+            seen.behind = True
+            await self._tell_behind(lag, entries)
+
+    async def _judge_gap(self, lag: Lag, seen: _Seen) -> None:
+        gap = f"gap:{lag.reader}"
+        if not lag.has_gap:
+            await self._health.amiss(gap, "archive.gap_passed", {}, over=True)
+        elif lag.waiting_s and lag.position == seen.position and lag.position != seen.gap:
+            # It stood still between two looks: a reader that is on its way may have read them.
+            seen.gap = lag.position
+            _log.error(
+                "Events of queue %s after %s were dropped unread by the %s: its history has a gap.",
+                self._health.queue,
+                lag.position,
+                lag.reader,
+            )
+            await self._health.amiss(gap, "archive.gap", {"after": lag.position})
+
+    async def _tell_behind(self, lag: Lag, entries: int) -> None:
+        _log.error(
+            "The %s is behind: events of queue %s have waited for it for %.0f s, and Redis keeps %d entries. "
+            "Start `infinitas archiver`, or look why it does not get on. At %d entries, or half of Redis' "
+            "memory, the oldest are dropped. If there is to be none any more: `infinitas archiver --forget`.",
+            lag.reader,
+            self._health.queue,
+            lag.waiting_s,
+            entries,
+            self._events_max,
+        )
+        facts = {"position": lag.position, "waiting_s": round(lag.waiting_s), "entries": entries}
+        await self._health.amiss(f"reader:{lag.reader}", "archive.behind", facts)
+
+    async def _tell_over(self, reader: str) -> None:
+        await self._health.amiss(f"reader:{reader}", "archive.caught_up", {}, over=True)
