@@ -53,9 +53,11 @@ def nothing_is_left(redis: Redis) -> None:
 
 async def busy(broker: Broker) -> None:
     """One job in each state that is not final."""
-    await broker.enqueue([new("retrying"), new("running")])
-    await claimed(broker, limit=2)
-    await broker.settle("w1", [settlement("retrying", 1, RETRY)])
+    await broker.enqueue([new("retrying"), new("running"), new("revived")])
+    await claimed(broker, limit=3)
+    failed = Verdict(state=State.FAILED, reason=Reason.ERROR, error="e")
+    await broker.settle("w1", [settlement("retrying", 1, RETRY), settlement("revived", 1, failed)])
+    assert await broker.revive("revived") == "ok"
     waits = replace(new("waits"), due=await broker.now() + HOUR)
     patient = replace(new("patient"), expires_s=3600, key="k")
     await broker.enqueue([waits, new("queued"), patient])
@@ -133,14 +135,14 @@ async def test_a_lost_later_is_built_again(broker: Broker, reconciler: Reconcile
     assert await reconciler.look() == {"unplanned": 3, "untimed": 1}
     del kept["past"]
     assert dict(redis.zrange(f"{P}later", 0, -1, withscores=True)) == kept  # type: ignore[arg-type]
-    assert await run_all(broker) == ["past", "patient", "queued"]
+    assert await run_all(broker) == ["past", "patient", "queued", "revived"]
 
 
 async def test_a_lost_stream_is_built_again(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
     await busy(broker)
     redis.delete(f"{P}stream:t", f"{P}bell:t")
-    assert (await reconciler.look())["unqueued"] == 2
-    assert await run_all(broker) == ["patient", "queued"]
+    assert (await reconciler.look())["unqueued"] == 3
+    assert await run_all(broker) == ["patient", "queued", "revived"]
     await reconciler.look()
     assert [job.id for job in await broker.held("w1")] == ["running"], "its worker has it as before"
     assert field(redis, "running", "attempt") == "1"
@@ -327,7 +329,10 @@ async def test_ghosts_of_the_pending_list_go(broker: Broker, reconciler: Reconci
     await claimed(broker, limit=2)
     redis.delete(f"{P}job:a")
     redis.xtrim(f"{P}stream:t", maxlen=0, approximate=False)
+    redis.hset(f"{P}limits", "t", '{"max_running":2}')
+    redis.delete(f"{P}bell:t")
     assert await reconciler.look() == {"entries": 2, "unheld": 1}
+    assert redis.exists(f"{P}bell:t"), "a place is free"
     pending: Any = redis.xpending(f"{P}stream:t", "workers")
     assert pending["pending"] == 1
     assert [job.id for job in await broker.held("w1")] == ["b"]
