@@ -163,7 +163,7 @@ async def test_what_the_group_has_passed_is_handed_out_again(
 ) -> None:
     await broker.enqueue([new("a"), new("b")])
     redis.xgroup_create(f"{P}stream:t", "workers", "0")
-    redis.xreadgroup("workers", "nobody", {f"{P}stream:t": ">"}, count=1)
+    redis.xreadgroup("workers", "reader", {f"{P}stream:t": ">"}, count=1)
     assert await reconciler.look() == {"unqueued": 1}
     assert await run_all(broker) == ["a", "b"]
     nothing_is_left(redis)
@@ -222,7 +222,7 @@ async def test_a_deleted_job_that_waited(broker: Broker, reconciler: Reconciler,
 async def test_a_running_job_of_a_worker_that_is_gone(
     broker: Broker, reconciler: Reconciler, redis: Redis, on_lost: str
 ) -> None:
-    """The hash says running; no stream, no pending list and no rescue knows of it."""
+    """Its hash is `running`; no stream, no pending list and no rescue has it."""
     task = TaskDefinition(name="t", on_lost=on_lost)
     redis.hset(f"{P}tasks", "t", task.to_json())
     await broker.enqueue([new("limbo")])
