@@ -29,7 +29,7 @@ class Lag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What Redis says of its memory, in bytes; no limit: 0."""
+    """Memory of Redis as INFO reports it, in bytes; no limit: 0."""
 
     used: int
     limit: int

@@ -153,7 +153,7 @@ def _task_of(text: str | None) -> str | None:
     try:
         return Schedule.from_json(text).task if text else None
     except (ValueError, TypeError):
-        return None  # A rule that can't be read tells no task.
+        return None  # A rule that can't be read names no task.
 
 
 def _json(value: object) -> str:

@@ -53,9 +53,11 @@ def nothing_is_left(redis: Redis) -> None:
 
 async def busy(broker: Broker) -> None:
     """One job in each state that is not final."""
-    await broker.enqueue([new("retrying"), new("running")])
-    await claimed(broker, limit=2)
-    await broker.settle("w1", [settlement("retrying", 1, RETRY)])
+    await broker.enqueue([new("retrying"), new("running"), new("revived")])
+    await claimed(broker, limit=3)
+    failed = Verdict(state=State.FAILED, reason=Reason.ERROR, error="e")
+    await broker.settle("w1", [settlement("retrying", 1, RETRY), settlement("revived", 1, failed)])
+    assert await broker.revive("revived") == "ok"
     waits = replace(new("waits"), due=await broker.now() + HOUR)
     patient = replace(new("patient"), expires_s=3600, key="k")
     await broker.enqueue([waits, new("queued"), patient])
@@ -133,14 +135,14 @@ async def test_a_lost_later_is_built_again(broker: Broker, reconciler: Reconcile
     assert await reconciler.look() == {"unplanned": 3, "untimed": 1}
     del kept["past"]
     assert dict(redis.zrange(f"{P}later", 0, -1, withscores=True)) == kept  # type: ignore[arg-type]
-    assert await run_all(broker) == ["past", "patient", "queued"]
+    assert await run_all(broker) == ["past", "patient", "queued", "revived"]
 
 
 async def test_a_lost_stream_is_built_again(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
     await busy(broker)
     redis.delete(f"{P}stream:t", f"{P}bell:t")
-    assert (await reconciler.look())["unqueued"] == 2
-    assert await run_all(broker) == ["patient", "queued"]
+    assert (await reconciler.look())["unqueued"] == 3
+    assert await run_all(broker) == ["patient", "queued", "revived"]
     await reconciler.look()
     assert [job.id for job in await broker.held("w1")] == ["running"], "its worker has it as before"
     assert field(redis, "running", "attempt") == "1"
@@ -161,7 +163,7 @@ async def test_what_the_group_has_passed_is_handed_out_again(
 ) -> None:
     await broker.enqueue([new("a"), new("b")])
     redis.xgroup_create(f"{P}stream:t", "workers", "0")
-    redis.xreadgroup("workers", "nobody", {f"{P}stream:t": ">"}, count=1)
+    redis.xreadgroup("workers", "reader", {f"{P}stream:t": ">"}, count=1)
     assert await reconciler.look() == {"unqueued": 1}
     assert await run_all(broker) == ["a", "b"]
     nothing_is_left(redis)
@@ -220,7 +222,7 @@ async def test_a_deleted_job_that_waited(broker: Broker, reconciler: Reconciler,
 async def test_a_running_job_of_a_worker_that_is_gone(
     broker: Broker, reconciler: Reconciler, redis: Redis, on_lost: str
 ) -> None:
-    """The hash says running; no stream, no pending list and no rescue knows of it."""
+    """Its hash is `running`; no stream, no pending list and no rescue has it."""
     task = TaskDefinition(name="t", on_lost=on_lost)
     redis.hset(f"{P}tasks", "t", task.to_json())
     await broker.enqueue([new("limbo")])
@@ -327,7 +329,10 @@ async def test_ghosts_of_the_pending_list_go(broker: Broker, reconciler: Reconci
     await claimed(broker, limit=2)
     redis.delete(f"{P}job:a")
     redis.xtrim(f"{P}stream:t", maxlen=0, approximate=False)
+    redis.hset(f"{P}limits", "t", '{"max_running":2}')
+    redis.delete(f"{P}bell:t")
     assert await reconciler.look() == {"entries": 2, "unheld": 1}
+    assert redis.exists(f"{P}bell:t"), "a place is free"
     pending: Any = redis.xpending(f"{P}stream:t", "workers")
     assert pending["pending"] == 1
     assert [job.id for job in await broker.held("w1")] == ["b"]

@@ -10,7 +10,7 @@ local function is_after(entry, other)
   return tonumber(seq) > tonumber(other_seq)
 end
 
--- As much of a job as tells what is amiss with it: most jobs are in order, and need no more.
+-- The fields of a job that show a fault. Most jobs are in order, and no other field of theirs is read.
 local TELLING = {'state', 'attempt', 'task', 'entry', 'due', 'worker', 'schedule', 'follower', 'expires', 'rung'}
 
 local function glance(id)

@@ -1,4 +1,4 @@
--- Amiss: something is wrong with the queue as a whole, or well again. However many see it, one event tells it.
+-- Amiss: something is wrong with the queue as a whole, or well again. Several schedulers may notice it: one event is written.
 -- flags: allow-oom
 -- keys: amiss events readers
 -- args: prefix what kind facts over

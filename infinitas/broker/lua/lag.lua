@@ -3,7 +3,7 @@
 -- keys: events readers
 -- args: prefix
 -- returns: {now, entries, then for each reader: its name, its position, the first entry after it or '', 1 if the
---   entry at its position is still there else 0}
+--   entry at its position is still there else 0}. Trims keep that entry: without it, others behind it may be gone.
 
 local reply = {now, redis.call('XLEN', events)}
 local names = redis.call('HGETALL', readers)
