@@ -5,10 +5,13 @@ import binascii
 from dataclasses import dataclass
 from datetime import datetime
 
-from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.codec import from_ms, instant_ms, to_ms
 from infinitas.core.errors import BadArgs
+from infinitas.core.names import check_text
 from infinitas.core.records import JobInfo
 from infinitas.core.states import State
+
+MAX_ID_CHARS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +63,7 @@ class Position:
         try:
             padded = text + "=" * (-len(text) % 4)
             due, _, id = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(" ")
-            position = cls(int(due), id)
-            _ = position.due
-        except (binascii.Error, ValueError, OverflowError):
+            position = cls(instant_ms(from_ms(int(due)), "the position"), check_text(id, "id", MAX_ID_CHARS))
+        except (binascii.Error, ValueError, OverflowError, BadArgs):
             raise BadArgs("That cursor is none that a list of jobs has ended with.") from None
         return position

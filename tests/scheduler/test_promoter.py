@@ -1,0 +1,45 @@
+"""The promoter outlives what no moment is: it sleeps a bounded time, and promotes what is due."""
+
+import asyncio
+
+import pytest
+from redis import Redis
+
+from infinitas.broker.broker import Broker
+from infinitas.broker.messages import NewJob
+from infinitas.core.codec import from_ms
+from infinitas.scheduler.promoter import Promoter
+from tests.support import aeventually
+
+LATER = "{infinitas:default}:later"
+
+
+@pytest.mark.parametrize("score", [float("inf"), 1e300, 253402300800000.0, 9.3e15])
+async def test_a_score_beyond_the_calendar(broker: Broker, redis: Redis, score: float) -> None:
+    redis.zadd(LATER, {"bad": score})
+    promoted = await broker.promote(10, 60)
+    assert promoted.following is not None
+    assert promoted.following.year == 9000
+
+    async def is_promoted() -> bool:
+        return bool(redis.hget("{infinitas:default}:job:honest", "state") == "queued")
+
+    promoter = Promoter(broker, 60)
+    running = asyncio.create_task(forever(promoter))
+    await aeventually(lambda: asyncio.sleep(0, promoter._wake._listening is not None))
+    due = from_ms(int(redis.time()[0]) * 1000 + 1100)
+    await broker.enqueue([NewJob(id="honest", task="t", args="[[],{}]", due=due)])
+    await aeventually(is_promoted)
+    assert not running.done()
+    running.cancel()
+
+
+async def forever(promoter: Promoter) -> None:
+    while True:
+        await promoter.run_once()
+
+
+async def test_a_score_before_the_calendar(broker: Broker, redis: Redis) -> None:
+    redis.zadd(LATER, {"bad": float("-inf"), "worse": -1e300})
+    await broker.promote(10, 60)
+    assert redis.zcard(LATER) == 0
