@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
+from infinitas.broker.events import EventStream
 from infinitas.broker.inspect import queues as list_queues
+from infinitas.lag import ARCHIVER, LagWatch
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop
@@ -41,6 +43,8 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
                 Loop(f"replanner {queue}", Replanner(broker).run_once),
                 Loop(f"backfiller {queue}", Backfiller(broker).run_once),
                 Loop(f"watch {queue}", Watch(broker).run_once),
+                # Also an archiver that is gone must be noticed by somebody.
+                Loop(f"lag {queue}", LagWatch(EventStream(connection, queue, ARCHIVER)).run_once),
             ]
 
         _log.info("Scheduler runs.")

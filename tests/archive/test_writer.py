@@ -9,7 +9,7 @@ from infinitas.archive.connection import Archive
 from infinitas.archive.migrate import migrate
 from infinitas.archive.reader import Reader
 from infinitas.archive.writer import Writer
-from infinitas.core.events import Event, fold
+from infinitas.core.events import Event
 from infinitas.core.states import State
 
 DUE = 1_767_225_600_000
@@ -62,7 +62,7 @@ async def test_a_life_is_the_same_however_it_is_cut_into_batches(
     writer, before = Writer(archive, "default"), None
     for i in range(0, len(LIFE), size):
         events = LIFE[i : i + size]
-        assert await writer.write(fold("default", events), before, events[-1].position)
+        assert await writer.write(events, before, events[-1].position) == []
         before = events[-1].position
     job = await reader.find_job("j")
     assert job is not None
@@ -82,10 +82,9 @@ async def test_a_life_is_the_same_however_it_is_cut_into_batches(
 
 async def test_two_archivers_count_nothing_twice(archive: Archive) -> None:
     first, second = Writer(archive, "default"), Writer(archive, "default")
-    batch = fold("default", LIFE)
-    assert await first.write(batch, None, LIFE[-1].position)
-    assert not await second.write(batch, None, LIFE[-1].position)
-    assert not await second.write(batch, LIFE[0].position, LIFE[-1].position)
+    assert await first.write(LIFE, None, LIFE[-1].position) == []
+    assert await second.write(LIFE, None, LIFE[-1].position) is None
+    assert await second.write(LIFE, LIFE[0].position, LIFE[-1].position) is None
     assert await row(archive, "SELECT succeeded FROM infinitas_tasks") == (1,)
     assert await second.position() == LIFE[-1].position
 
@@ -93,8 +92,8 @@ async def test_two_archivers_count_nothing_twice(archive: Archive) -> None:
 async def test_a_job_never_moves_backwards(archive: Archive, reader: Reader) -> None:
     """As after a failover that replays events which the archive has seen."""
     writer = Writer(archive, "default")
-    await writer.write(fold("default", LIFE), None, "1-0")
-    await writer.write(fold("default", LIFE[:2]), "1-0", "2-0")
+    await writer.write(LIFE, None, "1-0")
+    await writer.write(LIFE[:2], "1-0", "2-0")
     job = await reader.find_job("j")
     assert job is not None
     assert (job.state, job.attempt) == (State.SUCCEEDED, 2)
@@ -108,8 +107,8 @@ async def test_summaries_follow_time_not_arrival(archive: Archive, reader: Reade
         ]
 
     writer = Writer(archive, "default")
-    await writer.write(fold("default", life("late", 500, "failed")), None, "1-0")
-    await writer.write(fold("default", life("early", 10, "failed")), "1-0", "2-0")
+    await writer.write(life("late", 500, "failed"), None, "1-0")
+    await writer.write(life("early", 10, "failed"), "1-0", "2-0")
     last, _, failure = await reader.task_summary("t")
     assert last is not None
     assert failure is not None
