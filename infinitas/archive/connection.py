@@ -1,4 +1,4 @@
-"""The connection to Postgres. Nothing above the archive sees a psycopg exception, or waits without a limit."""
+"""The connection to Postgres. Nothing above sees a psycopg exception, or waits without a limit."""
 
 import asyncio
 import os
@@ -66,7 +66,7 @@ class Archive:
                 deadline.set(connection, limits.deadline_s)
                 yield connection
                 await connection.commit()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - also a cancellation
                 raise await self._end(error, deadline) from None
             finally:
                 deadline.clear()

@@ -16,7 +16,7 @@ from infinitas.core.text import clean
 
 
 class Reader:
-    """Questions to one archive, each with a deadline. Raises ServerUnreachable for Postgres that is silent."""
+    """Questions to one archive, each with a deadline: Postgres that is silent is as if away."""
 
     def __init__(self, url: str, role: str) -> None:
         self._archive = Pool(url, role)
@@ -40,7 +40,9 @@ class Reader:
     async def attempts(self, id: str) -> tuple[AttemptInfo, ...]:
         """All recorded executions of a job, in order."""
         async with self._archive.transaction() as connection:
-            rows = await (await connection.execute(statement("select_attempts"), {"id": clean(id)})).fetchall()
+            rows = await (
+                await connection.execute(statement("select_attempts"), {"id": clean(id)})
+            ).fetchall()
         return tuple(
             AttemptInfo(
                 attempt=row[0],
@@ -65,7 +67,10 @@ class Reader:
     async def jobs(self, wanted: JobFilter, before: Position | None, limit: int) -> list[JobInfo]:
         """Jobs by due time, latest first, from behind `before`."""
         values = {
-            **{name: clean(value) if isinstance(value, str) else value for name, value in asdict(wanted).items()},
+            **{
+                name: clean(value) if isinstance(value, str) else value
+                for name, value in asdict(wanted).items()
+            },
             "before": before.due if before else None,
             "before_id": before.id if before else None,
             "limit": limit,
@@ -109,7 +114,7 @@ class Reader:
         """How many events of each queue were set aside, for they have no place in the tables."""
         async with self._archive.transaction() as connection:
             rows = await (await connection.execute(statement("count_refused"))).fetchall()
-        return {queue: count for queue, count in rows}
+        return dict(rows)
 
     async def close(self) -> None:
         await self._archive.close()

@@ -70,7 +70,7 @@ class Recorder:
         fields = refused.event.fields
         about = fields.get("job") or fields.get("schedule") or fields.get("task") or "?"
         _log.error(
-            "Event %s of queue %s (%r, of %r) has no place in the archive: %s. It is kept in infinitas_refused.",
+            "Event %s of queue %s (%r, of %r) has no place in the archive: %s. infinitas_refused keeps it.",
             refused.event.position,
             self._stream.queue,
             refused.kind[:MAX_NAME_CHARS],

@@ -99,7 +99,9 @@ def _fold_job(batch: Batch, event: Event, what: str) -> None:
         raise ValueError(f"a job of an unknown state, {state!r}")
     version = event.version
     if attempt is not None:
-        _fold_attempt(batch, event, what, AttemptRow(job=job, due_ms=due, attempt=attempt, started_ms=started))
+        _fold_attempt(
+            batch, event, what, AttemptRow(job=job, due_ms=due, attempt=attempt, started_ms=started)
+        )
     row = batch.jobs.get((job, due))
     if row is None:
         row = JobRow(id=job, due_ms=due, task=clean(task), queue=batch.queue)
