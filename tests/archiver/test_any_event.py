@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -16,18 +17,22 @@ from infinitas.archiver.recorder import Recorder
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream
+from infinitas.core.codec import to_ms
 from infinitas.core.events import Event
 from infinitas.core.filters import JobFilter
 from infinitas.core.fold import fold
 from infinitas.core.states import State
 from infinitas.embedded.servers import Urls
+from tests.archive.facts import row
 from tests.archiver.kinds import DUE, KINDS, written_by_lua
 
 EVENTS = "{infinitas:default}:events"
 DEEP = "[" * 20_000 + "]" * 20_000
 STRANGE = [
     "", " ", "\x00", "a\x00b", "\\u0000", '"\\u0000"', '"\\ud800"', "\u2028", "\U0001f98a", "null", "true",
-    "{", "[]", "{}", "-1", "0", "1e3", "1.5", "NaN", "Infinity", "9" * 30, "9" * 5_000, str(2**31), str(2**63), str(2**64),
+    "{", "[]", "{}", "-1", "0", "1e3", "1.5", "NaN", "Infinity", "9" * 30, "9" * 5_000,
+    str(2**31),
+    str(2**63), str(2**64),
     "253402300800000", "9007199254740991", "-62135596800001", "١٢٣", "x" * 300_000, DEEP, '["a"]', "[[1,2]]",
     '[["j","1","1"]]', '[["j"]]', "[[]]", "[null]", '[[0,253402300800000,"info","x"]]',
     '[[0,1,"in\\u0000fo","\\u0000"]]', '[[99999999999,1,"info","x"]]', '[[true,null,1,{}]]',
@@ -85,7 +90,7 @@ class Pipeline:
         middle = len(strange) // 2
         for fields in (honest[0], *strange[:middle], honest[1], *strange[middle:], honest[2]):
             # What Python can't encode can't be sent; nor can Redis hold an entry without a field.
-            pipe.xadd(EVENTS, {k: v.encode("utf-8", "surrogatepass") for k, v in fields.items()} or {"": ""})  # type: ignore[arg-type]
+            pipe.xadd(EVENTS, {k: v.encode("utf-8", "surrogatepass") for k, v in fields.items()} or {"": ""})
         pipe.execute()
         newest = await self.stream.newest()
         for _ in range(len(strange) + 5):
@@ -121,6 +126,18 @@ async def test_every_strange_value_in_every_field_of_every_kind(pipeline: Pipeli
         strange += [{**whole, list(whole)[-1]: value} for value in (DEEP, "x" * 300_000)]
     for i in range(0, len(strange), 300):
         await pipeline.record(strange[i : i + 300])
+
+
+async def test_jobs_due_in_thousands_of_months_need_few_partitions(pipeline: Pipeline, redis: Redis) -> None:
+    """A question by id locks every partition, and Postgres has locks for some thousand."""
+    months = [f"{year}-{month:02}-01T00:00+00:00" for year in range(1970, 8999, 5) for month in (1, 7)]
+    born = {"type": "job.created", "at": DUE, "task": "t", "args": "[[],{}]"}
+    dues = [str(to_ms(datetime.fromisoformat(month))) for month in months]
+    await pipeline.record([{**born, "job": f"m{due}", "due": due} for due in dues])
+    for due in (dues[0], dues[-1]):
+        assert await pipeline.reader.find_job(f"m{due}") is not None
+    inherits = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'infinitas_jobs'::regclass"
+    assert (await row(pipeline.archive, inherits))[0] < 20
 
 
 def test_any_event(servers: Urls, redis: Redis, postgres_url: str) -> None:
