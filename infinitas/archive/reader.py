@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from infinitas.archive.limits import READS, Limits
 from infinitas.archive.pool import Pool
 from infinitas.archive.statements import statement
 from infinitas.core.filters import JobFilter, Position
@@ -18,8 +19,8 @@ from infinitas.core.text import clean
 class Reader:
     """Questions to one archive, each with a deadline: Postgres that is silent is as if away."""
 
-    def __init__(self, url: str, role: str) -> None:
-        self._archive = Pool(url, role)
+    def __init__(self, url: str, role: str, limits: Limits = READS) -> None:
+        self._archive = Pool(url, role, limits)
 
     async def ping(self) -> None:
         """Return if the archive answers, and has its tables."""
