@@ -20,8 +20,8 @@ class Proxy:
         self.silenced = asyncio.Event()
         self.url = ""
 
-    async def start(self) -> asyncio.Server:
-        server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+    async def start(self, port: int = 0) -> asyncio.Server:
+        server = await asyncio.start_server(self._connect, "127.0.0.1", port)
         user, path = self._path
         self.url = f"postgresql://{user}:{server.sockets[0].getsockname()[1]}{path}"
         return server
