@@ -1,6 +1,6 @@
 """Writes batches: rows, summaries and the position in one transaction, so each event counts once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import psycopg
 from psycopg import AsyncConnection
@@ -78,9 +78,9 @@ class Writer:
         await self._declare(connection, batch.declarations)
         await _insert(connection, "insert_note", [rows.note(note, self._queue) for note in batch.notes])
         await _insert(connection, "insert_audit", [rows.audited(each) for each in batch.audit])
-        await _copy(connection, "copy_jobs", [rows.job(row) for row in batch.jobs.values()])
-        await _copy(connection, "copy_attempts", [rows.attempt(row) for row in batch.attempts.values()])
-        await _copy(connection, "copy_logs", [rows.line(row) for row in batch.logs])
+        await _copy(connection, "copy_jobs", map(rows.job, batch.jobs.values()))
+        await _copy(connection, "copy_attempts", map(rows.attempt, batch.attempts.values()))
+        await _copy(connection, "copy_logs", map(rows.line, batch.logs))
         await connection.execute(statement("record_jobs"))
         await connection.execute(statement("upsert_attempts"))
         await connection.execute(statement("insert_logs"))
@@ -110,7 +110,7 @@ async def _insert(connection: AsyncConnection, name: str, values: Sequence[dict[
             await cursor.executemany(statement(name), values)
 
 
-async def _copy(connection: AsyncConnection, name: str, values: Sequence[rows.Row]) -> None:
+async def _copy(connection: AsyncConnection, name: str, values: Iterable[rows.Row]) -> None:
     async with connection.cursor() as cursor, cursor.copy(statement(name)) as copy:
         for row in values:
             await copy.write_row(row)
