@@ -7,9 +7,12 @@ from typing import Any
 
 from infinitas.app import Infinitas
 from infinitas.archiver.process import run_archiver
+from infinitas.runtime.logging import get_logger
 from infinitas.runtime.process import StopSignal
 from infinitas.scheduler.process import run_scheduler
 from infinitas.worker.process import Worker
+
+_log = get_logger("everything")
 
 
 @asynccontextmanager
@@ -18,18 +21,23 @@ async def running(
 ) -> AsyncIterator[None]:
     """Parts of the system until the block ends; it begins once a worker takes jobs.
 
+    A part that ends with an error is logged at once; the others go on.
+
     Raises:
         ServerUnreachable, UnsafeBroker, ConfigError: a part could not start.
     """
     stop = StopSignal()
-    parts: list[Coroutine[Any, Any, None]] = []
+    parts: dict[str, Coroutine[Any, Any, None]] = {}
     workers = [Worker(app)] if worker else []
-    parts += [each.run(stop) for each in workers]
+    if worker:
+        parts["worker"] = workers[0].run(stop)
     if scheduler:
-        parts.append(run_scheduler(app.settings, None, stop))
+        parts["scheduler"] = run_scheduler(app.settings, None, stop)
     if archiver and app.settings.postgres_url:
-        parts.append(run_archiver(app.settings, None, stop))
-    tasks = [asyncio.create_task(part) for part in parts]
+        parts["archiver"] = run_archiver(app.settings, None, stop)
+    tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
+    for running_part in tasks:
+        running_part.add_done_callback(_tell_of_failure)
     try:
         for each in workers:
             ready = asyncio.create_task(each.ready.wait())
@@ -42,3 +50,8 @@ async def running(
         if not stop.asked.is_set():
             stop.receive()
         await asyncio.gather(*tasks)
+
+
+def _tell_of_failure(part: asyncio.Task[None]) -> None:
+    if not part.cancelled() and (error := part.exception()):
+        _log.error("The %s of this program has ended and does nothing more: %s", part.get_name(), error)

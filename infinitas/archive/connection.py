@@ -1,10 +1,12 @@
-"""The connection to Postgres. Nothing above it sees a psycopg exception."""
+"""The connection to Postgres. Nothing above sees a psycopg exception, or waits without a limit."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from importlib.resources import files
-from typing import LiteralString
+from contextlib import asynccontextmanager, suppress
+from functools import cached_property
+from typing import Any
 
 from infinitas.core.errors import ConfigError, InfinitasError, ServerUnreachable
 from infinitas.runtime.masking import mask_url
@@ -12,74 +14,160 @@ from infinitas.runtime.masking import mask_url
 try:
     import psycopg
     from psycopg import AsyncConnection
+    from psycopg.conninfo import conninfo_to_dict
 except ImportError as missing:  # pragma: no cover - a broken install
     raise ConfigError(
         "The archive needs the Postgres driver: pip install 'infinitas[postgres]'."
     ) from missing
 
-CONNECT_TIMEOUT_S = 5
+from infinitas.archive.faults import is_of_the_data
+from infinitas.archive.limits import WRITES, Limits
+
+_NOTICED_IN_SILENCE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""How the kernel finds out that the other side is gone, where the URL does not say it otherwise."""
 
 
-def statement(name: str) -> LiteralString:
-    """The SQL of `sql/<name>.sql`."""
-    text = (files("infinitas.archive") / "sql" / f"{name}.sql").read_text()
-    return text
+class RefusedValue(InfinitasError):
+    """Postgres can't store a value; the transaction did not happen, and the connection is well."""
 
 
 class Archive:
     """One connection to the archive, opened when first needed and again after it broke."""
 
-    def __init__(self, url: str, role: str) -> None:
+    def __init__(self, url: str, role: str, limits: Limits = WRITES, *, writes: bool = True) -> None:
         self.url = url
         self._role = role
+        self._limits = limits
+        self._writes = writes
         self._connection: AsyncConnection | None = None
         self._one_at_a_time = asyncio.Lock()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, limits: Limits | None = None) -> AsyncIterator[AsyncConnection]:
         """A transaction: committed when the block ends, rolled back when it raises.
 
         Raises:
-            ServerUnreachable: Postgres can't be reached or went away; the transaction did not
-                happen, or (commit reply lost) may have.
+            RefusedValue: a value can't be stored.
+            ServerUnreachable: Postgres can't be reached, went away, is silent or can't be used now; the
+                transaction did not happen, or (commit reply lost) may have.
         """
-        try:
-            async with self._one_at_a_time:
-                connection = await self._open()
-                async with connection.transaction():
-                    yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
-            await self.close()
-            raise self._unreachable(error) from None
-        except psycopg.errors.UndefinedTable:
-            raise ServerUnreachable(
-                f"Postgres at {mask_url(self.url)} has no tables of Infinitas yet: `infinitas archiver` "
-                "makes them when it starts."
-            ) from None
-        except psycopg.Error as error:
-            raise InfinitasError(f"Postgres refused a statement: {error}") from error
+        limits = limits or self._limits
+        async with self._one_at_a_time:
+            deadline = _Deadline()
+            try:
+                connection = await self._open(limits)
+                deadline.set(connection, limits.answer_s)
+                await connection.execute(limits.begin())
+                deadline.set(connection, limits.deadline_s)
+                yield connection
+                await connection.commit()
+            except BaseException as error:  # noqa: BLE001 - also a cancellation
+                raise await self._end(error, deadline) from None
+            finally:
+                deadline.clear()
 
     async def close(self) -> None:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
 
-    async def _open(self) -> AsyncConnection:
+    @property
+    def encoding(self) -> str | None:
+        """How the database keeps text; None while there is no connection."""
+        return self._connection.info.parameter_status("server_encoding") if self._connection else None
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """What to connect with. Raises ConfigError: the URL is none."""
+        try:
+            given = conninfo_to_dict(self.url)
+        except psycopg.ProgrammingError as error:
+            raise ConfigError(
+                f"postgres_url is {mask_url(self.url)!r}, which is not a Postgres URL: {error}"
+            ) from None
+        primary = {"target_session_attrs": "read-write"} if self._writes else {}
+        ours = {"client_encoding": "UTF8", "application_name": f"infinitas:{self._role}"}
+        return {**_NOTICED_IN_SILENCE, **primary, **given, **ours}
+
+    async def _open(self, limits: Limits) -> AsyncConnection:
         if self._connection is None or self._connection.closed:
-            try:
+            each_s = limits.answer_s
+            hosts = str(self.parameters.get("host", "")).count(",") + 1
+            # The driver's own limit is for each host, in whole seconds, and not for names to be resolved.
+            async with asyncio.timeout(each_s * hosts):
                 self._connection = await AsyncConnection.connect(
-                    self.url,
+                    **{**self.parameters, "connect_timeout": max(round(each_s), 2)},
                     autocommit=True,
-                    connect_timeout=CONNECT_TIMEOUT_S,
                     prepare_threshold=None,
-                    application_name=f"infinitas:{self._role}",
                 )
-            except psycopg.ProgrammingError as error:
-                raise ConfigError(
-                    f"postgres_url is {mask_url(self.url)!r}, which is not a Postgres URL: {error}"
-                ) from None
         return self._connection
 
-    def _unreachable(self, error: BaseException) -> ServerUnreachable:
-        cause = " ".join(str(error).split()) or type(error).__name__
-        return ServerUnreachable(f"Postgres at {mask_url(self.url)} gave no answer ({cause[:300]}).")
+    async def _end(self, error: BaseException, deadline: "_Deadline") -> BaseException:
+        """Roll back, or drop a connection that can't be trusted any more. Returns what to raise."""
+        if not isinstance(error, Exception):
+            await self.close()
+            return error
+        if deadline.passed_s is not None:
+            await self.close()
+            return self._unreachable(f"gave no answer within {deadline.passed_s:g} s")
+        if isinstance(error, TimeoutError):
+            return self._unreachable("accepted no connection in time")
+        ours = not isinstance(error, (psycopg.Error, OSError))
+        if (ours or is_of_the_data(error)) and await self._roll_back():
+            return RefusedValue(f"Postgres refused a value: {_line(error)}") if not ours else error
+        await self.close()
+        if isinstance(error, psycopg.errors.UndefinedTable):
+            return ServerUnreachable(
+                f"Postgres at {mask_url(self.url)} has no tables of Infinitas yet: `infinitas archiver` "
+                "makes them when it starts."
+            )
+        if isinstance(error, psycopg.Error) and error.sqlstate is not None:
+            return self._unreachable(f"can't be used now ({_line(error)})")
+        if isinstance(error, (psycopg.Error, OSError)):
+            return self._unreachable(f"gave no answer ({_line(error)})")
+        return error
+
+    async def _roll_back(self) -> bool:
+        with suppress(psycopg.Error, OSError):
+            if self._connection is not None:
+                await self._connection.rollback()
+                return True
+        return False
+
+    def _unreachable(self, what: str) -> ServerUnreachable:
+        return ServerUnreachable(f"Postgres at {mask_url(self.url)} {what}.")
+
+
+class _Deadline:
+    """Shuts a connection's socket when its time is over, so that whatever waits for it wakes with an error.
+
+    A cancellation would not do: the driver takes it for a wish to cancel the statement, and waits for
+    the server's answer to that.
+    """
+
+    def __init__(self) -> None:
+        self.passed_s: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, connection: AsyncConnection, seconds: float) -> None:
+        self.clear()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._cut, connection, seconds)
+
+    def clear(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _cut(self, connection: AsyncConnection, seconds: float) -> None:
+        self.passed_s = seconds
+        if not connection.closed:
+            with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as found:
+                found.shutdown(socket.SHUT_RDWR)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -7,20 +7,28 @@ from typing import Any
 
 import orjson
 
-from infinitas.archive.connection import Archive, statement
+from infinitas.archive.limits import READS, Limits
+from infinitas.archive.pool import Pool
+from infinitas.archive.statements import statement
 from infinitas.core.filters import JobFilter, Position
 from infinitas.core.records import AttemptInfo, AuditEntry, Bucket, JobInfo, JobSummary, LogLine
 from infinitas.core.states import State
+from infinitas.core.text import clean
 
 
 class Reader:
-    """Questions to one archive, over one connection."""
+    """Questions to one archive, each with a deadline: Postgres that is silent is as if away."""
 
-    def __init__(self, url: str, role: str) -> None:
-        self._archive = Archive(url, role)
+    def __init__(self, url: str, role: str, limits: Limits = READS) -> None:
+        self._archive = Pool(url, role, limits)
+
+    async def ping(self) -> None:
+        """Return if the archive answers, and has its tables."""
+        await self.states([])
 
     async def find_job(self, id: str) -> JobInfo | None:
         """A job of any age, with its log, or None."""
+        id = clean(id)
         async with self._archive.transaction() as connection:
             row = await (await connection.execute(statement("select_job"), {"id": id})).fetchone()
             if row is None:
@@ -33,7 +41,9 @@ class Reader:
     async def attempts(self, id: str) -> tuple[AttemptInfo, ...]:
         """All recorded executions of a job, in order."""
         async with self._archive.transaction() as connection:
-            rows = await (await connection.execute(statement("select_attempts"), {"id": id})).fetchall()
+            rows = await (
+                await connection.execute(statement("select_attempts"), {"id": clean(id)})
+            ).fetchall()
         return tuple(
             AttemptInfo(
                 attempt=row[0],
@@ -51,13 +61,17 @@ class Reader:
     async def states(self, ids: Sequence[str]) -> dict[str, State]:
         """The states of those of these jobs that are archived."""
         async with self._archive.transaction() as connection:
-            rows = await (await connection.execute(statement("select_states"), {"ids": list(ids)})).fetchall()
+            values = {"ids": [clean(id) for id in ids]}
+            rows = await (await connection.execute(statement("select_states"), values)).fetchall()
         return {id: State(state) for id, state in rows}
 
     async def jobs(self, wanted: JobFilter, before: Position | None, limit: int) -> list[JobInfo]:
         """Jobs by due time, latest first, from behind `before`."""
         values = {
-            **asdict(wanted),
+            **{
+                name: clean(value) if isinstance(value, str) else value
+                for name, value in asdict(wanted).items()
+            },
             "before": before.due if before else None,
             "before_id": before.id if before else None,
             "limit": limit,
@@ -97,6 +111,12 @@ class Reader:
             _summary(row[5], row[6], State.FAILED),
         )
 
+    async def refused(self) -> dict[str, int]:
+        """How many events of each queue were set aside, for they have no place in the tables."""
+        async with self._archive.transaction() as connection:
+            rows = await (await connection.execute(statement("count_refused"))).fetchall()
+        return dict(rows)
+
     async def close(self) -> None:
         await self._archive.close()
 
@@ -121,7 +141,16 @@ def _job(row: tuple[Any, ...]) -> JobInfo:
         worker=row[11],
         error=row[12],
         result=row[13],
-        headers=orjson.loads(row[14]) if row[14] else {},
+        headers=_headers(row[14]),
         key=row[15],
         queue=row[16],
     )
+
+
+def _headers(text: str | None) -> dict[str, str]:
+    """Postgres takes JSON that Python does not, and JSON that is no object; the job is shown all the same."""
+    try:
+        found = orjson.loads(text) if text else {}
+    except ValueError:
+        found = {}
+    return found if isinstance(found, dict) else {}

@@ -1,16 +1,19 @@
-"""The archiver process: migrations at the start, then a recorder and a watch for each queue."""
+"""The archiver process: the tables, then a recorder and its watches for each queue."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from infinitas.archive.connection import Archive
-from infinitas.archive.migrate import migrate
+from infinitas.archive.migrate import Tables
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
-from infinitas.broker.events import EventStream
+from infinitas.broker.events import ARCHIVER, EventStream
+from infinitas.broker.health import Health
 from infinitas.broker.inspect import queues as list_queues
-from infinitas.core.errors import ConfigError
+from infinitas.core.errors import ConfigError, ServerUnreachable
+from infinitas.events_watch import EventsWatch
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop
@@ -19,15 +22,14 @@ from infinitas.runtime.queues import run_for_queues
 from infinitas.watch import Watch
 
 _log = get_logger("archiver")
-READER = "archiver"
 
 
 async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: StopSignal) -> None:
-    """Archive until `stop` is asked.
+    """Archive until `stop` is asked. Postgres may be away, also at the start.
 
     Raises:
-        ConfigError: no postgres_url is set.
-        ServerUnreachable, UnsafeBroker: at the start only.
+        ConfigError: no postgres_url is set, or it names what can be no archive.
+        ServerUnreachable, UnsafeBroker: Redis, at the start only.
     """
     url = settings.postgres_url
     if url is None:
@@ -39,17 +41,20 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
     archives: list[Archive] = [Archive(url, "archiver")]
     try:
         await connection.check()
-        for name in await migrate(archives[0]):
-            _log.info("Applied migration %s.", name)
+        tables = Tables(archives[0])
+        with suppress(ServerUnreachable):  # The recorders try again, and tell.
+            await tables.make_ready()
 
         def loops(queue: str) -> list[Loop]:
             # A connection each: one queue's batch doesn't wait for another's.
             archives.append(Archive(url, "archiver"))
-            stream = EventStream(connection, queue, READER)
+            stream = EventStream(connection, queue, ARCHIVER)
             recorder = Recorder(stream, Writer(archives[-1], queue))
+            events_watch = EventsWatch(Health(connection, queue), settings.events_max)
             return [
-                Loop(f"recorder {queue}", recorder.run_once),
-                # Also the silence of all schedulers must be noticed by somebody.
+                Loop(f"recorder {queue}", _with_tables(tables, recorder.run_once)),
+                # Also while no scheduler runs its silence is noticed, and events stay bounded.
+                Loop(f"events watch {queue}", events_watch.run_once),
                 Loop(f"watch {queue}", Watch(Broker(connection, queue)).run_once),
             ]
 
@@ -60,3 +65,17 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
         for archive in archives:
             await archive.close()
         await connection.close()
+
+
+def _with_tables(tables: Tables, run_once: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """`run_once` after the tables are there; in the loop, so that Postgres may come later than we do."""
+
+    async def run() -> None:
+        await tables.make_ready()
+        try:
+            await run_once()
+        except ServerUnreachable:
+            tables.doubt()
+            raise
+
+    return run

@@ -2,11 +2,15 @@
 
 from infinitas.archive.writer import Writer
 from infinitas.broker.events import START, EventStream, count_entries
-from infinitas.core.events import fold
+from infinitas.core.errors import ServerUnreachable
+from infinitas.core.events import Event, Refusal
+from infinitas.runtime.logging import get_logger
 
+_log = get_logger("archiver")
 BATCH = 4_000
 """Events of a transaction, about: an entry is never divided, and may be a hundred events."""
 FEWEST_ENTRIES = BATCH // 100
+MAX_NAME_CHARS = 200
 BLOCK_MS = 10_000
 KEEP_MS = 1_000
 """For live pages, which read several times a second; dropped once nothing new has come for as long."""
@@ -23,27 +27,53 @@ class Recorder:
         self._kept = True
         """Events that are archived may be in the stream still; also those of an archiver that was killed."""
         self._entries = FEWEST_ENTRIES
+        self._most = BATCH
+        """Fewer after a batch that Postgres did not take in time: a smaller one may be."""
 
     async def run_once(self) -> None:
         """Wait for events and archive one batch."""
         if not self._known:
             self._position = await self._writer.position()
-            await self._stream.register(self._position or START)
+            await self._stream.trim(self._position or START, KEEP_MS)
             self._known = True
         # After any error the truth is in Postgres: a commit whose reply was lost did happen.
         self._known = False
         block_ms = KEEP_MS if self._kept else BLOCK_MS
-        events = await self._stream.read(self._position or START, self._entries, block_ms, BATCH)
+        entries = min(self._entries, self._most)
+        events = await self._stream.read(self._position or START, entries, block_ms, self._most)
         if self._kept and not events:
             await self._stream.trim(self._position or START)
             self._kept = False
         if events:
             self._entries = max(BATCH * count_entries(events) // len(events), FEWEST_ENTRIES)
-            batch = fold(self._stream.queue, events)
             newest = events[-1].position
-            if not await self._writer.write(batch, self._position, newest):
+            if not await self._write(events, newest):
                 return
             self._position = newest
             await self._stream.trim(newest, KEEP_MS)
             self._kept = True
         self._known = True
+
+    async def _write(self, events: list[Event], newest: str) -> bool:
+        """False: another archiver was faster."""
+        try:
+            refused = await self._writer.write(events, self._position, newest)
+        except ServerUnreachable:
+            self._most = max(self._most // 2, 1)
+            raise
+        self._most = min(self._most * 2, BATCH)
+        for each in refused or ():
+            self._tell(each)
+        return refused is not None
+
+    def _tell(self, refused: Refusal) -> None:
+        fields = refused.event.fields
+        about = fields.get("job") or fields.get("schedule") or fields.get("task") or "?"
+        _log.error(
+            "Event %s of queue %s (%r, of %r) has no place in the archive: %s. infinitas_refused keeps it.",
+            refused.event.position,
+            self._stream.queue,
+            refused.kind[:MAX_NAME_CHARS],
+            about[:MAX_NAME_CHARS],
+            refused.error,
+        )

@@ -11,9 +11,12 @@ import orjson
 from infinitas.broker.connection import LONGEST_BLOCK_S, Connection
 from infinitas.broker.keys import QueueKeys
 from infinitas.core.errors import InfinitasError, ServerUnreachable
-from infinitas.core.events import Event
+from infinitas.core.events import UNREADABLE, Event
 
 START = "0-0"
+ARCHIVER = "archiver"
+"""The archive's name among the readers."""
+_OF_THE_ENTRY = ("type", "at", "jobs")
 
 
 class EventStream:
@@ -24,11 +27,6 @@ class EventStream:
         self._keys = QueueKeys(queue)
         self._reader = reader
         self.queue = queue
-
-    async def register(self, position: str) -> None:
-        """From now on nothing after `position` is dropped before this reader has passed it."""
-        redis = self._connection.redis
-        await self._connection.ask(redis.hset(self._keys["readers"], self._reader, position))
 
     async def read(
         self, after: str, count: int, block_ms: int | None = None, most: float = math.inf
@@ -65,17 +63,33 @@ class EventStream:
             return START, 0  # no stream yet
         return str(info["last-generated-id"]), int(info["entries-added"])
 
-    async def trim(self, position: str, keep_ms: int = 0) -> None:
-        """Say that this reader has passed `position`, and drop what every reader has.
+    async def lag(self) -> float | None:
+        """Seconds that the oldest event which this reader has not passed is old; 0.0 if it has passed all.
 
-        The last `keep_ms` before it stay for whoever listens without being waited for.
+        None: there is no such reader.
         """
-        await self.register(position)
         redis = self._connection.redis
-        passed = await self._connection.ask(redis.hvals(self._keys["readers"]))
-        kept = f"{max(_order(position)[0] - keep_ms, 0)}-0" if keep_ms else position
-        slowest = min([*passed, kept], key=_order)
-        await self._connection.ask(redis.xtrim(self._keys["events"], minid=slowest, approximate=False))
+        position = await self._connection.ask(redis.hget(self._keys["readers"], self._reader))
+        if position is None:
+            return None
+        rest = await self._connection.ask(redis.xrange(self._keys["events"], min=f"({position}", count=1))
+        if not rest:
+            return 0.0
+        now = (await self._connection.now()).timestamp()
+        return max(now - _order(rest[0][0])[0] / 1000, 0.0)
+
+    async def forget(self) -> bool:
+        """Nothing waits for this reader any more. False if it was not known."""
+        redis = self._connection.redis
+        return bool(await self._connection.ask(redis.hdel(self._keys["readers"], self._reader)))
+
+    async def trim(self, position: str, keep_ms: int = 0) -> None:
+        """This reader has passed `position`: drop what every reader has, and nothing after it from now on.
+
+        The last `keep_ms` before it stay for those that listen without being waited for.
+        """
+        arguments = {"reader": self._reader, "position": position, "keep_ms": keep_ms}
+        await self._connection.call("trim", self._keys, **arguments)
 
 
 class Follower:
@@ -112,15 +126,41 @@ def count_entries(events: Sequence[Event]) -> int:
 
 
 def expand(position: str, fields: dict[str, str]) -> Iterator[Event]:
-    """The events of one entry; one that tells of many jobs comes from `emit_together` in Lua."""
-    kind, at = fields.pop("type"), fields.pop("at")
-    jobs = fields.pop("jobs", None)
-    if jobs is None:
-        yield Event(position=position, kind=kind, at_ms=int(at), fields=fields)
+    """The events of one entry; one that tells of many jobs comes from `emit_together` in Lua.
+
+    An entry, or one of its jobs, that can't be read is an event too: readers pass over it, and the
+    archive keeps it.
+    """
+    try:
+        kind, at_ms = fields["type"], int(fields["at"])
+        jobs = orjson.loads(fields["jobs"]) if "jobs" in fields else None
+    except (KeyError, ValueError):
+        yield _unreadable(position, fields)
         return
-    for job, due, attempt, *started in orjson.loads(jobs):
-        facts = {"job": job, "due": due, "attempt": attempt, "started": started[0] if started else at}
-        yield Event(position=position, kind=kind, at_ms=int(at), fields={**fields, **facts})
+    rest = {name: value for name, value in fields.items() if name not in _OF_THE_ENTRY}
+    if jobs is None:
+        yield Event(position=position, kind=kind, at_ms=at_ms, fields=rest)
+    elif not isinstance(jobs, list) or not jobs:
+        yield _unreadable(position, fields)
+    else:
+        for item in jobs:
+            facts = _facts(item, fields["at"])
+            if facts is None:
+                one = {**fields, "jobs": orjson.dumps([item]).decode()}
+                yield _unreadable(position, one)
+            else:
+                yield Event(position=position, kind=kind, at_ms=at_ms, fields={**rest, **facts})
+
+
+def _facts(item: object, at: str) -> dict[str, str] | None:
+    if not isinstance(item, list) or len(item) not in (3, 4) or set(map(type, item)) != {str}:
+        return None
+    job, due, attempt, *started = item
+    return {"job": job, "due": due, "attempt": attempt, "started": started[0] if started else at}
+
+
+def _unreadable(position: str, fields: dict[str, str]) -> Event:
+    return Event(position=position, kind=UNREADABLE, at_ms=_order(position)[0], fields=fields)
 
 
 def _order(position: str) -> tuple[int, int]:

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from infinitas.app import Infinitas
-from infinitas.cli.context import configured_app, settings
+from infinitas.cli.context import ask_redis, configured_app, output_option, settings
+from infinitas.cli.forget import forget_archiver, say_forgotten
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import set_up_logging
@@ -138,9 +139,23 @@ def scheduler(ctx: click.Context, queues: list[str] | None) -> None:
 
 @click.command()
 @queues_option
+@click.option(
+    "--forget", is_flag=True, help="Let Redis drop events again: there is to be no archiver any more."
+)
+@output_option
 @click.pass_context
-def archiver(ctx: click.Context, queues: list[str] | None) -> None:
-    """Record history in Postgres."""
+def archiver(ctx: click.Context, queues: list[str] | None, forget: bool, output: str | None) -> None:
+    """Record history in Postgres.
+
+    Redis keeps each event until an archiver that was there once has recorded it. Where none is to come back,
+    `--forget` ends that, after the last archiver was stopped.
+    """
+    if forget:
+        forgotten = ask_redis(ctx, lambda client: forget_archiver(client.connection, queues))
+        say_forgotten(forgotten, output)
+        return
+    if output is not None:
+        raise click.UsageError("-o is for --forget: an archiver that runs prints its log.")
     from infinitas.archiver.process import run_archiver
 
     found = settings(ctx)

@@ -8,13 +8,13 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.health import Health
 from infinitas.broker.inspect import queues as list_queues
 from infinitas.broker.reconcile import Reconciliation
+from infinitas.events_watch import EventsWatch
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, run_loops
 from infinitas.runtime.process import StopSignal
 from infinitas.runtime.queues import DEFAULT_QUEUE, run_for_queues
 from infinitas.scheduler.backfiller import Backfiller
-from infinitas.scheduler.events_watch import EventsWatch
 from infinitas.scheduler.janitor import Janitor
 from infinitas.scheduler.promoter import Promoter
 from infinitas.scheduler.reconciler import Reconciler

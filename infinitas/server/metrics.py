@@ -5,9 +5,12 @@ from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from infinitas.broker.events import ARCHIVER, EventStream
+from infinitas.client import Client
+from infinitas.core.errors import InfinitasError
 from infinitas.core.records import JobSummary, TaskInfo, WorkerInfo
 from infinitas.server.access import MayRead
 from infinitas.server.state import ClientOf
@@ -23,6 +26,7 @@ async def metrics(client: ClientOf, request: Request, _: MayRead) -> Response:
     registry = CollectorRegistry()
     sockets = request.app.state.gateway.counts
     registry.register(_Snapshot(await client.tasks(), await client.workers(), sockets))
+    registry.register(_History(await _lags(client), await _refused(client)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -59,6 +63,47 @@ class _Snapshot(Collector):
             sockets.add_metric([role], self._sockets.get(role, 0))
         yield sockets
         yield GaugeMetricFamily("infinitas_workers", "Live workers.", value=len(self._workers))
+
+
+class _History(Collector):
+    """How well the archive follows. What is not known now is left out."""
+
+    def __init__(self, lags: Mapping[str, float], refused: Mapping[str, int]) -> None:
+        self._lags = lags
+        self._refused = refused
+
+    def collect(self) -> Iterator[Metric]:
+        lags = GaugeMetricFamily(
+            "infinitas_archive_lag_seconds",
+            "Age of the oldest event that is not archived; absent if there was never an archiver.",
+            labels=["queue"],
+        )
+        refused = GaugeMetricFamily(
+            "infinitas_archive_refused_events",
+            "Events in the table infinitas_refused: they had no place in the others.",
+            labels=["queue"],
+        )
+        for queue, lag in self._lags.items():
+            lags.add_metric([queue], lag)
+        for queue, count in self._refused.items():
+            refused.add_metric([queue], count)
+        return iter((lags, refused))
+
+
+async def _lags(client: Client) -> dict[str, float]:
+    streams = [EventStream(client.connection, queue, ARCHIVER) for queue in await client.queues()]
+    found = {stream.queue: await stream.lag() for stream in streams}
+    return {queue: lag for queue, lag in found.items() if lag is not None}
+
+
+async def _refused(client: Client) -> dict[str, int]:
+    if client.archive is None:
+        return {}
+    try:
+        found = await client.archive.refused()
+    except InfinitasError:
+        return {}
+    return {**dict.fromkeys(await client.queues(), 0), **found}
 
 
 def _gauge(name: str, text: str, values: Iterable[tuple[TaskInfo, float]]) -> GaugeMetricFamily:

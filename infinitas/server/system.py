@@ -1,12 +1,11 @@
 """`/workers`, and whether this server lives and can work."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from infinitas.core.errors import InfinitasError
-from infinitas.core.filters import JobFilter
 from infinitas.core.records import QueueInfo, WorkerInfo
 from infinitas.server.access import MayRead
+from infinitas.server.probing import Probes
 from infinitas.server.state import ClientOf
 
 router = APIRouter(tags=["system"])
@@ -40,20 +39,19 @@ async def livez() -> dict[str, bool]:
 
 
 @probes.get("/readyz")
-async def readyz(client: ClientOf, response: Response) -> Readiness:
-    """200 if the server can work, 503 if not."""
-    redis = postgres = "ok"
-    try:
-        await client.connection.now()
-    except InfinitasError as error:
-        redis = error.code
-    if client.archive is None:
-        postgres = "not configured"
-    else:
-        try:
-            await client.archive.jobs(JobFilter(), None, 1)
-        except InfinitasError as error:
-            postgres = error.code
+async def readyz(request: Request, response: Response) -> Readiness:
+    """200 if the server can work, 503 if not; within a second, also while Redis or Postgres is silent."""
+    redis, postgres = await probes_of(request).ask()
     if redis != "ok":
         response.status_code = 503
     return Readiness(ready=redis == "ok", redis=redis, postgres=postgres)
+
+
+def probes_of(request: Request) -> Probes:
+    """The ones of this server, made when first asked for."""
+    state = request.app.state
+    if not hasattr(state, "probes"):
+        state.probes = Probes(state.client)
+    found = state.probes
+    assert isinstance(found, Probes)
+    return found

@@ -1,24 +1,14 @@
 """The archive on a real Postgres: exactly once, never backwards, and no text can stop it."""
 
-from collections.abc import AsyncIterator
-from typing import Any
-
 import pytest
 
 from infinitas.archive.connection import Archive
 from infinitas.archive.migrate import migrate
 from infinitas.archive.reader import Reader
 from infinitas.archive.writer import Writer
-from infinitas.core.events import Event, fold
+from infinitas.core.events import Event
 from infinitas.core.states import State
-
-DUE = 1_767_225_600_000
-
-
-def event(number: int, kind: str, **fields: object) -> Event:
-    text = {"job": "j", "task": "t", "due": str(DUE), **{k: str(v) for k, v in fields.items()}}
-    return Event(position=f"{DUE + number}-0", kind=f"job.{kind}", at_ms=DUE + number, fields=text)
-
+from tests.archive.facts import DUE, event, row
 
 LIFE = [
     event(1, "created", args="[[1],{}]"),
@@ -29,26 +19,6 @@ LIFE = [
     event(6, "logged", attempt=2, lines='[[0,1767225600006,"info","a\\u0000b"]]'),
     event(7, "succeeded", attempt=2, worker="x", started=DUE + 5, result='{"a":"\\u0000"}'),
 ]
-
-
-@pytest.fixture
-async def archive(postgres_url: str) -> AsyncIterator[Archive]:
-    archive = Archive(postgres_url, "test")
-    await migrate(archive)
-    yield archive
-    await archive.close()
-
-
-@pytest.fixture
-async def reader(postgres_url: str, archive: Archive) -> AsyncIterator[Reader]:
-    reader = Reader(postgres_url, "test")
-    yield reader
-    await reader.close()
-
-
-async def row(archive: Archive, sql: Any) -> Any:
-    async with archive.transaction() as connection:
-        return await (await connection.execute(sql)).fetchone()
 
 
 async def test_migrations_are_applied_once(archive: Archive) -> None:
@@ -62,7 +32,7 @@ async def test_a_life_is_the_same_however_it_is_cut_into_batches(
     writer, before = Writer(archive, "default"), None
     for i in range(0, len(LIFE), size):
         events = LIFE[i : i + size]
-        assert await writer.write(fold("default", events), before, events[-1].position)
+        assert await writer.write(events, before, events[-1].position) == []
         before = events[-1].position
     job = await reader.find_job("j")
     assert job is not None
@@ -82,10 +52,9 @@ async def test_a_life_is_the_same_however_it_is_cut_into_batches(
 
 async def test_two_archivers_count_nothing_twice(archive: Archive) -> None:
     first, second = Writer(archive, "default"), Writer(archive, "default")
-    batch = fold("default", LIFE)
-    assert await first.write(batch, None, LIFE[-1].position)
-    assert not await second.write(batch, None, LIFE[-1].position)
-    assert not await second.write(batch, LIFE[0].position, LIFE[-1].position)
+    assert await first.write(LIFE, None, LIFE[-1].position) == []
+    assert await second.write(LIFE, None, LIFE[-1].position) is None
+    assert await second.write(LIFE, LIFE[0].position, LIFE[-1].position) is None
     assert await row(archive, "SELECT succeeded FROM infinitas_tasks") == (1,)
     assert await second.position() == LIFE[-1].position
 
@@ -93,8 +62,8 @@ async def test_two_archivers_count_nothing_twice(archive: Archive) -> None:
 async def test_a_job_never_moves_backwards(archive: Archive, reader: Reader) -> None:
     """As after a failover that replays events which the archive has seen."""
     writer = Writer(archive, "default")
-    await writer.write(fold("default", LIFE), None, "1-0")
-    await writer.write(fold("default", LIFE[:2]), "1-0", "2-0")
+    await writer.write(LIFE, None, "1-0")
+    await writer.write(LIFE[:2], "1-0", "2-0")
     job = await reader.find_job("j")
     assert job is not None
     assert (job.state, job.attempt) == (State.SUCCEEDED, 2)
@@ -108,10 +77,98 @@ async def test_summaries_follow_time_not_arrival(archive: Archive, reader: Reade
         ]
 
     writer = Writer(archive, "default")
-    await writer.write(fold("default", life("late", 500, "failed")), None, "1-0")
-    await writer.write(fold("default", life("early", 10, "failed")), "1-0", "2-0")
+    await writer.write(life("late", 500, "failed"), None, "1-0")
+    await writer.write(life("early", 10, "failed"), "1-0", "2-0")
     last, _, failure = await reader.task_summary("t")
     assert last is not None
     assert failure is not None
     assert (last.id, failure.id) == ("late", "late")
     assert await row(archive, "SELECT failed FROM infinitas_tasks") == (2,)
+
+
+async def test_a_job_that_ends_twice_after_redis_lost_its_last_second_counts_once(archive: Archive) -> None:
+    """The same attempt ends again, by an event that is newer."""
+    again = [
+        event(8, "running", attempt=2, worker="y", started=DUE + 8),
+        event(9, "succeeded", attempt=2, worker="y", started=DUE + 8),
+    ]
+    writer = Writer(archive, "default")
+    await writer.write(LIFE, None, "1-0")
+    await writer.write(again, "1-0", "2-0")
+    assert await row(archive, "SELECT succeeded, failed FROM infinitas_tasks") == (1, 0)
+    await writer.write([event(10, "failed", attempt=2, started=DUE + 8, error="e")], "2-0", "3-0")
+    assert await row(archive, "SELECT succeeded, failed FROM infinitas_tasks") == (0, 1)
+
+
+async def test_an_attempt_with_a_new_outcome_keeps_nothing_of_its_former_life(archive: Archive) -> None:
+    writer = Writer(archive, "default")
+    lost = event(
+        3, "lost", attempt=1, worker="w", started=DUE + 2, reason="lost", error="died", traceback="t"
+    )
+    await writer.write([lost], None, "1-0")
+    again = [event(4, "running", attempt=1, worker="x", started=DUE + 4)]
+    await writer.write(again, "1-0", "2-0")
+    ask = "SELECT worker, outcome, reason, error, traceback, ended_at > started_at FROM infinitas_attempts"
+    assert await row(archive, ask) == ("w", "lost", "lost", "died", "t", True), "one life, not a mixture"
+    await writer.write([event(5, "succeeded", attempt=1, worker="x", started=DUE + 4)], "2-0", "3-0")
+    assert await row(archive, ask) == ("x", "succeeded", None, None, None, True)
+
+
+RAN = [
+    event(2, "running", attempt=1, started=DUE + 2, schedule="s"),
+    event(3, "succeeded", attempt=1, started=DUE + 2, schedule="s"),
+]
+UNDONE = {
+    "a slot that was fired again too late": [event(5, "missed", reason="catch_up", schedule="s")],
+    "a slot that was fired again and left out": [event(5, "skipped", reason="overlap", schedule="s")],
+    "a job that was made again and cancelled": [event(5, "created"), event(6, "cancelled", reason="r")],
+    "a job that was made again": [event(5, "created", state="queued")],
+    "a job that runs again": [event(5, "running", attempt=1, started=DUE + 5)],
+    "a job that is handed back": [event(5, "released", attempt=1, started=DUE + 5)],
+}
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("again", UNDONE.values(), ids=UNDONE)
+async def test_what_has_run_is_not_undone(
+    archive: Archive, reader: Reader, again: list[Event], together: bool
+) -> None:
+    writer = Writer(archive, "default")
+    for i, events in enumerate([RAN + again] if together else [RAN, again]):
+        await writer.write(events, f"{i}-0" if i else None, f"{i + 1}-0")
+    job = await reader.find_job("j")
+    assert job is not None
+    assert (job.state, job.reason, job.duration_ms) == (State.SUCCEEDED, None, 1)
+    assert await row(archive, "SELECT succeeded, failed FROM infinitas_tasks") == (1, 0)
+
+
+@pytest.mark.parametrize("size", [1, 2, 6])
+async def test_a_job_that_a_person_revives_leaves_its_final_state(
+    archive: Archive, reader: Reader, size: int
+) -> None:
+    life = [
+        event(1, "running", attempt=1, started=DUE + 1),
+        event(2, "failed", attempt=1, started=DUE + 1, error="e"),
+        event(3, "revived", was="failed"),
+        event(4, "cancelled", reason="r"),
+        event(5, "revived", was="cancelled"),
+        event(6, "running", attempt=2, started=DUE + 6),
+    ]
+    writer, before = Writer(archive, "default"), None
+    for i in range(0, len(life), size):
+        events = life[i : i + size]
+        await writer.write(events, before, events[-1].position)
+        before = events[-1].position
+    job = await reader.find_job("j")
+    assert job is not None
+    assert (job.state, job.ended, job.attempt) == (State.RUNNING, None, 2)
+    assert await row(archive, "SELECT succeeded, failed FROM infinitas_tasks") == (0, 0)
+
+
+async def test_a_slot_that_was_missed_may_be_filled_later(archive: Archive, reader: Reader) -> None:
+    writer = Writer(archive, "default")
+    await writer.write([event(1, "missed", reason="catch_up", schedule="s")], None, "1-0")
+    await writer.write([event(2, "created", schedule="s")], "1-0", "2-0")
+    job = await reader.find_job("j")
+    assert job is not None
+    assert job.state == State.QUEUED

@@ -3,17 +3,21 @@
 import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
+import psycopg
 import pytest
 from redis import Redis
 
 from infinitas.archive.connection import Archive
+from infinitas.archive.limits import Limits
 from infinitas.archive.migrate import migrate
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import BATCH, FEWEST_ENTRIES, Recorder
 from infinitas.broker.broker import Broker
 from infinitas.broker.events import EventStream
 from infinitas.broker.messages import ClaimRequest, NewJob, Settlement
+from infinitas.core.errors import ServerUnreachable
 from infinitas.core.events import Event
 from infinitas.core.verdict import SUCCEEDED
 
@@ -46,7 +50,7 @@ class Parts:
 
 @pytest.fixture
 async def parts(broker: Broker, postgres_url: str) -> AsyncIterator[Parts]:
-    archive = Archive(postgres_url, "test")
+    archive = Archive(postgres_url, "test", Limits(lock_s=0.2))
     await migrate(archive)
     stream = CountingStream(broker.connection, "default", "archiver")
     stream.asked, stream.found = [], []
@@ -87,3 +91,42 @@ async def test_it_reads_about_as_many_events_at_once_whatever_an_entry_holds(
     assert parts.stream.asked[-1] < BATCH, "of many in one"
     assert max(parts.stream.found) < BATCH + 100
     assert sum(parts.stream.found) >= 30_000
+
+
+async def test_a_refused_event_is_told_of_with_position_kind_job_and_reason(
+    broker: Broker, redis: Redis, parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad: dict[Any, Any] = {
+        "type": "job.created",
+        "at": "1",
+        "job": "j1",
+        "task": "t",
+        "due": "10000000000000000000",
+    }
+    position = str(redis.xadd(EVENTS, bad))
+    await run_jobs(broker, 3, 3)
+    recorder = parts.recorder()
+    while await parts.writer.position() != (await parts.stream.newest()):
+        await recorder.run_once()
+    (told,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    for fact in (position, "queue default", "job.created", "'j1'", "no time that the archive can hold"):
+        assert fact in told
+
+
+async def test_a_batch_that_postgres_does_not_take_in_time_is_tried_again_as_a_smaller_one(
+    broker: Broker, redis: Redis, postgres_url: str, parts: Parts
+) -> None:
+    await run_jobs(broker, 2_000, 1)
+    recorder = parts.recorder()
+    with psycopg.connect(postgres_url) as other:
+        while not parts.stream.found or parts.stream.found[-1] < BATCH / 2:
+            await recorder.run_once()
+        other.execute("LOCK TABLE infinitas_jobs IN EXCLUSIVE MODE")
+        for _ in range(2):
+            with pytest.raises(ServerUnreachable, match="lock timeout"):
+                await recorder.run_once()
+    await recorder.run_once()
+    assert max(parts.stream.found[-2:]) <= BATCH / 2
+    assert parts.stream.found[-1] <= BATCH / 4
+    while await parts.writer.position() != (await parts.stream.newest()):
+        await recorder.run_once()

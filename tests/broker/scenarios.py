@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from infinitas.broker.broker import Broker
+from infinitas.broker.events import EventStream
 from infinitas.broker.health import Health
 from infinitas.broker.messages import ClaimRequest, Declarer, DueSlot, NewJob, Report
 from infinitas.broker.reconcile import Reconciliation, Unplanned
@@ -364,3 +365,10 @@ async def _amiss(broker: Broker) -> object:
 @scenario("drop_events", queued)
 async def _drop_events(broker: Broker) -> object:
     return await health(broker).drop_events(1) >= 0
+
+
+@scenario("trim", queued)
+async def _trim(broker: Broker) -> object:
+    stream = EventStream(broker.connection, "default", "reader")
+    await stream.trim(await stream.newest())
+    return True

@@ -13,7 +13,7 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream
 from infinitas.broker.health import Health
 from infinitas.embedded.redis import start_redis
-from infinitas.scheduler.events_watch import EventsWatch
+from infinitas.events_watch import EventsWatch
 from infinitas.scheduler.redis_watch import LOOKS_PER_SAFETY, RedisWatch
 from tests.broker.test_edges import new
 from tests.scheduler.test_rescuer import Clock
@@ -59,14 +59,14 @@ async def test_a_reader_that_stays_away_is_told_within_a_minute_and_once(
 ) -> None:
     caplog.set_level("INFO")
     add_events(redis, 10)
-    await watched.reader.register("1-4")
+    await watched.reader.trim("1-4")
     await watched.look(3)
     assert not redis.exists(f"{P}amiss"), "half a minute may be a deploy"
     await watched.look(20)
     assert lines(caplog, "The archiver is behind") == 1
     assert lines(caplog, "infinitas archiver --forget") == 1
     (told,) = events(redis, "archive.behind")
-    assert orjson.loads(told.fields["facts"])["entries"] == 10
+    assert orjson.loads(told.fields["facts"])["entries"] == 7
     assert redis.hkeys(f"{P}amiss") == ["reader:archiver"]
 
     other = Watched(watched.watch._health._connection)
@@ -92,7 +92,7 @@ async def test_a_reader_that_follows_is_never_told_of(watched: Watched, redis: R
 
 async def test_a_reader_that_is_forgotten_is_missed_no_more(watched: Watched, redis: Redis) -> None:
     add_events(redis, 10)
-    await watched.reader.register("1-4")
+    await watched.reader.trim("1-4")
     await watched.look(10)
     redis.hdel(f"{P}readers", "archiver")
     await watched.look()
@@ -103,7 +103,7 @@ async def test_events_are_bounded_and_the_loss_is_told(
     watched: Watched, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     add_events(redis, 5000)
-    await watched.reader.register("1-4")
+    await watched.reader.trim("1-4")
     await watched.look(10)
     assert 900 <= redis.xlen(f"{P}events") <= 1100
     (dropped,) = events(redis, "archive.dropped")
@@ -148,7 +148,7 @@ async def test_events_take_at_most_half_of_the_memory(own_redis: Connection) -> 
     redis: Any = Redis.from_url(own_redis.url, decode_responses=True)
     watched = Watched(own_redis, events_max=1_000_000)
     await Broker(own_redis, "default").join("w", ["t"], 60)
-    await watched.reader.register("0-0")
+    await watched.reader.trim("0-0")
     pipe = redis.pipeline(transaction=False)
     for _ in range(20_000):
         pipe.xadd(f"{P}events", {"type": "test.large", "at": 1, "text": "x" * 200})

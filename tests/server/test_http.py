@@ -47,6 +47,8 @@ def test_attempts_and_metrics(http: httpx.Client, processes: Processes, archiver
     names = {line.partition(" ")[0] for line in lines}
     assert 'infinitas_task_last_failure_timestamp_seconds{task="explode"}' in names
     assert 'infinitas_task_next_due_timestamp_seconds{task="tick"}' in names
+    assert 'infinitas_archive_lag_seconds{queue="default"}' in names
+    assert 'infinitas_archive_refused_events{queue="default"} 0.0' in lines
 
 
 def test_cancel_and_its_conflicts(http: httpx.Client) -> None:

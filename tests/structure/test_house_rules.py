@@ -49,7 +49,7 @@ def test_lua_files(file: Path) -> None:
         assert re.search(r"^-- args: prefix", text, re.MULTILINE)
         files = (
             PACKAGE / "broker" / f"{name}.py"
-            for name in ("broker", "schedule_edges", "connection", "reconcile", "health")
+            for name in ("broker", "schedule_edges", "connection", "events", "reconcile", "health")
         )
         callers = "".join(caller.read_text() for caller in files)
         assert f'"{file.stem}"' in callers, "one Lua file, one method of the same name"

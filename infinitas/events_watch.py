@@ -2,6 +2,7 @@
 
 While a reader stays away, Redis keeps what it has not read: up to `events_max` entries, and up to half of
 the memory that Redis may use. What is beyond that is dropped, the oldest first, and not without notice.
+It runs in the scheduler and in the archiver: either may be the one that is away.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from infinitas.broker.health import Health, Lag
 from infinitas.runtime.logging import get_logger
 
-_log = get_logger("scheduler")
+_log = get_logger("events")
 LOOK_EVERY_S = 10.0
 LATE_S = 5.0
 """A reader that keeps up has read an event within a second."""

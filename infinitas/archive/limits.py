@@ -1,0 +1,41 @@
+"""How long Postgres may take. A server that is silent looks like one that works, until time is over."""
+
+from dataclasses import dataclass
+
+from psycopg.sql import SQL, Composed, Literal
+
+from infinitas.archive.statements import statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of one transaction.
+
+    Attributes:
+        answer_s: for Postgres to accept a connection, and to begin.
+        deadline_s: for everything, and for each statement by Postgres' own clock.
+        lock_s: for a lock that somebody else holds.
+        idle_s: after which Postgres gives up one whose client has vanished.
+    """
+
+    answer_s: float = 5.0
+    deadline_s: float = 45.0
+    lock_s: float = 5.0
+    idle_s: float = 30.0
+
+    def begin(self) -> Composed:
+        """The statement that begins a transaction with these limits, in one round trip."""
+        return SQL(statement("begin")).format(
+            lock_ms=_ms(self.lock_s), statement_ms=_ms(self.deadline_s), idle_ms=_ms(self.idle_s)
+        )
+
+
+WRITES = Limits()
+"""Less than a minute in all: a fault is told of within one."""
+READS = Limits(answer_s=2.0, deadline_s=10.0, lock_s=2.0)
+MIGRATIONS = Limits(deadline_s=3600.0)
+"""An index of a large table takes its time."""
+
+
+def _ms(seconds: float) -> Literal:
+    return Literal(max(round(seconds * 1000), 1))

@@ -1,0 +1,1 @@
+TRUNCATE incoming_jobs, incoming_attempts, incoming_logs;

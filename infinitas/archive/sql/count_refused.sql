@@ -1,0 +1,1 @@
+SELECT queue, count(*) FROM infinitas_refused GROUP BY queue;

@@ -1,0 +1,1 @@
+SELECT to_regclass('infinitas_migrations') IS NOT NULL;

@@ -1,0 +1,82 @@
+-- Jobs, and the fold of those that changed into their tasks' summaries.
+-- A job never moves backwards: an older version changes nothing. One that has ended stays so unless a person
+-- gave it new tries (`was` says 'revived'): also what Redis tells again after it lost its last second does
+-- not undo it, and a slot that has run is no non-run. fold.py keeps the same rule within a batch.
+WITH changed AS (
+    INSERT INTO infinitas_jobs AS job (id, due_at, task, queue, version, state, reason, attempt,
+        schedule, args, headers, key, worker, error, result, created_at, started_at, ended_at, was)
+    SELECT id, due_at, task, queue, version, state, reason, attempt, schedule, args, headers, key,
+        worker, error, result, created_at, started_at, ended_at, was
+    FROM incoming_jobs
+    ON CONFLICT (id, due_at) DO UPDATE SET
+        version = excluded.version,
+        state = excluded.state,
+        was = job.state,
+        reason = excluded.reason,
+        attempt = coalesce(excluded.attempt, job.attempt),
+        schedule = coalesce(excluded.schedule, job.schedule),
+        args = coalesce(excluded.args, job.args),
+        headers = coalesce(excluded.headers, job.headers),
+        key = coalesce(excluded.key, job.key),
+        worker = coalesce(excluded.worker, job.worker),
+        error = excluded.error,
+        result = excluded.result,
+        created_at = coalesce(excluded.created_at, job.created_at),
+        started_at = coalesce(excluded.started_at, job.started_at),
+        ended_at = excluded.ended_at
+    WHERE excluded.version > job.version AND (
+        excluded.was = 'revived'
+        OR CASE
+            WHEN job.state NOT IN ('succeeded', 'failed', 'cancelled', 'skipped', 'missed') THEN true
+            WHEN excluded.state IN ('succeeded', 'failed', 'cancelled', 'skipped', 'missed')
+                THEN job.started_at IS NULL OR excluded.started_at IS NOT NULL
+            ELSE job.started_at IS NULL AND job.state IN ('skipped', 'missed')
+        END)
+    RETURNING task, queue, id, started_at, ended_at, state, error, was
+), started AS (
+    SELECT DISTINCT ON (task) task, id, started_at,
+        CASE WHEN state IN ('succeeded', 'failed', 'cancelled') THEN state ELSE 'running' END AS status
+    FROM changed
+    WHERE started_at IS NOT NULL AND state IN ('running', 'retrying', 'succeeded', 'failed', 'cancelled')
+    ORDER BY task, started_at DESC, id DESC
+), success AS (
+    SELECT DISTINCT ON (task) task, id, ended_at FROM changed
+    WHERE state = 'succeeded' ORDER BY task, ended_at DESC, id DESC
+), failure AS (
+    SELECT DISTINCT ON (task) task, id, ended_at, error FROM changed
+    WHERE state = 'failed' ORDER BY task, ended_at DESC, id DESC
+), counts AS (
+    SELECT task, min(queue) AS queue,
+        count(*) FILTER (WHERE state = 'succeeded') - count(*) FILTER (WHERE was = 'succeeded') AS succeeded,
+        count(*) FILTER (WHERE state = 'failed') - count(*) FILTER (WHERE was = 'failed') AS failed
+    FROM changed GROUP BY task
+)
+INSERT INTO infinitas_tasks AS t (name, queue, last_job_id, last_job_at, last_job_status,
+    last_success_id, last_success_at, last_failure_id, last_failure_at, last_failure_error,
+    succeeded, failed)
+SELECT c.task, c.queue, s.id, s.started_at, s.status, ok.id, ok.ended_at, bad.id, bad.ended_at,
+    bad.error, c.succeeded, c.failed
+FROM counts c
+LEFT JOIN started s USING (task)
+LEFT JOIN success ok USING (task)
+LEFT JOIN failure bad USING (task)
+ORDER BY c.task
+ON CONFLICT (name) DO UPDATE SET
+    (last_job_id, last_job_at, last_job_status) = (
+        SELECT v.id, v.at, v.status FROM (VALUES
+            (excluded.last_job_id, excluded.last_job_at, excluded.last_job_status, 1),
+            (t.last_job_id, t.last_job_at, t.last_job_status, 0)
+        ) AS v (id, at, status, fresh)
+        ORDER BY v.at DESC NULLS LAST, v.id DESC NULLS LAST, v.fresh DESC LIMIT 1),
+    (last_success_id, last_success_at) = (
+        SELECT v.id, v.at FROM (VALUES
+            (excluded.last_success_id, excluded.last_success_at),
+            (t.last_success_id, t.last_success_at)
+        ) AS v (id, at) ORDER BY v.at DESC NULLS LAST, v.id DESC NULLS LAST LIMIT 1),
+    (last_failure_id, last_failure_at, last_failure_error) = (
+        SELECT v.id, v.at, v.error FROM (VALUES
+            (excluded.last_failure_id, excluded.last_failure_at, excluded.last_failure_error),
+            (t.last_failure_id, t.last_failure_at, t.last_failure_error)
+        ) AS v (id, at, error) ORDER BY v.at DESC NULLS LAST, v.id DESC NULLS LAST LIMIT 1),
+    succeeded = t.succeeded + excluded.succeeded,
+    failed = t.failed + excluded.failed;

@@ -1,0 +1,67 @@
+"""Every text is kept, whatever the client's encoding is set to; a database that can't is refused."""
+
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from infinitas.archive.connection import Archive
+from infinitas.archive.migrate import migrate
+from infinitas.archive.reader import Reader
+from infinitas.archive.writer import Writer
+from infinitas.core.errors import ConfigError
+from infinitas.embedded.servers import Urls
+from tests.archive.facts import event
+from tests.support import Processes
+
+FOX = "\U0001f98a 狐 é"
+
+
+@pytest.mark.parametrize("by", ["the database", "the environment", "the URL"])
+async def test_text_is_kept_whatever_encoding_the_client_is_told_to_use(
+    postgres_url: str, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if by == "the database":
+        with psycopg.connect(postgres_url, autocommit=True) as admin:
+            admin.execute(f"ALTER DATABASE {admin.info.dbname} SET client_encoding = 'LATIN1'".encode())
+    elif by == "the environment":
+        monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    url = f"{postgres_url}&client_encoding=LATIN1" if by == "the URL" else postgres_url
+    archive, reader = Archive(url, "test"), Reader(url, "test")
+    await migrate(archive)
+    failed = event(1, "failed", attempt=1, error=FOX, args=f'[["{FOX}"],{{}}]')
+    assert await Writer(archive, "default").write([failed], None, "1-0") == []
+    job = await reader.find_job("j")
+    assert job is not None
+    assert job.error == FOX
+    assert FOX in job.args
+    await reader.close()
+    await archive.close()
+
+
+@pytest.fixture
+def database(servers: Urls, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database of another encoding."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(servers.postgres, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} ENCODING '{request.param}' TEMPLATE template0".encode())
+    yield servers.postgres.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(servers.postgres, autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.mark.parametrize("database", ["LATIN1", "SQL_ASCII", "EUC_JP"], indirect=True)
+async def test_a_database_that_cannot_hold_every_text_is_refused(database: str) -> None:
+    archive = Archive(database, "test")
+    with pytest.raises(ConfigError, match="createdb --encoding=UTF8"):
+        await migrate(archive)
+    await archive.close()
+
+
+@pytest.mark.parametrize("database", ["LATIN1"], indirect=True)
+def test_the_archiver_does_not_start_on_such_a_database(processes: Processes, database: str) -> None:
+    refused = processes.run("--postgres-url", database, "archiver")
+    assert refused.returncode == 2
+    assert "has the encoding LATIN1" in refused.stderr
+    assert "Traceback" not in refused.stderr

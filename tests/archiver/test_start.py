@@ -1,0 +1,90 @@
+"""Postgres that comes later than the program: the archive begins when it is there, and all else at once."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from infinitas import Infinitas, everything
+from infinitas.archive.reader import Reader
+from infinitas.core.states import State
+from tests.archive.proxy import Proxy
+from tests.support import aeventually, finished
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("postgres", ["refuses", "hangs"])
+async def test_a_program_begins_without_postgres_and_its_archive_follows(
+    make_app: Callable[..., Infinitas], postgres_url: str, postgres: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "infinitas")
+    proxy, port = Proxy(postgres_url), free_port()
+    server = await proxy.start(port) if postgres == "hangs" else None
+    proxy.silence()
+    app = make_app(
+        postgres_url=f"postgresql://infinitas@127.0.0.1:{port}/{postgres_url.split('/')[3].split('?')[0]}"
+    )
+
+    @app.task
+    async def noop() -> None: ...
+
+    reader = Reader(postgres_url, "test")
+    async with app.embedded():
+        handle = await noop.asend()
+        assert (await finished(app, handle)).state == State.SUCCEEDED
+
+        async def told() -> bool:
+            return any("recorder default: Postgres" in record.message for record in caplog.records)
+
+        await aeventually(told)
+        proxy.speak()
+        server = server or await proxy.start(port)
+
+        async def archived() -> bool:
+            try:
+                found = await reader.find_job(handle.id)
+            except Exception:  # noqa: BLE001 - no tables yet
+                return False
+            return found is not None and found.state == State.SUCCEEDED
+
+        await aeventually(archived)
+    told_of = [r for r in caplog.records if r.levelno >= logging.WARNING and "recorder" in r.message]
+    assert len(told_of) == 1, "once an outage"
+    await reader.close()
+    server.close()
+    await proxy.close()
+
+
+async def test_a_part_that_ends_with_an_error_is_told_of_at_once(
+    make_app: Callable[..., Infinitas], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fails = asyncio.Event()
+
+    async def dies(*_: object) -> None:
+        await fails.wait()
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(everything, "run_archiver", dies)
+    app = make_app(archive=True)
+
+    @app.task
+    async def noop() -> None: ...
+
+    async def told() -> bool:
+        return any("archiver of this program has ended" in record.message for record in caplog.records)
+
+    async def program() -> None:
+        async with app.embedded():
+            fails.set()
+            await aeventually(told)
+            assert (await finished(app, await noop.asend())).state == State.SUCCEEDED
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        await program()
