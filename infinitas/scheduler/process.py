@@ -11,6 +11,7 @@ from infinitas.runtime.loop import Loop
 from infinitas.runtime.process import StopSignal
 from infinitas.runtime.queues import run_for_queues
 from infinitas.scheduler.backfiller import Backfiller
+from infinitas.scheduler.clock import ClockWatch
 from infinitas.scheduler.janitor import Janitor
 from infinitas.scheduler.promoter import Promoter
 from infinitas.scheduler.replanner import Replanner
@@ -40,6 +41,7 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
                 Loop(f"janitor {queue}", Janitor(broker).run_once),
                 Loop(f"replanner {queue}", Replanner(broker).run_once),
                 Loop(f"backfiller {queue}", Backfiller(broker).run_once),
+                Loop(f"clock {queue}", ClockWatch(broker).run_once),
                 Loop(f"watch {queue}", Watch(broker).run_once),
             ]
 

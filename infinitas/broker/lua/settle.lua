@@ -12,7 +12,8 @@ local answers = {}
 local function retry(outcome, job)
   local said = {}
   add_facts(said, outcome, {'reason', 'error', 'traceback'})
-  redis.call('HSET', job.hash, 'state', 'retrying', 'ready', now + outcome.delay, unpack(said))
+  redis.call('HSET', job.hash, 'state', 'retrying', 'ready', now + outcome.delay,
+    'wait', outcome.delay, unpack(said))
   add_timed(later, job.id, now + outcome.delay)
   emit_attempt('retrying', job, said)
 end
