@@ -1,7 +1,6 @@
 """What one may do with schedules from outside: asynchronous verbs over the broker and the archive."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -73,6 +72,7 @@ class ScheduleClient:
         """
         edges = await self._edges(queue)
         now = await self._client.connection.now()
+        after = await edges.slots_after([entry.key for entry in entries], now)
         schedules, firsts = [], []
         for entry in entries:
             schedule = make_schedule(
@@ -85,11 +85,8 @@ class ScheduleClient:
                 origin="api",
                 options=options,
             )
-            first = schedule.next_after(now)
-            if first is None:
-                raise BadSchedule(f"The schedule {schedule.key!r} ({schedule.words}) lies in the past.")
             schedules.append(schedule)
-            firsts.append(first)
+            firsts.append(_first(schedule, now, after[entry.key]))
         if "unknown_task" in await edges.schedule(schedules, now):
             raise UnknownTask(f"There is no task {task!r} to schedule.")
         return firsts
@@ -109,7 +106,8 @@ class ScheduleClient:
         One that code declares keeps the change until the code's own declaration changes.
 
         Raises:
-            UnknownSchedule: there is none. BadSchedule: as `store`.
+            UnknownSchedule: there is none.
+            BadSchedule: as `store`, or what stays can't be read: store it anew.
             Changed: it is no longer the `expected` one.
         """
         while True:
@@ -122,8 +120,7 @@ class ScheduleClient:
                 raise Changed(f"The schedule {key!r} has been changed meanwhile; read it again.")
             now = await self._client.connection.now()
             changed = change_schedule(stored[0], rule, at=at, args=args, now=now, options=options)
-            if changed.next_after(now) is None:
-                raise BadSchedule(f"The schedule {key!r} ({changed.words}) would lie in the past.")
+            _first(changed, now, (await edges.slots_after([key], now))[key])
             if (await edges.schedule([changed], now, stored[1]))[0] == "ok":
                 return await self.find(key)
 
@@ -167,15 +164,18 @@ class ScheduleClient:
         slot = info.next_slot
         while slot is not None and len(slots) < count:
             slots.append(slot)
-            slot = info.schedule.next_after(slot)
+            # Which slots come later, only who can read the rule knows.
+            slot = info.schedule.next_after(slot) if info.unreadable is None else None
         return slots
 
     async def trigger(self, key: str, args: str | None = None) -> str:
         """Send a job of a schedule now, with its arguments or others (JSON text). Returns its id.
 
-        It belongs to no slot: overlap and pauses don't count. Raises UnknownSchedule.
+        It belongs to no slot: overlap and pauses don't count. Raises UnknownSchedule, BadSchedule.
         """
-        schedule = (await self.find(key)).schedule
+        info = await self.find(key)
+        stored = await (await self._edges(info.queue)).find(key)
+        schedule = stored[0] if stored else info.schedule
         task = await self._client.live_task(schedule.task)
         job = NewJob(
             id=fresh_id(),
@@ -204,6 +204,8 @@ class ScheduleClient:
         if end > await self._client.connection.now():
             raise BadSchedule(f"The backfill's end, {end.isoformat()}, is not past; later slots come anyway.")
         info = await self.find(key)
+        if info.unreadable is not None:
+            raise BadSchedule(f"The schedule {key!r} can't be read here: {info.unreadable}")
         slots = _slots(info.schedule, start, end)
         ids = [slot_job_id(key, slot) for slot in slots]
         known = await self._known(info, ids)
@@ -235,11 +237,20 @@ class ScheduleClient:
         return (await self._client.broker(queue)).schedules
 
 
+def _first(schedule: Schedule, now: datetime, after: datetime) -> datetime:
+    """Its first slot; `after` is later than now where slots were fired while Redis' clock was ahead."""
+    first = schedule.next_after(after)
+    if first is not None:
+        return first
+    if schedule.next_after(now) is not None:
+        raise BadSchedule(
+            f"The schedule {schedule.key!r} ({schedule.words}) has no slot after {after.isoformat()}. Up to "
+            "then its slots were fired already, while the clock of Redis was ahead. Use another key."
+        )
+    raise BadSchedule(f"The schedule {schedule.key!r} ({schedule.words}) lies in the past.")
+
+
 def _slots(schedule: Schedule, start: datetime, end: datetime) -> list[datetime]:
-    # A backfill may reach behind the moment when an interval was first stored, on the same grid.
-    if schedule.every_ms is not None:
-        steps = (schedule.anchor_ms - to_ms(start)) // schedule.every_ms + 2
-        schedule = replace(schedule, anchor_ms=schedule.anchor_ms - max(steps, 0) * schedule.every_ms)
     slots: list[datetime] = []
     slot = schedule.next_after(start - _MS)
     while slot is not None and slot < end:

@@ -8,6 +8,8 @@ import orjson
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.keys import QUEUES, QueueKeys, worker
+from infinitas.broker.messages import moment_of_score
+from infinitas.broker.stored_rules import read_rule, why_unreadable
 from infinitas.core.codec import from_ms
 from infinitas.core.records import (
     JobInfo,
@@ -120,7 +122,7 @@ async def code_schedules(connection: Connection, queue: str) -> list[ScheduleInf
     keys = QueueKeys(queue)
     names = sorted(await connection.ask(connection.redis.hkeys(keys["tasks"])))
     infos = await _schedule_infos(connection, keys, names)
-    return [info for info in infos if info.schedule.origin == "code"]
+    return [info for info in infos if info.unreadable is None and info.schedule.origin == "code"]
 
 
 async def _schedule_infos(connection: Connection, keys: QueueKeys, names: list[str]) -> list[ScheduleInfo]:
@@ -138,12 +140,14 @@ async def _schedule_infos(connection: Connection, keys: QueueKeys, names: list[s
 
 
 def _schedule_info(queue: str, row: tuple[Any, ...]) -> ScheduleInfo:
-    _, definition, mark, paused, skips, runs, live, backfill, slot, waiting = row
+    key, definition, mark, paused, skips, runs, live, backfill, slot, waiting = row
     pause = orjson.loads(paused) if paused else None
+    unreadable = why_unreadable(key, definition) or None
     return ScheduleInfo(
-        schedule=Schedule.from_json(definition),
+        schedule=Schedule(key=key, task="", at_ms=0) if unreadable else read_rule(key, definition),
+        unreadable=unreadable,
         queue=queue,
-        next_slot=None if slot is None else from_ms(int(slot)),
+        next_slot=moment_of_score(slot),
         last_slot=from_ms(int(mark)) if mark else None,
         pause=Pause(
             reason=pause["reason"],

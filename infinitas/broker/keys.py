@@ -22,7 +22,7 @@ QUEUE_KEYS = (
     "declarers",
     "backfills",
     "zones",
-    "clock",
+    "jumps",
     "later",
     "processors",
     "events",

@@ -179,14 +179,15 @@ class ScheduleEdges:
         )
         return (read_rule_of_elsewhere(key, text), digest(text)) if text else None
 
-    async def unreadable(self, keys: Sequence[str]) -> dict[str, str]:
-        """Why those of these schedules can't be read here that can't."""
+    async def unreadable(self, keys: Sequence[str]) -> dict[str, tuple[str, Schedule | None]]:
+        """Those of these schedules that can't be read here: why, and what code that declares takes it for."""
         if not keys:
             return {}
         command = self.connection.redis.execute_command("HMGET", self.keys["schedules"], *keys, **_RAW)
         texts = await self.connection.ask(command)
-        found = {key: why_unreadable(key, text) for key, text in zip(keys, texts, strict=True) if text}
-        return {key: why for key, why in found.items() if why}
+        found = {key: text for key, text in zip(keys, texts, strict=True) if text}
+        whys = {key: why for key, text in found.items() if (why := why_unreadable(key, text))}
+        return {key: (why, _known(key, found[key])) for key, why in whys.items()}
 
     async def due(self, limit: int, only: str = "", start: DueFrom | None = None) -> DueSlots:
         """Schedules whose slot has come; or the `only` one asked for, with its next slot."""

@@ -76,6 +76,7 @@ class ScheduleInfo:
         runs: jobs so far, counted where there is a `max_runs`.
         live_job: the job of an earlier slot that has not ended.
         filling: slots of a backfill that wait, or None without one.
+        unreadable: why the rule can't be read here; `schedule` stands in for it then.
     """
 
     schedule: Schedule
@@ -87,6 +88,7 @@ class ScheduleInfo:
     runs: int = 0
     live_job: str | None = None
     filling: int | None = None
+    unreadable: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
