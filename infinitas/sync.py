@@ -73,7 +73,7 @@ async def plan_sync(app: Infinitas, client: Client) -> SyncPlan:
         for info in await inspect.code_schedules(client.connection, queue):
             stored[info.schedule.key] = info
         tasks = sorted({*names, *(info.name for info in known.values() if info.queue == queue)})
-        unreadable |= await (await client.broker(queue)).schedules.unreadable(tasks)
+        unreadable |= await (await client.broker(queue)).schedules.find_unreadable(tasks)
     changes = []
     scheduled = {name for name in names if app.tasks[name].schedule}
     for key in sorted(stored.keys() | unreadable.keys() | scheduled):

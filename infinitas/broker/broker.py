@@ -263,7 +263,7 @@ class Broker:
         return ClockLook(now=from_ms(now), jump_ms=int(jump), behind=behind)
 
     async def rewind(self, cursor: str, most: int) -> tuple[str, int]:
-        """After the clock went back: what was put off by the fast clock. Returns the next cursor, jobs moved."""
+        """Move back what a fast clock has put off. Returns the next cursor, and how many jobs were moved."""
         following, moved = await self._call("rewind", cursor=cursor, most=most)
         return str(following), int(moved)
 

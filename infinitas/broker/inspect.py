@@ -9,7 +9,7 @@ import orjson
 from infinitas.broker.connection import Connection
 from infinitas.broker.keys import QUEUES, QueueKeys, worker
 from infinitas.broker.messages import moment_of_score
-from infinitas.broker.stored_rules import read_rule, why_unreadable
+from infinitas.broker.stored_rules import read_or_stand_in
 from infinitas.core.codec import from_ms
 from infinitas.core.records import (
     JobInfo,
@@ -33,8 +33,7 @@ _FAR = datetime.max.replace(tzinfo=UTC)
 
 async def queues(connection: Connection) -> list[str]:
     """Names of all queues, sorted."""
-    redis = connection.redis
-    return sorted(await connection.ask(redis.smembers(QUEUES)))
+    return sorted(await connection.ask(connection.redis.smembers(QUEUES)))
 
 
 async def find_task(connection: Connection, name: str) -> TaskInfo | None:
@@ -142,9 +141,9 @@ async def _schedule_infos(connection: Connection, keys: QueueKeys, names: list[s
 def _schedule_info(queue: str, row: tuple[Any, ...]) -> ScheduleInfo:
     key, definition, mark, paused, skips, runs, live, backfill, slot, waiting = row
     pause = orjson.loads(paused) if paused else None
-    unreadable = why_unreadable(key, definition) or None
+    schedule, unreadable = read_or_stand_in(key, definition)
     return ScheduleInfo(
-        schedule=Schedule(key=key, task="", at_ms=0) if unreadable else read_rule(key, definition),
+        schedule=schedule,
         unreadable=unreadable,
         queue=queue,
         next_slot=moment_of_score(slot),
@@ -227,9 +226,8 @@ async def queue_infos(connection: Connection) -> list[QueueInfo]:
     found = []
     for queue in await queues(connection):
         keys = QueueKeys(queue)
-        redis = connection.redis
-        tasks = sorted(await connection.ask(redis.hkeys(keys["tasks"])))
-        pipe = redis.pipeline(transaction=False)
+        tasks = sorted(await connection.ask(connection.redis.hkeys(keys["tasks"])))
+        pipe = connection.redis.pipeline(transaction=False)
         pipe.zcard(keys["later"])
         pipe.xlen(keys["events"])
         for task in tasks:
@@ -347,9 +345,8 @@ async def live_jobs(connection: Connection, task: str | None, limit: int) -> lis
     found: list[JobInfo] = []
     for queue in await queues(connection):
         keys = QueueKeys(queue)
-        redis = connection.redis
-        names = sorted(await connection.ask(redis.hkeys(keys["tasks"])))
-        pipe = redis.pipeline(transaction=False)
+        names = sorted(await connection.ask(connection.redis.hkeys(keys["tasks"])))
+        pipe = connection.redis.pipeline(transaction=False)
         wanted = [name for name in names if task in (None, name)]
         for name in wanted:
             pipe.xrange(keys.of("stream", name), count=limit)

@@ -170,7 +170,7 @@ class UnreadableSlot:
 
 @dataclass(frozen=True, slots=True)
 class DueFrom:
-    """Where a look at what is due begins: `passed` schedules of that score, and all before it, are left out."""
+    """Where a look at what is due begins: behind all before `score`, and `passed` schedules that have it."""
 
     score: str = "-inf"
     passed: int = 0

@@ -179,7 +179,7 @@ class ScheduleEdges:
         )
         return (read_rule_of_elsewhere(key, text), digest(text)) if text else None
 
-    async def unreadable(self, keys: Sequence[str]) -> dict[str, tuple[str, Schedule | None]]:
+    async def find_unreadable(self, keys: Sequence[str]) -> dict[str, tuple[str, Schedule | None]]:
         """Those of these schedules that can't be read here: why, and what code that declares takes it for."""
         if not keys:
             return {}
@@ -202,7 +202,7 @@ class ScheduleEdges:
             found=tuple(read_slot(key, score, text, seen) for key, score, text, seen in rows),
         )
 
-    async def pass_over(self, slots: Sequence[UnreadableSlot]) -> None:
+    async def unreadable(self, slots: Sequence[UnreadableSlot]) -> None:
         """Have an event written for each of these, unless there is one of it already."""
         found = [{"schedule": each.key, "seen": each.seen, "reason": each.reason} for each in slots]
         await self._call("unreadable", found=_json(found))
@@ -233,11 +233,15 @@ class ScheduleEdges:
     async def _give_up(self, each: UnreadableSlot, reason: Reason) -> None:
         """Record the one slot that is known of a schedule that can't be read; it has no next slot then."""
         if each.slot is None:
-            await self._call("drop", schedule_key=each.key, seen=each.seen, score=each.score)
+            await self.drop(each)
             return
         # Kept: only what replaces or removes it forgets its pause and its mark.
         blank = Schedule(key=each.key, task=each.task, origin="code")
         await self.fire([Fire(schedule=blank, slot=each.slot, next_slot=None, unrun=reason, seen=each.seen)])
+
+    async def drop(self, each: UnreadableSlot) -> bool:
+        """Forget a place in `due` that is no moment. False if it is another one by now."""
+        return bool(await self._call("drop", schedule_key=each.key, seen=each.seen, score=each.score))
 
     async def pause(self, key: str, reason: str, since: datetime, until: datetime | None) -> bool:
         """Skip slots until resumed, or until `until`. False if there is no such schedule."""

@@ -36,6 +36,12 @@ def _of_key(key: str, schedule: Schedule) -> Schedule:
     return schedule
 
 
+def read_or_stand_in(key: str, text: str) -> tuple[Schedule, str | None]:
+    """A rule to show; where it can't be read, one that stands in for it, and why."""
+    why = why_unreadable(key, text)
+    return (Schedule(key=key, task="", at_ms=0), why) if why else (read_rule(key, text), None)
+
+
 def why_unreadable(key: str, text: str | bytes) -> str:
     """Why a stored rule can't be read here; '' if it can."""
     try:

@@ -42,7 +42,9 @@ def read_fields(text: str | bytes) -> dict[str, Any]:
     if "key" not in known or "task" not in known:
         raise BadSchedule("The stored schedule has no key or no task.")
     if len([kind for kind in _KINDS if known.get(kind) is not None]) != 1:
-        raise BadSchedule("The stored schedule needs one rule that this version knows: cron, every_ms or at_ms.")
+        raise BadSchedule(
+            "The stored schedule needs one rule that this version knows: cron, every_ms, at_ms."
+        )
     return known
 
 

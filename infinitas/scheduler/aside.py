@@ -46,7 +46,7 @@ class Aside:
         """Tell of those of `bad` that are new; the next look leaves out those that stand in front."""
         fresh = [each for each in bad if self._known.get(each.key) != each.seen]
         if fresh:
-            await self._schedules.pass_over(fresh)
+            await self._schedules.unreadable(fresh)
             for each in fresh:
                 _log.error(
                     "Schedule %s is set aside until it is replaced: %s It is tried again every %g s; see "

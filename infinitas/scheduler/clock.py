@@ -62,23 +62,24 @@ class ClockWatch:
         while cursor != "0":
             cursor, more = await self._broker.rewind(cursor, PAGE)
             promoted += more
-        _log.warning(
-            "Redis' clock had been ahead: %d schedules and %d waiting jobs have their right times back.",
-            moved,
-            promoted,
-        )
+        if moved or promoted:
+            _log.warning(
+                "Redis' clock had been ahead: %d schedules and %d waiting jobs have their right times back.",
+                moved,
+                promoted,
+            )
 
 
 def _tell(jump_ms: int) -> None:
     if jump_ms < 0:
         _log.error(
-            "Redis' clock went back by %s. Slots that were fired while it was ahead are not fired again: their "
-            "schedules are silent until it has passed them. Have the host of Redis keep its time (NTP).",
-            describe_ms(-jump_ms),
+            "Redis' clock went back by %s. Slots that were fired while it was ahead are not fired again; "
+            "until it has passed them, their schedules are silent. Let Redis' host keep its time (NTP).",
+            describe_ms(round(-jump_ms, -3)),
         )
     else:
         _log.error(
             "Redis' clock jumped forward by %s. Slots in between are late, and follow their catch-up policy. "
             "If that time is wrong, set it right now: what is fired by then is not fired again.",
-            describe_ms(jump_ms),
+            describe_ms(round(jump_ms, -3)),
         )
