@@ -250,7 +250,7 @@ async def test_many_waiting_jobs_are_moved_in_pages(
 async def test_a_delay_counts_by_the_clock_of_redis(
     shift: Callable[[int], None], app: Infinitas, redis: Redis
 ) -> None:
-    """The sender's own clock, here an hour behind that of Redis, has no say."""
+    """The sender's own clock, here an hour behind that of Redis, plays no part."""
 
     @app.task
     def later() -> None: ...

@@ -63,7 +63,7 @@ kinds = pytest.mark.parametrize("stored", list(UNREADABLE.values()), ids=list(UN
 
 def put(redis: Redis, stored: str | bytes, key: str = "bad", score: float | str | None = None) -> None:
     """Store a definition past all checks, as due for a second."""
-    redis.hset(f"{P}schedules", key, stored)  # type: ignore[arg-type]
+    redis.hset(f"{P}schedules", key, stored)
     now: Any = redis.time()
     redis.zadd(f"{P}due", {key: now[0] * 1000 - 1000 if score is None else score})
 
