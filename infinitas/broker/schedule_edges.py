@@ -21,6 +21,7 @@ from infinitas.broker.messages import (
 )
 from infinitas.broker.stored_rules import (
     digest,
+    read_declarer,
     read_mark,
     read_rule_of_elsewhere,
     read_slot,
@@ -120,14 +121,14 @@ class ScheduleEdges:
         """Tasks that newer code has declared, by a worker that lives, or by `infinitas sync`."""
         if declarer is None:
             return set()
-        known = {task: orjson.loads(text) for task, text in owners.items() if text}
-        later = {task: owner for task, owner in known.items() if owner["born"] > to_ms(declarer.born)}
-        workers = sorted({owner["worker"] for owner in later.values() if owner["worker"]})
+        known = {task: owner for task, text in owners.items() if (owner := read_declarer(text))}
+        later = {task: worker for task, (worker, born) in known.items() if born > to_ms(declarer.born)}
+        workers = sorted({worker for worker in later.values() if worker})
         if not workers:
             return set(later)
         beats = await self.connection.ask(self.connection.redis.zmscore(self.keys["beats"], workers))
         dead = {worker for worker, count in zip(workers, beats, strict=True) if count is None}
-        return {task for task, owner in later.items() if owner["worker"] not in dead}
+        return {task for task, worker in later.items() if worker not in dead}
 
     async def schedule(
         self, schedules: Sequence[Schedule], after: datetime, seen: str | None = None

@@ -67,7 +67,7 @@ def read_slot(key: str, score: str, text: str, seen: str) -> DueSlot | Unreadabl
 
 def unplanned(slot: DueSlot, error: Exception) -> UnreadableSlot:
     """A slot that can be read, and not planned."""
-    reason = f"It can't be planned: {error or type(error).__name__}"[:MAX_REASON_CHARS]
+    reason = f"It can't be planned or fired: {error or type(error).__name__}"[:MAX_REASON_CHARS]
     rule = slot.schedule
     return UnreadableSlot(rule.key, slot.seen, slot.score, slot.slot, rule.task, reason)
 
@@ -80,6 +80,15 @@ def read_mark(mark: str | None) -> int:
     except (ValueError, OverflowError):
         return 0
     return ms
+
+
+def read_declarer(text: str | None) -> tuple[str, int] | None:
+    """Worker and start, in ms, of the code that declared a task; None if nobody did, or it can't be read."""
+    try:
+        owner = orjson.loads(text or "")
+        return str(owner["worker"]), int(owner["born"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _task(key: str, text: str) -> str:

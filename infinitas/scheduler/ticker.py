@@ -4,12 +4,14 @@ import asyncio
 from datetime import timedelta
 
 from infinitas.broker.broker import Broker
-from infinitas.broker.messages import DueSlots, UnreadableSlot
+from infinitas.broker.messages import DueSlot, DueSlots, UnreadableSlot
 from infinitas.broker.stored_rules import unplanned
+from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.core.planner import Fire, plan
 from infinitas.scheduler.aside import Aside
 from infinitas.scheduler.wake import Wake
 
+Plan = tuple[DueSlot, list[Fire]]
 DUE_LIMIT = 500
 STANDBY_WAIT = timedelta(milliseconds=250)
 NOTHING_FIRED_S = 0.05
@@ -48,13 +50,33 @@ class Ticker:
 
     async def fire(self, due: DueSlots) -> bool:
         """Fire what is due, and set aside what can't be read or planned. False: nothing was fired."""
-        fires, bad = _plan(due)
+        plans, bad = _plan(due)
+        try:
+            fired = any(await self._schedules.fire([fire for _, fires in plans for fire in fires]))
+        except ServerUnreachable:
+            raise
+        except InfinitasError as error:
+            fired, refused = await self._fire_apart(plans)
+            if len(refused) == len(plans):
+                raise error  # It is not about one of them.
+            bad += refused
         if bad:
             await self._aside.pass_over(due.found, bad)
-        fired = any(await self._schedules.fire(fires))
         # Who won nothing was beaten to it by another scheduler, and lets that one go first.
-        self._standby = bool(fires) and not fired
+        self._standby = bool(plans) and not fired
         return fired
+
+    async def _fire_apart(self, plans: list[Plan]) -> tuple[bool, list[UnreadableSlot]]:
+        """One call for each schedule: what Redis has of one of them, such as its pause, may be damaged."""
+        fired, refused = False, []
+        for slot, fires in plans:
+            try:
+                fired = any(await self._schedules.fire(fires)) or fired
+            except ServerUnreachable:
+                raise
+            except InfinitasError as error:
+                refused.append(unplanned(slot, error))
+        return fired, refused
 
     async def _sleep(self, due: DueSlots) -> None:
         seconds = None if due.following is None else (due.following - due.now) / timedelta(seconds=1)
@@ -70,15 +92,15 @@ def _time_left(due: DueSlots) -> timedelta:
     return min(each.slot for each in due.slots) + STANDBY_WAIT - due.now
 
 
-def _plan(due: DueSlots) -> tuple[list[Fire], list[UnreadableSlot]]:
-    fires: list[Fire] = []
+def _plan(due: DueSlots) -> tuple[list[Plan], list[UnreadableSlot]]:
+    plans: list[Plan] = []
     bad: list[UnreadableSlot] = []
     for each in due.found:
         if isinstance(each, UnreadableSlot):
             bad.append(each)
             continue
         try:
-            fires += list(plan(each.schedule, each.slot, due.now, each.seen))
+            plans.append((each, list(plan(each.schedule, each.slot, due.now, each.seen))))
         except Exception as error:  # noqa: BLE001 - whatever a stored rule brings about concerns it alone
             bad.append(unplanned(each, error))
-    return fires, bad
+    return plans, bad

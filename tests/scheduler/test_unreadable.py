@@ -204,6 +204,39 @@ async def test_a_rule_that_reads_well_and_cannot_be_planned(
     assert [e.fields["schedule"] for e in events(redis, "schedule.unreadable")] == ["bad"]
 
 
+async def test_a_damaged_pause_stops_its_own_schedule_alone(broker: Broker, redis: Redis) -> None:
+    await honest(broker)
+    put(redis, definition(every_ms=100))
+    redis.hset(f"{P}paused", "bad", "{")
+    ticker = Ticker(broker)
+    await asyncio.sleep(0.1)
+    await ticker.fire(await ticker.look())
+    assert jobs_of(redis, "good") >= 1
+    assert [e.fields["schedule"] for e in events(redis, "schedule.unreadable")] == ["bad"]
+
+
+@pytest.mark.parametrize("stored", ["{", "5", '{"limit":"x"}', '{"limit":1,"task":"t"}'])
+async def test_a_damaged_backfill_is_over_and_the_others_go_on(
+    broker: Broker, redis: Redis, stored: str
+) -> None:
+    await honest(broker)
+    redis.hset(f"{P}backfills", "bad", stored)
+    redis.rpush(f"{P}backfill:bad", '[1,"x"]')
+    await broker.schedules.backfill("good", "t", "[[],{}]", 10, [(1000, "good@1"), (2000, "good@2")])
+    redis.lpush(f"{P}backfill:good", "{", "5", '["x",1]')
+    for key in await broker.schedules.backfills():
+        await broker.schedules.feed(key, 100)
+    assert await broker.schedules.backfills() == ["good"]
+    assert redis.exists(f"{P}job:good@1", f"{P}job:good@2") == 2
+
+
+async def test_a_damaged_declarer_is_none(broker: Broker, redis: Redis) -> None:
+    redis.hset(f"{P}declarers", "t", "{")
+    rule = make_schedule(every(hours=1), key="t", task="t", now=await broker.now())
+    declarer = Declarer(born=await broker.now())
+    assert await broker.schedules.declare([TaskDefinition(name="t")], [rule], declarer) == 1
+
+
 @kinds
 async def test_code_replaces_it(broker: Broker, redis: Redis, stored: str | bytes) -> None:
     put(redis, stored, "t")
