@@ -288,6 +288,7 @@ class Infinitas:
                     headers=headers,
                     key=options.key,
                     due=options.at,
+                    delay_s=options.delay,
                     expires_s=options.expires,
                 )
             )

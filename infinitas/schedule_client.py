@@ -1,7 +1,6 @@
 """What one may do with schedules from outside: asynchronous verbs over the broker and the archive."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -82,6 +81,7 @@ class ScheduleClient:
         """
         edges = await self._edges(queue)
         now = await self._client.connection.now()
+        after = await edges.slots_after([entry.key for entry in entries], now)
         schedules, firsts = [], []
         for entry in entries:
             schedule = make_schedule(
@@ -94,11 +94,8 @@ class ScheduleClient:
                 origin="api",
                 options=options,
             )
-            first = schedule.next_after(now)
-            if first is None:
-                raise BadSchedule(f"The schedule {schedule.key!r} ({schedule.words}) lies in the past.")
             schedules.append(schedule)
-            firsts.append(first)
+            firsts.append(_first(schedule, now, after[entry.key]))
         if "unknown_task" in await edges.schedule(schedules, now):
             raise UnknownTask(f"There is no task {task!r} to schedule.")
         return firsts
@@ -118,7 +115,8 @@ class ScheduleClient:
         One that code declares keeps the change until the code's own declaration changes.
 
         Raises:
-            UnknownSchedule: there is none. BadSchedule: as `store`.
+            UnknownSchedule: there is none.
+            BadSchedule: as `store`, or what stays can't be read: store it anew.
             Changed: it is no longer the `expected` one.
         """
         while True:
@@ -131,8 +129,7 @@ class ScheduleClient:
                 raise Changed(f"The schedule {key!r} has been changed meanwhile; read it again.")
             now = await self._client.connection.now()
             changed = change_schedule(stored[0], rule, at=at, args=args, now=now, options=options)
-            if changed.next_after(now) is None:
-                raise BadSchedule(f"The schedule {key!r} ({changed.words}) would lie in the past.")
+            _first(changed, now, (await edges.slots_after([key], now))[key])
             if (await edges.schedule([changed], now, stored[1]))[0] == "ok":
                 return await self.find(key)
 
@@ -169,21 +166,24 @@ class ScheduleClient:
         """
         if not 0 <= count <= MOST_SKIPPED:
             raise BadArgs(f"The number of slots to skip is 0 to {MOST_SKIPPED:,}, not {count}.")
-        info = await self._find_readable(key)
+        info = await self.find(key)
         await (await self._edges(info.queue)).skip(key, count)
         slots: list[datetime] = []
         slot = info.next_slot
         while slot is not None and len(slots) < count:
             slots.append(slot)
-            slot = info.schedule.next_after(slot)
+            # Which slots come later, only who can read the rule knows.
+            slot = info.schedule.next_after(slot) if info.unreadable is None else None
         return slots
 
     async def trigger(self, key: str, args: str | None = None) -> str:
         """Send a job of a schedule now, with its arguments or others (JSON text). Returns its id.
 
-        It belongs to no slot: overlap and pauses don't count. Raises UnknownSchedule.
+        It belongs to no slot: overlap and pauses don't count. Raises UnknownSchedule, BadSchedule.
         """
-        schedule = (await self._find_readable(key)).schedule
+        info = await self.find(key)
+        stored = await (await self._edges(info.queue)).find(key)
+        schedule = stored[0] if stored else info.schedule
         task = await self._client.live_task(schedule.task)
         job = NewJob(
             id=fresh_id(),
@@ -243,11 +243,20 @@ class ScheduleClient:
         return (await self._client.broker(queue)).schedules
 
 
+def _first(schedule: Schedule, now: datetime, after: datetime) -> datetime:
+    """Its first slot; `after` is later than now where slots were fired while Redis' clock was ahead."""
+    first = schedule.next_after(after)
+    if first is not None:
+        return first
+    if schedule.next_after(now) is not None:
+        raise BadSchedule(
+            f"The schedule {schedule.key!r} ({schedule.words}) has no slot after {after.isoformat()}. Up to "
+            "then its slots were fired already, while the clock of Redis was ahead. Use another key."
+        )
+    raise BadSchedule(f"The schedule {schedule.key!r} ({schedule.words}) lies in the past.")
+
+
 def _slots(schedule: Schedule, start: datetime, end: datetime) -> list[datetime]:
-    # A backfill may reach behind the moment when an interval was first stored, on the same grid.
-    if schedule.every_ms is not None:
-        steps = (schedule.anchor_ms - to_ms(start)) // schedule.every_ms + 2
-        schedule = replace(schedule, anchor_ms=schedule.anchor_ms - max(steps, 0) * schedule.every_ms)
     slots: list[datetime] = []
     slot = schedule.next_after(start - _MS)
     while slot is not None and slot < end:

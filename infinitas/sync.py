@@ -1,7 +1,7 @@
 """Code against what is stored: what a deploy would change, and carrying it out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -27,13 +27,16 @@ class Kind(StrEnum):
     """No code declares it any more."""
     SERVED = "served"
     """This app does not declare it, but a live worker of other code serves its task."""
+    UNREADABLE = "unreadable"
+    """What is stored can't be read here. What code declares takes its place; else it stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleChange:
     """What becomes of one schedule, with the slots of the next 24 h that it gains and loses.
 
-    `fields` are the names of what differs; before and after are its rules, None where there is none.
+    `fields` are the names of what differs; before and after are its rules, None where there is none;
+    `why` it can't be read.
     """
 
     key: str
@@ -41,6 +44,7 @@ class ScheduleChange:
     before: Schedule | None = None
     after: Schedule | None = None
     fields: tuple[str, ...] = ()
+    why: str = ""
     gained: tuple[datetime, ...] = ()
     lost: tuple[datetime, ...] = ()
 
@@ -64,15 +68,25 @@ async def plan_sync(app: Infinitas, client: Client) -> SyncPlan:
     known = {task.name: task for task in await client.tasks()}
     names = sorted(app.tasks)
     stored: dict[str, ScheduleInfo] = {}
+    unreadable: dict[str, tuple[str, Schedule | None]] = {}
     for queue in sorted({task.definition.queue for task in app.tasks.values()} | {app.queue}):
         for info in await inspect.code_schedules(client.connection, queue):
             stored[info.schedule.key] = info
+        tasks = sorted({*names, *(info.name for info in known.values() if info.queue == queue)})
+        unreadable |= await (await client.broker(queue)).schedules.find_unreadable(tasks)
     changes = []
-    for key in sorted(stored.keys() | {name for name in names if app.tasks[name].schedule}):
+    scheduled = {name for name in names if app.tasks[name].schedule}
+    for key in sorted(stored.keys() | unreadable.keys() | scheduled):
         declared = app.tasks[key].schedule if key in app.tasks else None
         before = stored[key].schedule if key in stored else None
         served = key not in app.tasks and key in known and known[key].has_worker
-        changes.append(_compare(key, before, declared, served, now))
+        if key in unreadable:
+            why, known_rule = unreadable[key]
+            after = merge(known_rule, declared) if declared else None
+            change = replace(_change(key, Kind.UNREADABLE, None, after, now), why=why)
+        else:
+            change = _compare(key, before, declared, served, now)
+        changes.append(change)
     return SyncPlan(
         new_tasks=tuple(name for name in names if name not in known),
         changed_tasks=tuple(

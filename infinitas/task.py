@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 import orjson
@@ -25,6 +25,7 @@ Send = ParamSpec("Send")
 Returned = TypeVar("Returned")
 Value = TypeVar("Value")
 MAX_HEADERS_BYTES = 8 * 1024
+MAX_DELAY_S = 100 * 366 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class SendOptions:
 
     key: str | None = None
     at: datetime | None = None
+    delay: float | None = None
     expires: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -59,6 +61,14 @@ def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     if sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADERS_BYTES:
         raise BadArgs(f"The headers are longer than {MAX_HEADERS_BYTES:,} characters.")
     return headers
+
+
+def check_delay(delay: object) -> float:
+    """Seconds of a delay; one below 0 is none. Raises BadArgs."""
+    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds <= MAX_DELAY_S:
+        raise BadArgs(f"delay={shorten(delay)}: seconds, or a timedelta, up to 100 years.")
+    return max(seconds, 0)
 
 
 class Task(Generic[Call, Send, Returned, Value]):
@@ -132,24 +142,20 @@ class Task(Generic[Call, Send, Returned, Value]):
 
         Args:
             key: a business key; while a job of this task with that key lives, a second is refused.
-            at: not before this aware moment. delay: seconds, or a timedelta, from now.
+            at: not before this aware moment.
+            delay: seconds, or a timedelta, from when Redis accepts the job, by Redis' clock; up to 100 years.
             expires: seconds after its time at which the job is skipped if it has not started.
             headers: text that travels with the job, e.g. a trace id.
 
         Raises:
             BadArgs, BadName: an option is wrong.
         """
-        if delay is not None:
-            if at is not None:
-                raise BadArgs("Give either at= or delay=.")
-            try:
-                wait = delay if isinstance(delay, timedelta) else timedelta(seconds=delay)
-                at = datetime.now(UTC) + wait
-            except (ValueError, OverflowError, TypeError):
-                raise BadArgs(
-                    f"delay={shorten(delay)}: seconds, or a timedelta, to before the year 9000."
-                ) from None
-        return Sender(self, SendOptions(key=key, at=at, expires=expires, headers=dict(headers or {})))
+        if delay is not None and at is not None:
+            raise BadArgs("Give either at= or delay=.")
+        wait = None if delay is None else check_delay(delay)
+        return Sender(
+            self, SendOptions(key=key, at=at, delay=wait, expires=expires, headers=dict(headers or {}))
+        )
 
     def retries_on(self, error: BaseException) -> bool:
         """Whether such an exception is worth another attempt."""

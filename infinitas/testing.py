@@ -24,7 +24,7 @@ from infinitas.core.states import State
 from infinitas.core.verdict import Failed, Outcome, Succeeded
 from infinitas.job import Job, OnError, nothing
 from infinitas.runtime.loop import Loop, cancel_all
-from infinitas.scheduler.ticker import DUE_LIMIT, Ticker
+from infinitas.scheduler.ticker import Ticker
 from infinitas.watch import Watch
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.capture import capturing, current, printing
@@ -267,7 +267,7 @@ class Kit:
         """Fire and promote all that is due. Returns when there is more to do."""
         moments: list[datetime] = []
         for queue, broker in self.brokers.items():
-            while (due := await broker.schedules.due(DUE_LIMIT)).slots:
+            while (due := await self._tickers[queue].look()).found:
                 await self._tickers[queue].fire(due)
             for key in await broker.schedules.backfills():
                 await broker.schedules.feed(key, BATCH)

@@ -13,15 +13,17 @@ from infinitas.broker.messages import (
     Claim,
     ClaimedJob,
     ClaimRequest,
+    ClockLook,
     NewJob,
     Promoted,
     Report,
     Rescued,
     Settlement,
     enqueued,
+    moment_of_score,
 )
 from infinitas.broker.schedule_edges import ScheduleEdges
-from infinitas.core.codec import AFTER_LAST_MS, from_ms
+from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import WorkerGone
 from infinitas.core.states import Reason
 from infinitas.core.verdict import SUCCEEDED
@@ -53,7 +55,7 @@ class Broker:
     async def promote(self, limit: int, job_ttl_s: int) -> Promoted:
         """Look at jobs whose moment has come: ready, expired, or offered again."""
         count, now, following = await self._call("promote", most=limit, job_ttl=job_ttl_s * 1000)
-        return Promoted(count=count, now=from_ms(now), following=_moment(following))
+        return Promoted(count=count, now=from_ms(now), following=moment_of_score(following))
 
     async def join(self, worker: str, tasks: Sequence[str], lease_s: float) -> datetime:
         """A worker takes up its work. Returns the time."""
@@ -252,6 +254,22 @@ class Broker:
         newest = await self.connection.ask(self.connection.redis.xrevrange(self.keys["wake"], count=1))
         return str(newest[0][0]) if newest else "0-0"
 
+    async def clock(self, earliest: datetime | None, ahead_ms: int = 0, done: str = "") -> ClockLook:
+        """Look at Redis' clock; a jump is told of once.
+
+        `earliest` is what it must show at least, `ahead_ms` a jump forward that was seen, `done` the mark
+        of a jump back whose consequences have been dealt with.
+        """
+        now, jump, behind = await self._call(
+            "clock", earliest=to_ms(earliest) if earliest else 0, ahead=ahead_ms, done=done
+        )
+        return ClockLook(now=from_ms(now), jump_ms=int(jump), behind=behind)
+
+    async def rewind(self, cursor: str, most: int) -> tuple[str, int]:
+        """Move back what a fast clock has put off. Returns the next cursor, and how many jobs were moved."""
+        following, moved = await self._call("rewind", cursor=cursor, most=most)
+        return str(following), int(moved)
+
     async def _call(self, script: str, **arguments: object) -> Any:
         return await self.connection.call(script, self.keys, **arguments)
 
@@ -262,11 +280,6 @@ def _json(value: object) -> str:
 
 def _present(**fields: object) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _moment(score: str) -> datetime | None:
-    """Of a sorted set's first score, which may lie beyond the calendar."""
-    return from_ms(int(min(max(float(score), 0), AFTER_LAST_MS))) if score else None
 
 
 def _outcome(settlement: Settlement) -> dict[str, object]:

@@ -55,8 +55,7 @@ async def _reply(connection: Connection, command: str, *arguments: object) -> An
 
 async def queues(connection: Connection) -> list[str]:
     """Names of all queues, sorted."""
-    redis = connection.redis
-    return sorted(await connection.ask(redis.smembers(QUEUES)))
+    return sorted(await connection.ask(connection.redis.smembers(QUEUES)))
 
 
 async def find_task(connection: Connection, name: str) -> TaskInfo | None:
@@ -180,9 +179,8 @@ async def queue_infos(connection: Connection) -> list[QueueInfo]:
     found = []
     for queue in await queues(connection):
         keys = QueueKeys(queue)
-        redis = connection.redis
-        tasks = sorted(await connection.ask(redis.hkeys(keys["tasks"])))
-        pipe = redis.pipeline(transaction=False)
+        tasks = sorted(await connection.ask(connection.redis.hkeys(keys["tasks"])))
+        pipe = connection.redis.pipeline(transaction=False)
         pipe.zcard(keys["later"])
         pipe.xlen(keys["events"])
         for task in tasks:
@@ -265,9 +263,8 @@ async def live_jobs(connection: Connection, task: str | None, limit: int) -> lis
     found: list[JobInfo] = []
     for queue in await queues(connection):
         keys = QueueKeys(queue)
-        redis = connection.redis
-        names = sorted(await connection.ask(redis.hkeys(keys["tasks"])))
-        pipe = redis.pipeline(transaction=False)
+        names = sorted(await connection.ask(connection.redis.hkeys(keys["tasks"])))
+        pipe = connection.redis.pipeline(transaction=False)
         wanted = [name for name in names if task in (None, name)]
         for name in wanted:
             pipe.xrange(keys.of("stream", name), count=limit)

@@ -20,7 +20,8 @@ class NewJob:
         headers: context that travels with the job.
         key: no second live job of the task may have it.
         due: not before this moment; None: now.
-        expires_s: seconds after `due` at which it is skipped if it has not started.
+        delay_s: in place of `due`: seconds from now, by Redis' clock.
+        expires_s: seconds after it is due at which it is skipped if it has not started.
     """
 
     id: str
@@ -29,7 +30,17 @@ class NewJob:
     headers: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
     due: datetime | None = None
+    delay_s: float | None = None
     expires_s: float | None = None
+
+
+def moment_of_score(score: str | float | None) -> datetime | None:
+    """The moment that a score of a sorted set means; None if it means none, such as `inf` or 1.5."""
+    try:
+        ms = float(score or "nan")
+        return from_ms(int(ms)) if ms.is_integer() else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def enqueued(jobs: Sequence[NewJob]) -> str:
@@ -45,6 +56,8 @@ def _fields(job: NewJob) -> dict[str, object]:
         fields["key"] = job.key
     if job.due is not None:
         fields["due"] = to_ms(job.due)
+    if job.delay_s is not None:
+        fields["delay"] = round(job.delay_s * 1000)
     if job.expires_s is not None:
         fields["expires"] = round(job.expires_s * 1000)
     return fields
@@ -129,20 +142,64 @@ class BeatAnswer:
 
 @dataclass(frozen=True, slots=True)
 class DueSlot:
-    """A schedule with its next slot; `seen` is a digest of the rule as it is stored."""
+    """A schedule with its next slot; `seen` is a digest of the rule as it is stored, `score` the slot."""
 
     schedule: Schedule
     slot: datetime
     seen: str
+    score: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableSlot:
+    """A due schedule that can't be read here, or not planned, and why.
+
+    Attributes:
+        key, seen: as in Redis: where it is stored, and a digest of what is stored there.
+        score: its place in `due`; `slot`: the moment that it means, None if it means none.
+        task: as far as it can be read.
+    """
+
+    key: str
+    seen: str
+    score: str
+    slot: datetime | None
+    task: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DueFrom:
+    """Where a look at what is due begins: behind all before `score`, and `passed` schedules that have it."""
+
+    score: str = "-inf"
+    passed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueSlots:
-    """What the ticker has to look at; `following` is the next slot that is not due yet."""
+    """What the ticker has to look at, oldest first; `following` is the next slot that is not due yet."""
 
     now: datetime
     following: datetime | None
-    slots: tuple[DueSlot, ...]
+    found: tuple[DueSlot | UnreadableSlot, ...]
+
+    @property
+    def slots(self) -> tuple[DueSlot, ...]:
+        """Those that can be read."""
+        return tuple(each for each in self.found if isinstance(each, DueSlot))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockLook:
+    """What Redis' clock shows: `jump_ms`, below 0 if it went back; `behind`: a mark to hand back.
+
+    `behind` is there until what the fast clock has put off has been moved back; '' otherwise.
+    """
+
+    now: datetime
+    jump_ms: int
+    behind: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,12 @@ Older versions, other programs and people with redis-cli have written there too.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
 
+from infinitas.broker.stored_rules import read_rule
 from infinitas.core.codec import AFTER_LAST_MS, EPOCH, from_ms
 from infinitas.core.errors import InfinitasError
 from infinitas.core.records import (
@@ -280,23 +280,10 @@ def schedule_info(queue: str, key: str, row: Sequence[Any]) -> ScheduleInfo:
 
 
 def _rule(key: str, text: str) -> Schedule:
-    rule = Schedule.from_json(text)
-    if rule.key != key:
-        raise ValueError(f"it is that of the schedule {rule.key!r:.80}")
-    _check_types(rule)
+    rule = read_rule(key, text)
     if fault := fault_of_args(rule.args):
         raise ValueError(f"args: {fault}")
     return rule
-
-
-def _check_types(rule: Schedule) -> None:
-    for each in fields(rule):
-        if not isinstance(getattr(rule, each.name), each.type):  # type: ignore[arg-type]
-            raise ValueError(f"{each.name} is of another type")
-    for ms in (rule.at_ms, rule.start_ms, rule.end_ms):
-        _ = None if ms is None else moment(ms)
-    from_ms(rule.anchor_ms)
-    rule.next_after(EPOCH)
 
 
 def _pause(text: str) -> Pause:

@@ -9,7 +9,7 @@ import orjson
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.keys import QueueKeys
-from infinitas.broker.schedule_edges import digest
+from infinitas.broker.stored_rules import digest
 from infinitas.core.codec import from_ms, slot_of_job, to_ms
 from infinitas.core.schedule import Schedule
 

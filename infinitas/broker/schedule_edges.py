@@ -1,18 +1,35 @@
 """The edges of schedules on one queue: declare, edit, fire, control. One method for each Lua file."""
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import orjson
+from redis.client import NEVER_DECODE
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.keys import QUEUES, QueueKeys
-from infinitas.broker.messages import Declarer, DueSlot, DueSlots, Overdue
+from infinitas.broker.messages import (
+    Declarer,
+    DueFrom,
+    DueSlot,
+    DueSlots,
+    Overdue,
+    UnreadableSlot,
+    moment_of_score,
+)
+from infinitas.broker.stored_rules import (
+    digest,
+    read_declarer,
+    read_mark,
+    read_rule_of_elsewhere,
+    read_slot,
+    unplanned,
+    why_unreadable,
+)
 from infinitas.core.codec import from_ms, to_ms
-from infinitas.core.errors import InfinitasError
+from infinitas.core.errors import BadSchedule, InfinitasError
 from infinitas.core.planner import Fire, plan, plan_unrun
 from infinitas.core.schedule import START_EXPECTED, Schedule
 from infinitas.core.states import Reason
@@ -23,6 +40,8 @@ ENDED_TTL_S = 3600
 FIRE_BATCH = 100
 STORE_BATCH = 500
 _TRIES = 1000
+_RAW = {NEVER_DECODE: True}
+"""Bytes as they are: a digest of what was decoded is another one where they are no UTF-8."""
 
 
 class ScheduleEdges:
@@ -69,18 +88,19 @@ class ScheduleEdges:
             return []
         names = [task.name for task in tasks]
         pipe = self.connection.redis.pipeline(transaction=False)
+        keys = [rules[n].key if n in rules else n for n in names]
         pipe.hmget(self.keys["tasks"], names)
-        pipe.hmget(self.keys["schedules"], [rules[n].key if n in rules else n for n in names])
+        pipe.execute_command("HMGET", self.keys["schedules"], *keys, **_RAW)
         pipe.hmget(self.keys["declarers"], names)
         definitions, stored, owners = await self.connection.ask(pipe.execute())
-        now = await self.connection.now()
+        after = await self.slots_after(keys, await self.connection.now())
         newer = await self._newer(dict(zip(names, owners, strict=True)), declarer)
         items: list[dict[str, object]] = []
-        for task, definition, text in zip(tasks, definitions, stored, strict=True):
+        for task, definition, key, text in zip(tasks, definitions, keys, stored, strict=True):
             if task.name in newer or (declarer is None and definition is not None):
                 continue
             rule = rules.get(task.name)
-            merged = merge(Schedule.from_json(text) if text else None, rule) if rule else None
+            merged = merge(_known(key, text), rule) if rule else None
             if definition == task.to_json() and merged is None:
                 continue
             item: dict[str, object] = {
@@ -93,7 +113,7 @@ class ScheduleEdges:
             if declarer is not None:
                 item["declarer"] = _json({"worker": declarer.worker, "born": to_ms(declarer.born)})
             if merged is not None:
-                item["schedule"] = {**_stored(merged, now), "seen": digest(text)}
+                item["schedule"] = {**_stored(merged, after[key]), "seen": digest(text)}
             items.append(item)
         return items
 
@@ -101,22 +121,22 @@ class ScheduleEdges:
         """Tasks that newer code has declared, by a worker that lives, or by `infinitas sync`."""
         if declarer is None:
             return set()
-        known = {task: orjson.loads(text) for task, text in owners.items() if text}
-        later = {task: owner for task, owner in known.items() if owner["born"] > to_ms(declarer.born)}
-        workers = sorted({owner["worker"] for owner in later.values() if owner["worker"]})
+        known = {task: owner for task, text in owners.items() if (owner := read_declarer(text))}
+        later = {task: worker for task, (worker, born) in known.items() if born > to_ms(declarer.born)}
+        workers = sorted({worker for worker in later.values() if worker})
         if not workers:
             return set(later)
         beats = await self.connection.ask(self.connection.redis.zmscore(self.keys["beats"], workers))
         dead = {worker for worker, count in zip(workers, beats, strict=True) if count is None}
-        return {task for task, owner in later.items() if owner["worker"] not in dead}
+        return {task for task, worker in later.items() if worker not in dead}
 
     async def schedule(
         self, schedules: Sequence[Schedule], after: datetime, seen: str | None = None
     ) -> list[str]:
         """Store rules at run time. Returns 'ok', 'unknown_task' or 'changed' for each.
 
-        Their first slots are later than `after`. `seen` is the digest of the one rule that is
-        edited; its runs and skips stay.
+        Their first slots are later than `after`, and than any slot that was fired. `seen` is the
+        digest of the one rule that is edited; its runs and skips stay.
         """
         answers: list[str] = []
         for i in range(0, len(schedules), STORE_BATCH):
@@ -129,7 +149,8 @@ class ScheduleEdges:
 
     async def _store(self, schedules: Sequence[Schedule], after: datetime, seen: str | None) -> list[str]:
         edited = {} if seen is None else {"seen": seen}
-        rules = [{**_stored(each, after), "task": each.task, **edited} for each in schedules]
+        starts = await self.slots_after([each.key for each in schedules], after)
+        rules = [{**_stored(each, starts[each.key]), "task": each.task, **edited} for each in schedules]
         return list(await self._call("schedule", rules=_json(rules)))
 
     async def unschedule(self, key: str) -> bool:
@@ -138,21 +159,54 @@ class ScheduleEdges:
             await self.settle_past(key, Reason.UNSCHEDULED)
         return bool(answer == "ok")
 
-    async def find(self, key: str) -> tuple[Schedule, str] | None:
-        """A stored rule and its digest."""
-        text = await self.connection.ask(self.connection.redis.hget(self.keys["schedules"], key))
-        return (Schedule.from_json(text), digest(text)) if text else None
+    async def slots_after(self, keys: Sequence[str], now: datetime) -> dict[str, datetime]:
+        """From when on slots of these schedules may be fired: now, or later after a clock that went back.
 
-    async def due(self, limit: int, only: str = "") -> DueSlots:
+        What was fired while Redis' clock was ahead is not fired again.
+        """
+        if not keys:
+            return {}
+        marks = await self.connection.ask(self.connection.redis.hmget(self.keys["marks"], list(keys)))
+        return {key: max(now, from_ms(read_mark(mark))) for key, mark in zip(keys, marks, strict=True)}
+
+    async def find(self, key: str) -> tuple[Schedule, str] | None:
+        """A stored rule and its digest; its zone or cron syntax may be unknown here.
+
+        Raises:
+            BadSchedule: it can't be read.
+        """
+        text = await self.connection.ask(
+            self.connection.redis.execute_command("HGET", self.keys["schedules"], key, **_RAW)
+        )
+        return (read_rule_of_elsewhere(key, text), digest(text)) if text else None
+
+    async def find_unreadable(self, keys: Sequence[str]) -> dict[str, tuple[str, Schedule | None]]:
+        """Those of these schedules that can't be read here: why, and what code that declares takes it for."""
+        if not keys:
+            return {}
+        command = self.connection.redis.execute_command("HMGET", self.keys["schedules"], *keys, **_RAW)
+        texts = await self.connection.ask(command)
+        found = {key: text for key, text in zip(keys, texts, strict=True) if text}
+        whys = {key: why for key, text in found.items() if (why := why_unreadable(key, text))}
+        return {key: (why, _known(key, found[key])) for key, why in whys.items()}
+
+    async def due(self, limit: int, only: str = "", start: DueFrom | None = None) -> DueSlots:
         """Schedules whose slot has come; or the `only` one asked for, with its next slot."""
-        now, following, *rest = await self._call("due", most=limit, only=only)
-        slots = tuple(
-            DueSlot(Schedule.from_json(rest[i + 2]), from_ms(int(rest[i + 1])), digest(rest[i + 2]))
-            for i in range(0, len(rest), 3)
+        place = start or DueFrom()
+        now, following, *rest = await self._call(
+            "due", most=limit, only=only, **{"from": place.score, "passed": place.passed}
         )
+        rows = zip(rest[0::4], rest[1::4], rest[2::4], rest[3::4], strict=True)
         return DueSlots(
-            now=from_ms(now), following=from_ms(int(float(following))) if following else None, slots=slots
+            now=from_ms(now),
+            following=moment_of_score(following),
+            found=tuple(read_slot(key, score, text, seen) for key, score, text, seen in rows),
         )
+
+    async def unreadable(self, slots: Sequence[UnreadableSlot]) -> None:
+        """Have an event written for each of these, unless there is one of it already."""
+        found = [{"schedule": each.key, "seen": each.seen, "reason": each.reason} for each in slots]
+        await self._call("unreadable", found=_json(found))
 
     async def fire(self, fires: Sequence[Fire]) -> list[bool]:
         """Fire slots by compare-and-set. True where this call was the one that did."""
@@ -166,14 +220,29 @@ class ScheduleEdges:
     async def settle_past(self, key: str, unrun: Reason | None = None) -> None:
         """Fire the slots of one schedule that have come, before it is edited."""
         due = await self.due(1, key)
-        for each in due.slots:
-            if each.slot <= due.now:
-                fires = (
-                    plan(each.schedule, each.slot, due.now, each.seen)
-                    if unrun is None
-                    else plan_unrun(each.schedule, each.slot, due.now, unrun, each.seen)
-                )
-                await self.fire(list(fires))
+        for each in due.found:
+            if each.slot is not None and each.slot > due.now:
+                continue
+            if isinstance(each, DueSlot):
+                try:
+                    await self.fire(list(_past(each, due.now, unrun)))
+                    continue
+                except (BadSchedule, ValueError, OverflowError) as error:
+                    each = unplanned(each, error)
+            await self._give_up(each, unrun or Reason.UNREADABLE)
+
+    async def _give_up(self, each: UnreadableSlot, reason: Reason) -> None:
+        """Record the one slot that is known of a schedule that can't be read; it has no next slot then."""
+        if each.slot is None:
+            await self.drop(each)
+            return
+        # Kept: only what replaces or removes it forgets its pause and its mark.
+        blank = Schedule(key=each.key, task=each.task, origin="code")
+        await self.fire([Fire(schedule=blank, slot=each.slot, next_slot=None, unrun=reason, seen=each.seen)])
+
+    async def drop(self, each: UnreadableSlot) -> bool:
+        """Forget a place in `due` that is no moment. False if it is another one by now."""
+        return bool(await self._call("drop", schedule_key=each.key, seen=each.seen, score=each.score))
 
     async def pause(self, key: str, reason: str, since: datetime, until: datetime | None) -> bool:
         """Skip slots until resumed, or until `until`. False if there is no such schedule."""
@@ -220,22 +289,31 @@ class ScheduleEdges:
         await self.connection.ask(self.connection.redis.set(self.keys["zones"], version))
 
     async def planned(self, cursor: int, count: int) -> tuple[int, list[DueSlot]]:
-        """Some of the cron schedules with their next slots, and the cursor for more; 0 begins, and ends."""
+        """Some of the schedules with their next slots, and the cursor for more; 0 begins, and ends.
+
+        What can't be read is left out.
+        """
         redis, ask = self.connection.redis, self.connection.ask
         cursor, texts = await ask(redis.hscan(self.keys["schedules"], cursor, count=count))
-        scores = await ask(redis.zmscore(self.keys["due"], list(texts))) if texts else []
+        if not texts:
+            return int(cursor), []
+        scores = await ask(redis.zmscore(self.keys["due"], list(texts)))
         found = [
-            DueSlot(Schedule.from_json(text), from_ms(int(score)), digest(text))
-            for text, score in zip(texts.values(), scores, strict=True)
+            read_slot(key, f"{score:.0f}", text, digest(text))
+            for (key, text), score in zip(texts.items(), scores, strict=True)
             if score is not None
         ]
-        return int(cursor), [each for each in found if each.schedule.cron is not None]
+        return int(cursor), [each for each in found if isinstance(each, DueSlot)]
 
     async def replan(self, planned: Sequence[DueSlot]) -> int:
         """Compute next slots anew; those that have come stay. Returns how many were moved."""
-        now, moves = await self.connection.now(), []
+        after = await self.slots_after([each.schedule.key for each in planned], await self.connection.now())
+        moves = []
         for each in planned:
-            following = each.schedule.next_after(now)
+            try:
+                following = each.schedule.next_after(after[each.schedule.key])
+            except (BadSchedule, ValueError, OverflowError):
+                continue
             if following not in (None, each.slot):
                 moves.append(
                     {
@@ -263,9 +341,18 @@ def merge(stored: Schedule | None, declared: Schedule) -> Schedule | None:
     return replace(declared, declared=mark, anchor_ms=anchor_ms)
 
 
-def digest(text: str | None) -> str:
-    """What scripts compare a stored text with: SHA-1, as Redis offers it; '' for no text."""
-    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() if text else ""
+def _known(key: str, text: bytes | None) -> Schedule | None:
+    """What is stored, as far as it matters to code that declares: what can't be read is replaced."""
+    try:
+        return read_rule_of_elsewhere(key, text) if text else None
+    except BadSchedule:
+        return None
+
+
+def _past(each: DueSlot, now: datetime, unrun: Reason | None) -> Iterator[Fire]:
+    if unrun is None:
+        return plan(each.schedule, each.slot, now, each.seen)
+    return plan_unrun(each.schedule, each.slot, now, unrun, each.seen)
 
 
 def _stored(schedule: Schedule, now: datetime) -> dict[str, object]:

@@ -8,7 +8,14 @@ from infinitas.client import Client
 from infinitas.core.schedule import Schedule
 from infinitas.sync import Kind, ScheduleChange, SyncPlan, apply_sync, plan_sync
 
-_MARKS = {Kind.NEW: "+", Kind.CHANGED: "~", Kind.OVERRIDDEN: "!", Kind.ORPHAN: "?", Kind.SERVED: "="}
+_MARKS = {
+    Kind.NEW: "+",
+    Kind.CHANGED: "~",
+    Kind.OVERRIDDEN: "!",
+    Kind.ORPHAN: "?",
+    Kind.SERVED: "=",
+    Kind.UNREADABLE: "!",
+}
 _SHOWN = 3
 
 
@@ -81,6 +88,9 @@ def _words(change: ScheduleChange, prune: bool) -> str:
         return (
             f"overridden in {', '.join(change.fields)}; it stays {_rule(before)} until the code's own changes"
         )
+    if change.kind is Kind.UNREADABLE:
+        becomes = _rule(change.after) if change.after else "left alone; `schedule rm` removes it"
+        return f"can't be read here ({change.why}) → {becomes}"
     if change.kind is Kind.SERVED:
         return "not in this app, but a live worker serves its task; it stays"
     return "no code declares it" + ("; removed" if prune else "; --prune removes it")

@@ -67,9 +67,11 @@ def parse_every(text: str) -> Every:
 
 
 def next_interval_slot(interval_ms: int, anchor_ms: int, after_ms: int) -> int:
-    """The first slot, `anchor + n * interval` with n >= 1, that is later than `after_ms`."""
-    steps = (after_ms - anchor_ms) // interval_ms + 1
-    return anchor_ms + max(steps, 1) * interval_ms
+    """The first slot, `anchor + n * interval`, that is later than `after_ms`.
+
+    An anchor in the future, of a clock that was ahead, holds no slot back: then n is below 1.
+    """
+    return anchor_ms + ((after_ms - anchor_ms) // interval_ms + 1) * interval_ms
 
 
 def describe_ms(ms: int) -> str:

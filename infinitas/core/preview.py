@@ -1,7 +1,7 @@
 """What a rule means: in words, its next slots, and what the clock changes of a year do to it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from infinitas.core.calendar import matches, next_match
 from infinitas.core.cron import Cron, clock_changes, load_zone, parse_cron
@@ -63,9 +63,16 @@ def preview_schedule(schedule: Schedule, now: datetime, count: int = 10) -> Prev
 
 
 def _shown(schedule: Schedule, cron: Cron | None, slot: datetime) -> PreviewSlot:
-    zone = load_zone(schedule.timezone)
-    local = slot.astimezone(zone)
+    local = slot.astimezone(cron.zone if cron else _zone(schedule.timezone))
     return PreviewSlot(utc=slot.astimezone(UTC), local=local, note=_note(cron, local) if cron else "")
+
+
+def _zone(name: str) -> tzinfo:
+    """An interval has slots in any zone, also in one that is unknown here."""
+    try:
+        return load_zone(name)
+    except BadSchedule:
+        return UTC
 
 
 def _note(cron: Cron, local: datetime) -> str:

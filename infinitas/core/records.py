@@ -83,6 +83,7 @@ class ScheduleInfo:
         runs: jobs so far, counted where there is a `max_runs`.
         live_job: the job of an earlier slot that has not ended.
         filling: slots of a backfill that wait, or None without one.
+        unreadable: why the rule can't be read here; `schedule` stands in for it then.
     """
 
     schedule: Schedule

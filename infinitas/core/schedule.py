@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 import orjson
 
 from infinitas.core.codec import from_ms, to_ms
-from infinitas.core.cron import Dst, next_slot, parse_cron
+from infinitas.core.cron import Cron, Dst, next_slot, parse_cron
 from infinitas.core.interval import describe_ms, next_interval_slot
+from infinitas.core.schedule_fields import read_fields
 
 EMPTY_ARGS = "[[],{}]"
 ON_TIME = timedelta(seconds=5)
@@ -71,13 +72,15 @@ class Schedule:
 
     def _next_of_rule(self, moment: datetime) -> datetime | None:
         if self.cron is not None:
-            # Only H asks for the name; without it, schedules with one rule share one answer.
-            name = self.key if "h" in self.cron.lower() else ""
-            return next_slot(parse_cron(self.cron, self.timezone, self.dst, name), moment)
+            return next_slot(self._parsed(self.cron), moment)
         if self.every_ms is not None:
             return from_ms(next_interval_slot(self.every_ms, self.anchor_ms, to_ms(moment)))
         assert self.at_ms is not None
         return from_ms(self.at_ms) if self.at_ms > to_ms(moment) else None
+
+    def _parsed(self, cron: str) -> Cron:
+        # Only H asks for the name; without it, schedules with one rule share one answer.
+        return parse_cron(cron, self.timezone, self.dst, self.key if "h" in cron.lower() else "")
 
     @property
     def grace(self) -> timedelta:
@@ -135,10 +138,25 @@ class Schedule:
         return orjson.dumps(given).decode()
 
     @classmethod
-    def from_json(cls, text: str) -> "Schedule":
-        """The stored rule; options that a newer version added are left out."""
-        return cls(**{name: value for name, value in orjson.loads(text).items() if name in _NAMES})
+    def from_json(cls, text: str | bytes) -> "Schedule":
+        """The stored rule; options that a newer version added are left out.
+
+        Raises:
+            BadSchedule: this version, with its time-zone database, can't read it.
+        """
+        schedule = cls.stored(text)
+        if schedule.cron is not None:
+            schedule._parsed(schedule.cron)
+        return schedule
+
+    @classmethod
+    def stored(cls, text: str | bytes) -> "Schedule":
+        """`from_json`, also where the zone or the cron syntax is unknown here; then it has no slots.
+
+        Raises:
+            BadSchedule: its fields can't be read.
+        """
+        return cls(**read_fields(text))
 
 
 _FIELDS = sorted(fields(Schedule), key=lambda field: field.name)
-_NAMES = {field.name for field in _FIELDS}

@@ -11,13 +11,10 @@ from infinitas.core.errors import BadSchedule
 from infinitas.core.interval import Every
 from infinitas.core.names import shorten
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
+from infinitas.core.schedule_fields import CATCH_UP, MOST_CAUGHT_UP, MOST_RUNS, OVERLAP, YEAR_S
 
 HORIZON = timedelta(days=5 * 366)
 """An expression without a slot in so long a time is refused: somebody has mistyped it."""
-YEAR_S = 366 * 86_400
-OVERLAP = ("skip", "queue", "replace", "allow")
-CATCH_UP = ("latest", "all", "none")
-MOST_CAUGHT_UP = 1000
 
 
 class ScheduleOptions(TypedDict, total=False):
@@ -147,7 +144,7 @@ def _checked(key: str, options: ScheduleOptions) -> dict[str, Any]:
             raise refuse("timezone", "an IANA name such as 'Europe/Copenhagen'")
         load_zone(given["timezone"])
         found["timezone"] = given["timezone"]
-    for name, most in (("catch_up_limit", MOST_CAUGHT_UP), ("max_runs", 10**9)):
+    for name, most in (("catch_up_limit", MOST_CAUGHT_UP), ("max_runs", MOST_RUNS)):
         if name in given:
             value = given[name]
             if not (value is None and name == "max_runs") and not _whole(value, most):

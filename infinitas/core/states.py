@@ -54,5 +54,7 @@ class Reason(StrEnum):
     """Somebody asked to leave this slot out."""
     UNSCHEDULED = "unscheduled"
     """The schedule was removed after the slot had come and before it was fired."""
+    UNREADABLE = "unreadable"
+    """The schedule's rule could not be read, and was replaced before the slot was fired."""
     CATCH_UP = "catch_up"
     """Nobody fired the slot in time, and the schedule's catch-up policy leaves it out."""

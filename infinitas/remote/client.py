@@ -227,6 +227,7 @@ def _new_job(job: NewJob) -> dict[str, Any]:
         "headers": dict(job.headers),
         "key": job.key,
         "due": None if job.due is None else job.due.isoformat(),
+        "delay": job.delay_s,
         "expires": job.expires_s,
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -15,6 +15,7 @@ from infinitas.runtime.loop import Loop, run_loops
 from infinitas.runtime.process import StopSignal
 from infinitas.runtime.queues import DEFAULT_QUEUE, run_for_queues
 from infinitas.scheduler.backfiller import Backfiller
+from infinitas.scheduler.clock import ClockWatch
 from infinitas.scheduler.janitor import Janitor
 from infinitas.scheduler.promoter import Promoter
 from infinitas.scheduler.reconciler import Reconciler
@@ -48,6 +49,7 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
                 Loop(f"janitor {queue}", Janitor(broker).run_once),
                 Loop(f"replanner {queue}", Replanner(broker).run_once),
                 Loop(f"backfiller {queue}", Backfiller(broker).run_once),
+                Loop(f"clock {queue}", ClockWatch(broker).run_once),
                 Loop(f"watch {queue}", Watch(broker).run_once),
                 Loop(f"reconciler {queue}", reconciler.run_once),
                 Loop(f"events watch {queue}", events_watch.run_once),

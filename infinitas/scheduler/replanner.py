@@ -1,8 +1,11 @@
 """After an update of the time-zone database the next slots of cron schedules are computed anew."""
 
 import asyncio
+from collections.abc import Sequence
 
 from infinitas.broker.broker import Broker
+from infinitas.broker.messages import DueSlot
+from infinitas.broker.schedule_edges import ScheduleEdges
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.zones import zones_version
 
@@ -28,17 +31,23 @@ class Replanner:
         if self._version <= known:
             return 0
         # The first scheduler of all finds slots that the same database has computed.
-        moved = await self._move_all() if known else 0
+        moved = await plan_anew(self._schedules, crons=True) if known else 0
         # Only now: a scheduler that is killed on the way leaves the work to the next.
         await self._schedules.remember_zones(self._version)
         if moved:
             _log.warning("Time zones %s: %d schedules have another next slot.", self._version, moved)
         return moved
 
-    async def _move_all(self) -> int:
-        cursor, planned = await self._schedules.planned(0, PAGE)
-        moved = await self._schedules.replan(planned)
-        while cursor:
-            cursor, planned = await self._schedules.planned(cursor, PAGE)
-            moved += await self._schedules.replan(planned)
-        return moved
+
+async def plan_anew(schedules: ScheduleEdges, *, crons: bool = False) -> int:
+    """Compute the next slots of all schedules anew, or of the crons only. Returns how many were moved."""
+    cursor, planned = await schedules.planned(0, PAGE)
+    moved = await schedules.replan(_wanted(planned, crons))
+    while cursor:
+        cursor, planned = await schedules.planned(cursor, PAGE)
+        moved += await schedules.replan(_wanted(planned, crons))
+    return moved
+
+
+def _wanted(planned: Sequence[DueSlot], crons: bool) -> list[DueSlot]:
+    return [each for each in planned if not crons or each.schedule.cron is not None]

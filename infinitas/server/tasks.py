@@ -17,7 +17,7 @@ from infinitas.server.shown import view_job, view_task
 from infinitas.server.state import ClientOf
 from infinitas.server.views import JobView, TaskView
 from infinitas.signature import encode_plain
-from infinitas.task import check_headers
+from infinitas.task import MAX_DELAY_S, check_headers
 
 router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=IdempotentRoute)
 Name = Annotated[Text, Path(max_length=MAX_TEXT_CHARS)]
@@ -38,6 +38,8 @@ class NewJobBody(BaseModel):
     headers: dict[str, str] = {}
     key: str | None = Field(default=None, max_length=200)
     due: Instant | None = None
+    delay: Number | None = Field(default=None, ge=0, le=MAX_DELAY_S)
+    """In place of `due`: seconds from now, by Redis' clock."""
     expires: Number | None = Field(default=None, gt=0, le=31_536_000)
 
 
@@ -64,6 +66,8 @@ def encode(args: Arguments, kwargs: dict[str, JsonValue] | None = None) -> str:
 def _new_job(task: str, body: NewJobBody) -> NewJob:
     if body.key is not None:
         check_name(body.key, "key")
+    if body.due is not None and body.delay is not None:
+        raise BadArgs("Give either due or delay.")
     return NewJob(
         id=body.id or fresh_id(),
         task=task,
@@ -71,6 +75,7 @@ def _new_job(task: str, body: NewJobBody) -> NewJob:
         headers=check_headers(body.headers),
         key=body.key,
         due=body.due,
+        delay_s=body.delay,
         expires_s=body.expires,
     )
 

@@ -10,7 +10,7 @@ from infinitas.broker.events import EventStream
 from infinitas.broker.health import Health
 from infinitas.broker.messages import ClaimRequest, Declarer, DueSlot, NewJob, Report
 from infinitas.broker.reconcile import Reconciliation, Unplanned
-from infinitas.broker.schedule_edges import digest
+from infinitas.broker.stored_rules import digest
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State

@@ -9,7 +9,7 @@ from redis import Redis
 
 from infinitas.broker.broker import Broker
 from infinitas.broker.messages import ClaimedJob, ClaimRequest, Declarer, NewJob, Report, Settlement
-from infinitas.broker.schedule_edges import digest
+from infinitas.broker.stored_rules import digest
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import WorkerGone
 from infinitas.core.interval import next_interval_slot

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+import time_machine
 
 from infinitas import Infinitas, Job
 from infinitas.core.errors import (
@@ -54,6 +55,18 @@ def test_a_job_is_sent_looked_at_and_cancelled(remote: Infinitas) -> None:
     assert remote.fetch_job(again.id).args == job.args
     with pytest.raises(NotInTime):
         again.get(timeout=0.2)
+
+
+def test_a_delay_counts_by_the_clock_of_redis(remote: Infinitas, http: httpx.Client) -> None:
+    before = datetime.now(UTC)
+    with time_machine.travel(before + timedelta(hours=1), tick=True):
+        handle = remote.find("echo").using(delay=600).send(1)
+    job = remote.fetch_job(handle.id)
+    assert job.state == "scheduled"
+    assert timedelta(seconds=590) < job.due - before < timedelta(seconds=700)
+    both = {"args": [1], "due": "2030-01-01T00:00:00Z", "delay": 5}
+    for refused in (both, {"args": [1], "delay": -1}, {"args": [1], "delay": 1e300}):
+        assert http.post("/api/v1/tasks/echo/jobs", json=refused).status_code == 422
 
 
 def test_many_jobs_go_in_few_requests(remote: Infinitas) -> None:

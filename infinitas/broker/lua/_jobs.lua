@@ -53,7 +53,7 @@ end
 -- The next attempt begins, without what the one before has left.
 local function start_job(job, worker)
   if job.attempt > 0 or job.reason ~= '' or job.expires ~= '' then
-    call('HDEL', job.hash, 'reason', 'error', 'traceback', 'progress', 'step', 'expires', 'rung', 'ready')
+    call('HDEL', job.hash, 'reason', 'error', 'traceback', 'progress', 'step', 'expires', 'rung', 'ready', 'wait')
     call('ZREM', later, job.id)
   end
   job.attempt, job.started, job.worker = job.attempt + 1, stamp, worker

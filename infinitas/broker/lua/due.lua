@@ -1,9 +1,10 @@
 -- Due: what the ticker has to look at, in one read; or one schedule and its next slot.
 -- flags: allow-oom
 -- keys: due schedules
--- args: prefix most only
+-- args: prefix most only from passed
 -- only: the one schedule that is asked for, due or not; '' for all that are due
--- returns: {now, next slot that is not due or '', then key, slot, definition of each due schedule}
+-- from, passed: leave out what is before this score, and so many schedules that have it
+-- returns: {now, next slot that is not due or '', then key, slot, definition, digest of each due schedule}
 
 local reply = {now, ''}
 local found
@@ -11,7 +12,7 @@ if only ~= '' then
   local slot = redis.call('ZSCORE', due, only)
   found = slot and {only, slot} or {}
 else
-  found = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most)
+  found = redis.call('ZRANGEBYSCORE', due, from, now, 'WITHSCORES', 'LIMIT', passed, most)
 end
 for i = 1, #found, 2 do
   local definition = redis.call('HGET', schedules, found[i])
@@ -19,6 +20,7 @@ for i = 1, #found, 2 do
     reply[#reply + 1] = found[i]
     reply[#reply + 1] = found[i + 1]
     reply[#reply + 1] = definition
+    reply[#reply + 1] = redis.sha1hex(definition)
   else
     redis.call('ZREM', due, found[i])
   end

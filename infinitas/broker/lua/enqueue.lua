@@ -3,7 +3,7 @@
 -- parts: jobs
 -- keys: tasks processors limits later wake events readers
 -- args: prefix jobs
--- jobs: JSON list of {id, task, args, headers?: JSON, key?, due?: ms, expires?: ms after due}
+-- jobs: JSON list of {id, task, args, headers?: JSON, key?, due?: ms, delay?: ms from now, expires?: ms after due}
 -- returns: a list, for each job 'new' | 'known' | 'unknown_task' | 'taken:<id of the live job>'
 
 local answers = {}
@@ -25,13 +25,14 @@ for i, job in ipairs(cjson.decode(jobs)) do
   elseif other then
     answers[i] = 'taken:' .. other
   else
-    local due, patience = job.due or now, job.expires or limit(job.task, 'expires')
+    local due, patience = job.due or now + (job.delay or 0), job.expires or limit(job.task, 'expires')
     local state = due > now and 'scheduled' or 'queued'
     job.due, job.expires = digits[due], patience and due + patience
     local said = {'args', job.args, 'state', state}
     add_facts(said, job, {'headers', 'key'})
     if state == 'scheduled' then add_timed(later, job.id, due) end
     create_job(job, state)
+    if state == 'scheduled' and job.delay then redis.call('HSET', key('job', job.id), 'wait', job.delay) end
     emit_job('created', job, unpack(said))
     answers[i] = 'new'
   end

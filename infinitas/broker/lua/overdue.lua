@@ -12,9 +12,12 @@ local function tell(what, schedule, slot, ...)
   count = count + 1
 end
 
+-- nil also where the rule can't be read; that it does not start is told of all the same.
 local function grace_of(schedule)
-  local definition = redis.call('HGET', schedules, schedule)
-  return definition and cjson.decode(definition).grace_ms
+  local definition = schedule and redis.call('HGET', schedules, schedule)
+  local readable, rule = pcall(cjson.decode, definition or '{}')
+  local grace = readable and type(rule) == 'table' and rule.grace_ms
+  return type(grace) == 'number' and grace or nil
 end
 
 local unfired = redis.call('ZRANGEBYSCORE', due, '-inf', now - 1000, 'WITHSCORES', 'LIMIT', start, most)

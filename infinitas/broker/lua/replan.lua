@@ -1,9 +1,10 @@
--- Replan: another time-zone database says another next slot. One that has come stays as it is.
+-- Replan: another time-zone database, or a clock that went back, gives another next slot. One that has come
+-- stays as it is.
 -- parts: schedules
 -- keys: schedules due wake
 -- args: prefix moves
 -- moves: JSON list of {schedule, seen, slot, next}: the slot that is stored, and the one to store
--- returns: how many were moved; who was edited, fired or moved meanwhile is left alone
+-- returns: how many were moved; what was edited, fired or moved meanwhile is left alone
 
 local moved = 0
 for _, move in ipairs(cjson.decode(moves)) do

@@ -15,7 +15,8 @@ local function retry(outcome, job)
   local said = {}
   add_facts(said, outcome, {'reason', 'error', 'traceback'})
   add_timed(later, job.id, now + outcome.delay)
-  redis.call('HSET', job.hash, 'state', 'retrying', 'ready', now + outcome.delay, unpack(said))
+  redis.call('HSET', job.hash, 'state', 'retrying', 'ready', now + outcome.delay,
+    'wait', outcome.delay, unpack(said))
   emit_attempt('retrying', job, said)
 end
 

@@ -1,0 +1,94 @@
+"""Stored rules as they come out of Redis: each is read on its own, so that a bad one is only itself."""
+
+import hashlib
+
+import orjson
+
+from infinitas.broker.messages import DueSlot, UnreadableSlot, moment_of_score
+from infinitas.core.codec import from_ms
+from infinitas.core.errors import BadSchedule
+from infinitas.core.schedule import Schedule
+
+MAX_REASON_CHARS = 300
+_REPLACED = "\ufffd"
+"""What the connection puts in place of bytes that are no UTF-8."""
+
+
+def digest(text: str | bytes | None) -> str:
+    """What scripts compare a stored text with: SHA-1, as Redis offers it; '' for no text."""
+    raw = text.encode() if isinstance(text, str) else text
+    return hashlib.sha1(raw, usedforsecurity=False).hexdigest() if raw else ""
+
+
+def read_rule(key: str, text: str | bytes) -> Schedule:
+    """The rule that is stored under a key. Raises BadSchedule."""
+    return _of_key(key, Schedule.from_json(text))
+
+
+def read_rule_of_elsewhere(key: str, text: str | bytes) -> Schedule:
+    """`read_rule`, also where the zone or the cron syntax is unknown here. Raises BadSchedule."""
+    return _of_key(key, Schedule.stored(text))
+
+
+def _of_key(key: str, schedule: Schedule) -> Schedule:
+    if schedule.key != key:
+        raise BadSchedule(f"The schedule stored under this key is that of {schedule.key!r:.80}.")
+    return schedule
+
+
+def why_unreadable(key: str, text: str | bytes) -> str:
+    """Why a stored rule can't be read here; '' if it can."""
+    try:
+        read_rule(key, text)
+    except BadSchedule as error:
+        return str(error)[:MAX_REASON_CHARS]
+    return ""
+
+
+def read_slot(key: str, score: str, text: str, seen: str) -> DueSlot | UnreadableSlot:
+    """A schedule with its place in `due`; `seen` is the digest that Redis makes of its definition."""
+    slot = moment_of_score(score)
+    try:
+        if _REPLACED in text and digest(text) != seen:
+            raise BadSchedule("The stored schedule is no UTF-8.")
+        schedule = read_rule(key, text)
+        if slot is None:
+            raise BadSchedule(f"The next slot is stored as {score:.40}, which is no moment.")
+    except BadSchedule as error:
+        return UnreadableSlot(key, seen, score, slot, _task(key, text), str(error)[:MAX_REASON_CHARS])
+    return DueSlot(schedule, slot, seen, score)
+
+
+def unplanned(slot: DueSlot, error: Exception) -> UnreadableSlot:
+    """A slot that can be read, and not planned."""
+    reason = f"It can't be planned or fired: {error or type(error).__name__}"[:MAX_REASON_CHARS]
+    rule = slot.schedule
+    return UnreadableSlot(rule.key, slot.seen, slot.score, slot.slot, rule.task, reason)
+
+
+def read_mark(mark: str | None) -> int:
+    """A high-water mark in ms; 0 if there is none, or it is no moment."""
+    try:
+        ms = int(mark or 0)
+        from_ms(ms)
+    except (ValueError, OverflowError):
+        return 0
+    return ms
+
+
+def read_declarer(text: str | None) -> tuple[str, int] | None:
+    """Worker and start, in ms, of the code that declared a task; None if nobody did, or it can't be read."""
+    try:
+        owner = orjson.loads(text or "")
+        return str(owner["worker"]), int(owner["born"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _task(key: str, text: str) -> str:
+    """The task of a rule that can't be read; a task's own schedule has the task's name."""
+    try:
+        task = orjson.loads(text)["task"]
+    except (ValueError, KeyError, TypeError, IndexError):
+        return key
+    return task if isinstance(task, str) and task else key
