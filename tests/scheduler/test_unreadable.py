@@ -22,7 +22,8 @@ from infinitas.core.task import TaskDefinition
 from infinitas.embedded.servers import Urls
 from infinitas.scheduler import aside
 from infinitas.scheduler.replanner import Replanner
-from infinitas.scheduler.ticker import DUE_LIMIT, Ticker
+from infinitas.scheduler.ticker import DUE_LIMIT, LOOK_AGAIN_S, Ticker
+from infinitas.scheduler.wake import Wake
 from infinitas.sync import Kind, plan_sync
 from infinitas.watch import Watch
 from tests.support import aeventually, events, running
@@ -123,6 +124,24 @@ async def test_alone_it_makes_no_busy_loop(broker: Broker, redis: Redis) -> None
     before = calls(redis)
     await ticker.run_once()
     assert calls(redis) - before <= 2, "it looked once, and slept"
+
+
+async def test_while_one_is_set_aside_new_slots_are_looked_for(
+    broker: Broker, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands first in `due`, so that a slot that is stored behind it brings no wake-up."""
+    slept: list[float | None] = []
+
+    async def sleep(_: Wake, seconds: float | None) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(Wake, "sleep", sleep)
+    ticker = Ticker(broker)
+    await ticker.run_once()
+    put(redis, definition())
+    await ticker.run_once()
+    await ticker.run_once()
+    assert slept == [None, LOOK_AGAIN_S]
 
 
 async def test_five_hundred_do_not_starve_one(broker: Broker, redis: Redis) -> None:
