@@ -11,7 +11,7 @@ from infinitas.core.codec import slot_job_id, to_ms
 from infinitas.core.errors import BadArgs, BadSchedule, Changed, UnknownSchedule, UnknownTask
 from infinitas.core.interval import Every
 from infinitas.core.names import check_name, check_text
-from infinitas.core.records import Backfill, ScheduleInfo
+from infinitas.core.records import Backfill, ScheduleInfo, fault_of_args
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import Entry, ScheduleOptions, change_schedule, make_schedule, moment_ms
 from infinitas.core.states import State
@@ -48,10 +48,18 @@ class ScheduleClient:
         """Raises UnknownSchedule, BadSchedule: what is stored can't be read."""
         info = await self.find(key)
         if info.unreadable is not None:
-            raise BadSchedule(
-                f"The schedule {key!r} can't be read ({info.unreadable}). Replace it or remove it."
-            )
+            raise _unreadable(key, info.unreadable)
         return info
+
+    async def _stored(self, edges: ScheduleEdges, key: str) -> tuple[Schedule, str] | None:
+        """A rule and its digest; its zone or cron syntax may be unknown here. Raises BadSchedule."""
+        try:
+            stored = await edges.find(key)
+            if stored and (fault := fault_of_args(stored[0].args)):
+                raise BadSchedule(f"args: {fault}")
+        except BadSchedule as error:
+            raise _unreadable(key, str(error)) from None
+        return stored
 
     async def next(self, task: str | None, limit: int) -> list[ScheduleInfo]:
         """Schedules, those with the earliest next slot first."""
@@ -120,9 +128,8 @@ class ScheduleClient:
             Changed: it is no longer the `expected` one.
         """
         while True:
-            info = await self._find_readable(key)
-            edges = await self._edges(info.queue)
-            stored = await edges.find(key)
+            edges = await self._edges((await self.find(key)).queue)
+            stored = await self._stored(edges, key)
             if stored is None:
                 continue
             if expected is not None and stored[0] != expected:
@@ -182,7 +189,7 @@ class ScheduleClient:
         It belongs to no slot: overlap and pauses don't count. Raises UnknownSchedule, BadSchedule.
         """
         info = await self.find(key)
-        stored = await (await self._edges(info.queue)).find(key)
+        stored = await self._stored(await self._edges(info.queue), key)
         schedule = stored[0] if stored else info.schedule
         task = await self._client.live_task(schedule.task)
         job = NewJob(
@@ -265,3 +272,7 @@ def _slots(schedule: Schedule, start: datetime, end: datetime) -> list[datetime]
         slots.append(slot)
         slot = schedule.next_after(slot)
     return slots
+
+
+def _unreadable(key: str, why: str) -> BadSchedule:
+    return BadSchedule(f"The schedule {key!r} can't be read ({why}). Replace it or remove it.")

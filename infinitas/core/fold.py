@@ -31,7 +31,7 @@ _STATES = {state.value for state in State}
 _CHANGES = {*_STATES, *IN_THE_STREAM}
 _ASIDE = {"stale", "cancelling", "waiting"}
 """Facts about jobs that change no row."""
-_OF_THE_WHOLE = ("task", "worker", "queue", "entry", "archive", "redis", "clock")
+_OF_THE_WHOLE = ("task", "worker", "queue", "entry", "archive", "redis")
 """Facts about the system, for live pages; they change no row."""
 _NOT_RUN = (State.SKIPPED, State.MISSED)
 

@@ -8,7 +8,7 @@ from typing import Any
 from infinitas.broker.broker import Broker
 from infinitas.broker.events import EventStream
 from infinitas.broker.health import Health
-from infinitas.broker.messages import ClaimRequest, Declarer, DueSlot, NewJob, Report
+from infinitas.broker.messages import ClaimRequest, Declarer, DueSlot, NewJob, Report, UnreadableSlot
 from infinitas.broker.reconcile import Reconciliation, Unplanned
 from infinitas.broker.stored_rules import digest
 from infinitas.core.codec import from_ms, to_ms
@@ -372,3 +372,42 @@ async def _trim(broker: Broker) -> object:
     stream = EventStream(broker.connection, "default", "reader")
     await stream.trim(await stream.newest())
     return True
+
+
+async def unreadable(broker: Broker) -> None:
+    await scheduled(broker)
+    await broker.connection.redis.hset(broker.keys["schedules"], "t", "{")
+
+
+async def bad_slot(broker: Broker) -> UnreadableSlot:
+    redis = broker.connection.redis
+    text = await redis.hget(broker.keys["schedules"], "t")
+    score = await redis.zscore(broker.keys["due"], "t")
+    return UnreadableSlot("t", digest(text), f"{score:.0f}", None, "t", "why")
+
+
+async def put_off(broker: Broker) -> None:
+    await retrying(broker)
+    await broker.connection.redis.zadd(broker.keys["later"], {"a": 4_000_000_000_000})
+
+
+@scenario("unreadable", unreadable)
+async def _unreadable(broker: Broker) -> object:
+    await broker.schedules.unreadable([await bad_slot(broker)])
+    return True
+
+
+@scenario("drop", unreadable)
+async def _drop(broker: Broker) -> object:
+    await broker.schedules.drop(await bad_slot(broker))
+    return True
+
+
+@scenario("clock", nothing)
+async def _clock(broker: Broker) -> object:
+    return await broker.clock(datetime(2090, 1, 1, tzinfo=UTC))
+
+
+@scenario("rewind", put_off)
+async def _rewind(broker: Broker) -> object:
+    return (await broker.rewind("0", 100))[1] >= 0

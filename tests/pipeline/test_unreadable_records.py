@@ -114,9 +114,9 @@ def test_bad_schedules_are_shown_replaced_and_removed(system: System) -> None:
         assert f"unreadable schedule {key}" in missing
         with pytest.raises(BadSchedule, match="can't be read"):
             system.app.schedules.trigger(key)
-    for path in ("skip", "trigger"):
-        refused = system.ask("POST", f"/api/v1/schedules/bad0/{path}", {})
-        assert refused.json()["code"] == BadSchedule.code
+    refused = system.ask("POST", "/api/v1/schedules/bad0/trigger", {})
+    assert refused.json()["code"] == BadSchedule.code
+    assert system.ask("POST", "/api/v1/schedules/bad0/skip", {}).status_code == 200
     assert "unreadable" in system.cli("schedule", "ls")
     assert "unreadable" in system.cli("schedule", "show", "bad0")
     for key in keys:
