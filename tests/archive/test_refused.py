@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from infinitas.archive.connection import Archive
+from infinitas.archive.limits import Limits
 from infinitas.archive.reader import Reader
 from infinitas.archive.writer import Writer
 from infinitas.core.errors import ServerUnreachable
@@ -153,3 +154,17 @@ async def test_an_outage_sets_nothing_aside(archive: Archive, postgres_url: str,
         await Writer(archive, "default").write(HONEST, None, HONEST[2].position)
     with psycopg.connect(postgres_url) as admin:
         assert admin.execute("SELECT count(*) FROM infinitas_refused").fetchone() == (0,)
+
+
+async def test_an_outage_while_a_batch_is_divided_sets_nothing_aside(
+    postgres_url: str, archive: Archive
+) -> None:
+    impatient = Archive(postgres_url, "test", Limits(lock_s=0.2))
+    events = [*HONEST[:2], event(500, "created", args="{"), HONEST[2]]
+    with psycopg.connect(postgres_url) as other:
+        other.execute("LOCK TABLE infinitas_tasks IN EXCLUSIVE MODE")
+        with pytest.raises(ServerUnreachable, match="lock timeout"):
+            await Writer(impatient, "default").write(events, None, HONEST[2].position)
+    refused = await Writer(impatient, "default").write(events, None, HONEST[2].position)
+    assert [each.event for each in refused or ()] == [events[2]]
+    await impatient.close()

@@ -16,9 +16,9 @@ from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
 from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
-from infinitas.broker.events import EventStream
+from infinitas.broker.events import EventStream, expand
 from infinitas.core.codec import to_ms
-from infinitas.core.events import Event
+from infinitas.core.events import UNREADABLE, Event
 from infinitas.core.filters import JobFilter
 from infinitas.core.fold import fold
 from infinitas.core.states import State
@@ -66,6 +66,14 @@ def test_each_kind_has_a_place_in_the_archive(kind: str) -> None:
     if "jobs" not in KINDS[kind]:
         event = Event(position=f"{DUE}-0", kind=kind, at_ms=int(DUE), fields=KINDS[kind])
         assert fold("default", [event]).refused == []
+
+
+@pytest.mark.parametrize("jobs", ["[]", "5", "{", '[["j"]]', "[[]]"])
+def test_every_entry_is_at_least_one_event(jobs: str) -> None:
+    """Else the position would not pass it."""
+    (found,) = expand("1-0", {"type": "job.running", "at": DUE, "task": "t", "jobs": jobs})
+    assert (found.kind, found.position) == (UNREADABLE, "1-0")
+    assert fold("default", [found]).refused[0].kind == "job.running"
 
 
 class Pipeline:

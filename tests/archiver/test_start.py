@@ -80,11 +80,14 @@ async def test_a_part_that_ends_with_an_error_is_told_of_at_once(
     async def told() -> bool:
         return any("archiver of this program has ended" in record.message for record in caplog.records)
 
+    went_on: list[State] = []
+
     async def program() -> None:
         async with app.embedded():
             fails.set()
             await aeventually(told)
-            assert (await finished(app, await noop.asend())).state == State.SUCCEEDED
+            went_on.append((await finished(app, await noop.asend())).state)
 
     with pytest.raises(RuntimeError, match="a defect"):
         await program()
+    assert went_on == [State.SUCCEEDED]
