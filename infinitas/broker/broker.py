@@ -20,10 +20,9 @@ from infinitas.broker.messages import (
     Rescued,
     Settlement,
     enqueued,
-    moment_of_score,
 )
 from infinitas.broker.schedule_edges import ScheduleEdges
-from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.codec import AFTER_LAST_MS, from_ms, to_ms
 from infinitas.core.errors import WorkerGone
 from infinitas.core.states import Reason
 from infinitas.core.verdict import SUCCEEDED
@@ -55,7 +54,7 @@ class Broker:
     async def promote(self, limit: int, job_ttl_s: int) -> Promoted:
         """Look at jobs whose moment has come: ready, expired, or offered again."""
         count, now, following = await self._call("promote", most=limit, job_ttl=job_ttl_s * 1000)
-        return Promoted(count=count, now=from_ms(now), following=moment_of_score(following))
+        return Promoted(count=count, now=from_ms(now), following=_next_moment(following))
 
     async def join(self, worker: str, tasks: Sequence[str], lease_s: float) -> datetime:
         """A worker takes up its work. Returns the time."""
@@ -272,6 +271,11 @@ class Broker:
 
     async def _call(self, script: str, **arguments: object) -> Any:
         return await self.connection.call(script, self.keys, **arguments)
+
+
+def _next_moment(score: str) -> datetime | None:
+    """Of a sorted set's first score, which may lie beyond the calendar."""
+    return from_ms(int(min(max(float(score), 0), AFTER_LAST_MS))) if score else None
 
 
 def _json(value: object) -> str:

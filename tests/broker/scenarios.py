@@ -383,7 +383,7 @@ async def bad_slot(broker: Broker) -> UnreadableSlot:
     redis = broker.connection.redis
     text = await redis.hget(broker.keys["schedules"], "t")
     score = await redis.zscore(broker.keys["due"], "t")
-    return UnreadableSlot("t", digest(text), f"{score:.0f}", None, "t", "why")
+    return UnreadableSlot("t", digest(text), f"{score or 1:.0f}", None, "t", "why")
 
 
 async def put_off(broker: Broker) -> None:
