@@ -5,7 +5,7 @@ from datetime import datetime
 import orjson
 
 from infinitas.core.codec import from_ms
-from infinitas.core.events import AttemptRow, Audited, Declaration, JobRow, LogRow, Note, Refusal
+from infinitas.core.events import AttemptRow, Audited, Declaration, GoneJob, JobRow, LogRow, Note, Refusal
 from infinitas.core.text import clean, clean_json
 
 MAX_NAME_CHARS = 200
@@ -97,6 +97,10 @@ def note(item: Note, queue: str) -> dict[str, object]:
 def audited(item: Audited) -> dict[str, object]:
     texts = {name: clean(getattr(item, name)) for name in ("who", "what", "target", "why", "origin")}
     return {"at": from_ms(item.at_ms), **texts}
+
+
+def gone(item: GoneJob) -> dict[str, object]:
+    return {"id": item.id, "version": item.version, "at": from_ms(item.at_ms)}
 
 
 def refused(item: Refusal, queue: str) -> dict[str, object]:

@@ -79,6 +79,7 @@ class Writer:
         await _insert(connection, "insert_note", [rows.note(note, self._queue) for note in batch.notes])
         await _insert(connection, "insert_audit", [rows.audited(each) for each in batch.audit])
         await _copy(connection, "copy_jobs", map(rows.job, batch.jobs.values()))
+        await _insert(connection, "end_gone_job", [rows.gone(each) for each in batch.gone])
         await _copy(connection, "copy_attempts", map(rows.attempt, batch.attempts.values()))
         await _copy(connection, "copy_logs", map(rows.line, batch.logs))
         await connection.execute(statement("record_jobs"))

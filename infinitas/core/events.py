@@ -50,6 +50,15 @@ class JobRow:
     """A person gave it new tries: the one way back out of a final state."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoneJob:
+    """Something in Redis spoke of a job whose hash was gone."""
+
+    id: str
+    version: int
+    at_ms: int
+
+
 @dataclass(slots=True, kw_only=True)
 class AttemptRow:
     job: str

@@ -13,15 +13,17 @@ from infinitas.core.events import (
     Audited,
     Declaration,
     Event,
+    GoneJob,
     JobRow,
     LogRow,
     Note,
     Refusal,
 )
-from infinitas.core.states import FINAL, State
+from infinitas.core.states import FINAL, Reason, State
 from infinitas.core.text import clean
 
 MAX_ERROR_CHARS = 500
+GONE = "the job was gone from Redis"
 # A day from the ends of Python's calendar: a reader in another time zone must be able to show it.
 _EARLIEST_MS = to_ms(datetime(1, 1, 2, tzinfo=UTC))
 _LATEST_MS = to_ms(datetime(9999, 12, 30, tzinfo=UTC))
@@ -47,6 +49,7 @@ class Batch:
     declarations: list[Declaration] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     audit: list[Audited] = field(default_factory=list)
+    gone: list[GoneJob] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
 
 
@@ -85,6 +88,8 @@ def _fold(batch: Batch, event: Event) -> None:
         batch.notes.append(_note(event, what))
     elif family == "audit":
         batch.audit.append(_audited(event, what))
+    elif event.kind == "entry.without_job":
+        _fold_gone(batch, event)
     elif event.kind == UNREADABLE:
         raise ValueError("the entry can't be read as an event")
     elif family not in _OF_THE_WHOLE:
@@ -123,6 +128,18 @@ def _fold_job(batch: Batch, event: Event, what: str) -> None:
     row.started_ms = row.started_ms if started is None else started
     row.attempt = row.attempt if attempt is None else attempt
     row.ended_ms = at if state in FINAL else None
+
+
+def _fold_gone(batch: Batch, event: Event) -> None:
+    """The event knows no due time, so the row is that of these events, or the one that the archive has."""
+    gone = GoneJob(id=clean(event.fields["job"]), version=event.version, at_ms=_ms(event.at_ms))
+    rows = [row for (job, _), row in batch.jobs.items() if job == gone.id]
+    for row in rows:
+        if row.state not in FINAL:
+            row.version, row.state, row.ended_ms = gone.version, State.FAILED, gone.at_ms
+            row.reason, row.error = Reason.LOST, GONE
+    if not rows:
+        batch.gone.append(gone)
 
 
 def _stays(row: JobRow, state: str, started: int | None) -> bool:

@@ -8,7 +8,7 @@ from infinitas.archive.reader import Reader
 from infinitas.archive.writer import Writer
 from infinitas.core.events import Event
 from infinitas.core.states import State
-from tests.archive.facts import DUE, event, row
+from tests.archive.facts import DUE, event, other, row
 
 LIFE = [
     event(1, "created", args="[[1],{}]"),
@@ -172,3 +172,29 @@ async def test_a_slot_that_was_missed_may_be_filled_later(archive: Archive, read
     job = await reader.find_job("j")
     assert job is not None
     assert job.state == State.QUEUED
+
+
+@pytest.mark.parametrize("size", [1, 3])
+async def test_a_job_that_is_gone_from_redis_ends(archive: Archive, reader: Reader, size: int) -> None:
+    writer, before = Writer(archive, "default"), None
+    gone = [other(8, "entry.without_job", job="j", task="t"), other(9, "entry.without_job", job="unknown")]
+    events = [*LIFE[:2], *gone]
+    for i in range(0, len(events), size):
+        part = events[i : i + size]
+        assert await writer.write(part, before, part[-1].position) == []
+        before = part[-1].position
+    job = await reader.find_job("j")
+    assert job is not None
+    assert (job.state, job.reason, job.args) == (State.FAILED, "lost", "[[1],{}]")
+    assert await row(archive, "SELECT failed FROM infinitas_tasks WHERE name = 't'") == (1,)
+    assert await row(archive, "SELECT count(*) FROM infinitas_jobs") == (1,)
+
+
+async def test_one_that_has_ended_stays_as_it_is(archive: Archive, reader: Reader) -> None:
+    writer = Writer(archive, "default")
+    await writer.write(LIFE, None, LIFE[-1].position)
+    late = other(9, "entry.without_job", job="j", task="t")
+    await writer.write([late], LIFE[-1].position, late.position)
+    job = await reader.find_job("j")
+    assert job is not None
+    assert job.state == State.SUCCEEDED
