@@ -11,11 +11,12 @@ from infinitas.bridge import Bridge, for_async, for_sync
 from infinitas.broker.messages import NewJob
 from infinitas.core.errors import ConfigError, DuplicateTask, UnknownTask
 from infinitas.core.interval import Every
-from infinitas.core.names import check_name, clean_text
+from infinitas.core.names import check_name
 from infinitas.core.records import JobInfo, TaskInfo
 from infinitas.core.schedule import EMPTY_ARGS
 from infinitas.core.schedule_options import OPTION_NAMES, Entry, ScheduleOptions, make_schedule
 from infinitas.core.task import MAX_DOC_CHARS, TaskDefinition
+from infinitas.core.text import clean
 from infinitas.decorator import Async, Decorator
 from infinitas.handle import Handle
 from infinitas.ids import fresh_id
@@ -332,7 +333,7 @@ class Infinitas:
         args, kwargs = options.pop("args", ()), options.pop("kwargs", None) or {}
         options["queue"] = check_name(options.get("queue") or self.queue, "queue")
         retries = {n: options.pop(n) for n in ("retry_on", "never_retry_on") if n in options}
-        doc = clean_text((function.__doc__ or "").strip().partition("\n")[0])[:MAX_DOC_CHARS]
+        doc = clean((function.__doc__ or "").strip().partition("\n")[0])[:MAX_DOC_CHARS]
         try:
             definition = TaskDefinition(name=name, doc=doc, **options)
         except TypeError as error:

@@ -8,8 +8,9 @@ from pydantic_core import from_json
 
 from infinitas.core.codec import encode_payload
 from infinitas.core.errors import BadArgs, InfinitasError
-from infinitas.core.names import clean_level, clean_text, shorten
+from infinitas.core.names import clean_level, shorten
 from infinitas.core.task import is_number
+from infinitas.core.text import clean
 from infinitas.core.verdict import Failed, Succeeded
 
 LimitCallback = Callable[[float], object]
@@ -104,7 +105,7 @@ class Job:
             value, step = None, value
         if value is not None and not (is_number(value) and 0 <= value <= 1):
             raise BadArgs(f"Progress is a number from 0 to 1, not {shorten(value)}.")
-        self._reporter.progress(value, None if step is None else clean_text(step)[:MAX_STEP_CHARS])
+        self._reporter.progress(value, None if step is None else clean(str(step))[:MAX_STEP_CHARS])
         return nothing()
 
     def checkpoint(self, value: object) -> Awaitable[None]:
@@ -140,7 +141,7 @@ class Job:
             JobDone, JobFailed, JobTimedOut, JobCancelled, JobLost: the job ended before.
             ServerUnreachable: Redis did not confirm within a lease; it is told again.
         """
-        return self._reporter.settle(Failed(error=clean_text(error)[:MAX_FAIL_CHARS]))
+        return self._reporter.settle(Failed(error=clean(str(error))[:MAX_FAIL_CHARS]))
 
 
 class _Nothing:

@@ -30,8 +30,15 @@ _CLOSED_TRANSPORT = "unable to perform operation on"
 NO_CLUSTER = "Redis Cluster is not supported yet: redis_url must lead to a Redis without cluster-enabled"
 
 
+def first_cause(error: Exception) -> Exception:
+    """What Redis answered to the greeting of a new connection, which redis-py wraps."""
+    wrapped = type(error) is RedisConnectionError and isinstance(error.__cause__, RedisError)
+    return first_cause(error.__cause__) if wrapped and isinstance(error.__cause__, Exception) else error
+
+
 def code_of(error: Exception) -> str:
     """The code in front of what Redis answered, e.g. OOM. Empty where there is none."""
+    error = first_cause(error)
     if not isinstance(error, RedisError):
         return ""
     code = error.status_code or str(error).partition(" ")[0]
@@ -52,6 +59,7 @@ def is_closed_transport(error: RuntimeError) -> bool:
 
 def in_our_words(error: Exception, url: str) -> InfinitasError:
     """ServerUnreachable for an answer that did not come, or not now; else what Redis refused."""
+    error = first_cause(error)
     code, where = code_of(error), f"Redis at {mask_url(url)}"
     said = mask_text(str(error) or type(error).__name__, url)
     if code in _NO_WRITES:

@@ -3,6 +3,7 @@
 import re
 
 from infinitas.core.errors import BadArgs, BadName
+from infinitas.core.text import clean
 
 MAX_NAME_BYTES = 200
 MAX_LEVEL_CHARS = 20
@@ -44,14 +45,9 @@ def check_text(text: object, what: str, most: int) -> str:
         raise BadArgs(f"The {what} is {shorten(text)}; it must be text.")
     if len(text) > most:
         raise BadArgs(f"The {what} has {len(text):,} characters; at most {most:,} are allowed.")
-    if text != clean_text(text):
+    if text != clean(text):
         raise BadArgs(f"The {what} {shorten(text)} has a NUL or half a character.")
     return text
-
-
-def clean_text(text: object) -> str:
-    """Text that every store can keep: question marks in place of NUL and of half characters."""
-    return str(text).replace("\0", "?").encode(errors="replace").decode()
 
 
 def clean_level(level: object) -> str:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from infinitas.core import errors
 from infinitas.core.errors import InfinitasError
-from infinitas.core.names import clean_text
+from infinitas.core.text import clean
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("server")
@@ -59,7 +59,7 @@ class Problem(BaseModel):
 def answer(status: int, code: str, detail: str, faults: list[Fault] | None = None) -> JSONResponse:
     """One problem as a response."""
     # What is wrong with a request may be quoted here, half characters and all.
-    text, phrase = clean_text(detail), HTTPStatus(status).phrase
+    text, phrase = clean(detail), HTTPStatus(status).phrase
     problem = Problem(title=phrase, status=status, code=code, detail=text, errors=faults or [])
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
     return JSONResponse(problem.model_dump(), status, headers, MEDIA_TYPE)
@@ -87,8 +87,8 @@ def install(api: FastAPI) -> None:
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
         faults = [
             Fault(
-                pointer=clean_text("/" + "/".join(map(str, each["loc"])))[:200],
-                detail=clean_text(each["msg"])[:200],
+                pointer=clean("/" + "/".join(map(str, each["loc"])))[:200],
+                detail=clean(each["msg"])[:200],
             )
             for each in error.errors()[:20]
         ]

@@ -5,7 +5,7 @@ from pydantic_core import from_json
 
 from infinitas.client import Client
 from infinitas.core.access import AccessToken
-from infinitas.core.names import clean_text
+from infinitas.core.text import clean
 
 WHY = "x-reason"
 MAX_WHY_CHARS = 500
@@ -34,4 +34,4 @@ async def reason_of(request: Request) -> str:
         body = None
     if isinstance(body, dict) and isinstance(body.get("reason"), str):
         why = body["reason"]
-    return clean_text(why)[:MAX_WHY_CHARS]
+    return clean(why)[:MAX_WHY_CHARS]

@@ -23,8 +23,9 @@ from infinitas.core.errors import (
     JobTimedOut,
     ServerUnreachable,
 )
-from infinitas.core.names import clean_level, clean_text
+from infinitas.core.names import clean_level
 from infinitas.core.states import Reason, State
+from infinitas.core.text import clean
 from infinitas.core.verdict import Cancelled, Failed, Outcome, Succeeded, Verdict, judge
 from infinitas.job import Job, OnError, nothing
 from infinitas.runtime.logging import get_logger
@@ -133,7 +134,7 @@ class Attempt:
                 # A flood in a thread gives way to the worker's loop, and so to the other jobs.
                 time.sleep(0)
             return
-        text = clean_text(text)
+        text = clean(text)
         if len(text) > MAX_LINE_CHARS:
             text = f"{text[:MAX_LINE_CHARS]} … {len(text) - MAX_LINE_CHARS:,} characters dropped"
         self._add(replace(line, level=clean_level(line.level), text=text))
@@ -141,7 +142,7 @@ class Attempt:
     def note(self, level: str, text: str) -> None:
         """A line of the worker's own about the job; never refused, never dropped."""
         number = NOTES_FROM + self._next_number()
-        self._add(Line(number, to_ms(datetime.now(UTC)), level, clean_text(text)))
+        self._add(Line(number, to_ms(datetime.now(UTC)), level, clean(text)))
 
     def progress(self, value: float | None, step: str | None) -> None:
         if self._end is not None:
@@ -331,8 +332,8 @@ def timed_out(limit_s: float) -> Failed:
 
 def _cleaned(failed: Failed) -> Failed:
     """Without what some store can't keep: the text is that of somebody's exception."""
-    traceback = None if failed.traceback is None else clean_text(failed.traceback)
-    return replace(failed, error=clean_text(failed.error), traceback=traceback)
+    traceback = None if failed.traceback is None else clean(failed.traceback)
+    return replace(failed, error=clean(failed.error), traceback=traceback)
 
 
 def _end_of(outcome: Outcome) -> type[JobEnded]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 import infinitas.broker.connection
 from infinitas.broker import scripts
@@ -16,7 +17,7 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.scripts import Script, load_script
 from infinitas.core.errors import InfinitasError
 from tests.broker.scenarios import SCENARIOS, TASK
-from tests.refusing import CODES, accept, refuse, start
+from tests.own_redis import NO_WRITES, OwnRedis, own_redis
 
 P = "{infinitas:default}:"
 LUA = Path(scripts.__file__).parent / "lua"
@@ -25,23 +26,30 @@ SHIM = Path(__file__).with_name("refusing.lua").read_text()
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def own() -> Iterator[OwnRedis]:
     """A Redis of this module's own, whose settings the tests change."""
-    with start(tmp_path_factory.mktemp("refusing")) as client:
+    with own_redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(own: OwnRedis) -> Iterator[Any]:
+    """A client that returns bytes."""
+    with Redis.from_url(own.url) as client:
         yield client
 
 
 @pytest.fixture
-async def edges(server: Any) -> AsyncIterator[Broker]:
-    accept(server)
+async def edges(own: OwnRedis, server: Any) -> AsyncIterator[Broker]:
+    own.accept()
     server.flushall()
-    connection = Connection(server.url, "test")
+    connection = Connection(own.url, "test")
     broker = Broker(connection, "default")
     await broker.schedules.declare([TASK], [])
     for worker in ("w1", "w2"):
         await broker.join(worker, ["t"], 60)
     yield broker
-    accept(server)
+    own.accept()
     await connection.close()
 
 
@@ -59,10 +67,12 @@ def test_every_edge_has_a_scenario() -> None:
     assert set(SCENARIOS) == {file.stem for file in LUA.glob("[a-z]*.lua")}
 
 
-@pytest.mark.parametrize("code", CODES)
-async def test_an_edge_is_refused_whole_or_carried_out_whole(edges: Broker, server: Any, code: str) -> None:
+@pytest.mark.parametrize("code", NO_WRITES)
+async def test_an_edge_is_refused_whole_or_carried_out_whole(
+    edges: Broker, own: OwnRedis, server: Any, code: str
+) -> None:
     for name, scenario in SCENARIOS.items():
-        accept(server)
+        own.accept()
         server.flushall()
         await edges.schedules.declare([TASK], [])
         for worker in ("w1", "w2"):
@@ -70,20 +80,20 @@ async def test_an_edge_is_refused_whole_or_carried_out_whole(edges: Broker, serv
         await scenario.prepare(edges)
         # The first call may read before it writes; Redis must know the script, and refuse nothing for it.
         before = everything_in(server)
-        refuse(server, code)
+        own.refuse(code)
         if may_run(name, code):
             assert await scenario.act(edges), name
-            accept(server)
+            own.accept()
         else:
             with pytest.raises(InfinitasError):
                 await scenario.act(edges)
-            accept(server)
+            own.accept()
             assert everything_in(server) == before, name
             assert await scenario.act(edges), name
         assert not misplaced(server), name
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", NO_WRITES)
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 async def test_no_job_is_lost_whichever_write_is_refused(
     edges: Broker, server: Any, monkeypatch: pytest.MonkeyPatch, name: str, code: str

@@ -10,8 +10,9 @@ from pydantic_core import from_json
 
 from infinitas import BadArgs, BadName, BadSchedule, ConfigError
 from infinitas.core.codec import AFTER_LAST_MS, encode_payload, from_ms, instant_ms
-from infinitas.core.names import check_text, clean_level, clean_text
+from infinitas.core.names import check_text, clean_level
 from infinitas.core.task import TaskDefinition, parse_rate
+from infinitas.core.text import clean
 
 
 @pytest.mark.parametrize("moment", [datetime(1970, 1, 1, tzinfo=UTC), from_ms(AFTER_LAST_MS - 1)])
@@ -98,7 +99,7 @@ def test_rates() -> None:
 
 @given(st.text(st.characters()))
 def test_cleaned_text_can_be_stored(text: str) -> None:
-    cleaned = clean_text(text)
+    cleaned = clean(text)
     assert check_text(cleaned, "text", len(cleaned)) == cleaned
     level = clean_level(text)
     assert level.isascii()

@@ -47,6 +47,15 @@ async def dream() -> None:
 
 
 @app.task(no_processor="wait")
+async def wait_for_gate(job: Job) -> None:
+    """Leaves a trace, and ends once the test has made a file."""
+    with open(os.environ["INFINITAS_TEST_RUNS"], "a") as runs:  # noqa: ASYNC230 - one short line
+        runs.write(f"{job.id}\n")
+    while not os.path.exists(os.environ["INFINITAS_TEST_GATE"]):  # noqa: ASYNC110, ASYNC240 - a file, not an event
+        await asyncio.sleep(0.5)
+
+
+@app.task(no_processor="wait")
 async def nap(job: Job, seconds: float) -> None:
     """Leaves a trace of each run."""
     with open(os.environ["INFINITAS_TEST_RUNS"], "a") as runs:  # noqa: ASYNC230 - one short line

@@ -47,7 +47,7 @@ def test_each_ends_in_one_state_and_the_worker_goes_on(
     assert "contract.py" in processes.logs()
     binary = app.fetch_job(cases[7][0].id)
     assert binary.log[0].text == "b'\\x00\\xff\\xfe'"
-    assert binary.log[1].text == "? surrogate \x00 nul"
+    assert binary.log[1].text == "\ufffd surrogate \\0 nul"
     final = [event.fields["job"] for event in events(redis, "job.failed", "job.succeeded")]
     assert sorted(final) == sorted(handle.id for handle, *_ in cases)
     assert worker.poll() is None

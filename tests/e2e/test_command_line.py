@@ -83,7 +83,7 @@ def test_wrong_use_says_what_to_do(busy: Processes) -> None:
         (("worker", "tests.e2e.jobs:app", "-c", "0"), 2, "concurrency"),
         (("--redis-url", "redis://127.0.0.1:1", "task", "ls"), 6, "server_unreachable"),
         (("--redis-url", "redis://127.0.0.1:1", "scheduler"), 6, "server_unreachable"),
-        (("--postgres-url", "postgresql://127.0.0.1:1/x", "archiver"), 6, "server_unreachable"),
+        (("--postgres-url", "nonsense", "archiver"), 2, "postgres_url"),
         (("--redis-url", "nonsense", "task", "ls"), 2, "redis_url"),
         (("task", "lst"), 2, "No such command"),
     ):

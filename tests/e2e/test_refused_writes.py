@@ -5,13 +5,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from infinitas import ServerUnreachable
 from tests.e2e import jobs
-from tests.refusing import CODES, accept, refuse, start
+from tests.own_redis import NO_WRITES, OwnRedis, own_redis
 from tests.support import Processes, eventually
 
 P = "{infinitas:default}:"
@@ -20,9 +19,9 @@ LEASE_S = 1.0
 
 
 @pytest.fixture
-def redis_alone(tmp_path: Path) -> Iterator[Any]:
-    with start(tmp_path / "own") as client:
-        yield client
+def own() -> Iterator[OwnRedis]:
+    with own_redis() as server:
+        yield server
 
 
 class Sender:
@@ -50,18 +49,18 @@ class Sender:
         self._thread.join()
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", NO_WRITES)
 def test_no_worker_dies_and_no_job_is_lost_or_run_twice(
-    processes: Processes, redis_alone: Any, tmp_path: Path, code: str
+    processes: Processes, own: OwnRedis, tmp_path: Path, code: str
 ) -> None:
-    redis, trace = redis_alone, tmp_path / "trace"
+    redis, trace = own.admin, tmp_path / "trace"
     trace.touch()
     processes.environment |= {
-        "INFINITAS_REDIS_URL": redis.url,
+        "INFINITAS_REDIS_URL": own.url,
         "INFINITAS_LEASE": str(LEASE_S),
         "INFINITAS_TEST_RUNS": str(trace),
     }
-    app = jobs.app.configure(redis_url=redis.url)
+    app = jobs.app.configure(redis_url=own.url)
     parts = [processes.start("scheduler"), processes.start("scheduler"), processes.start("archiver")]
     parts += [processes.start("worker", APP, "-c", "2") for _ in range(3)]
     eventually(lambda: redis.zcard(f"{P}beats") == 3)
@@ -70,12 +69,12 @@ def test_no_worker_dies_and_no_job_is_lost_or_run_twice(
     with Sender() as sender:
         eventually(lambda: len(trace.read_text().split()) > 20)
         backlog = [handle.id for handle in jobs.nap.send_many([(0.05,)] * 200)]
-        refuse(redis, code)
+        own.refuse(code)
         ran = len(trace.read_text().split())
         until = time.monotonic() + 5 * LEASE_S
         eventually(lambda: sender.refused > 5 and time.monotonic() > until)
         drained = len(trace.read_text().split()) - ran
-        accept(redis)
+        own.accept()
         accepted = len(sender.accepted)
         eventually(lambda: len(sender.accepted) > accepted + 10)
     sent = [long.id, *backlog, *sender.accepted]

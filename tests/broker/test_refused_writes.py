@@ -1,0 +1,236 @@
+"""Redis answers, but refuses: that is an outage with its cause, and over without a restart."""
+
+import asyncio
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+
+from infinitas import Infinitas, InfinitasError, ServerUnreachable
+from infinitas.broker.broker import Broker
+from infinitas.broker.connection import Connection
+from infinitas.broker.direct import Direct
+from infinitas.broker.messages import NewJob
+from infinitas.broker.refusals import in_our_words
+from infinitas.core.errors import UnsafeBroker
+from infinitas.core.task import TaskDefinition
+from infinitas.embedded.redis import find_redis
+from infinitas.ids import fresh_id
+from tests.own_redis import OwnRedis, free_port, own_redis
+from tests.proxy import Proxy
+from tests.support import aeventually, eventually, running
+
+REFUSALS = {
+    "OOM": "is full .maxmemory. and refuses writes",
+    "MISCONF": "can't write to its disk and refuses writes",
+    "READONLY": "is a read-only replica",
+    "NOREPLICAS": "lacks replicas",
+    "MASTERDOWN": "has lost its primary",
+}
+
+
+@pytest.fixture
+def own() -> Iterator[OwnRedis]:
+    with own_redis() as server:
+        yield server
+
+
+def a_job() -> list[NewJob]:
+    return [NewJob(id=fresh_id(), task="t", args="[[],{}]")]
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+async def test_refused_writes_are_an_outage_with_its_cause(own: OwnRedis, code: str) -> None:
+    connection, direct = Connection(own.url, "test"), Direct(own.url)
+    broker = Broker(connection, "default")
+    await broker.schedules.declare([TaskDefinition(name="t")], [])
+    direct.enqueue("default", a_job())
+    own.refuse(code)
+    asks: list[Any] = [
+        lambda: broker.enqueue(a_job()),
+        lambda: connection.ask(connection.redis.set("x", 1)),
+        lambda: connection.ask(connection.redis.eval("#!lua\nreturn 1", 0)),
+        lambda: asyncio.to_thread(direct.enqueue, "default", a_job()),
+    ]
+    if code == "MASTERDOWN":  # Such a replica refuses reads; writes it refuses as any replica does.
+        asks = [connection.now, lambda: connection.ask(connection.redis.get("x"))]
+    for ask in asks:
+        with pytest.raises(ServerUnreachable, match=REFUSALS[code]) as refused:
+            await ask()
+        assert code in str(refused.value)
+        assert "gave no answer" not in str(refused.value)
+    own.accept()
+
+    async def accepted() -> bool:
+        try:
+            for ask in asks:
+                await ask()
+        except ServerUnreachable:
+            return False
+        return True
+
+    await aeventually(accepted)
+    direct.close()
+    await connection.close()
+
+
+async def test_a_redis_that_is_busy_with_a_script_is_an_outage(own: OwnRedis) -> None:
+    own.set("busy-reply-threshold", 1)
+
+    def keep_busy() -> None:
+        with pytest.raises(RedisError), Redis.from_url(own.url) as client:
+            client.eval("while true do end", 0)
+
+    connection = Connection(own.url, "test")
+    busy = threading.Thread(target=keep_busy)
+    busy.start()
+    try:
+
+        async def refused() -> str:
+            try:
+                await connection.now()
+            except ServerUnreachable as error:
+                return str(error)
+            return ""
+
+        assert "SCRIPT KILL" in await aeventually(refused)
+    finally:
+        own.admin.script_kill()
+        busy.join()
+    await connection.close()
+
+
+async def test_a_wrong_password_is_said_and_not_shown(own: OwnRedis) -> None:
+    own.set("requirepass", "THE_RIGHT_ONE")
+    for url, words in (
+        (own.url, "wants a password"),
+        (own.url.replace("://", "://:A_WRONG_ONE@"), "refuses"),
+    ):
+        connection = Connection(url, "test")
+        with pytest.raises(ServerUnreachable, match=words) as refused:
+            await connection.check()
+        assert "A_WRONG_ONE" not in str(refused.value)
+        await connection.close()
+
+
+def test_too_many_clients_are_said() -> None:
+    error = in_our_words(RedisConnectionError("max number of clients reached"), "redis://h")
+    assert isinstance(error, ServerUnreachable)
+    assert "maxclients" in str(error)
+
+
+def test_what_uvloop_raises_for_a_closed_connection_is_an_outage() -> None:
+    connection = Connection("redis://127.0.0.1:1", "test")
+
+    async def ask(text: str) -> None:
+        async def fail() -> None:
+            raise RuntimeError(text)
+
+        await connection.ask(fail())
+
+    closed = "unable to perform operation on <TCPTransport closed=True reading=False 0x1>"
+    with pytest.raises(ServerUnreachable):
+        asyncio.run(ask(closed))
+    with pytest.raises(RuntimeError):
+        asyncio.run(ask("a defect of ours"))
+
+
+def test_codes_that_only_begin_like_one_are_refusals_of_a_command() -> None:
+    for text in ("BUSYGROUP Consumer Group name already exists", "ERR unknown command", "NOPERM no"):
+        error = in_our_words(RedisError.__subclasses__()[0](text), "redis://h")
+        assert isinstance(error, InfinitasError)
+    assert in_our_words(ResponseError("BUSYGROUP exists"), "redis://h").code == "error"
+
+
+# What a Redis must be
+
+
+async def test_an_old_redis_is_refused(own: OwnRedis) -> None:
+    proxy = Proxy(own.port, lambda data: re.sub(rb"redis_version:\d\.\d", b"redis_version:6.2", data))
+    connection = Connection(f"redis://127.0.0.1:{proxy.port}", "test")
+    with pytest.raises(UnsafeBroker, match=r"version 6\.2.*7.0 or later"):
+        await connection.check()
+    await connection.close()
+    proxy.close()
+
+
+@pytest.fixture
+def special(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Starts a server of another mode, and returns its URL."""
+    nodes: list[subprocess.Popen[bytes]] = []
+
+    def start(*options: str) -> str:
+        port, config = free_port(), tmp_path / "redis.conf"
+        config.write_text(f"port {port}\ndir {tmp_path}\n")
+        command = [str(find_redis()), str(config), *options]
+        nodes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+        url = f"redis://127.0.0.1:{port}"
+        with Redis.from_url(url) as client:
+            eventually(lambda: _answers(client))
+        return url
+
+    yield start
+    for node in nodes:
+        node.kill()
+        node.wait()
+
+
+async def test_a_sentinel_is_refused(special: Callable[..., str]) -> None:
+    connection = Connection(special("--sentinel"), "test")
+    with pytest.raises(UnsafeBroker, match="Sentinel"):
+        await connection.check()
+    await connection.close()
+
+
+async def test_a_redis_cluster_is_refused(special: Callable[..., str]) -> None:
+    url = special("--cluster-enabled", "yes", "--save", "")
+    connection = Connection(url, "test")
+    with Redis.from_url(url) as admin:
+        with pytest.raises(UnsafeBroker, match="Cluster is not supported"):
+            await connection.check()
+        with pytest.raises(ServerUnreachable, match="Cluster that is down"):
+            await connection.ask(connection.redis.set("x", 1))
+        admin.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16_382)
+        admin.config_set("cluster-require-full-coverage", "no")
+        eventually(lambda: admin.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
+        with pytest.raises(UnsafeBroker, match="Cluster is not supported"):
+            await connection.ask(connection.redis.mset({"x": 1, "y": 2}))
+    await connection.close()
+
+
+def _answers(client: Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
+
+
+async def test_a_user_with_few_rights_needs_neither_info_nor_a_name(own: OwnRedis) -> None:
+    rights = "on >pw ~* &* +@all -@dangerous -@admin -info -client"
+    own.admin.execute_command("ACL SETUSER", "limited", *rights.split())
+    app = Infinitas(redis_url=own.url.replace("://", "://limited:pw@"))
+
+    @app.task
+    def work() -> str:
+        return "done"
+
+    async with running(app, scheduler=True):
+        assert await (await work.asend()).result(20) == "done"
+        assert await asyncio.to_thread(lambda: [work.send().id, work.send().id])
+    app.close()
+
+
+async def test_a_command_that_the_user_lacks_is_said(own: OwnRedis) -> None:
+    own.admin.acl_setuser("limited", enabled=True, passwords=["+pw"], keys=["*"], commands=["+@all", "-set"])
+    connection = Connection(own.url.replace("://", "://limited:pw@"), "test")
+    await connection.check()
+    with pytest.raises(InfinitasError, match="must be allowed"):
+        await connection.ask(connection.redis.set("x", 1))
+    await connection.close()
