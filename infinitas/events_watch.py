@@ -18,7 +18,7 @@ LOOK_EVERY_S = 10.0
 LATE_S = 5.0
 """A reader that keeps up has read an event within a second."""
 BEHIND_AFTER_S = 25.0
-"""Late for so long, looked at every ten seconds: told within a minute."""
+"""Late for so long, looked at every ten seconds: reported within a minute."""
 SHARE_OF_MEMORY = 0.5
 KEPT_OF_MOST = 0.9
 """Dropped in portions, so that a long outage is some lines in the log and not one for each look."""
@@ -30,7 +30,7 @@ class _Seen:
     late_since: float | None = None
     behind: bool = False
     gap: str = ""
-    """The position at which a gap was told of."""
+    """The position at which a gap was reported."""
 
 
 class EventsWatch:

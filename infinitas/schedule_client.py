@@ -179,7 +179,7 @@ class ScheduleClient:
         slot = info.next_slot
         while slot is not None and len(slots) < count:
             slots.append(slot)
-            # Which slots come later, only who can read the rule knows.
+            # Later slots can be computed only from a rule that can be read.
             slot = info.schedule.next_after(slot) if info.unreadable is None else None
         return slots
 

@@ -1,4 +1,4 @@
-"""A TCP address that leads to another server when it is told so; connections stay where they are."""
+"""A TCP address whose target a test changes; open connections stay where they are."""
 
 import contextlib
 import socket

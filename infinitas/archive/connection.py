@@ -29,7 +29,7 @@ _NOTICED_IN_SILENCE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-"""How the kernel finds out that the other side is gone, where the URL does not say it otherwise."""
+"""How the kernel notices that the other side is gone, unless the URL sets it otherwise."""
 
 
 class RefusedValue(InfinitasError):

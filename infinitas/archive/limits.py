@@ -31,7 +31,7 @@ class Limits:
 
 
 WRITES = Limits()
-"""Less than a minute in all: a fault is told of within one."""
+"""Less than a minute in all: a fault is logged within one."""
 READS = Limits(answer_s=2.0, deadline_s=10.0, lock_s=2.0)
 MIGRATIONS = Limits(deadline_s=3600.0)
 """An index of a large table takes its time."""

@@ -42,7 +42,7 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
     try:
         await connection.check()
         tables = Tables(archives[0])
-        with suppress(ServerUnreachable):  # The recorders try again, and tell.
+        with suppress(ServerUnreachable):  # The recorders try again, and log it.
             await tables.make_ready()
 
         def loops(queue: str) -> list[Loop]:

@@ -254,7 +254,7 @@ class Broker:
         return str(newest[0][0]) if newest else "0-0"
 
     async def clock(self, earliest: datetime | None, ahead_ms: int = 0, done: str = "") -> ClockLook:
-        """Look at Redis' clock; a jump is told of once.
+        """Look at Redis' clock; a jump is one event.
 
         `earliest` is what it must show at least, `ahead_ms` a jump forward that was seen, `done` the mark
         of a jump back whose consequences have been dealt with.

@@ -114,7 +114,7 @@ class Connection:
         await self.redis.aclose()
 
     async def _info(self) -> Mapping[str, Any]:
-        """What Redis tells of itself; a managed one may forbid to ask, and then says less, or nothing."""
+        """INFO of Redis; where its user may not ask, as with managed ones, HELLO, or nothing."""
         try:
             found: Mapping[str, Any] = await self.redis.info()
             return found

@@ -126,7 +126,7 @@ def count_entries(events: Sequence[Event]) -> int:
 
 
 def expand(position: str, fields: dict[str, str]) -> Iterator[Event]:
-    """The events of one entry; one that tells of many jobs comes from `emit_together` in Lua.
+    """The events of one entry; one of many jobs comes from `emit_together` in Lua.
 
     An entry, or one of its jobs, that can't be read is an event too: readers pass over it, and the
     archive keeps it.

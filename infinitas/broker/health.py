@@ -68,7 +68,7 @@ class Health:
         return int(await self._call("drop_events", most=most))
 
     async def events_bytes(self) -> int | None:
-        """About how much memory the events take; None where Redis does not tell."""
+        """About how much memory the events take; None where Redis refuses the question."""
         size = await self._permitted(self._connection.redis.memory_usage(self._keys["events"]))
         return int(size) if size else None
 
@@ -84,7 +84,7 @@ class Health:
         )
 
     async def has_aof(self) -> bool | None:
-        """Whether Redis appends to a file what it is told; None where INFO is not permitted."""
+        """Whether Redis has its append-only file; None where INFO is not permitted."""
         info = await self._permitted(self._connection.redis.info("persistence"))
         return bool(info["aof_enabled"]) if info and "aof_enabled" in info else None
 

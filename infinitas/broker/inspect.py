@@ -283,7 +283,7 @@ async def live_jobs(connection: Connection, task: str | None, limit: int) -> lis
 
 
 async def _jobs(connection: Connection, keys: QueueKeys, tasks: Mapping[str, str]) -> list[JobInfo]:
-    """Those of these jobs that Redis has; where each was found says whose it should be."""
+    """Those of these jobs that Redis has; each with the queue in which it was found."""
     pipe = connection.redis.pipeline(transaction=False)
     for id in tasks:
         pipe.hgetall(keys.of("job", id))

@@ -8,7 +8,7 @@ import orjson
 
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.schedule import Schedule
-from infinitas.core.verdict import Verdict
+from infinitas.core.verdict import SUCCEEDED, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +246,14 @@ class Settlement:
     ttl_s: float
     lingers: bool = False
     over: str = ""
+
+    @property
+    def chars(self) -> int:
+        """About how much text it holds."""
+        verdict = self.verdict
+        if verdict is SUCCEEDED:
+            return 0
+        return len(verdict.result or "") + len(verdict.error or "") + len(verdict.traceback or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

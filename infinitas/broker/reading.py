@@ -42,7 +42,7 @@ _FAULTS = (
     ArithmeticError,
     AssertionError,
 )
-"""What a reader of somebody else's text may raise."""
+"""What reading a text of unknown origin may raise."""
 _MAX_FAULT_CHARS = 200
 
 
@@ -297,7 +297,7 @@ def _pause(text: str) -> Pause:
 
 
 def worker_info(id: str, record: object) -> WorkerInfo:
-    """What a worker has said of itself."""
+    """The facts that a worker has stored."""
     stored = Stored(record, "its key")
     return WorkerInfo(
         id=id,

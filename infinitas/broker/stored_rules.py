@@ -77,7 +77,7 @@ def read_mark(mark: str | None) -> int:
 
 
 def read_declarer(text: str | None) -> tuple[str, int] | None:
-    """Worker and start, in ms, of the code that declared a task; None if nobody did, or it can't be read."""
+    """Worker and start, in ms, of the code that declared a task; None if that can't be read."""
     try:
         owner = orjson.loads(text or "")
         return str(owner["worker"]), int(owner["born"])

@@ -1,4 +1,4 @@
-"""Whether jobs can be trusted to a Redis, by what it tells of itself."""
+"""Whether jobs can be trusted to a Redis, by its INFO."""
 
 import re
 from collections.abc import Mapping

@@ -53,7 +53,7 @@ def _secrets(url: str, shown: str) -> list[str]:
     """Every piece of a URL that is not shown; the longest first."""
     behind = url[scheme.end() :] if (scheme := _SCHEME.match(url)) else url
     user = behind.rpartition("@")[0]
-    # Where the password begins is not known, if somebody typed the URL wrong.
+    # Where the password begins is not known in a mistyped URL.
     pieces = {text[found.end() :] for text in (user, behind) for found in _SEPARATOR.finditer(text)}
     pieces |= {option.partition("=")[2] for option in behind.partition("?")[2].split("&")}
     pieces |= {user, *_SEPARATOR.split(behind)}

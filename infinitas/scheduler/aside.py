@@ -1,4 +1,4 @@
-"""Due schedules that this scheduler can't read or plan: passed over, told of once, tried again soon.
+"""Due schedules that this scheduler can't read or plan: passed over, reported once, tried again soon.
 
 They stay in `due`: a scheduler of another version, or with a newer time-zone database, may well fire them.
 """
@@ -43,7 +43,7 @@ class Aside:
     async def pass_over(
         self, found: Sequence[DueSlot | UnreadableSlot], bad: Sequence[UnreadableSlot]
     ) -> None:
-        """Tell of those of `bad` that are new; the next look leaves out those that stand in front."""
+        """Report those of `bad` that are new; the next look leaves out those that stand in front."""
         fresh = [each for each in bad if self._known.get(each.key) != each.seen]
         if fresh:
             await self._schedules.unreadable(fresh)

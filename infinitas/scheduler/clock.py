@@ -1,4 +1,4 @@
-"""Notices that Redis' clock has jumped, tells of it, and mends what a clock that was ahead has put off.
+"""Notices that Redis' clock has jumped, reports it, and mends what a clock that was ahead has put off.
 
 Slots that were fired while it was ahead are not fired again; until the clock has passed them, their
 schedules are silent. All that was only planned or put off meanwhile gets its right time back.

@@ -17,7 +17,7 @@ STANDBY_WAIT = timedelta(milliseconds=250)
 NOTHING_FIRED_S = 0.05
 """Before the next pass, so that slots that others fire, or can't be fired, never make a busy loop."""
 LOOK_AGAIN_S = 1.0
-"""What is passed over is the first in `due`, so that an earlier slot that is stored wakes nobody."""
+"""What is passed over is the first in `due`, so an earlier slot that is stored wakes no scheduler."""
 
 
 class Ticker:

@@ -7,7 +7,7 @@ from infinitas.client import Client
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 
 PATIENCE_S = 0.8
-"""Kubernetes waits for one second, unless told otherwise."""
+"""Kubernetes waits for one second by default."""
 
 
 class Probe:

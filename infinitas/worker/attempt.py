@@ -331,7 +331,7 @@ def timed_out(limit_s: float) -> Failed:
 
 
 def _cleaned(failed: Failed) -> Failed:
-    """Without what some store can't keep: the text is that of somebody's exception."""
+    """Without what some store can't keep: the text comes from the processor's exception."""
     traceback = None if failed.traceback is None else clean(failed.traceback)
     return replace(failed, error=clean(failed.error), traceback=traceback)
 

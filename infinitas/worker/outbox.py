@@ -25,6 +25,7 @@ _log = get_logger("worker")
 SETTLE_BATCH = 200
 KEPT_S = 10.0
 MOST_KEPT = 10_000
+MOST_KEPT_CHARS = 16_000_000
 REPORT_CHARS = 128 * 1024
 LINGER_S = 0.2
 OnError = Callable[[InfinitasError], object]
@@ -85,6 +86,7 @@ class Outbox:
         self._outcome = asyncio.Event()
         self._settled: dict[tuple[str, int], tuple[float, str, Settlement]] = {}
         """Settled lately, by job and attempt: when (monotonic), queue, what."""
+        self._settled_chars = 0
 
     def say(self, queue: str, job: str, attempt: int, change: Callable[[Said], None]) -> None:
         """Let `change` add to what an attempt says."""
@@ -182,7 +184,7 @@ class Outbox:
         now = time.monotonic()
         for settlement, answer in zip(batch, answers, strict=True):
             if answer == "ok" and not settlement.over:
-                self._settled[settlement.job, settlement.attempt] = now, queue, settlement
+                self._keep(now, queue, settlement)
             self._outcomes.popleft()[2](answer)
         self._forget_settled(now)
 
@@ -198,12 +200,22 @@ class Outbox:
         self.settle(found[1], found[2], nobody)
         return True
 
+    def _keep(self, now: float, queue: str, settlement: Settlement) -> None:
+        key = settlement.job, settlement.attempt
+        if before := self._settled.pop(key, None):
+            self._settled_chars -= before[2].chars
+        self._settled[key] = now, queue, settlement
+        self._settled_chars += settlement.chars
+
     def _forget_settled(self, now: float) -> None:
         while self._settled:
             oldest = next(iter(self._settled))
-            if len(self._settled) <= MOST_KEPT and now - self._settled[oldest][0] <= KEPT_S:
+            then, _, settlement = self._settled[oldest]
+            fits = len(self._settled) <= MOST_KEPT and self._settled_chars <= MOST_KEPT_CHARS
+            if fits and now - then <= KEPT_S:
                 return
             del self._settled[oldest]
+            self._settled_chars -= settlement.chars
 
     def _drop(self, chosen: "list[Said]", error: ServerFull) -> None:
         stored: list[Future[str]] = []

@@ -167,7 +167,7 @@ class Supervisor:
         code = await child.wait()
         await self._mourn(child)
         if code == USAGE and not any(other.heard for other in self._children):
-            # Its words are on the terminal; another try would say the same.
+            # It has printed its error; a retry would fail the same way.
             self._exit_code, self._stopping = code, True
             for other in self._children:
                 other.signal(signal.SIGTERM)

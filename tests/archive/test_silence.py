@@ -1,4 +1,4 @@
-"""Postgres that is silent, read-only, restarted or locked: told of in time, and over by itself."""
+"""Postgres that is silent, read-only, restarted or locked: reported in time, and over by itself."""
 
 import asyncio
 import logging

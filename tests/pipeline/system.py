@@ -84,7 +84,7 @@ class System:
         return answer.json()
 
     def remote(self, question: Any) -> Any:
-        """What a client that goes through the server is told."""
+        """What a client that goes through the server receives."""
 
         async def ask() -> Any:
             client = RemoteClient("http://localhost", None)

@@ -1,4 +1,4 @@
-"""Whatever somebody typed as a URL, no secret of it is shown; a right one works, or the error says how."""
+"""Whatever a URL looks like, no secret of it is shown; a right one works, or the error names the remedy."""
 
 import re
 from pathlib import Path
@@ -90,7 +90,7 @@ def test_a_setting_is_taken_as_meant_or_refused_without_its_secret(place: str, s
         assert not shows(refused, secret), refused
 
 
-# "%77" is a 7 that somebody has encoded.
+# "%37" and the like: characters that need no encoding.
 @given(st.text("QXZJ@%: '\\+ä", min_size=1, max_size=12).filter(str.strip))
 def test_a_password_may_hold_what_a_url_can_carry(password: str) -> None:
     settings = load_settings(

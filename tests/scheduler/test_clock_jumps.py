@@ -1,4 +1,4 @@
-"""Redis' clock jumps: it is told, nothing fires twice, and nothing waits longer than it must."""
+"""Redis' clock jumps: it is reported, nothing fires twice, and nothing waits longer than it must."""
 
 import time
 from collections.abc import Callable

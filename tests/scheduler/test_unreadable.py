@@ -1,4 +1,4 @@
-"""One stored schedule that can't be read or planned: it is set aside and told of; the others go on."""
+"""One stored schedule that can't be read or planned: it is set aside and reported; the others go on."""
 
 import asyncio
 import json

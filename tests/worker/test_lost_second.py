@@ -9,8 +9,11 @@ from redis import Redis
 
 from infinitas import Infinitas, Job
 from infinitas.broker.broker import Broker
-from infinitas.broker.messages import ClaimedJob
+from infinitas.broker.messages import ClaimedJob, Settlement
+from infinitas.core.states import State
+from infinitas.core.verdict import Verdict
 from infinitas.embedded.servers import Urls
+from infinitas.worker import outbox
 from infinitas.worker.intake import Intake
 from infinitas.worker.slots import Slots
 from tests.broker.test_edges import claimed, new
@@ -89,6 +92,20 @@ async def test_what_the_worker_never_knew_begins_though_no_place_is_free(broker:
     intake.look_soon()
     await taking
     assert (sorted(started), slots.busy) == (["a", "b"], 3)
+
+
+async def test_ends_are_kept_within_bounds(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "MOST_KEPT_CHARS", 250)
+    await broker.enqueue([new("a"), new("b"), new("c")])
+    await claimed(broker, limit=3)
+    kept = outbox.Outbox("w1", {"default": broker}, 60)
+    result = Verdict(state=State.SUCCEEDED, result=f'"{"x" * 98}"')
+    for id in ("a", "b", "c"):
+        kept.settle("default", Settlement(id, 1, result, 60), outbox.nobody)
+        await kept.flush()
+    assert [kept.settle_again(id, 1) for id in ("a", "b", "c")] == [False, True, True]
+    await kept.flush()
+    assert kept.settle_again("c", 1), "also after it was sent again"
 
 
 async def until(condition: Callable[[], bool]) -> None:

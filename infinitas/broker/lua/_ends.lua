@@ -57,7 +57,7 @@ local function linger(job)
   call('HSET', job.hash, 'lingers', digits[job.attempt])
 end
 
--- The one way into a final state. `how` may say reason, error, traceback, result, and that its code lingers.
+-- The one way into a final state. `how` may hold reason, error, traceback, result, and lingers (its code goes on).
 local function finish(job, state, ttl, how)
   local reason, failure = how.reason or '', how.error or ''
   if job.state ~= 'running' then stop_waiting(job) end

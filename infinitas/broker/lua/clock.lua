@@ -1,4 +1,4 @@
--- Clock: a scheduler looks at Redis' clock. That it has jumped is told once, however many schedulers see it.
+-- Clock: a scheduler looks at Redis' clock. A jump is one event, however many schedulers see it.
 -- keys: jumps wake events readers
 -- args: prefix earliest ahead done
 -- earliest: ms; by the scheduler's own clock it can't be earlier; 0 where it has not looked before

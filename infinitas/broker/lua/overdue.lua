@@ -12,7 +12,7 @@ local function tell(what, schedule, slot, ...)
   count = count + 1
 end
 
--- nil also where the rule can't be read; that it does not start is told of all the same.
+-- nil also where the rule can't be read; that it does not start is an event all the same.
 local function grace_of(schedule)
   local definition = schedule and redis.call('HGET', schedules, schedule)
   local readable, rule = pcall(cjson.decode, definition or '{}')

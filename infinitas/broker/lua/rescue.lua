@@ -1,6 +1,6 @@
 -- Rescue: a worker that was seen silent for a lease is declared dead, only if its counter is still
 -- the one that was seen; its jobs move on. Crashes count apart from retries; the third one is enough. A worker
--- that was told to stop and killed before it was ready accuses no job.
+-- that was asked to stop and was killed before it had left is charged to no job.
 -- flags: allow-oom
 -- parts: load jobs ends lingering
 -- keys: beats members looks stopping tasks processors limits later wake live awaited events readers

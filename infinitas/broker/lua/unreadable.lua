@@ -1,9 +1,9 @@
--- Unreadable: a scheduler passes over schedules that it can't read or plan. Each is told of once, however
+-- Unreadable: a scheduler passes over schedules that it can't read or plan. Each is one event, however
 -- many schedulers find it, until another definition is stored. It stays due: another version may read it.
 -- parts: schedules
 -- keys: schedules unreadable events readers
 -- args: prefix found
--- found: JSON list of {schedule, seen, reason}; returns: for each 1 if it was told of now, else 0
+-- found: JSON list of {schedule, seen, reason}; returns: for each 1 if its event was written now, else 0
 
 for _, name in ipairs(redis.call('HKEYS', unreadable)) do
   if not unchanged(name, redis.call('HGET', unreadable, name)) then redis.call('HDEL', unreadable, name) end
