@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -150,8 +151,10 @@ class Client:
         """
         info = await self.live_task(name)
         if info.last_job is None and self.archive is not None:
-            last, success, failure = await self.archive.task_summary(name)
-            info = replace(info, last_job=last, last_success=success, last_failure=failure)
+            # While Postgres is away, what is live is shown without it.
+            with suppress(ServerUnreachable):
+                last, success, failure = await self.archive.task_summary(name)
+                info = replace(info, last_job=last, last_success=success, last_failure=failure)
         return info
 
     async def live_task(self, name: str) -> TaskInfo:
@@ -205,9 +208,8 @@ class Client:
     async def jobs(self, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
         """Live jobs first, then the archive's, newest first, each job once."""
         found = {job.id: job for job in await inspect.live_jobs(self.connection, task, limit)}
-        if self.archive is not None:
-            for job in await self.archive.jobs(JobFilter(task=task, state=state), None, limit):
-                found.setdefault(job.id, job)
+        for job in await self._archived(JobFilter(task=task, state=state), None, limit):
+            found.setdefault(job.id, job)
         return [job for job in found.values() if state in (None, job.state)][:limit]
 
     async def page(

@@ -7,6 +7,7 @@ from pathlib import Path
 from redis import Redis
 
 from infinitas.embedded.redis import start_redis
+from infinitas.embedded.servers import Urls
 from tests.e2e import jobs
 from tests.support import Processes, eventually
 
@@ -41,3 +42,15 @@ def test_redis_is_restarted_under_running_processes(tmp_path: Path) -> None:
         redis.close()
         server.stop()
         shutil.rmtree(data, ignore_errors=True)
+
+
+def test_commands_show_what_is_live_while_postgres_is_away(processes: Processes, servers: Urls) -> None:
+    app = jobs.app.configure(redis_url=servers.redis)
+    assert processes.run("sync", "tests.e2e.jobs:app").returncode == 0
+    job = app.find("noop").send()
+    away = ("--postgres-url", "postgresql://127.0.0.1:1/x")
+    for command in (("job", "ls"), ("job", "show", job.id), ("task", "ls"), ("task", "show", "noop")):
+        shown = processes.run(*away, *command)
+        assert shown.returncode == 0, (command, shown.stderr)
+    assert job.id in processes.run(*away, "job", "ls").stdout
+    app.close()
