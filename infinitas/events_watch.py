@@ -20,6 +20,8 @@ LATE_S = 5.0
 BEHIND_AFTER_S = 25.0
 """Late for so long, looked at every ten seconds: reported within a minute."""
 SHARE_OF_MEMORY = 0.5
+FEWEST_KEPT = 10_000
+"""Entries, some 5 MB, whatever the limit of memory: a reader that keeps up must not lose any."""
 KEPT_OF_MOST = 0.9
 """Dropped in portions, so that a long outage is some lines in the log and not one for each look."""
 
@@ -65,7 +67,8 @@ class EventsWatch:
     async def _bound(self, entries: int) -> None:
         most, memory = self._events_max, await self._health.memory()
         if memory and memory.limit and entries and (size := await self._health.events_bytes()):
-            most = min(most, int(memory.limit * SHARE_OF_MEMORY * entries / size))
+            share = int(memory.limit * SHARE_OF_MEMORY * entries / size)
+            most = min(most, max(share, FEWEST_KEPT))
         if entries > most and (dropped := await self._health.drop_events(int(most * KEPT_OF_MOST))):
             _log.error(
                 "Dropped the oldest %d entries of the events of queue %s, which were not read: its history "

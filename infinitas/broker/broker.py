@@ -1,7 +1,8 @@
 """The broker: the edges of jobs and workers on one queue, one method for each Lua file."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -20,17 +21,20 @@ from infinitas.broker.messages import (
     Rescued,
     Settlement,
     enqueued,
+    next_moment,
 )
 from infinitas.broker.schedule_edges import ScheduleEdges
-from infinitas.core.codec import AFTER_LAST_MS, from_ms, to_ms
+from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import WorkerGone
-from infinitas.core.states import Reason
-from infinitas.core.verdict import SUCCEEDED
+from infinitas.core.states import Reason, State
+from infinitas.core.verdict import SUCCEEDED, Verdict
 
 LOG_CHUNKS_KEPT = 1000
 MOST_CRASHES = 3
 RESCUE_BATCH = 200
 ORPHANS_PER_TASK = 1000
+UNREADABLE_TTL_S = 3600
+Read = Callable[[Sequence[list[Any]], int], Awaitable[list[ClaimedJob]]]
 GONE, OUTDATED = -1, -2
 """What a claim may answer in place of whether more is ready."""
 
@@ -54,7 +58,7 @@ class Broker:
     async def promote(self, limit: int, job_ttl_s: int) -> Promoted:
         """Look at jobs whose moment has come: ready, expired, or offered again."""
         count, now, following = await self._call("promote", most=limit, job_ttl=job_ttl_s * 1000)
-        return Promoted(count=count, now=from_ms(now), following=_next_moment(following))
+        return Promoted(count=count, now=from_ms(now), following=next_moment(following))
 
     async def join(self, worker: str, tasks: Sequence[str], lease_s: float) -> datetime:
         """A worker takes up its work. Returns the time."""
@@ -122,7 +126,8 @@ class Broker:
         Raises:
             WorkerGone: the worker was declared dead.
         """
-        return _claim(request.worker, await self._call("claim", **_wanted(request)))
+        answer = await self._call("claim", **_wanted(request))
+        return await _claim(request.worker, answer, partial(self._readable, request.worker))
 
     async def claim_when_rung(self, request: ClaimRequest, seconds: float) -> tuple[bool, Claim | None]:
         """`wait_for_bell` and `claim` in one round trip: Redis does the second right after the first.
@@ -136,7 +141,7 @@ class Broker:
         bells = [self.keys.of("bell", task) for group in request.groups for task in group]
         wait = ("BLPOP", *bells, min(seconds, LONGEST_BLOCK_S))
         rung, answer = await self.connection.call_after(wait, "claim", self.keys, **_wanted(request))
-        return rung is not None, _claim(request.worker, answer)
+        return rung is not None, await _claim(request.worker, answer, partial(self._readable, request.worker))
 
     async def held(self, worker: str, look: str = "") -> list[ClaimedJob]:
         """What `worker` holds by Redis' account, for when the reply to a claim was lost.
@@ -144,7 +149,22 @@ class Broker:
         No claim that was sent before takes anything from now on, if `look` is a new name.
         """
         now, jobs = await self._call("held", worker=worker, look=look)
-        return [_claimed(job, now) for job in jobs]
+        return await self._readable(worker, jobs, now)
+
+    async def _readable(self, worker: str, rows: Sequence[list[Any]], now: int) -> list[ClaimedJob]:
+        """Handed-out jobs; what no worker could read fails, and the others go on."""
+        jobs: list[ClaimedJob] = []
+        bad: list[Settlement] = []
+        for row in rows:
+            try:
+                jobs.append(_claimed(row, now))
+            except (ValueError, TypeError) as error:
+                why = f"The stored job can't be read: {error}"
+                verdict = Verdict(state=State.FAILED, reason=Reason.BAD_ARGS, error=why)
+                bad.append(Settlement(row[0], row[2], verdict, UNREADABLE_TTL_S))
+        if bad:
+            await self.settle(worker, bad)
+        return jobs
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]:
         """Write outcomes. Returns 'ok', 'already', 'stale:<state>:<reason>' or 'gone' for each."""
@@ -273,11 +293,6 @@ class Broker:
         return await self.connection.call(script, self.keys, **arguments)
 
 
-def _next_moment(score: str) -> datetime | None:
-    """Of a sorted set's first score, which may lie beyond the calendar."""
-    return from_ms(int(min(max(float(score), 0), AFTER_LAST_MS))) if score else None
-
-
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
@@ -295,7 +310,7 @@ def _outcome(settlement: Settlement) -> dict[str, object]:
         "state": verdict.state,
     }
     if settlement.over:
-        return {**plain, "over": settlement.over}
+        plain["over"] = settlement.over
     if settlement.lingers:
         plain["lingers"] = True
     if verdict is SUCCEEDED:
@@ -321,14 +336,14 @@ def _wanted(request: ClaimRequest) -> dict[str, object]:
     }
 
 
-def _claim(worker: str, answer: list[Any]) -> Claim:
+async def _claim(worker: str, answer: list[Any], read: "Read") -> Claim:
     more, *rest = answer
     if more == GONE:
         raise WorkerGone(f"The worker {worker} was declared dead.")
     if more == OUTDATED:
         return Claim(more=False, wait_s=0, jobs=[], outdated=True)
     wait, now, jobs = rest
-    return Claim(more=bool(more), wait_s=wait / 1000, jobs=[_claimed(job, now) for job in jobs])
+    return Claim(more=bool(more), wait_s=wait / 1000, jobs=await read(jobs, now))
 
 
 def _claimed(job: list[Any], now: int) -> ClaimedJob:

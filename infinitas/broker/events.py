@@ -80,8 +80,11 @@ class EventStream:
 
     async def forget(self) -> bool:
         """Nothing waits for this reader any more. False if it was not known."""
-        redis = self._connection.redis
-        return bool(await self._connection.ask(redis.hdel(self._keys["readers"], self._reader)))
+        pipe = self._connection.redis.pipeline(transaction=False)
+        pipe.hdel(self._keys["readers"], self._reader)
+        pipe.hdel(self._keys["amiss"], f"reader:{self._reader}", f"gap:{self._reader}")
+        known, _ = await self._connection.ask(pipe.execute())
+        return bool(known)
 
     async def trim(self, position: str, keep_ms: int = 0) -> None:
         """This reader has passed `position`: drop what every reader has, and nothing after it from now on.

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import orjson
 
-from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.codec import AFTER_LAST_MS, from_ms, to_ms
 from infinitas.core.schedule import Schedule
 from infinitas.core.verdict import SUCCEEDED, Verdict
 
@@ -41,6 +41,11 @@ def moment_of_score(score: str | float | None) -> datetime | None:
         return from_ms(int(ms)) if ms.is_integer() else None
     except (ValueError, OverflowError):
         return None
+
+
+def next_moment(score: str) -> datetime | None:
+    """Of a sorted set's first score, which may lie beyond the calendar."""
+    return from_ms(int(min(max(float(score), 0), AFTER_LAST_MS))) if score else None
 
 
 def enqueued(jobs: Sequence[NewJob]) -> str:

@@ -9,7 +9,7 @@ import orjson
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.keys import QueueKeys
-from infinitas.broker.stored_rules import digest
+from infinitas.broker.stored_rules import digest, read_mark
 from infinitas.core.codec import from_ms, slot_of_job, to_ms
 from infinitas.core.schedule import Schedule
 
@@ -48,7 +48,8 @@ class Unplanned:
     @property
     def fired(self) -> datetime | None:
         """The last slot that was fired."""
-        return from_ms(int(self.mark)) if self.mark else None
+        mark = read_mark(self.mark)
+        return from_ms(mark) if mark else None
 
 
 class Reconciliation:
@@ -125,7 +126,7 @@ class Reconciliation:
         """Those of some of the schedules that have no next slot."""
         cursor, *facts = await self._call("unplanned", cursor=cursor, most=most)
         found = [
-            Unplanned(key=facts[i], text=facts[i + 1], mark=facts[i + 2], runs=int(facts[i + 3]))
+            Unplanned(key=facts[i], text=facts[i + 1], mark=facts[i + 2], runs=_whole(facts[i + 3]))
             for i in range(0, len(facts), 4)
         ]
         return cursor, found
@@ -147,6 +148,13 @@ class Reconciliation:
 
 
 _LITERALLY = str.maketrans({c: f"\\{c}" for c in "*?[]\\"})
+
+
+def _whole(text: str | int) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        return 0  # A counter that can't be read begins anew.
 
 
 def _task_of(text: str | None) -> str | None:

@@ -17,7 +17,7 @@ from infinitas.broker.messages import (
     DueSlots,
     Overdue,
     UnreadableSlot,
-    moment_of_score,
+    next_moment,
 )
 from infinitas.broker.stored_rules import (
     digest,
@@ -199,7 +199,7 @@ class ScheduleEdges:
         rows = zip(rest[0::4], rest[1::4], rest[2::4], rest[3::4], strict=True)
         return DueSlots(
             now=from_ms(now),
-            following=moment_of_score(following),
+            following=next_moment(following),
             found=tuple(read_slot(key, score, text, seen) for key, score, text, seen in rows),
         )
 

@@ -17,7 +17,7 @@ from importlib.resources import files
 
 from infinitas.broker.keys import QUEUE_KEYS, QueueKeys
 
-SHARED = ("_shared", "_summaries", "_gathered")
+SHARED = ("_records", "_shared", "_summaries", "_gathered")
 _HEADER = re.compile(r"^-- (flags|parts|keys|args): (.+)$", re.MULTILINE)
 
 

@@ -10,10 +10,11 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
+from functools import partial
 
 from infinitas.broker.reconcile import START, GoneJob, Reconciliation, Unplanned
 from infinitas.core.codec import from_ms
-from infinitas.core.errors import InfinitasError
+from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.core.schedule import Schedule
 from infinitas.runtime.logging import get_logger
 
@@ -64,14 +65,7 @@ class Reconciler:
         self._counts, self._names = Counter(), []
         self._page_began = time.monotonic()
         try:
-            await self._plan_schedules()
-            async for task in self._tasks():
-                await self._clear_stream(task)
-                await self._free(f"keys:{task}")
-            await self._end_deleted()
-            await self._free("live")
-            await self._free("expected")
-            await self._mend_jobs()
+            failed = await self._take_steps()
         finally:
             # Also of a look that an outage has cut short.
             counts, names = dict(self._counts), self._names[:SHOWN]
@@ -81,7 +75,34 @@ class Reconciler:
                 _log.warning("Mended in Redis: %s (%s%s).", what, ", ".join(names), more)
         if counts:
             await self._edges.mended(counts, names)
+        if failed is not None:
+            raise failed
         return counts
+
+    async def _take_steps(self) -> Exception | None:
+        """What one step meets must not keep the others from being taken. Returns the first error."""
+        steps = (
+            self._plan_schedules,
+            self._clear_streams,
+            self._end_deleted,
+            partial(self._free, "live"),
+            partial(self._free, "expected"),
+            self._mend_jobs,
+        )
+        failed: Exception | None = None
+        for step in steps:
+            try:
+                await step()
+            except ServerUnreachable:
+                raise
+            except Exception as error:  # noqa: BLE001 - raised once the other steps are done
+                failed = failed or error
+        return failed
+
+    async def _clear_streams(self) -> None:
+        async for task in self._tasks():
+            await self._clear_stream(task)
+            await self._free(f"keys:{task}")
 
     async def _plan_schedules(self) -> None:
         cursor, now = START, await self._edges.now()
@@ -171,7 +192,7 @@ def next_slot(found: Unplanned, now: datetime) -> datetime | None:
             # It was to come when it was stored, and would be forgotten if it had been fired.
             return from_ms(rule.at_ms)
         return rule.next_after(found.fired or now)
-    except (InfinitasError, ValueError, TypeError, AssertionError):
+    except (InfinitasError, ValueError, TypeError, ArithmeticError, AssertionError):
         return None
 
 

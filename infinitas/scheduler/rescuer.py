@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from infinitas.broker.broker import Broker
-from infinitas.core.errors import InfinitasError
+from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("scheduler")
@@ -38,12 +38,14 @@ class Rescuer:
         self._every_s = lease_s / LOOKS_PER_LEASE
         self._seen: dict[str, _Seen] = {}
         self._last_look: float | None = None
+        self._failed: set[str] = set()
+        """Workers whose rescue has failed, which is logged once."""
 
     async def run_once(self) -> None:
         """One look, and what follows from it. Raises ServerUnreachable."""
         try:
             for worker, count in await self.look():
-                await self.rescue(worker, count)
+                await self._rescue_or_log(worker, count)
         except InfinitasError:
             self._seen, self._last_look = {}, None
             raise
@@ -63,6 +65,17 @@ class Rescuer:
             seen[worker] = _Seen(count, silent)
         self._seen = seen
         return [(w, s.count) for w, s in seen.items() if s.count is None or s.silent_s >= self._lease_s]
+
+    async def _rescue_or_log(self, worker: str, count: int | None) -> None:
+        try:
+            await self.rescue(worker, count)
+        except ServerUnreachable:
+            raise
+        except InfinitasError:
+            # What is wrong with one worker's records must not keep the others from being rescued.
+            if worker not in self._failed:
+                _log.exception("The jobs of worker %s could not be moved on; it is tried again.", worker)
+            self._failed.add(worker)
 
     async def rescue(self, worker: str, count: int | None) -> None:
         """Declare `worker` dead, unless it has beaten since, and move all its jobs on."""

@@ -144,6 +144,7 @@ class Intake:
             # The claim may have been applied, and its reply lost.
             self._look_at_held, self._wait_s = True, 0.0
             self._slots.return_unused(places)
+            self._slots.wake()  # The next look must not wait for a free place.
             raise
         except BaseException:
             self._slots.return_unused(places)

@@ -26,6 +26,7 @@ SETTLE_BATCH = 200
 KEPT_S = 10.0
 MOST_KEPT = 10_000
 MOST_KEPT_CHARS = 16_000_000
+FULL_WAIT_S = 1.0
 REPORT_CHARS = 128 * 1024
 LINGER_S = 0.2
 OnError = Callable[[InfinitasError], object]
@@ -87,6 +88,8 @@ class Outbox:
         self._settled: dict[tuple[str, int], tuple[float, str, Settlement]] = {}
         """Settled lately, by job and attempt: when (monotonic), queue, what."""
         self._settled_chars = 0
+        self._drops = False
+        """Redis is full, and lines are dropped; logged once."""
 
     def say(self, queue: str, job: str, attempt: int, change: Callable[[Said], None]) -> None:
         """Let `change` add to what an attempt says."""
@@ -122,7 +125,7 @@ class Outbox:
             if self._outcomes:
                 await self._send_outcomes()
             else:
-                await self._send_words()
+                await self._send_words_or_wait()
         finally:
             if self._said or self._outcomes:
                 self._something.set()
@@ -149,6 +152,15 @@ class Outbox:
                 await self._outcome.wait()
         except TimeoutError:
             return
+
+    async def _send_words_or_wait(self) -> None:
+        """A full Redis has no room for words; outcomes go on meanwhile."""
+        try:
+            await self._send_words()
+        except ServerFull:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FULL_WAIT_S):
+                    await self._outcome.wait()
 
     async def _send_words(self) -> None:
         """Some words of the jobs that have waited longest; more outcomes may come in between."""
@@ -188,16 +200,16 @@ class Outbox:
             self._outcomes.popleft()[2](answer)
         self._forget_settled(now)
 
-    def settle_again(self, job: str, attempt: int) -> bool:
+    def settle_again(self, job: str, attempt: int, *, lingers: bool = False) -> bool:
         """Whether that attempt has ended here lately; its end is sent again then.
 
         A Redis that has lost its last second (a restart, a failover) gives such an attempt out once more:
-        its code must not run a second time under the same number.
+        its code must not run a second time under the same number. `lingers`: it still runs here.
         """
         found = self._settled.get((job, attempt))
         if found is None or time.monotonic() - found[0] > min(KEPT_S, found[2].ttl_s):
             return False
-        self.settle(found[1], found[2], nobody)
+        self.settle(found[1], replace(found[2], lingers=lingers), nobody)
         return True
 
     def _keep(self, now: float, queue: str, settlement: Settlement) -> None:
@@ -223,8 +235,9 @@ class Outbox:
             for said in chosen:
                 self._said.pop((said.job, said.attempt), None)
                 stored += said.stored
-        count = sum(len(said.lines) for said in chosen)
-        _log.warning("%d log lines of jobs that have ended are lost: %s", count, error)
+        if not self._drops:
+            _log.warning("Log lines of jobs that end now are lost: %s", error)
+        self._drops = True
         for said in chosen:
             _complain(said.lines, error)
         for future in stored:
@@ -250,6 +263,7 @@ class Outbox:
             for said, _, _ in parts:
                 self._complain_once(said, error)
             raise
+        self._drops = False
         for (said, count, report), answer in zip(parts, answers, strict=True):
             self._forget(said, count, report, answer)
 

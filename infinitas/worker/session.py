@@ -106,7 +106,7 @@ class Session:
                 settings.job_ttl,
                 self._start,
                 patience_s,
-                known=lambda: set(self._running),
+                known=lambda: {k for k, (a, _) in self._running.items() if not a.ended or a.unsettled},
                 alone=alone,
             )
             for queue, own in edges.items()
@@ -277,7 +277,7 @@ class Session:
     def _start(self, claimed: ClaimedJob) -> bool:
         """Run a claimed job beside the others. False if it runs here already."""
         key = claimed.id, claimed.attempt
-        if key in self._running or self._outbox.settle_again(*key):
+        if self._outbox.settle_again(*key, lingers=key in self._running) or key in self._running:
             return False
         attempt = Attempt(
             claimed, self._tasks[claimed.task], self._outbox, self._settings.job_ttl, self._settings.lease

@@ -47,6 +47,7 @@ KINDS: dict[str, dict[str, str]] = {
     "worker.lost": {"worker": "w"},
     "queue.mended": {"counts": '{"unqueued":1}', "names": '["j"]'},
     "entry.without_job": {"job": "j", "task": "t"},
+    "entry.refused": {"job": "j", "task": "t", "error": "WRONGTYPE"},
     "archive.dropped": {"entries": "5"},
     "archive.behind": {"what": "reader:archiver", "facts": "{}"},
     "audit.task.put": {"who": "me", "target": "t", "why": "", "origin": "127.0.0.1"},

@@ -65,9 +65,9 @@ local function finish(job, state, ttl, how)
   local said = {}
   add_facts(said, how, SAID_AT_THE_END)
   call('HSET', job.hash, 'state', state, 'ended', stamp, unpack(said))
-  if how.lingers then
-    linger(job)
-  else
+  if how.lingers then linger(job) end
+  local lingers = how.lingers or job.lingers ~= ''
+  if not lingers then
     call('PEXPIRE', job.hash, ttl)
     free_key(job)
   end
@@ -75,7 +75,7 @@ local function finish(job, state, ttl, how)
   summarise(job, state, reason, failure)
   if job.awaited ~= '' then call('XADD', awaited, 'MAXLEN', '~', 1000, '*', 'job', job.id) end
   emit_end(state, job, said)
-  if job.schedule ~= '' and not how.lingers then make_way(job) end
+  if job.schedule ~= '' and not lingers then make_way(job) end
 end
 
 -- End a job that waits; ask the worker of one that runs. Returns 'cancelled' | 'asked' | 'ended'.

@@ -16,7 +16,7 @@ local TELLING = {'state', 'attempt', 'task', 'entry', 'due', 'worker', 'schedule
 local function glance(id)
   local job = setmetatable({id = id}, LACKING)
   job.hash = key('job', id)
-  for i, value in ipairs(call('HMGET', job.hash, unpack(TELLING))) do job[TELLING[i]] = value or nil end
+  for i, value in ipairs(read_fields(job.hash, unpack(TELLING))) do job[TELLING[i]] = value or nil end
   return LIVES[job.state] and job
 end
 

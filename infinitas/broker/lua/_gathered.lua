@@ -38,6 +38,7 @@ local function write_left()
 end
 
 local function leave_stream(job)
+  if not string.find(job.entry, '^%d+%-%d+$') then return end
   if gather(left, job.task, job.entry) == MOST_GATHERED then write_left() end
 end
 

@@ -3,6 +3,19 @@
 
 local LADDER = {1000, 10000, 30000}
 
+-- A job that was in a stream or in `later` and could not be moved on leaves it, with an event.
+local function refuse(id, task, entry, why)
+  emit('entry.refused', 'job', id, 'task', task, 'error', why)
+  if entry then leave_stream({task = task, entry = entry}) end
+end
+
+-- A counter of a job; one that can't be read begins anew.
+local function count_up(job, field)
+  local count = (tonumber(call('HGET', job.hash, field) or nil) or 0) + 1
+  call('HSET', job.hash, field, count)
+  return count
+end
+
 local function emit_job(kind, job, ...)
   emit('job.' .. kind, 'job', job.id, 'task', job.task, 'due', job.due, ...)
 end

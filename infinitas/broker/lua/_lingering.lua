@@ -1,11 +1,17 @@
 -- The end of code that went on after its attempt had ended. Scripts that use this name what `_ends` needs.
 
--- That code is over: now whatever waited for the job's end may go on.
+local function still_runs(task, id)
+  for _, member in ipairs(call('SMEMBERS', key('lingering', task))) do
+    if string.match(member, '^%S+ %d+ (.*)$') == id then return true end
+  end
+end
+
+-- That code is over: now whatever waited for the job's end may go on, unless another attempt's code goes on too.
 local function code_is_over(task, worker, attempt, id, ttl)
-  if call('SREM', key('lingering', task), worker .. ' ' .. attempt .. ' ' .. id) == 0 then return end
+  call('SREM', key('lingering', task), worker .. ' ' .. attempt .. ' ' .. id)
   free_place(task)
   local job = load(id)
-  if not job or job.lingers ~= attempt then return end
+  if not job or job.lingers == '' or still_runs(task, id) then return end
   call('HDEL', job.hash, 'lingers')
   if call('HEXISTS', job.hash, 'ended') == 0 then return end
   call('PEXPIRE', job.hash, ttl)

@@ -13,12 +13,6 @@ local function is_plain(job, state, count)
   return job.state == state and call('HLEN', job.hash) == count
 end
 
--- Redis keeps what is not a job of ours, too: a key of another type, a hash that lacks what every job has.
-local function read_fields(hash, ...)
-  local fields = redis.pcall('HMGET', hash, ...)
-  return fields.err and {} or fields
-end
-
 local function read_more(job, names)
   local found = call('HMGET', job.hash, unpack(names))
   for i, name in ipairs(names) do job[name] = found[i] or nil end

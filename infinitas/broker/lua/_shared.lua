@@ -41,12 +41,6 @@ local function add_timed(set, member, at)
   end
 end
 
--- A stored record as a table; nil for one that can't be read: a bad record must stop no script.
-local function decoded(text)
-  local ok, value = pcall(cjson.decode, text)
-  return ok and type(value) == 'table' and value or nil
-end
-
 -- The tasks that a worker has joined with.
 local function tasks_of(name) return decoded(call('HGET', members, name) or '[]') or {} end
 
@@ -66,8 +60,11 @@ end)
 
 -- The few options that hot paths need: max_running, rate and per, expires. false for most tasks.
 local limits_of = once(function(task)
-  local rules = call('HGET', limits, task)
-  return rules and decoded(rules)
+  local rules = decoded(call('HGET', limits, task) or '')
+  for name, value in pairs(rules or {}) do
+    if type(value) ~= 'number' then rules[name] = nil end
+  end
+  return rules
 end)
 
 local function option(task, name)

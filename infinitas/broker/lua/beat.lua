@@ -12,7 +12,7 @@ for _, task in ipairs(tasks_of(worker)) do
 end
 local lost, cancels = {}, {}
 for _, item in ipairs(cjson.decode(held)) do
-  local job = redis.call('HMGET', key('job', item[1]), 'state', 'attempt', 'worker', 'cancel')
+  local job = read_fields(key('job', item[1]), 'state', 'attempt', 'worker', 'cancel')
   if job[1] ~= 'running' or tonumber(job[2]) ~= item[2] or job[3] ~= worker then
     lost[#lost + 1] = item[1]
   elseif job[4] then

@@ -9,6 +9,6 @@
 local answers = {}
 for i, id in ipairs(cjson.decode(ids)) do
   local job = load(id)
-  answers[i] = job and cancel_job(job, reason, job_ttl) or 'gone'
+  answers[i] = job and guarded(cancel_job, job, reason, job_ttl) or 'gone'
 end
 return answers

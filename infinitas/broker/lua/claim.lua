@@ -41,6 +41,7 @@ end
 
 local function take(entry, task)
   local job = load_work(entry[2][2], task)
+  if not job then emit('entry.without_job', 'job', entry[2][2], 'task', task) end
   if not job or job.state ~= 'queued' or job.entry ~= entry[1] then
     return leave_stream({task = task, entry = entry[1]})
   end
@@ -59,7 +60,8 @@ local function take_some(task, stream)
   local rules = limits_of(task)
   local count = rules and allowed(task, rules) or left_to_take
   for _, entry in ipairs(count > 0 and read(stream, count) or {}) do
-    local taken = take(entry, task)
+    local taken, why = guarded(take, entry, task)
+    if why then refuse(entry[2][2], task, entry[1], why) end
     if taken and rules and rules.rate then
       redis.call('RPUSH', key('starts', task), now)
       redis.call('PEXPIRE', key('starts', task), rules.per)
@@ -82,16 +84,17 @@ elseif (redis.call('HGET', looks, worker) or '') ~= look then
   pass_on()
   return {-2}
 end
-for _, names in ipairs(groups) do
-  for i = 0, #names - 1 do
-    local task = names[(start + i) % #names + 1]
-    local stream = key('stream', task)
-    local waiting, blocked = redis.call('XLEN', stream), false
-    if waiting > 0 then
-      blocked = left_to_take > 0 and take_some(task, stream)
-      waiting = select(2, count_entries(stream))
-    end
-    if waiting == 0 or blocked then hush(task) else more = 1 end
+local function visit(task)
+  local stream = key('stream', task)
+  local waiting, blocked = redis.call('XLEN', stream), false
+  if waiting > 0 then
+    blocked = left_to_take > 0 and take_some(task, stream)
+    waiting = select(2, count_entries(stream))
   end
+  if waiting == 0 or blocked then hush(task) else more = 1 end
+end
+
+for _, names in ipairs(groups) do
+  for i = 0, #names - 1 do guarded(visit, names[(start + i) % #names + 1]) end
 end
 return {more, wait, now, jobs}

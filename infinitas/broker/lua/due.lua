@@ -12,7 +12,9 @@ if only ~= '' then
   local slot = redis.call('ZSCORE', due, only)
   found = slot and {only, slot} or {}
 else
-  found = redis.call('ZRANGEBYSCORE', due, from, now, 'WITHSCORES', 'LIMIT', passed, most)
+  -- Those that were passed may have been removed or replaced since.
+  local left = from == '-inf' and 0 or math.min(passed, redis.call('ZCOUNT', due, from, from))
+  found = redis.call('ZRANGEBYSCORE', due, from, now, 'WITHSCORES', 'LIMIT', left, most)
 end
 for i = 1, #found, 2 do
   local definition = redis.call('HGET', schedules, found[i])

@@ -23,7 +23,7 @@ end
 local line, filling = key('backfill', schedule_key), key('filling', schedule_key)
 local busy = 0
 for _, id in ipairs(redis.call('SMEMBERS', filling)) do
-  local state, ended = unpack(redis.call('HMGET', key('job', id), 'state', 'ended'))
+  local state, ended = unpack(read_fields(key('job', id), 'state', 'ended'), 1, 2)
   if state and not ended then busy = busy + 1 else redis.call('SREM', filling, id) end
 end
 for _ = 1, math.min(plan.limit - busy, tonumber(most)) do

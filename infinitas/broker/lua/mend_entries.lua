@@ -20,7 +20,7 @@ local page = redis.pcall('XRANGE', stream, start, '+', 'COUNT', most)
 if page.err then return {'', 0} end
 for _, entry in ipairs(page) do
   local id = entry[2][2]
-  local state, own = unpack(redis.call('HMGET', key('job', id), 'state', 'entry'))
+  local state, own = unpack(read_fields(key('job', id), 'state', 'entry'), 1, 2)
   there[entry[1]] = true
   if not state then
     gone[#gone + 1] = id

@@ -10,7 +10,7 @@ local scanned = redis.call(timed and 'ZSCAN' or 'HSCAN', holders, cursor, 'COUNT
 local reply, page = {scanned[1]}, scanned[2]
 for i = 1, #page, 2 do
   local job = key('job', page[timed and i or i + 1])
-  local state, ended, lingers, worker = unpack(redis.call('HMGET', job, 'state', 'ended', 'lingers', 'worker'))
+  local state, ended, lingers, worker = unpack(read_fields(job, 'state', 'ended', 'lingers', 'worker'), 1, 4)
   if lingers and redis.call('HEXISTS', members, worker) == 1 then ended = false end
   -- Of jobs that have ended `expected` asks whether they did well.
   if not state or ended and not timed then

@@ -46,7 +46,7 @@ function mend.abandoned(job)
   elseif option(job.task, 'on_lost') == 'fail' then
     finish(job, 'failed', job_ttl, {reason = 'lost', error = gone})
   else
-    redis.call('HINCRBY', job.hash, 'uncharged', 1)
+    count_up(job, 'uncharged')
     redis.call('HSET', job.hash, 'reason', 'lost')
     emit_attempt('lost', job, {'error', gone})
     make_ready(job)
@@ -55,14 +55,17 @@ end
 
 seen = cjson.decode(seen)
 local found = {}
-for _, id in ipairs(cjson.decode(ids)) do
+
+local function look_at(id)
   local job = glance(id)
   local fault, unsure
   if job then fault, unsure = fault_of(job) end
-  if fault then
-    local sign = table.concat({fault, job.attempt, job.worker, job.entry}, ' ')
-    local mended = (not unsure or seen[id] == sign) and mend[fault](load_waiting(id)) ~= false
-    found[#found + 1] = {id, fault, sign, mended and 1 or 0}
-  end
+  local whole = fault and load_waiting(id)
+  if not whole then return end
+  local sign = table.concat({fault, job.attempt, job.worker, job.entry}, ' ')
+  local mended = (not unsure or seen[id] == sign) and mend[fault](whole) ~= false
+  found[#found + 1] = {id, fault, sign, mended and 1 or 0}
 end
+
+for _, id in ipairs(cjson.decode(ids)) do guarded(look_at, id) end
 return found

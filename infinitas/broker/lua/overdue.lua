@@ -33,7 +33,7 @@ end
 local jobs = redis.call('ZRANGEBYSCORE', expected, '-inf', now, 'LIMIT', 0, most)
 for _, id in ipairs(jobs) do
   redis.call('ZREM', expected, id)
-  local state, schedule, slot, attempt = unpack(redis.call('HMGET', key('job', id), 'state', 'schedule', 'due', 'attempt'))
+  local state, schedule, slot, attempt = unpack(read_fields(key('job', id), 'state', 'schedule', 'due', 'attempt'), 1, 4)
   if state and (tonumber(attempt) or 0) == 0 and state ~= 'cancelled' then
     tell('missed', schedule, slot, 'job', id, 'state', state)
   elseif state and state ~= 'succeeded' and state ~= 'cancelled' and grace_of(schedule) then

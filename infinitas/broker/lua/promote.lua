@@ -36,7 +36,10 @@ end
 local looked_at = redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, most)
 for _, id in ipairs(looked_at) do
   local job = load_waiting(id)
-  if not (job and move_on(job)) then redis.call('ZREM', later, id) end
+  local stays, why = false, nil
+  if job then stays, why = guarded(move_on, job) else emit('entry.without_job', 'job', id, 'task', '') end
+  if why then refuse(id, job.task, nil, why) end
+  if not stays then redis.call('ZREM', later, id) end
 end
 local first = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')
 return {#looked_at, now, first[2] or ''}

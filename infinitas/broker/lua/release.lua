@@ -8,22 +8,24 @@
 -- returns: how many were given up by the worker
 
 local released = 0
-for _, item in ipairs(cjson.decode(jobs)) do
+
+local function hand_back(item)
   local job = load(item.id)
-  if job and job.state == 'running' and job.attempt == item.attempt and job.worker == worker then
-    if job.cancel ~= '' then
-      finish(job, 'cancelled', job_ttl, {reason = job.cancel})
-    elseif option(job.task, 'on_lost') == 'fail' then
-      local text = 'the worker ' .. worker .. ' stopped before the job was over'
-      finish(job, 'failed', job_ttl, {reason = 'lost', error = text})
-    else
-      redis.call('HINCRBY', job.hash, 'uncharged', 1)
-      emit_attempt('released', job, {})
-      make_ready(job)
-    end
-    leave_stream(job)
-    free_place(job.task)
-    released = released + 1
+  if not (job and job.state == 'running' and job.attempt == item.attempt and job.worker == worker) then return end
+  if job.cancel ~= '' then
+    finish(job, 'cancelled', job_ttl, {reason = job.cancel})
+  elseif option(job.task, 'on_lost') == 'fail' then
+    local text = 'the worker ' .. worker .. ' stopped before the job was over'
+    finish(job, 'failed', job_ttl, {reason = 'lost', error = text})
+  else
+    count_up(job, 'uncharged')
+    emit_attempt('released', job, {})
+    make_ready(job)
   end
+  leave_stream(job)
+  free_place(job.task)
+  released = released + 1
 end
+
+for _, item in ipairs(cjson.decode(jobs)) do guarded(hand_back, item) end
 return released

@@ -13,24 +13,23 @@ local function current(job, attempt)
   return job[3] == 'running' or job[4] == 'timed_out'
 end
 
-for i, report in ipairs(cjson.decode(reports)) do
+local function store(report)
   local hash = key('job', report.id)
-  local job = redis.call('HMGET', hash, 'attempt', 'worker', 'state', 'reason', 'task', 'due', 'logged')
-  if not current(job, report.attempt) then
-    answers[i] = 'stale'
-  else
-    if report.lines then
-      local log = key('log', report.id)
-      redis.call('XADD', log, 'MAXLEN', '~', kept, '*', 'attempt', report.attempt, 'lines', report.lines)
-      redis.call('PEXPIRE', log, ttl)
-      if not job[7] then redis.call('HSET', hash, 'logged', 1) end
-      emit('job.logged', 'job', report.id, 'task', job[5], 'due', job[6], 'attempt',
-        report.attempt, 'lines', report.lines)
-    end
-    for _, field in ipairs({'progress', 'step', 'checkpoint'}) do
-      if report[field] then redis.call('HSET', hash, field, report[field]) end
-    end
-    answers[i] = 'ok'
+  local job = read_fields(hash, 'attempt', 'worker', 'state', 'reason', 'task', 'due', 'logged')
+  if not current(job, report.attempt) then return 'stale' end
+  if report.lines then
+    local log = key('log', report.id)
+    redis.call('XADD', log, 'MAXLEN', '~', kept, '*', 'attempt', report.attempt, 'lines', report.lines)
+    redis.call('PEXPIRE', log, ttl)
+    if not job[7] then redis.call('HSET', hash, 'logged', 1) end
+    emit('job.logged', 'job', report.id, 'task', job[5], 'due', job[6], 'attempt',
+      report.attempt, 'lines', report.lines)
   end
+  for _, field in ipairs({'progress', 'step', 'checkpoint'}) do
+    if report[field] then redis.call('HSET', hash, field, report[field]) end
+  end
+  return 'ok'
 end
+
+for i, report in ipairs(cjson.decode(reports)) do answers[i] = guarded(store, report) or 'stale' end
 return answers

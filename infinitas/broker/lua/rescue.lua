@@ -23,10 +23,13 @@ local function move_on(entry, task)
     -- Handed out by a claim that was cut short: it has not begun.
     make_ready(job)
     return leave_stream({task = task, entry = entry})
+  elseif found and not job then
+    emit('entry.without_job', 'job', found[2][2], 'task', task)
+    return leave_stream({task = task, entry = entry})
   elseif not job or job.state ~= 'running' or job.worker ~= worker or job.entry ~= entry then
     return leave_stream({task = task, entry = entry})
   end
-  local crashes = was_stopping and 0 or redis.call('HINCRBY', job.hash, 'crashes', 1)
+  local crashes = was_stopping and 0 or count_up(job, 'crashes')
   local died = 'the worker ' .. worker .. (was_stopping and ' was killed while it stopped' or ' died')
   if job.cancel ~= '' then
     finish(job, 'cancelled', job_ttl, {reason = job.cancel})
@@ -36,7 +39,7 @@ local function move_on(entry, task)
     local text = died .. '; with it ' .. crashes .. ' workers have died of this job'
     finish(job, 'failed', job_ttl, {reason = 'quarantined', error = text})
   else
-    redis.call('HINCRBY', job.hash, 'uncharged', 1)
+    count_up(job, 'uncharged')
     redis.call('HSET', job.hash, 'reason', 'lost')
     emit_attempt('lost', job, {'error', died})
     make_ready(job)
@@ -50,7 +53,10 @@ for _, task in ipairs(tasks_of(worker)) do
   local stream = key('stream', task)
   local pending = left_to_move > 0 and redis.pcall('XPENDING', stream, 'workers', '-', '+', left_to_move, worker) or {err = ''}
   if not pending.err then
-    for _, item in ipairs(pending) do move_on(item[1], task) end
+    for _, item in ipairs(pending) do
+      local _, why = guarded(move_on, item[1], task)
+      if why then refuse('', task, item[1], why) end
+    end
     left_to_move = left_to_move - #pending
     write_left()
   end

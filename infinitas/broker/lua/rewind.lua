@@ -9,7 +9,7 @@ local PATIENCE = 60000
 
 -- How long the job may wait from now: its retry or delay, or its next rung; nil: until the moment it names.
 local function longest(id)
-  local job = redis.call('HMGET', key('job', id), 'state', 'wait', 'rung')
+  local job = read_fields(key('job', id), 'state', 'wait', 'rung')
   if job[1] == 'retrying' or job[1] == 'scheduled' then return tonumber(job[2] or nil) end
   return job[1] == 'queued' and job[3] and LADDER[tonumber(job[3])]
 end

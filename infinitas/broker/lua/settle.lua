@@ -7,7 +7,7 @@
 -- outcomes: JSON list of {id, attempt, state, ttl, reason?, error?, traceback?, result?, delay?, lingers?}, or of
 --   {id, attempt, ttl, over: task} for code that has lingered and is over
 -- ttl: ms that a finished job stays in Redis; delay: ms until a retry; lingers: its code goes on nevertheless
--- returns: a list, for each 'ok' | 'already' | 'stale:<state>:<reason>' | 'gone'
+-- returns: a list, for each 'ok' | 'already' | 'stale:<state>:<reason>' | 'gone' | 'refused:<why>'
 
 local answers = {}
 
@@ -41,6 +41,7 @@ local function acknowledge(id)
     for _, item in ipairs(pending.err and {} or pending) do
       local entry = redis.call('XRANGE', stream, item[1], item[1])[1]
       if entry and entry[2][2] == id then
+        emit('entry.without_job', 'job', id, 'task', task)
         leave_stream({task = task, entry = item[1]})
         free_place(task)
       end
@@ -52,6 +53,7 @@ local function settle(outcome)
   local job = load(outcome.id)
   local current = job and job.attempt == outcome.attempt and job.worker == worker
   if outcome.over then
+    if current and job.state == 'running' then apply(outcome, job) end
     code_is_over(outcome.over, worker, digits[outcome.attempt], outcome.id, digits[outcome.ttl])
     return 'ok'
   elseif not job then
@@ -68,5 +70,8 @@ local function settle(outcome)
   return 'stale:' .. job.state .. ':' .. job.reason
 end
 
-for i, outcome in ipairs(cjson.decode(outcomes)) do answers[i] = settle(outcome) end
+for i, outcome in ipairs(cjson.decode(outcomes)) do
+  local answer, why = guarded(settle, outcome)
+  answers[i] = answer or 'refused:' .. why
+end
 return answers

@@ -6,7 +6,7 @@
 
 local answers = {}
 for i, id in ipairs(cjson.decode(ids)) do
-  local state, ended = unpack(redis.call('HMGET', key('job', id), 'state', 'ended'))
+  local state, ended = unpack(read_fields(key('job', id), 'state', 'ended'), 1, 2)
   answers[i] = state and not ended and 1 or 0
   if answers[i] == 1 then redis.call('HSET', key('job', id), 'awaited', 1) end
 end
