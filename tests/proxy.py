@@ -1,0 +1,46 @@
+"""A TCP address that leads to another server when it is told so; connections stay where they are."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+
+
+class Proxy:
+    """Listens on loopback. `target`: where new connections go."""
+
+    def __init__(self, target: int, rewrite: Callable[[bytes], bytes] = bytes) -> None:
+        self.target = target
+        self._rewrite = rewrite
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self.port = int(self._listening.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        for each in [self._listening, *self._open]:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                try:
+                    server = socket.create_connection(("127.0.0.1", self.target))
+                except OSError:
+                    client.close()
+                    continue
+                self._open += [client, server]
+                threading.Thread(target=_pump, args=(client, server, bytes), daemon=True).start()
+                threading.Thread(target=_pump, args=(server, client, self._rewrite), daemon=True).start()
+
+
+def _pump(source: socket.socket, sink: socket.socket, rewrite: Callable[[bytes], bytes]) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65_536):
+            sink.sendall(rewrite(data))
+    for end in (source, sink):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
