@@ -4,7 +4,9 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 
 from redis.asyncio import ConnectionPool, Redis
@@ -27,6 +29,14 @@ MOST_CONNECTIONS = 50_000
 RENEW_EVERY_S = 1.0
 """A server that stays read-only is not to be flooded with new connections."""
 
+CONNECTION_OPTIONS: Mapping[str, Any] = {
+    "socket_connect_timeout": REPLY_TIMEOUT_S,
+    "decode_responses": True,
+    "encoding_errors": "replace",
+    "protocol": 2,
+}
+"""What all our connections have in common."""
+
 
 class Connection:
     """One pool of connections. `role` shows in CLIENT LIST."""
@@ -39,9 +49,9 @@ class Connection:
         # A blocking read must outlast its block, hence the long socket timeout. Each wait for a bell
         # holds a connection, and a server may wait for hundreds of remote workers.
         self._options = {
-            **connection_options(role),
+            **CONNECTION_OPTIONS,
             "retry": Retry(NoBackoff(), 0),
-            "redis_connect_func": _greet,
+            "redis_connect_func": partial(_greet, client_name(role)),
             "socket_timeout": LONGEST_BLOCK_S + REPLY_TIMEOUT_S,
             "max_connections": MOST_CONNECTIONS,
         }
@@ -145,17 +155,6 @@ class Connection:
         await pool.disconnect(inuse_connections=False)
 
 
-def connection_options(role: str) -> dict[str, Any]:
-    """What all our connections have in common."""
-    return {
-        "socket_connect_timeout": REPLY_TIMEOUT_S,
-        "decode_responses": True,
-        "encoding_errors": "replace",
-        "client_name": f"infinitas:{role}:{_host()}",
-        "protocol": 2,
-    }
-
-
 def script_arguments(script: Script, queue: QueueKeys, arguments: Mapping[str, object]) -> tuple[Any, ...]:
     """What follows the script in EVALSHA: the number of keys, the keys, the arguments."""
     keys = script.keys_of(queue)
@@ -163,15 +162,17 @@ def script_arguments(script: Script, queue: QueueKeys, arguments: Mapping[str, o
     return (len(keys), *keys, *values)
 
 
-async def _greet(connection: Any) -> None:
-    """Begin a new connection; where its user may not name it, without a name."""
-    try:
-        await connection.on_connect()
-    except NoPermissionError:
-        if not connection.client_name:
-            raise
-        connection.client_name = None
-        await connection.on_connect()
+async def _greet(name: str, connection: Any) -> None:
+    """Begin a new connection, and name it if its user may."""
+    await connection.on_connect()
+    with suppress(NoPermissionError):
+        await connection.send_command("CLIENT", "SETNAME", name)
+        await connection.read_response()
+
+
+def client_name(role: str) -> str:
+    """What CLIENT LIST shows."""
+    return f"infinitas:{role}:{_host()}"
 
 
 def _host() -> str:

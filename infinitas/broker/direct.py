@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -19,10 +20,11 @@ from redis.exceptions import NoPermissionError, NoScriptError, RedisError, Respo
 from redis.retry import Retry
 
 from infinitas.broker.connection import (
+    CONNECTION_OPTIONS,
     RENEW_EVERY_S,
     REPLY_TIMEOUT_S,
     Connection,
-    connection_options,
+    client_name,
     script_arguments,
 )
 from infinitas.broker.keys import QueueKeys
@@ -42,9 +44,9 @@ class Direct:
         # Only knows what the URL means: it limits what was ever made, not what is open.
         self._how = ConnectionPool.from_url(
             url,
-            **connection_options("client"),
+            **CONNECTION_OPTIONS,
             retry=Retry(NoBackoff(), 0),
-            redis_connect_func=_greet,
+            redis_connect_func=partial(_greet, client_name("client")),
             socket_timeout=REPLY_TIMEOUT_S,
         )
         self._shared = _Shared()
@@ -155,12 +157,9 @@ def _ask(connection: ConnectionInterface, *command: object) -> Any:
         raise
 
 
-def _greet(connection: Any) -> None:
-    """Begin a new connection; where its user may not name it, without a name."""
-    try:
-        connection.on_connect()
-    except NoPermissionError:
-        if not connection.client_name:
-            raise
-        connection.client_name = None
-        connection.on_connect()
+def _greet(name: str, connection: Any) -> None:
+    """Begin a new connection, and name it if its user may."""
+    connection.on_connect()
+    with suppress(NoPermissionError):
+        connection.send_command("CLIENT", "SETNAME", name)
+        connection.read_response()

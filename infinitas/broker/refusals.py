@@ -55,6 +55,9 @@ def is_closed_transport(error: RuntimeError) -> bool:
 
 def in_our_words(error: Exception, url: str) -> InfinitasError:
     """ServerUnreachable for an answer that did not come, or not now; else what Redis refused."""
+    if isinstance(error.__cause__, RedisError):
+        # redis-py wraps what it meets while it opens a Unix socket.
+        error = error.__cause__
     code, where = code_of(error), f"Redis at {mask_url(url)}"
     said = mask_text(str(error) or type(error).__name__, url)
     if code in _NO_WRITES:
