@@ -152,7 +152,7 @@ def test_codes_that_only_begin_like_one_are_refusals_of_a_command() -> None:
     ("was", "becomes", "words"),
     [
         (b"redis_version:7.2.4", b"redis_version:6.2.5", "version 6.2.5, .*7.0 or later"),
-        (b"redis_mode:standalone", b"redis_mode:sentinel\r\n", "Sentinel"),
+        (b"server_mode:standalone", b"server_mode:sentinel\r\n", "Sentinel"),
     ],
 )
 async def test_a_redis_of_the_wrong_kind_is_refused(
@@ -172,7 +172,9 @@ async def test_a_redis_of_the_wrong_kind_is_refused(
 async def test_a_redis_cluster_is_refused(tmp_path: Path) -> None:
     port = free_port()
     options = ["--port", str(port), "--dir", str(tmp_path), "--cluster-enabled", "yes", "--save", ""]
-    node = subprocess.Popen([str(find_redis()), *options], stdout=subprocess.DEVNULL)
+    node = subprocess.Popen(  # noqa: ASYNC220 - returns at once
+        [str(find_redis()), *options], stdout=subprocess.DEVNULL
+    )
     url = f"redis://127.0.0.1:{port}"
     connection = Connection(url, "test")
     try:
