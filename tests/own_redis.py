@@ -42,7 +42,8 @@ class OwnRedis:
             self.set("replica-serve-stale-data", "yes" if code == "READONLY" else "no")
             self.admin.replicaof("127.0.0.1", 1)
         if code == "MISCONF":
-            (self.folder / "redis" / "dump.rdb").mkdir()
+            (self.folder / "redis" / "dump.rdb").mkdir(exist_ok=True)
+            self.set("stop-writes-on-bgsave-error", "yes")
             self.set("save", "3600 1")
             self.admin.bgsave()
             eventually(lambda: self.admin.info("persistence")["rdb_last_bgsave_status"] == "err")
