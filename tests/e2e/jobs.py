@@ -47,8 +47,9 @@ async def dream() -> None:
 
 
 @app.task(no_processor="wait")
-async def nap(job: Job, seconds: float) -> None:
-    """Leaves a trace of each run."""
+async def wait_for_word(job: Job, file: str) -> None:
+    """Leaves a trace of each run, and ends once there is such a file."""
     with open(os.environ["INFINITAS_TEST_RUNS"], "a") as runs:  # noqa: ASYNC230 - one short line
         runs.write(f"{job.id}\n")
-    await asyncio.sleep(seconds)
+    while not os.path.exists(file):  # noqa: ASYNC110, ASYNC240 - the test is another process
+        await asyncio.sleep(0.25)

@@ -1,19 +1,13 @@
 """A server that is killed while remote workers hold jobs: every job ends once, where it was."""
 
-import socket
-
 import httpx
 from redis import Redis
 
+from tests.own_redis import free_port
 from tests.server.conftest import APP
 from tests.support import Processes, eventually
 
-JOBS, WORKERS = 1000, 4
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+TASK, JOBS, WORKERS = "wait_for_word", 1000, 4
 
 
 def test_no_job_is_lost_and_none_runs_twice(processes: Processes, redis: Redis) -> None:
@@ -23,7 +17,7 @@ def test_no_job_is_lost_and_none_runs_twice(processes: Processes, redis: Redis) 
     server = processes.start("server", "--port", str(port))
     address = f"http://127.0.0.1:{port}"
     eventually(lambda: address in processes.logs())
-    runs = processes.folder / "runs"
+    runs, word = processes.folder / "runs", processes.folder / "word"
     beside_redis = processes.environment
     processes.environment = beside_redis | {
         "INFINITAS_SERVER": address,
@@ -33,14 +27,16 @@ def test_no_job_is_lost_and_none_runs_twice(processes: Processes, redis: Redis) 
     for _ in range(WORKERS):
         processes.start("worker", APP, "--concurrency", str(JOBS // WORKERS))
     with httpx.Client(base_url=address, timeout=30) as http:
-        ids = [http.post("/api/v1/tasks/nap/jobs", json={"args": [8]}).json()["id"] for _ in range(JOBS)]
-    stream = "{infinitas:default}:stream:nap"
-    eventually(lambda: redis.xpending(stream, "workers")["pending"] == JOBS)
+        posts = (http.post(f"/api/v1/tasks/{TASK}/jobs", json={"args": [str(word)]}) for _ in range(JOBS))
+        ids = [post.json()["id"] for post in posts]
+    stream = f"{{infinitas:default}}:stream:{TASK}"
+    eventually(lambda: redis.xpending(stream, "workers")["pending"] == JOBS, patience=120)
     server.kill()
     server.wait()
     processes.environment = beside_redis
     processes.start("server", "--port", str(port))
-    eventually(lambda: redis.xlen(stream) == 0, patience=60)
+    word.touch()
+    eventually(lambda: redis.xlen(stream) == 0, patience=120)
     for id in ids:
         state, attempt = redis.hmget(f"{{infinitas:default}}:job:{id}", "state", "attempt")
         assert (state, attempt) == ("succeeded", "1"), (id, state, attempt)
