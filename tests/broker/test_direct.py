@@ -17,8 +17,11 @@ from infinitas import Infinitas, KeyTaken, ServerUnreachable
 from infinitas.bridge import Bridge
 from infinitas.broker import direct
 from infinitas.broker.direct import _Shared
+from infinitas.broker.messages import NewJob
 from infinitas.embedded.redis import start_redis
+from infinitas.embedded.servers import Urls
 from infinitas.handle import Handle
+from infinitas.ids import fresh_id
 
 P = "{infinitas:default}:"
 
@@ -102,13 +105,14 @@ def test_many_threads_one_after_another_share_one_connection(app: Infinitas, red
     def work() -> None: ...
 
     work.send()
-    before = connections(redis)
+    before, opened = connections(redis), redis.info("stats")["total_connections_received"]
     for _ in range(10_000):
         thread = threading.Thread(target=work.send)
         thread.start()
         thread.join()
     assert redis.xlen(f"{P}stream:work") == 10_001
     assert connections(redis) <= before + 1
+    assert redis.info("stats")["total_connections_received"] <= opened + 1
 
 
 def test_threads_that_died_and_an_interrupt_leave_nothing_taken(
@@ -140,23 +144,33 @@ def test_threads_that_died_and_an_interrupt_leave_nothing_taken(
     work.send()
 
 
-def test_a_forked_child_sends_over_a_socket_of_its_own(app: Infinitas, redis: Redis) -> None:
+def test_a_forked_child_sends_over_a_socket_of_its_own(servers: Urls, app: Infinitas, redis: Redis) -> None:
     @app.task
-    def work(n: int) -> None: ...
+    def work() -> None: ...
 
-    work.send(0)
-    work.send(1)
+    work.send()
+    sender = direct.Direct(servers.redis)
+
+    def send(count: int) -> None:
+        for _ in range(count):
+            job = NewJob(id=fresh_id(), task="work", args="[[],{}]")
+            assert sender.enqueue("default", [job]) == ["new"]
+
+    send(1)
+    opened = redis.info("stats")["total_connections_received"]
     child = os.fork()
     if not child:
+        code = 1
         try:
-            for n in range(50):
-                work.send(n)
+            send(50)
+            code = 0
         finally:
-            os._exit(0)
-    for n in range(50):
-        work.send(n)
-    os.waitpid(child, 0)
+            os._exit(code)
+    send(50)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert redis.xlen(f"{P}stream:work") == 102
+    assert redis.info("stats")["total_connections_received"] == opened + 1, "the child's"
+    sender.close()
 
 
 def test_all_idle_connections_may_have_been_closed(app: Infinitas, redis: Redis) -> None:
