@@ -52,6 +52,10 @@ class Bridge:
     def _running_loop(self) -> "asyncio.AbstractEventLoop":
         from asyncio import new_event_loop
 
+        # Without the lock where it can be: a signal handler may send while its thread holds it.
+        loop = self._loop
+        if loop is not None and self._pid == os.getpid():
+            return loop
         with self._lock:
             if self._loop is None or self._pid != os.getpid():
                 self._loop, self._pid = new_event_loop(), os.getpid()

@@ -29,6 +29,14 @@ MOST_CONNECTIONS = 50_000
 RENEW_EVERY_S = 1.0
 """A server that stays read-only is not to be flooded with new connections."""
 
+CONNECTION_OPTIONS: Mapping[str, Any] = {
+    "socket_connect_timeout": REPLY_TIMEOUT_S,
+    "decode_responses": True,
+    "encoding_errors": "replace",
+    "protocol": 2,
+}
+"""What all our connections have in common."""
+
 
 class Connection:
     """One pool of connections. `role` shows in CLIENT LIST."""
@@ -43,7 +51,7 @@ class Connection:
         self._options = {
             **CONNECTION_OPTIONS,
             "retry": Retry(NoBackoff(), 0),
-            "redis_connect_func": partial(_greet, connection_name(role)),
+            "redis_connect_func": partial(_greet, client_name(role)),
             "socket_timeout": LONGEST_BLOCK_S + REPLY_TIMEOUT_S,
             "max_connections": MOST_CONNECTIONS,
         }
@@ -147,20 +155,6 @@ class Connection:
         await pool.disconnect(inuse_connections=False)
 
 
-CONNECTION_OPTIONS = {
-    "socket_connect_timeout": REPLY_TIMEOUT_S,
-    "decode_responses": True,
-    "encoding_errors": "replace",
-    "protocol": 2,
-}
-"""What all our connections have in common."""
-
-
-def connection_name(role: str) -> str:
-    """What `CLIENT LIST` shows for a connection."""
-    return f"infinitas:{role}:{_host()}"
-
-
 def script_arguments(script: Script, queue: QueueKeys, arguments: Mapping[str, object]) -> tuple[Any, ...]:
     """What follows the script in EVALSHA: the number of keys, the keys, the arguments."""
     keys = script.keys_of(queue)
@@ -169,11 +163,16 @@ def script_arguments(script: Script, queue: QueueKeys, arguments: Mapping[str, o
 
 
 async def _greet(name: str, connection: Any) -> None:
-    """Begin a new connection, with its name where its user may give it one."""
+    """Begin a new connection, and name it if its user may."""
     await connection.on_connect()
-    await connection.send_command("CLIENT", "SETNAME", name)
     with suppress(NoPermissionError):
+        await connection.send_command("CLIENT", "SETNAME", name)
         await connection.read_response()
+
+
+def client_name(role: str) -> str:
+    """What CLIENT LIST shows."""
+    return f"infinitas:{role}:{_host()}"
 
 
 def _host() -> str:

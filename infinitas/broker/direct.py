@@ -24,7 +24,7 @@ from infinitas.broker.connection import (
     RENEW_EVERY_S,
     REPLY_TIMEOUT_S,
     Connection,
-    connection_name,
+    client_name,
     script_arguments,
 )
 from infinitas.broker.keys import QueueKeys
@@ -46,7 +46,7 @@ class Direct:
             url,
             **CONNECTION_OPTIONS,
             retry=Retry(NoBackoff(), 0),
-            redis_connect_func=partial(_greet, connection_name("client")),
+            redis_connect_func=partial(_greet, client_name("client")),
             socket_timeout=REPLY_TIMEOUT_S,
         )
         self._shared = _Shared()
@@ -158,8 +158,8 @@ def _ask(connection: ConnectionInterface, *command: object) -> Any:
 
 
 def _greet(name: str, connection: Any) -> None:
-    """Begin a new connection, with its name where its user may give it one."""
+    """Begin a new connection, and name it if its user may."""
     connection.on_connect()
-    connection.send_command("CLIENT", "SETNAME", name)
     with suppress(NoPermissionError):
+        connection.send_command("CLIENT", "SETNAME", name)
         connection.read_response()

@@ -41,7 +41,10 @@ def code_of(error: Exception) -> str:
     error = first_cause(error)
     if not isinstance(error, RedisError):
         return ""
-    code = error.status_code or str(error).partition(" ")[0]
+    code = error.status_code
+    if code is None or code == "ERR":
+        # A script may pass a code on behind an ERR of its own.
+        code = str(error).partition(" ")[0].removeprefix("-")
     if isinstance(error, AuthenticationError) and code not in _NO_WRITES:
         return "WRONGPASS"
     return code if code.isupper() and code.isalpha() else ""

@@ -14,7 +14,7 @@ _VERSION = re.compile(r"(\d+)\.(\d+)")
 def check_info(info: Mapping[str, object], url: str) -> None:
     """`info`: the fields of INFO. What is not in there is not refused. Raises UnsafeBroker."""
     where = f"Redis at {mask_url(url)}"
-    mode = info.get("redis_mode") or info.get("server_mode")
+    mode = info.get("server_mode") or info.get("redis_mode")
     if mode == "sentinel":
         raise UnsafeBroker(
             f"{where} is a Sentinel, which holds no data: redis_url must lead to the primary, or to an "

@@ -3,8 +3,8 @@
 InfinitasError
 ├── ConfigError          bad_setting        a setting is wrong; names it, its value and what is allowed
 ├── BadApp               bad_app            `module:object` does not lead to an Infinitas app
-├── ServerUnreachable    server_unreachable Redis or Postgres gave no answer
-├── UnsafeBroker         unsafe_broker      Redis may evict keys, so jobs could vanish
+├── ServerUnreachable    server_unreachable Redis or Postgres gave no answer, or can't do its work now
+├── UnsafeBroker         unsafe_broker      this Redis can't be trusted with jobs: too old, evicts, a cluster
 ├── EmbeddedError        embedded_failed    an embedded server can't be had or does not start
 ├── Refused              (one code each)    what was asked is refused, and nothing was stored
 │   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule

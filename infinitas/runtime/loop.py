@@ -23,11 +23,11 @@ class Loop:
         self,
         name: str,
         run_once: Callable[[], Awaitable[None]],
-        longest_wait_s: float = LONGEST_WAIT_S,
+        longest_wait_s: float | None = None,
     ) -> None:
         self.name = name
         self._run_once = run_once
-        self._longest_wait_s = longest_wait_s
+        self._longest_wait_s = LONGEST_WAIT_S if longest_wait_s is None else longest_wait_s
         self._wait = 0.0
         self._logged: set[str] = set()
         """The kinds of faults since the last pass that succeeded."""

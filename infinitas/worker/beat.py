@@ -64,14 +64,7 @@ class Beat:
 
     def _beating(self, source: Source, queue: str) -> Callable[[], Awaitable[None]]:
         edges, worker = source.edges(queue), self._listener.id
-
-        async def wait(pause_s: float) -> str | None:
-            try:
-                async with asyncio.timeout(pause_s + LATE_S):
-                    return await edges.wait_for_call(worker, pause_s)
-            except TimeoutError:
-                return None
-
+        wait = in_time(lambda pause_s: edges.wait_for_call(worker, pause_s))
         beating = Beating(source, queue, self._listener, self._lease_s, wait)
 
         async def run_once() -> None:
@@ -92,3 +85,16 @@ class Beat:
             await asyncio.sleep(CHECK_EVERY_S)
 
         return run_once
+
+
+def in_time(wait: Callable[[float], Awaitable[str | None]]) -> Callable[[float], Awaitable[str | None]]:
+    """A wait that ends soon after its time, whatever the server's clock does."""
+
+    async def bounded(pause_s: float) -> str | None:
+        try:
+            async with asyncio.timeout(pause_s + LATE_S):
+                return await wait(pause_s)
+        except TimeoutError:
+            return None
+
+    return bounded

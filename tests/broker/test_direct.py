@@ -1,5 +1,6 @@
 """Sending from sync code, in the sender's own thread: whatever happens, a job is accepted once or refused."""
 
+import os
 import shutil
 import signal
 import tempfile
@@ -15,8 +16,12 @@ from redis.connection import AbstractConnection
 from infinitas import Infinitas, KeyTaken, ServerUnreachable
 from infinitas.bridge import Bridge
 from infinitas.broker import direct
+from infinitas.broker.direct import _Shared
+from infinitas.broker.messages import NewJob
 from infinitas.embedded.redis import start_redis
+from infinitas.embedded.servers import Urls
 from infinitas.handle import Handle
+from infinitas.ids import fresh_id
 
 P = "{infinitas:default}:"
 
@@ -68,22 +73,127 @@ def test_a_key_that_is_taken_is_said(app: Infinitas) -> None:
     assert taken.value.job == first.id
 
 
-def test_each_thread_has_a_connection_of_its_own(app: Infinitas, redis: Redis) -> None:
+def connections(redis: Redis) -> int:
+    """Of sync and async senders."""
+    return len([client for client in redis.client_list() if client["name"].startswith("infinitas:client:")])
+
+
+def test_many_threads_at_once_share_some_connections(app: Infinitas, redis: Redis) -> None:
     @app.task
     def work(n: int) -> None: ...
 
     work.send(-1)
+    most: list[int] = []
 
     def send() -> None:
-        for n in range(50):
+        for n in range(10):
             work.send(n)
 
-    threads = [threading.Thread(target=send) for _ in range(8)]
+    threads = [threading.Thread(target=send) for _ in range(500)]
     for thread in threads:
         thread.start()
+    while any(thread.is_alive() for thread in threads):
+        most.append(connections(redis))
     for thread in threads:
         thread.join()
-    assert redis.xlen(f"{P}stream:work") == 401
+    assert redis.xlen(f"{P}stream:work") == 5_001
+    assert max([*most, connections(redis)]) <= direct.MOST_CONNECTIONS + 3, "some are of the bridge"
+
+
+def test_many_threads_one_after_another_share_one_connection(app: Infinitas, redis: Redis) -> None:
+    @app.task
+    def work() -> None: ...
+
+    work.send()
+    before, opened = connections(redis), redis.info("stats")["total_connections_received"]
+    for _ in range(10_000):
+        thread = threading.Thread(target=work.send)
+        thread.start()
+        thread.join()
+    assert redis.xlen(f"{P}stream:work") == 10_001
+    assert connections(redis) <= before + 1
+    assert redis.info("stats")["total_connections_received"] <= opened + 1
+
+
+def test_threads_that_died_and_an_interrupt_leave_nothing_taken(
+    app: Infinitas, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "MOST_CONNECTIONS", 2)
+
+    @app.task
+    def work() -> None: ...
+
+    work.send()
+    work.send()
+
+    def die(self: object) -> None:
+        raise SystemExit
+
+    def send_and_die() -> None:
+        with pytest.raises(SystemExit):
+            work.send()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AbstractConnection, "read_response", die)
+        threads = [threading.Thread(target=send_and_die) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    monkeypatch.setattr(_Shared, "wait", lambda shared: shared.free.get_nowait() is None)
+    work.send()
+
+
+def test_a_forked_child_sends_over_a_socket_of_its_own(servers: Urls, app: Infinitas, redis: Redis) -> None:
+    @app.task
+    def work() -> None: ...
+
+    work.send()
+    sender = direct.Direct(servers.redis)
+
+    def send(count: int) -> None:
+        for _ in range(count):
+            job = NewJob(id=fresh_id(), task="work", args="[[],{}]")
+            assert sender.enqueue("default", [job]) == ["new"]
+
+    send(1)
+    opened = redis.info("stats")["total_connections_received"]
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            send(50)
+            code = 0
+        finally:
+            os._exit(code)
+    send(50)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert redis.xlen(f"{P}stream:work") == 102
+    assert redis.info("stats")["total_connections_received"] == opened + 1, "the child's"
+    sender.close()
+
+
+def test_all_idle_connections_may_have_been_closed(app: Infinitas, redis: Redis) -> None:
+    @app.task
+    def work() -> None: ...
+
+    work.send()
+    for _ in range(3):
+        barrier = threading.Barrier(8)
+
+        def send(barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            work.send()
+
+        threads = [threading.Thread(target=send) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        redis.client_kill_filter(_type="normal", skipme=True)
+    for _ in range(10):
+        work.send()
+    assert redis.xlen(f"{P}stream:work") == 35
 
 
 def test_an_answer_that_comes_too_late_is_not_taken_for_another(

