@@ -4,6 +4,8 @@ redis-py cuts the codes that it knows off the text and keeps them in `status_cod
 refusals, and all of those that a script passes on, still stand in front of the text.
 """
 
+from textwrap import shorten
+
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -85,4 +87,4 @@ def in_our_words(error: Exception, url: str) -> InfinitasError:
 
 def _with_code(code: str, said: str) -> str:
     text = said if said.startswith(code) else f"{code} {said}"
-    return text[:200].rstrip(".")
+    return shorten(text, 200, placeholder=" …").rstrip(".")

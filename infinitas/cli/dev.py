@@ -123,7 +123,7 @@ def _say_where(app: Infinitas, port: int | None) -> None:
     for line, meaning in (
         (f"{cli} task ls", "next, last and streak of every task"),
         (f"{cli} job ls", "what runs, waits, and has ended"),
-        ("scripts/inspect", "the same, from Redis alone"),
+        *([("scripts/inspect", "the same, from Redis alone")] if os.path.exists("scripts/inspect") else []),
         (command, "the keys themselves: docs/redis-keys.md"),
     ):
         click.echo(f"    {line:<34}  {click.style(meaning, dim=True)}")

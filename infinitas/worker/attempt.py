@@ -74,6 +74,7 @@ class Attempt:
         """Set by a runner whose processor lives elsewhere: calls its callbacks there."""
         self.unsettled = False
         """Its end was handed in, and Redis has not answered yet."""
+        self._code_is_over = False
         self._lingering: Settlement | None = None
         """The end that was handed in while the code goes on."""
         self._when_settled: list[Callable[[], object]] = []
@@ -199,7 +200,9 @@ class Attempt:
 
     def code_is_over(self) -> None:
         """The processor has returned; in the worker's loop. Redis needs to know if the end came before."""
-        lingered, self._lingering = self._lingering, None
+        with self._lock:
+            self._code_is_over = True
+            lingered, self._lingering = self._lingering, None
         if lingered is not None:
             over = replace(lingered, lingers=False, over=self.claimed.task)
             self._outbox.settle(self.task.definition.queue, over, nobody)
@@ -278,8 +281,10 @@ class Attempt:
         tries = claimed.attempt - claimed.uncharged
         kept = _cleaned(outcome) if isinstance(outcome, Failed) else outcome
         self.verdict = judge(kept, self.task.definition, tries, age_s, random.random())
-        settlement = Settlement(claimed.id, claimed.attempt, self.verdict, self._ttl_s, lingers)
-        self._lingering = settlement if lingers else None
+        with self._lock:
+            lingers = lingers and not self._code_is_over
+            settlement = Settlement(claimed.id, claimed.attempt, self.verdict, self._ttl_s, lingers)
+            self._lingering = settlement if lingers else None
         return settlement
 
     def _claim_end(self, end: type[JobEnded]) -> None:

@@ -391,3 +391,21 @@ def test_the_connection_reads_what_is_no_utf8(servers: Urls) -> None:
         await connection.close()
 
     asyncio.run(run())
+
+
+async def test_a_schedule_that_is_removed_leaves_no_hole_in_what_is_due(broker: Broker, redis: Redis) -> None:
+    """The place behind the unreadable one is remembered by score and count: the one after it is not passed."""
+    await honest(broker)
+    put(redis, definition())
+    ticker = Ticker(broker)
+    for _ in range(3):
+        await ticker.fire(await ticker.look())
+    redis.zrem(f"{P}due", "bad")
+    redis.hdel(f"{P}schedules", "bad")
+    fired = jobs_of(redis, "good")
+
+    async def fires() -> bool:
+        await ticker.fire(await ticker.look())
+        return jobs_of(redis, "good") > fired
+
+    await aeventually(fires, patience=5)

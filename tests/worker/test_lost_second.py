@@ -1,6 +1,7 @@
 """Redis comes back without its last second: jobs that had ended run again by its account."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -74,6 +75,40 @@ async def test_a_job_that_had_ended_is_settled_again_and_does_not_run_again(
         assert redis.xlen(f"{P}stream:once") == 0
         over.set()
     assert ran == [1]
+
+
+@pytest.mark.parametrize("kind", ["async", "thread"])
+async def test_an_attempt_that_was_out_of_time(
+    app: Infinitas, redis: Redis, servers: Urls, kind: str
+) -> None:
+    """Async code has stopped, a thread goes on: neither runs again, and only the thread holds its place."""
+    app.configure(lease=1, concurrency=2)
+    ran: list[int] = []
+    gate = threading.Event()
+
+    async def sleep(job: Job) -> None:
+        ran.append(job.attempt)
+        await asyncio.sleep(60)
+
+    def block(job: Job) -> None:
+        ran.append(job.attempt)
+        gate.wait(60)
+
+    task: Any = app.task(name="late", timeout=0.3, max_running=1)(sleep if kind == "async" else block)
+    async with running(app):
+        first = await task.asend()
+        await until(lambda: ran == [1])
+        kept = keys_of(servers.redis, first.id, "late")
+        assert (await finished(app, first)).reason == "timed_out"
+        await until(lambda: redis.exists(f"{P}lingering:late") == (kind == "thread"))
+        lose_since(redis, kept)
+        await until(lambda: redis.hget(f"{P}job:{first.id}", "state") == "failed")
+        second = await task.asend()
+        gate.set()
+        await finished(app, second)
+        await until(lambda: not redis.exists(f"{P}lingering:late"))
+    assert redis.ttl(f"{P}job:{first.id}") > 0
+    assert len(ran) == 2
 
 
 async def test_what_the_worker_never_knew_begins_though_no_place_is_free(broker: Broker) -> None:
