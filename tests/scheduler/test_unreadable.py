@@ -394,7 +394,7 @@ def test_the_connection_reads_what_is_no_utf8(servers: Urls) -> None:
 
 
 async def test_a_schedule_that_is_removed_leaves_no_hole_in_what_is_due(broker: Broker, redis: Redis) -> None:
-    """The place behind the unreadable one is remembered by score and count: the one after it is not passed."""
+    """The place behind it is kept by score and count; the schedule after it must not be passed over."""
     await honest(broker)
     put(redis, definition())
     ticker = Ticker(broker)
