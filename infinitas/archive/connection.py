@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from infinitas.core.errors import ConfigError, InfinitasError, ServerUnreachable
-from infinitas.runtime.masking import mask_url
+from infinitas.runtime.masking import mask_text, mask_url
 
 try:
     import psycopg
@@ -88,7 +88,8 @@ class Archive:
             given = conninfo_to_dict(self.url)
         except psycopg.ProgrammingError as error:
             raise ConfigError(
-                f"postgres_url is {mask_url(self.url)!r}, which is not a Postgres URL: {error}"
+                f"postgres_url is {mask_url(self.url)!r}, which is not a Postgres URL: "
+                f"{mask_text(str(error), self.url)}"
             ) from None
         primary = {"target_session_attrs": "read-write"} if self._writes else {}
         ours = {"client_encoding": "UTF8", "application_name": f"infinitas:{self._role}"}
@@ -140,7 +141,7 @@ class Archive:
         return False
 
     def _unreachable(self, what: str) -> ServerUnreachable:
-        return ServerUnreachable(f"Postgres at {mask_url(self.url)} {what}.")
+        return ServerUnreachable(f"Postgres at {mask_url(self.url)} {mask_text(what, self.url)}.")
 
 
 class _Deadline:

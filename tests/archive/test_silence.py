@@ -221,3 +221,12 @@ async def test_a_role_that_may_only_write_rows_finds_the_tables_ready(archive: A
         await row(archive, "SET ROLE NONE; ALTER ROLE CURRENT_USER RESET role")
         await archive.close()
         await row(archive, "DROP OWNED BY writes_rows; DROP ROLE writes_rows")
+
+
+async def test_no_secret_of_the_url_is_in_what_the_driver_reports() -> None:
+    """The driver divides such a URL at the first @, and names the rest of the password as the host."""
+    archive = Archive("postgresql://someone:first@TOPSECRET@nowhere.invalid/x", "test")
+    with pytest.raises(ServerUnreachable) as away:
+        async with archive.transaction():
+            pass
+    assert "TOPSECRET" not in str(away.value)
