@@ -243,6 +243,7 @@ class Settlement:
     Attributes:
         lingers: its code could not be stopped yet, and counts as running until it is over.
         over: the task, when code that has lingered is over; the attempt itself was settled before.
+        due_ms: the job's due time, which tells it from another one of the same id.
     """
 
     job: str
@@ -251,6 +252,7 @@ class Settlement:
     ttl_s: float
     lingers: bool = False
     over: str = ""
+    due_ms: int = 0
 
     @property
     def chars(self) -> int:

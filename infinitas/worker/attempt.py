@@ -283,7 +283,9 @@ class Attempt:
         self.verdict = judge(kept, self.task.definition, tries, age_s, random.random())
         with self._lock:
             lingers = lingers and not self._code_is_over
-            settlement = Settlement(claimed.id, claimed.attempt, self.verdict, self._ttl_s, lingers)
+            settlement = Settlement(
+                claimed.id, claimed.attempt, self.verdict, self._ttl_s, lingers, due_ms=claimed.due_ms
+            )
             self._lingering = settlement if lingers else None
         return settlement
 

@@ -200,14 +200,18 @@ class Outbox:
             self._outcomes.popleft()[2](answer)
         self._forget_settled(now)
 
-    def settle_again(self, job: str, attempt: int, *, lingers: bool = False) -> bool:
+    def settle_again(self, job: str, attempt: int, due_ms: int, *, lingers: bool = False) -> bool:
         """Whether that attempt has ended here lately; its end is sent again then.
 
         A Redis that has lost its last second (a restart, a failover) gives such an attempt out once more:
         its code must not run a second time under the same number. `lingers`: it still runs here.
         """
         found = self._settled.get((job, attempt))
-        if found is None or time.monotonic() - found[0] > min(KEPT_S, found[2].ttl_s):
+        if (
+            found is None
+            or found[2].due_ms != due_ms
+            or time.monotonic() - found[0] > min(KEPT_S, found[2].ttl_s)
+        ):
             return False
         self.settle(found[1], replace(found[2], lingers=lingers), nobody)
         return True

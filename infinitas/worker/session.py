@@ -277,7 +277,10 @@ class Session:
     def _start(self, claimed: ClaimedJob) -> bool:
         """Run a claimed job beside the others. False if it runs here already."""
         key = claimed.id, claimed.attempt
-        if self._outbox.settle_again(*key, lingers=key in self._running) or key in self._running:
+        if (
+            self._outbox.settle_again(*key, claimed.due_ms, lingers=key in self._running)
+            or key in self._running
+        ):
             return False
         attempt = Attempt(
             claimed, self._tasks[claimed.task], self._outbox, self._settings.job_ttl, self._settings.lease

@@ -138,9 +138,10 @@ async def test_ends_are_kept_within_bounds(broker: Broker, monkeypatch: pytest.M
     for id in ("a", "b", "c"):
         kept.settle("default", Settlement(id, 1, result, 60), outbox.nobody)
         await kept.flush()
-    assert [kept.settle_again(id, 1) for id in ("a", "b", "c")] == [False, True, True]
+    assert [kept.settle_again(id, 1, 0) for id in ("a", "b", "c")] == [False, True, True]
     await kept.flush()
-    assert kept.settle_again("c", 1), "also after it was sent again"
+    assert kept.settle_again("c", 1, 0), "also after it was sent again"
+    assert not kept.settle_again("c", 1, 5), "another job that was sent under its id"
 
 
 async def until(condition: Callable[[], bool]) -> None:
