@@ -1,6 +1,7 @@
 """Infinitas: an application-level cron you can trust. See README.md and docs/."""
 
-from infinitas.app import Infinitas
+from infinitas.app.app import Infinitas
+from infinitas.app.preview import preview
 from infinitas.core.errors import (
     AlreadyEnded,
     AlreadySucceeded,
@@ -28,7 +29,6 @@ from infinitas.core.errors import (
     UnknownTask,
 )
 from infinitas.core.interval import every
-from infinitas.core.preview import Preview, PreviewSlot
 from infinitas.core.records import (
     AttemptInfo,
     Backfill,
@@ -40,12 +40,13 @@ from infinitas.core.records import (
     WorkerInfo,
 )
 from infinitas.core.schedule_options import Entry, ScheduleOptions
+from infinitas.core.schedule_preview import Preview, PreviewSlot
 from infinitas.core.verdict import Verdict
-from infinitas.handle import Handle
-from infinitas.job import Job
-from infinitas.plugin import Plugin
-from infinitas.preview import preview
-from infinitas.task import Task
+from infinitas.runtime.version import VERSION
+from infinitas.tasks.handle import Handle
+from infinitas.tasks.job import Job
+from infinitas.tasks.plugins import Plugin
+from infinitas.tasks.task import Task
 
 __all__ = [
     "AlreadyEnded",
@@ -93,4 +94,4 @@ __all__ = [
     "every",
     "preview",
 ]
-__version__ = "0.1.0"
+__version__ = VERSION

@@ -9,10 +9,10 @@ import pytest
 import redis as redis_client
 
 from infinitas import Infinitas, Plugin
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
-from infinitas.core.task import TaskDefinition
-from infinitas.embedded.servers import Urls
+from infinitas.broker.queue import Broker
+from infinitas.core.task_definition import TaskDefinition
+from infinitas.devservers.servers import Urls
 from tests.support import Processes
 
 

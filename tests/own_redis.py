@@ -10,7 +10,7 @@ from typing import Any
 
 from redis import Redis
 
-from infinitas.embedded.redis import start_redis
+from infinitas.devservers.redis import start_redis
 from tests.support import eventually
 
 NO_WRITES = ("OOM", "MISCONF", "READONLY", "NOREPLICAS")

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from redis import Redis
 
-from infinitas import Handle, Infinitas, JobInfo, everything
+from infinitas import Handle, Infinitas, JobInfo
+from infinitas.app import embed
 from infinitas.broker.events import expand
 from infinitas.core.events import Event
 
@@ -50,7 +51,7 @@ async def running(
     app: Infinitas, *, worker: bool = True, scheduler: bool = False, archiver: bool = False
 ) -> AsyncIterator[None]:
     """Parts of the system, in this process, until the block ends."""
-    async with everything.running(app, worker=worker, scheduler=scheduler, archiver=archiver):
+    async with embed.running(app, worker=worker, scheduler=scheduler, archiver=archiver):
         yield
 
 

@@ -10,7 +10,7 @@ import orjson
 from infinitas.archive.limits import READS, Limits
 from infinitas.archive.pool import Pool
 from infinitas.archive.statements import statement
-from infinitas.core.filters import JobFilter, Position
+from infinitas.core.job_filter import JobFilter, Position
 from infinitas.core.records import AttemptInfo, AuditEntry, Bucket, JobInfo, JobSummary, LogLine
 from infinitas.core.states import State
 from infinitas.core.text import clean

@@ -11,7 +11,7 @@ from infinitas.archive.faults import is_of_the_data
 from infinitas.archive.statements import statement
 from infinitas.core.codec import from_ms
 from infinitas.core.events import Declaration, Event, Refusal
-from infinitas.core.fold import Batch, fold, refuse
+from infinitas.core.history import Batch, fold, refuse
 
 
 class Writer:

@@ -14,8 +14,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, RedisError
 
-from infinitas.broker.batching import Batcher
 from infinitas.broker.keys import QueueKeys
+from infinitas.broker.pipeline import Batcher
 from infinitas.broker.refusals import in_our_words, is_closed_transport, primary_is_elsewhere
 from infinitas.broker.scripts import Script, load_script
 from infinitas.broker.vetting import check_info

@@ -24,7 +24,7 @@ from infinitas.core.codec import from_ms
 from infinitas.core.errors import InfinitasError
 from infinitas.core.records import JobInfo, LogLine, QueueInfo, ScheduleInfo, TaskInfo, WorkerInfo
 from infinitas.core.states import State
-from infinitas.core.task import TaskDefinition
+from infinitas.core.task_definition import TaskDefinition
 
 _PAGE = 500
 NEXT_SLOTS = 1000

@@ -28,7 +28,7 @@ from infinitas.core.records import (
 )
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.states import State
-from infinitas.core.task import UNREADABLE_TASK, TaskDefinition
+from infinitas.core.task_definition import UNREADABLE_TASK, TaskDefinition
 
 T = TypeVar("T")
 Lines = Iterable[tuple[str, Mapping[str, str]]]

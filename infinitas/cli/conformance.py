@@ -19,7 +19,7 @@ def conformance(ctx: click.Context, port: int, output: str | None) -> None:
     It must serve conformance.echo, conformance.fail and conformance.wait.
     """
     try:
-        from infinitas.server.conformance import try_client
+        from infinitas.conformance.kit import try_client
     except ModuleNotFoundError as error:
         raise ConfigError(f"It needs the package {error.name}: pip install 'infinitas[server]'.") from None
     found: list[dict[str, str | None]] = []

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from infinitas.app import Infinitas
-from infinitas.client import Client
-from infinitas.clients import AnyClient, open_client
+from infinitas.app.app import Infinitas
+from infinitas.client.lazy import AnyClient, open_client
+from infinitas.client.redis_client import Client
 from infinitas.core.errors import (
     BadApp,
     ConfigError,
@@ -22,8 +22,8 @@ from infinitas.core.errors import (
     UnknownTask,
     UnsafeBroker,
 )
+from infinitas.devservers.urls import fill_urls
 from infinitas.runtime.config import Settings, load_settings
-from infinitas.servers import fill_urls
 
 T = TypeVar("T")
 ERROR, USAGE, NOT_FOUND, UNREACHABLE = 1, 2, 5, 6

@@ -11,21 +11,21 @@ from pathlib import Path
 
 import click
 
-from infinitas.app import Infinitas
-from infinitas.archiver.process import run_archiver
+from infinitas.app.app import Infinitas
+from infinitas.archiver.archiver import run_archiver
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream
 from infinitas.cli.output import moment, printable
 from infinitas.core.codec import from_ms
 from infinitas.core.events import Event
 from infinitas.core.interval import describe_ms
-from infinitas.embedded.servers import EmbeddedServers
+from infinitas.devservers.servers import EmbeddedServers
 from infinitas.runtime.config import DEFAULT_REDIS, load_settings
 from infinitas.runtime.loop import Loop, run_loops
 from infinitas.runtime.masking import mask_url
-from infinitas.runtime.process import StopSignal, run_until_signal
-from infinitas.scheduler.process import run_scheduler
-from infinitas.worker.process import Worker
+from infinitas.runtime.signals import StopSignal, run_until_signal
+from infinitas.scheduler.scheduler import run_scheduler
+from infinitas.worker.worker import Worker
 
 _MARKS = {
     "job.succeeded": ("✓", "green"),
@@ -71,7 +71,7 @@ async def _run(app: Infinitas, port: int | None, stop: StopSignal) -> None:
     if app.settings.postgres_url:
         parts.append(run_archiver(app.settings, queues, stop))
     if port is not None:
-        from infinitas.server.process import Binding, run_server
+        from infinitas.server.server import Binding, run_server
 
         parts.append(run_server(app.settings, Binding(port=port), stop))
     tasks = [asyncio.create_task(part) for part in parts]

@@ -6,7 +6,7 @@ import click
 
 from infinitas.cli.context import ask, output_option
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, printable, relative
-from infinitas.clients import AnyClient
+from infinitas.client.lazy import AnyClient
 from infinitas.core.interval import describe_ms
 from infinitas.core.records import JobInfo
 from infinitas.core.states import State

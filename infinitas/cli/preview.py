@@ -6,11 +6,11 @@ from typing import Literal
 
 import click
 
+from infinitas.app.preview import preview as explain
 from infinitas.cli.context import output_option
 from infinitas.cli.output import now, print_json, print_rows, relative
 from infinitas.core.interval import parse_every
-from infinitas.core.preview import Preview, PreviewSlot
-from infinitas.preview import preview as explain
+from infinitas.core.schedule_preview import Preview, PreviewSlot
 
 
 @click.command()

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from infinitas.app import Infinitas
+from infinitas.app.app import Infinitas
 from infinitas.cli.context import ask_redis, configured_app, output_option, settings
 from infinitas.cli.forget import forget_archiver, say_forgotten
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import set_up_logging
-from infinitas.runtime.process import StopSignal, run_until_signal
+from infinitas.runtime.signals import StopSignal, run_until_signal
 
 _LEVELS = click.Choice(["debug", "info", "warning", "error"])
 app_argument = click.argument("path", required=False, metavar="[MODULE:APP]")
@@ -69,7 +69,7 @@ def worker(
 
 
 def _work(app: Infinitas, queues: list[str] | None, burst: bool, max_jobs: int | None) -> None:
-    from infinitas.worker.process import Worker
+    from infinitas.worker.worker import Worker
 
     running = Worker(app, queues, burst=burst, max_jobs=max_jobs, interrupts=True)
 
@@ -131,7 +131,7 @@ def _without_supervision(arguments: list[str]) -> list[str]:
 @click.pass_context
 def scheduler(ctx: click.Context, queues: list[str] | None) -> None:
     """Fire due schedules, rescue jobs of dead workers. Run as many as you like: no slot fires twice."""
-    from infinitas.scheduler.process import run_scheduler
+    from infinitas.scheduler.scheduler import run_scheduler
 
     found = settings(ctx)
     _run(found, lambda stop: run_scheduler(found, queues, stop))
@@ -156,7 +156,7 @@ def archiver(ctx: click.Context, queues: list[str] | None, forget: bool, output:
         return
     if output is not None:
         raise click.UsageError("-o is for --forget: an archiver that runs prints its log.")
-    from infinitas.archiver.process import run_archiver
+    from infinitas.archiver.archiver import run_archiver
 
     found = settings(ctx)
     _run(found, lambda stop: run_archiver(found, queues, stop))

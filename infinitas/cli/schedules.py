@@ -12,11 +12,11 @@ from infinitas.cli.tasks import encode_args
 from infinitas.core.codec import instant_ms
 from infinitas.core.errors import BadSchedule, Refused
 from infinitas.core.interval import describe_ms, parse_every
-from infinitas.core.preview import preview_schedule
 from infinitas.core.records import ScheduleInfo
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.schedule_fields import CATCH_UP, OVERLAP
 from infinitas.core.schedule_options import Entry, ScheduleOptions
+from infinitas.core.schedule_preview import preview_schedule
 
 HEADINGS = ("KEY", "NEXT", "LEFT", "LAST", "RULE", "ZONE", "TASK", "NOTE")
 EXPENDABLE = ("ZONE", "TASK", "LAST", "NEXT")

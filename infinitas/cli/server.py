@@ -9,12 +9,12 @@ from infinitas.broker.tokens import Tokens
 from infinitas.cli.context import ask_redis, output_option, settings
 from infinitas.cli.output import moment, print_json, print_rows
 from infinitas.cli.schedules import Span
-from infinitas.client import Client
+from infinitas.client.redis_client import Client
 from infinitas.core.access import PREFIX, AccessToken, Scope, check_scopes, digest_of
 from infinitas.core.errors import ConfigError, Refused
 from infinitas.core.names import check_name
 from infinitas.runtime.logging import set_up_logging
-from infinitas.runtime.process import StopSignal, run_until_signal
+from infinitas.runtime.signals import StopSignal, run_until_signal
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _SECRET_BYTES = 32
@@ -34,7 +34,7 @@ def server(
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")
     try:
-        from infinitas.server.process import Binding, run_server
+        from infinitas.server.server import Binding, run_server
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"The server needs the package {error.name}: pip install 'infinitas[server]'."

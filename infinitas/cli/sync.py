@@ -2,11 +2,11 @@
 
 import click
 
+from infinitas.app.deploy import Kind, ScheduleChange, SyncPlan, apply_sync, plan_sync
 from infinitas.cli.context import ask_redis, configured_app, output_option
 from infinitas.cli.output import moment, print_json
-from infinitas.client import Client
+from infinitas.client.redis_client import Client
 from infinitas.core.schedule import Schedule
-from infinitas.sync import Kind, ScheduleChange, SyncPlan, apply_sync, plan_sync
 
 _MARKS = {
     Kind.NEW: "+",

@@ -9,12 +9,12 @@ from pydantic_core import from_json
 from infinitas.broker.messages import NewJob
 from infinitas.cli.context import ask, load_app, output_option
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative, strip
-from infinitas.clients import AnyClient
+from infinitas.client.job_ids import fresh_id
+from infinitas.client.lazy import AnyClient
 from infinitas.core.errors import BadArgs
 from infinitas.core.records import TaskInfo
-from infinitas.core.task import TaskDefinition
-from infinitas.ids import fresh_id
-from infinitas.signature import encode_plain
+from infinitas.core.task_definition import TaskDefinition
+from infinitas.tasks.arguments import encode_plain
 
 HEADINGS = (
     "TASK",

@@ -1,4 +1,4 @@
-"""Who may do what over HTTP: scopes, and tokens that carry them. Pure; `server/access.py` asks."""
+"""Who may do what over HTTP: scopes, and tokens that carry them. Pure; `server/auth.py` asks."""
 
 import hashlib
 import hmac

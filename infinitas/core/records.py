@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.states import State
-from infinitas.core.task import TaskDefinition
+from infinitas.core.task_definition import TaskDefinition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import orjson
 
 from infinitas.core.codec import from_ms, to_ms
-from infinitas.core.cron import Cron, Dst, next_slot, parse_cron
+from infinitas.core.cron.expression import Cron, Dst, next_slot, parse_cron
 from infinitas.core.interval import describe_ms, next_interval_slot
 from infinitas.core.schedule_fields import read_fields
 

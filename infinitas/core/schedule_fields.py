@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from infinitas.core.codec import AFTER_LAST_MS
-from infinitas.core.cron import Dst
+from infinitas.core.cron.expression import Dst
 from infinitas.core.errors import BadSchedule
 from infinitas.core.interval import MAX_INTERVAL_MS, MIN_INTERVAL_MS
 

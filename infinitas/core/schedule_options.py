@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict, cast
 
 from infinitas.core.codec import instant_ms, to_ms
-from infinitas.core.cron import Dst, load_zone, parse_cron
+from infinitas.core.cron.expression import Dst, load_zone, parse_cron
 from infinitas.core.errors import BadSchedule
 from infinitas.core.interval import Every
 from infinitas.core.names import shorten

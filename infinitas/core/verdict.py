@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from infinitas.core.retry import retry_delay_ms
 from infinitas.core.states import Reason, State
-from infinitas.core.task import TaskDefinition
+from infinitas.core.task_definition import TaskDefinition
 
 NEVER_AGAIN = frozenset({Reason.BAD_ARGS, Reason.BAD_RESULT})
 

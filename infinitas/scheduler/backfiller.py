@@ -2,7 +2,7 @@
 
 import asyncio
 
-from infinitas.broker.broker import Broker
+from infinitas.broker.queue import Broker
 
 FEED_MOST = 100
 LOOK_EVERY_S = 1.0

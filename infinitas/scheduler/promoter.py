@@ -3,8 +3,8 @@
 import asyncio
 from datetime import timedelta
 
-from infinitas.broker.broker import Broker
-from infinitas.scheduler.wake import Wake
+from infinitas.broker.queue import Broker
+from infinitas.scheduler.wakeup import Wake
 
 PROMOTE_LIMIT = 500
 LONGEST_SLEEP_S = 3_600.0

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.messages import DueSlot
-from infinitas.broker.schedule_edges import ScheduleEdges
+from infinitas.broker.queue import Broker
+from infinitas.broker.schedules import ScheduleEdges
 from infinitas.runtime.logging import get_logger
-from infinitas.runtime.zones import zones_version
+from infinitas.runtime.tzdata import zones_version
 
 _log = get_logger("scheduler")
 LOOK_EVERY_S = 3600.0

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from infinitas.broker.broker import Broker
+from infinitas.broker.queue import Broker
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.runtime.logging import get_logger
 

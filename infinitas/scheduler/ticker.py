@@ -3,13 +3,13 @@
 import asyncio
 from datetime import timedelta
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.messages import DueSlot, DueSlots, UnreadableSlot
+from infinitas.broker.queue import Broker
 from infinitas.broker.stored_rules import unplanned
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.core.planner import Fire, plan
-from infinitas.scheduler.aside import Aside
-from infinitas.scheduler.wake import Wake
+from infinitas.scheduler.set_aside import Aside
+from infinitas.scheduler.wakeup import Wake
 
 Plan = tuple[DueSlot, list[Fire]]
 DUE_LIMIT = 500

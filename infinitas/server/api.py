@@ -4,13 +4,14 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from infinitas.client import Client
-from infinitas.server import audit, jobs, logs, metrics, problems, schedules, session, system, tasks, timeline
-from infinitas.server.limits import BodyLimit
+from infinitas.client.redis_client import Client
+from infinitas.server import problems
+from infinitas.server.body_limit import BodyLimit
 from infinitas.server.problems import Problem
-from infinitas.server.rates import Rates
-from infinitas.server.sockets import routes as sockets
-from infinitas.server.sockets.gateway import Gateway
+from infinitas.server.rate_limit import Rates
+from infinitas.server.routes import audit, jobs, logs, metrics, schedules, session, system, tasks, timeline
+from infinitas.server.websocket import routes as sockets
+from infinitas.server.websocket.gateway import Gateway
 
 PREFIX = "/api/v1"
 RATE = 500.0

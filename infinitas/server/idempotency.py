@@ -8,10 +8,10 @@ import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from infinitas.broker.replies import Replies
+from infinitas.broker.idempotency import Replies
 from infinitas.core.errors import BadArgs, Changed, Conflict
-from infinitas.server.access import identify
-from infinitas.server.state import client_of
+from infinitas.server.auth import identify
+from infinitas.server.dependencies import client_of
 
 HEADER = "idempotency-key"
 MAX_KEY_CHARS = 200

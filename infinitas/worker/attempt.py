@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from infinitas.app import AnyTask
 from infinitas.broker.messages import ClaimedJob, Settlement
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import (
@@ -27,8 +26,9 @@ from infinitas.core.names import clean_level
 from infinitas.core.states import Reason, State
 from infinitas.core.text import clean
 from infinitas.core.verdict import Cancelled, Failed, Outcome, Succeeded, Verdict, judge
-from infinitas.job import Job, OnError, nothing
 from infinitas.runtime.logging import get_logger
+from infinitas.tasks.job import Job, OnError, nothing
+from infinitas.tasks.task import AnyTask
 from infinitas.worker.outbox import Line, Outbox, Said, nobody
 
 _log = get_logger("worker")

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from contextvars import copy_context
 from functools import partial
 
-from infinitas.app import AnyTask
 from infinitas.core.errors import InfinitasError, JobEnded
 from infinitas.core.states import Reason, State
 from infinitas.core.verdict import Cancelled, Failed, Outcome
-from infinitas.job import SOFT_TIMEOUT, TIMEOUT
-from infinitas.plugin import Plugins
 from infinitas.runtime.logging import get_logger
+from infinitas.tasks.job import SOFT_TIMEOUT, TIMEOUT
+from infinitas.tasks.plugins import Plugins
+from infinitas.tasks.task import AnyTask
 from infinitas.worker.attempt import Attempt, timed_out
-from infinitas.worker.capture import current, printing
-from infinitas.worker.processes import ProcessRunner
-from infinitas.worker.runners import AsyncRunner, Call, Runner, ThreadRunner, is_async
-from infinitas.worker.threads import DaemonThreads
+from infinitas.worker.log_capture import current, printing
+from infinitas.worker.runners.in_process import AsyncRunner, Call, Runner, ThreadRunner, is_async
+from infinitas.worker.runners.process import ProcessRunner
+from infinitas.worker.runners.thread_pool import DaemonThreads
 
 _log = get_logger("worker")
 

@@ -19,7 +19,7 @@ import orjson
 from infinitas.broker.messages import Report, Settlement
 from infinitas.core.errors import InfinitasError, JobLost, ServerFull, ServerUnreachable
 from infinitas.runtime.logging import get_logger
-from infinitas.worker.source import Edges
+from infinitas.worker.transport.interface import Edges
 
 _log = get_logger("worker")
 SETTLE_BATCH = 200

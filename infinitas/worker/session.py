@@ -11,23 +11,23 @@ from typing import Protocol
 
 import orjson
 
-import infinitas
-from infinitas.app import AnyTask
 from infinitas.broker.messages import BeatAnswer, ClaimedJob, Declarer, Settlement
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import InfinitasError, WorkerGone
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, cancel_all, run_loops
-from infinitas.runtime.process import StopSignal
+from infinitas.runtime.signals import StopSignal
+from infinitas.runtime.version import VERSION
+from infinitas.tasks.task import AnyTask
 from infinitas.worker.attempt import Attempt, Interruption
-from infinitas.worker.beating import Listener
+from infinitas.worker.capacity import Slots
+from infinitas.worker.claimer import Intake
 from infinitas.worker.executor import Executor
-from infinitas.worker.intake import Intake
+from infinitas.worker.heartbeat import Listener
 from infinitas.worker.outbox import Outbox, nobody
-from infinitas.worker.slots import Slots
-from infinitas.worker.source import Edges
-from infinitas.worker.tell import Teller
+from infinitas.worker.supervisor_pipe import Teller
+from infinitas.worker.transport.interface import Edges
 
 _log = get_logger("worker")
 DECLARE_EVERY_S = 30.0
@@ -48,7 +48,7 @@ class Place:
 
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
-    version: str = infinitas.__version__
+    version: str = VERSION
     owner: str = ""
     """Id of the access token that a remote worker came with."""
 

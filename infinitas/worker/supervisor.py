@@ -14,14 +14,14 @@ from collections.abc import Sequence
 
 import orjson
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
+from infinitas.broker.queue import Broker
 from infinitas.core.errors import InfinitasError
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, cancel_all
-from infinitas.runtime.process import StopSignal
-from infinitas.worker.tell import VARIABLE
+from infinitas.runtime.signals import StopSignal
+from infinitas.worker.supervisor_pipe import VARIABLE
 
 _log = get_logger("supervisor")
 STUCK_AFTER_S = 60.0

@@ -17,8 +17,8 @@ from redis import Redis
 from rivals import PEERS, Rival
 from stand import cpu_seconds, free_port
 
-from infinitas.embedded.postgres import start_postgres
-from infinitas.embedded.redis import find_redis
+from infinitas.devservers.postgres import start_postgres
+from infinitas.devservers.redis import find_redis
 
 
 class Ground:

@@ -10,7 +10,7 @@ import httpx
 import psycopg
 from stand import free_port, stand
 
-from infinitas.embedded.postgres import start_postgres
+from infinitas.devservers.postgres import start_postgres
 
 TASKS, FILL = 50, 100_000
 _INSERT = """

@@ -11,10 +11,10 @@ from jobs import app
 from stand import P, cpu_seconds, free_port, rss_mb, stand
 from websockets.asyncio.client import connect
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
-from infinitas.ids import fresh_id
+from infinitas.broker.queue import Broker
+from infinitas.client.job_ids import fresh_id
 
 IDLE_S = 10.0
 BATCH = 500

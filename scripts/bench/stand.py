@@ -16,7 +16,7 @@ from typing import Any
 
 from redis import Redis
 
-from infinitas.embedded.redis import find_redis, start_redis
+from infinitas.devservers.redis import find_redis, start_redis
 
 P = "{infinitas:default}:"
 TICK = os.sysconf("SC_CLK_TCK")

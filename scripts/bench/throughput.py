@@ -9,9 +9,9 @@ from ground import Ground, ground, tree_cpu, wait
 from rivals import RIVALS, Rival
 from stand import P, rss_mb
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import ClaimRequest, Settlement
+from infinitas.broker.queue import Broker
 from infinitas.core.verdict import SUCCEEDED
 
 COLUMNS = {

@@ -11,7 +11,7 @@ from infinitas.archive.migrate import migrate
 from infinitas.archive.reader import Reader
 from infinitas.archive.writer import Writer
 from infinitas.core.errors import ConfigError
-from infinitas.embedded.servers import Urls
+from infinitas.devservers.servers import Urls
 from tests.archive.facts import event
 from tests.support import Processes
 

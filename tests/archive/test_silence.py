@@ -13,8 +13,8 @@ from infinitas.archive.migrate import Tables, migrate
 from infinitas.archive.reader import Reader
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
-from infinitas.broker.broker import Broker
 from infinitas.broker.events import EventStream
+from infinitas.broker.queue import Broker
 from infinitas.core.errors import ServerUnreachable
 from infinitas.runtime.loop import Loop, cancel_all
 from tests.archive.facts import event, row

@@ -14,15 +14,15 @@ from infinitas.archive.migrate import migrate
 from infinitas.archive.reader import Reader
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream, expand
+from infinitas.broker.queue import Broker
 from infinitas.core.codec import to_ms
 from infinitas.core.events import UNREADABLE, Event
-from infinitas.core.filters import JobFilter
-from infinitas.core.fold import fold
+from infinitas.core.history import fold
+from infinitas.core.job_filter import JobFilter
 from infinitas.core.states import State
-from infinitas.embedded.servers import Urls
+from infinitas.devservers.servers import Urls
 from tests.archive.facts import row
 from tests.archiver.kinds import DUE, KINDS, written_by_lua
 

@@ -2,8 +2,8 @@
 
 from redis import Redis
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.events import ARCHIVER, EventStream
+from infinitas.broker.queue import Broker
 from tests.support import aeventually
 
 

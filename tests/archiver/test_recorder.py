@@ -14,9 +14,9 @@ from infinitas.archive.limits import Limits
 from infinitas.archive.migrate import migrate
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import BATCH, FEWEST_ENTRIES, Recorder
-from infinitas.broker.broker import Broker
 from infinitas.broker.events import EventStream
 from infinitas.broker.messages import ClaimRequest, NewJob, Settlement
+from infinitas.broker.queue import Broker
 from infinitas.core.errors import ServerUnreachable
 from infinitas.core.events import Event
 from infinitas.core.verdict import SUCCEEDED

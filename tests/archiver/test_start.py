@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from infinitas import Infinitas, everything
+from infinitas import Infinitas
+from infinitas.app import embed
 from infinitas.archive.reader import Reader
 from infinitas.core.states import State
 from tests.archive.proxy import Proxy
@@ -71,7 +72,7 @@ async def test_a_part_that_ends_with_an_error_is_told_of_at_once(
         await fails.wait()
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(everything, "run_archiver", dies)
+    monkeypatch.setattr(embed, "run_archiver", dies)
     app = make_app(archive=True)
 
     @app.task

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.events import EventStream
 from infinitas.broker.health import Health
 from infinitas.broker.messages import ClaimRequest, Declarer, DueSlot, NewJob, Report, UnreadableSlot
+from infinitas.broker.queue import Broker
 from infinitas.broker.reconcile import Reconciliation, Unplanned
 from infinitas.broker.stored_rules import digest
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
-from infinitas.core.task import TaskDefinition
+from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
 from tests.broker.test_edges import HOURLY, MS, SLOT, claimed, fire, new, settlement
 

@@ -12,8 +12,8 @@ from redis import Redis
 
 import infinitas.broker.connection
 from infinitas.broker import scripts
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
+from infinitas.broker.queue import Broker
 from infinitas.broker.scripts import Script, load_script
 from infinitas.core.errors import InfinitasError
 from tests.broker.scenarios import SCENARIOS, TASK

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.messages import Report, Settlement
+from infinitas.broker.queue import Broker
 from infinitas.broker.reconcile import Reconciliation
 from infinitas.core.states import Reason, State
 from infinitas.core.verdict import Verdict

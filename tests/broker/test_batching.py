@@ -6,10 +6,10 @@ from datetime import datetime
 import pytest
 from redis import Redis
 
-from infinitas.broker import batching
-from infinitas.broker.broker import Broker
+from infinitas.broker import pipeline
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream, Follower
+from infinitas.broker.queue import Broker
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 
 EVENTS = "{infinitas:default}:events"
@@ -26,7 +26,7 @@ async def test_calls_side_by_side_go_together_and_each_gets_its_own_answer(
 async def test_a_call_in_the_moment_in_which_others_end_is_not_left_behind(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batching, "LANES", 1)
+    monkeypatch.setattr(pipeline, "LANES", 1)
     connection = Connection(broker.connection.url, "test")
     async with asyncio.timeout(20):
         for _ in range(50):

@@ -14,14 +14,14 @@ from redis import Redis
 from redis.connection import AbstractConnection
 
 from infinitas import Infinitas, KeyTaken, ServerUnreachable
-from infinitas.bridge import Bridge
-from infinitas.broker import direct
-from infinitas.broker.direct import _Shared
+from infinitas.broker import sync_enqueue
 from infinitas.broker.messages import NewJob
-from infinitas.embedded.redis import start_redis
-from infinitas.embedded.servers import Urls
-from infinitas.handle import Handle
-from infinitas.ids import fresh_id
+from infinitas.broker.sync_enqueue import _Shared
+from infinitas.client.job_ids import fresh_id
+from infinitas.client.portal import Bridge
+from infinitas.devservers.redis import start_redis
+from infinitas.devservers.servers import Urls
+from infinitas.tasks.handle import Handle
 
 P = "{infinitas:default}:"
 
@@ -97,7 +97,7 @@ def test_many_threads_at_once_share_some_connections(app: Infinitas, redis: Redi
     for thread in threads:
         thread.join()
     assert redis.xlen(f"{P}stream:work") == 5_001
-    assert max([*most, connections(redis)]) <= direct.MOST_CONNECTIONS + 3, "some are of the bridge"
+    assert max([*most, connections(redis)]) <= sync_enqueue.MOST_CONNECTIONS + 3, "some are of the bridge"
 
 
 def test_many_threads_one_after_another_share_one_connection(app: Infinitas, redis: Redis) -> None:
@@ -118,7 +118,7 @@ def test_many_threads_one_after_another_share_one_connection(app: Infinitas, red
 def test_threads_that_died_and_an_interrupt_leave_nothing_taken(
     app: Infinitas, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(direct, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(sync_enqueue, "MOST_CONNECTIONS", 2)
 
     @app.task
     def work() -> None: ...
@@ -149,7 +149,7 @@ def test_a_forked_child_sends_over_a_socket_of_its_own(servers: Urls, app: Infin
     def work() -> None: ...
 
     work.send()
-    sender = direct.Direct(servers.redis)
+    sender = sync_enqueue.Direct(servers.redis)
 
     def send(count: int) -> None:
         for _ in range(count):
@@ -199,7 +199,7 @@ def test_all_idle_connections_may_have_been_closed(app: Infinitas, redis: Redis)
 def test_an_answer_that_comes_too_late_is_not_taken_for_another(
     app: Infinitas, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(direct, "REPLY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(sync_enqueue, "REPLY_TIMEOUT_S", 0.2)
 
     @app.task
     def work() -> None: ...

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.messages import ClaimedJob, ClaimRequest, Declarer, NewJob, Report, Settlement
+from infinitas.broker.queue import Broker
 from infinitas.broker.stored_rules import digest
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import WorkerGone
@@ -16,7 +16,7 @@ from infinitas.core.interval import next_interval_slot
 from infinitas.core.planner import Fire
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
-from infinitas.core.task import TaskDefinition
+from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
 
 P = "{infinitas:default}:"

@@ -6,11 +6,11 @@ import orjson
 import pytest
 from redis import Redis
 
-from infinitas.broker.broker import MOST_CRASHES, Broker
 from infinitas.broker.messages import ClaimRequest, Declarer, NewJob, Report
+from infinitas.broker.queue import MOST_CRASHES, Broker
 from infinitas.core.errors import WorkerGone
 from infinitas.core.states import Reason, State
-from infinitas.core.task import TaskDefinition
+from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
 from tests.broker.test_edges import HOURLY, MS, SLOT, claimed, fire, kinds, new, settlement
 

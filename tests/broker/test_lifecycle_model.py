@@ -19,14 +19,14 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
-from infinitas.broker.broker import MOST_CRASHES, Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import ClaimRequest, Declarer, NewJob, Settlement
+from infinitas.broker.queue import MOST_CRASHES, Broker
 from infinitas.core.errors import WorkerGone
 from infinitas.core.states import FINAL, Reason, State
-from infinitas.core.task import TaskDefinition
+from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
-from infinitas.embedded.servers import Urls
+from infinitas.devservers.servers import Urls
 from tests.support import events
 
 P = "{infinitas:default}:"

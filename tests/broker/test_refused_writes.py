@@ -12,15 +12,15 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from infinitas import Infinitas, InfinitasError, ServerUnreachable
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
-from infinitas.broker.direct import Direct
 from infinitas.broker.messages import NewJob
+from infinitas.broker.queue import Broker
 from infinitas.broker.refusals import in_our_words
+from infinitas.broker.sync_enqueue import Direct
+from infinitas.client.job_ids import fresh_id
 from infinitas.core.errors import UnsafeBroker
-from infinitas.core.task import TaskDefinition
-from infinitas.embedded.redis import find_redis
-from infinitas.ids import fresh_id
+from infinitas.core.task_definition import TaskDefinition
+from infinitas.devservers.redis import find_redis
 from tests.own_redis import OwnRedis, free_port, own_redis
 from tests.proxy import Proxy
 from tests.support import aeventually, eventually, running

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.events import START, EventStream, Follower, count_entries
 from infinitas.broker.messages import ClaimedJob, ClaimRequest, NewJob, Settlement
+from infinitas.broker.queue import Broker
 from infinitas.core.events import Event
 from infinitas.core.states import Reason, State
 from infinitas.core.verdict import SUCCEEDED, Verdict

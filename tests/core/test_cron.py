@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infinitas import BadSchedule
-from infinitas.core.cron import parse_cron
+from infinitas.core.cron.expression import parse_cron
 from infinitas.core.schedule_options import make_schedule
 
 

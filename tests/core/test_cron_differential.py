@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from croniter import croniter
 
-from infinitas.core.cron import parse_cron
+from infinitas.core.cron.expression import parse_cron
 
 EXPRESSIONS = int(os.environ.get("INFINITAS_DIFFERENTIAL", "12"))
 """Random expressions per zone and window."""

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from infinitas import BadArgs, BadName, BadSchedule, ConfigError
 from infinitas.core.codec import AFTER_LAST_MS, encode_payload, from_ms, instant_ms
 from infinitas.core.names import check_text, clean_level
-from infinitas.core.task import TaskDefinition, parse_rate
+from infinitas.core.task_definition import TaskDefinition, parse_rate
 from infinitas.core.text import clean
 
 

@@ -14,7 +14,7 @@ from infinitas.core.retry import retry_delay_ms
 from infinitas.core.schedule import ON_TIME, Schedule
 from infinitas.core.schedule_options import make_schedule
 from infinitas.core.states import Reason, State
-from infinitas.core.task import TaskDefinition, parse_rate
+from infinitas.core.task_definition import TaskDefinition, parse_rate
 from infinitas.core.verdict import Cancelled, Failed, Outcome, Succeeded, judge
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

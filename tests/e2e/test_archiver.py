@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from redis import Redis
 
-from infinitas.embedded.servers import Urls
+from infinitas.devservers.servers import Urls
 from tests.e2e import jobs
 from tests.support import Processes, eventually
 

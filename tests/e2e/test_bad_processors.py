@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from infinitas import Handle, Infinitas, Job, JobDone, JobInfo
-from infinitas.embedded.servers import Urls
+from infinitas.devservers.servers import Urls
 from tests.e2e import contract
 from tests.support import Processes, events, eventually, finished, running
 

@@ -11,7 +11,7 @@ import orjson
 from redis import Redis
 
 from infinitas import Entry, every
-from infinitas.embedded.servers import Urls
+from infinitas.devservers.servers import Urls
 from tests.e2e import jobs
 from tests.support import Processes, eventually
 

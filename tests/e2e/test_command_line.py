@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from infinitas.embedded.servers import Urls
+from infinitas.devservers.servers import Urls
 from tests.e2e import jobs
 from tests.support import ROOT, Processes, eventually
 

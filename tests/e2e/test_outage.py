@@ -6,8 +6,8 @@ from pathlib import Path
 
 from redis import Redis
 
-from infinitas.embedded.redis import start_redis
-from infinitas.embedded.servers import Urls
+from infinitas.devservers.redis import start_redis
+from infinitas.devservers.servers import Urls
 from tests.e2e import jobs
 from tests.support import Processes, eventually
 

@@ -8,7 +8,7 @@ from typing import Any
 from redis import Redis
 
 from infinitas import Infinitas
-from infinitas.embedded.servers import Urls
+from infinitas.devservers.servers import Urls
 from tests.e2e import jobs, only_b
 from tests.support import Processes, eventually
 

@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from infinitas import Infinitas
-from infinitas.embedded.servers import Urls
+from infinitas.devservers.servers import Urls
 from tests.pipeline.system import System
 
 

@@ -15,8 +15,8 @@ from redis import Redis
 
 from infinitas import Infinitas, every
 from infinitas.cli.main import cli as command_line
-from infinitas.remote.client import PREFIX, RemoteClient
-from infinitas.server.process import serving
+from infinitas.client.http_client import PREFIX, RemoteClient
+from infinitas.server.server import serving
 
 P = "{infinitas:default}:"
 RUN: dict[str, Any] = {

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from infinitas.broker.messages import ClaimRequest
-from infinitas.core.task import TaskDefinition
-from infinitas.remote.source import SocketEdges, SocketSource
+from infinitas.core.task_definition import TaskDefinition
+from infinitas.worker.transport.websocket import SocketEdges, SocketSource
 from tests.server.test_worker_socket import send
 from tests.support import PATIENCE_S
 

@@ -13,13 +13,13 @@ from redis import Redis
 
 from infinitas import BadArgs, BadSchedule, Infinitas, Retry, every
 from infinitas.broker import scripts
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
+from infinitas.broker.queue import Broker
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.schedule_options import ScheduleOptions, make_schedule
-from infinitas.core.task import TaskDefinition
-from infinitas.scheduler.clock import ClockWatch
+from infinitas.core.task_definition import TaskDefinition
+from infinitas.scheduler.clock_jumps import ClockWatch
 from infinitas.scheduler.ticker import Ticker
 from tests.support import aeventually, events, running
 

@@ -10,12 +10,12 @@ import pytest
 from redis import Redis
 
 from infinitas import Infinitas, every
-from infinitas.broker.broker import Broker
 from infinitas.broker.messages import Declarer
+from infinitas.broker.queue import Broker
 from infinitas.core.interval import Every
 from infinitas.core.schedule_options import make_schedule
-from infinitas.core.task import TaskDefinition
-from infinitas.embedded.servers import Urls
+from infinitas.core.task_definition import TaskDefinition
+from infinitas.devservers.servers import Urls
 from infinitas.worker import session
 from tests.support import Processes, aeventually, running
 

@@ -8,12 +8,12 @@ import orjson
 import pytest
 from redis import Redis
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream
 from infinitas.broker.health import Health
-from infinitas.embedded.redis import start_redis
-from infinitas.events_watch import EventsWatch
+from infinitas.broker.queue import Broker
+from infinitas.devservers.redis import start_redis
+from infinitas.monitor.event_readers import EventsWatch
 from infinitas.scheduler.redis_watch import LOOKS_PER_SAFETY, RedisWatch
 from tests.broker.test_edges import new
 from tests.scheduler.test_rescuer import Clock

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from redis import Redis
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.messages import NewJob
+from infinitas.broker.queue import Broker
 from infinitas.core.codec import from_ms
 from infinitas.scheduler.promoter import Promoter
 from tests.support import aeventually

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from infinitas.broker.broker import Broker
+from infinitas.broker.queue import Broker
 from infinitas.broker.reconcile import Reconciliation
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
-from infinitas.core.task import TaskDefinition
+from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
 from infinitas.scheduler import reconciler as module
 from infinitas.scheduler.reconciler import Reconciler

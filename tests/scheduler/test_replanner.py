@@ -5,12 +5,12 @@ from typing import Any
 
 from redis import Redis
 
-from infinitas.broker.broker import Broker
+from infinitas.broker.queue import Broker
 from infinitas.core.codec import to_ms
 from infinitas.core.interval import every
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import make_schedule
-from infinitas.runtime.zones import zones_version
+from infinitas.runtime.tzdata import zones_version
 from infinitas.scheduler.replanner import Replanner
 
 P = "{infinitas:default}:"

@@ -3,7 +3,7 @@
 import pytest
 from redis import Redis
 
-from infinitas.broker.broker import Broker
+from infinitas.broker.queue import Broker
 from infinitas.core.errors import InfinitasError
 from infinitas.scheduler.rescuer import Rescuer
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from redis import Redis
 
-from infinitas.broker.broker import Broker
+from infinitas.broker.queue import Broker
 from infinitas.core.codec import to_ms
 from infinitas.core.schedule import Schedule
 from infinitas.scheduler.ticker import STANDBY_WAIT, Ticker

@@ -10,22 +10,22 @@ import pytest
 from redis import Redis
 
 from infinitas import BadSchedule, Infinitas, every
-from infinitas.broker.broker import Broker
+from infinitas.app.deploy import Kind, plan_sync
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import Declarer
+from infinitas.broker.queue import Broker
 from infinitas.broker.stored_rules import read_rule
 from infinitas.core.codec import to_ms
-from infinitas.core.cron import load_zone
+from infinitas.core.cron.expression import load_zone
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import ScheduleOptions, make_schedule
-from infinitas.core.task import TaskDefinition
-from infinitas.embedded.servers import Urls
-from infinitas.scheduler import aside
+from infinitas.core.task_definition import TaskDefinition
+from infinitas.devservers.servers import Urls
+from infinitas.monitor.overdue import Watch
+from infinitas.scheduler import set_aside
 from infinitas.scheduler.replanner import Replanner
 from infinitas.scheduler.ticker import DUE_LIMIT, LOOK_AGAIN_S, Ticker
-from infinitas.scheduler.wake import Wake
-from infinitas.sync import Kind, plan_sync
-from infinitas.watch import Watch
+from infinitas.scheduler.wakeup import Wake
 from tests.support import aeventually, events, running
 
 P = "{infinitas:default}:"
@@ -185,7 +185,7 @@ async def test_a_newer_scheduler_fires_what_an_older_one_sets_aside(
         return load_zone("UTC" if zone == "Mars/Olympus" else zone)
 
     with monkeypatch.context() as patch:
-        patch.setattr("infinitas.core.cron.load_zone", newer)
+        patch.setattr("infinitas.core.cron.expression.load_zone", newer)
         new = Ticker(broker)
         assert await new.fire(await new.look())
     assert jobs_of(redis, "bad") >= 1
@@ -198,7 +198,7 @@ async def test_it_is_tried_again(broker: Broker, redis: Redis, monkeypatch: pyte
     await ticker.fire(await ticker.look())
     put(redis, definition(every_ms=100, overlap="allow"))
     assert not (await ticker.look()).found
-    monkeypatch.setattr(aside, "TRY_AGAIN_S", 0.0)
+    monkeypatch.setattr(set_aside, "TRY_AGAIN_S", 0.0)
     await ticker.fire(await ticker.look())
     assert jobs_of(redis, "bad") >= 1
 

@@ -5,12 +5,12 @@ import gc
 
 import pytest
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
-from infinitas.core.task import TaskDefinition
-from infinitas.ends import Ends
-from infinitas.scheduler.wake import Wake
+from infinitas.broker.queue import Broker
+from infinitas.client.end_waiter import Ends
+from infinitas.core.task_definition import TaskDefinition
+from infinitas.scheduler.wakeup import Wake
 from tests.own_redis import own_redis
 from tests.support import aeventually
 

@@ -8,7 +8,7 @@ from redis import Redis
 
 from infinitas import Infinitas
 from infinitas.core.schedule import START_EXPECTED
-from infinitas.embedded.servers import Urls
+from infinitas.devservers.servers import Urls
 from infinitas.testing import KitMaker
 from tests.e2e import jobs
 from tests.support import Processes, eventually
@@ -45,7 +45,7 @@ async def test_a_job_that_does_not_start_is_missed(infinitas_kit: KitMaker) -> N
 
 async def test_a_slot_that_nobody_fires_is_missed(infinitas_kit: KitMaker) -> None:
     """No scheduler is up: the watch alone finds it, and again for the next slot that is left lying."""
-    from infinitas.watch import Watch
+    from infinitas.monitor.overdue import Watch
 
     app = hourly()
     async with infinitas_kit(app, NOON) as kit:
@@ -63,7 +63,7 @@ async def test_a_slot_that_nobody_fires_is_missed(infinitas_kit: KitMaker) -> No
 
 
 async def test_a_paused_schedule_is_not_missed(infinitas_kit: KitMaker) -> None:
-    from infinitas.watch import Watch
+    from infinitas.monitor.overdue import Watch
 
     app = hourly()
     async with infinitas_kit(app, NOON) as kit:
@@ -83,7 +83,7 @@ async def test_with_a_grace_a_success_is_expected(infinitas_kit: KitMaker) -> No
 
 async def test_many_unfired_slots_are_all_told_of(infinitas_kit: KitMaker) -> None:
     from infinitas import Entry
-    from infinitas.watch import PAGE, PAGES, Watch
+    from infinitas.monitor.overdue import PAGE, PAGES, Watch
 
     app = hourly()
     async with infinitas_kit(app, NOON) as kit:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import Declarer
-from infinitas.embedded.servers import Urls
+from infinitas.broker.queue import Broker
+from infinitas.devservers.servers import Urls
 from tests.e2e import jobs
 from tests.server.peer import Peer
 from tests.support import Processes, eventually

@@ -9,7 +9,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from infinitas.server.sockets.messages import MESSAGES
+from infinitas.wire.messages import MESSAGES
 from tests.support import PATIENCE_S
 
 Message = dict[str, Any]

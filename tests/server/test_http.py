@@ -7,7 +7,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from infinitas.embedded.redis import start_redis
+from infinitas.devservers.redis import start_redis
 from tests.server.conftest import APP, address
 from tests.support import Processes, eventually
 

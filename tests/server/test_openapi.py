@@ -31,6 +31,6 @@ def test_schemathesis_finds_nothing(http: httpx.Client, tmp_path: Path) -> None:
 
 
 def test_the_published_protocol_is_what_the_server_checks(http: httpx.Client) -> None:
-    """`python -m infinitas.server.sockets.description > docs/asyncapi.json` makes it so again."""
+    """`python -m infinitas.server.websocket.asyncapi > docs/asyncapi.json` makes it so again."""
     published = json.loads((ROOT / "docs/asyncapi.json").read_text())
     assert published == http.get("/api/v1/asyncapi.json").json()

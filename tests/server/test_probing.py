@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infinitas.broker.broker import Broker
-from infinitas.client import Client
-from infinitas.embedded.servers import Urls
-from infinitas.server.probing import Probe, Probes
+from infinitas.broker.queue import Broker
+from infinitas.client.redis_client import Client
+from infinitas.devservers.servers import Urls
+from infinitas.server.probes import Probe, Probes
 from tests.archive.proxy import Proxy, proxy_to
 
 

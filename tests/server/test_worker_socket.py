@@ -6,9 +6,9 @@ import httpx
 import pytest
 from redis import Redis
 
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
-from infinitas.embedded.servers import Urls
+from infinitas.broker.queue import Broker
+from infinitas.devservers.servers import Urls
 from tests.server.conftest import MakePeer
 from tests.server.peer import Message
 from tests.support import eventually

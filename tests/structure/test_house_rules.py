@@ -49,7 +49,7 @@ def test_lua_files(file: Path) -> None:
         assert re.search(r"^-- args: prefix", text, re.MULTILINE)
         files = (
             PACKAGE / "broker" / f"{name}.py"
-            for name in ("broker", "schedule_edges", "connection", "events", "reconcile", "health")
+            for name in ("queue", "schedules", "connection", "events", "reconcile", "health")
         )
         callers = "".join(caller.read_text() for caller in files)
         assert f'"{file.stem}"' in callers, "one Lua file, one method of the same name"
@@ -129,7 +129,7 @@ def test_every_setting_is_documented() -> None:
 
 def test_every_task_option_and_hook_is_documented() -> None:
     from infinitas import Plugin
-    from infinitas.core.task import TaskDefinition
+    from infinitas.core.task_definition import TaskDefinition
 
     text = (DOCS / "tasks.md").read_text()
     for name in set(TaskDefinition.__dataclass_fields__) - {"doc"}:

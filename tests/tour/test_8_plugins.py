@@ -6,7 +6,7 @@ from contextvars import ContextVar
 import pytest
 
 from infinitas import Infinitas, Job, Plugin, Verdict
-from infinitas.core.task import TaskDefinition
+from infinitas.core.task_definition import TaskDefinition
 from tests.support import finished, running
 
 trace: ContextVar[str] = ContextVar("trace", default="")

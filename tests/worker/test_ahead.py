@@ -7,14 +7,14 @@ import pytest
 from redis import Redis
 
 from infinitas import Infinitas, ServerUnreachable
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import Claim, ClaimRequest, Settlement
+from infinitas.broker.queue import Broker
 from infinitas.runtime.config import Settings
-from infinitas.runtime.process import StopSignal
-from infinitas.worker import process
-from infinitas.worker.process import Worker
-from infinitas.worker.source import Edges, RedisSource
+from infinitas.runtime.signals import StopSignal
+from infinitas.worker import worker as worker_module
+from infinitas.worker.transport.interface import Edges, RedisSource
+from infinitas.worker.worker import Worker
 from tests.support import aeventually, finished, running
 
 
@@ -66,7 +66,7 @@ async def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
         source.slow = switches
         return source
 
-    monkeypatch.setattr(process, "open_source", open_source)
+    monkeypatch.setattr(worker_module, "open_source", open_source)
     return switches
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from infinitas.broker.broker import Broker
-from infinitas.worker import beat as beat_thread
-from infinitas.worker.beat import in_time
-from infinitas.worker.beating import Beating
-from infinitas.worker.source import RedisSource
+from infinitas.broker.queue import Broker
+from infinitas.worker import heartbeat_thread
+from infinitas.worker.heartbeat import Beating
+from infinitas.worker.heartbeat_thread import in_time
+from infinitas.worker.transport.interface import RedisSource
 from tests.support import aeventually
 
 
@@ -38,7 +38,7 @@ class Quiet:
 async def test_a_wait_that_redis_does_not_end_holds_up_no_beat(
     broker: Broker, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(beat_thread, "LATE_S", 0.01)
+    monkeypatch.setattr(heartbeat_thread, "LATE_S", 0.01)
 
     async def without_end(seconds: float) -> str | None:
         return await asyncio.Event().wait() and None

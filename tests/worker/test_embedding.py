@@ -8,10 +8,10 @@ from collections.abc import Callable
 from redis import Redis
 
 from infinitas import Infinitas, Job, Plugin, every
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import ClaimRequest
-from infinitas.embedded.servers import Urls
+from infinitas.broker.queue import Broker
+from infinitas.devservers.servers import Urls
 from tests.support import aeventually, finished, running
 
 P = "{infinitas:default}:"

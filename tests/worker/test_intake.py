@@ -8,12 +8,12 @@ import pytest
 from redis import Redis
 
 from infinitas import ServerUnreachable
-from infinitas.broker.broker import Broker
 from infinitas.broker.messages import Claim, ClaimedJob, ClaimRequest, NewJob
+from infinitas.broker.queue import Broker
 from infinitas.core.errors import WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all
-from infinitas.worker.intake import Intake
-from infinitas.worker.slots import Slots
+from infinitas.worker.capacity import Slots
+from infinitas.worker.claimer import Intake
 from tests.support import aeventually
 
 

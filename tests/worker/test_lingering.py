@@ -8,11 +8,11 @@ import pytest
 from redis import Redis
 
 from infinitas import Infinitas
-from infinitas.broker.broker import Broker
 from infinitas.broker.messages import Declarer, NewJob, Settlement
+from infinitas.broker.queue import Broker
 from infinitas.broker.reconcile import Reconciliation
 from infinitas.core.states import Reason, State
-from infinitas.core.task import TaskDefinition
+from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
 from infinitas.scheduler.reconciler import Reconciler
 from tests.broker.test_edges import HOURLY, MS, SLOT, claimed, fire

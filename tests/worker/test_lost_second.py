@@ -9,14 +9,14 @@ import pytest
 from redis import Redis
 
 from infinitas import Infinitas, Job
-from infinitas.broker.broker import Broker
 from infinitas.broker.messages import ClaimedJob, Settlement
+from infinitas.broker.queue import Broker
 from infinitas.core.states import State
 from infinitas.core.verdict import Verdict
-from infinitas.embedded.servers import Urls
+from infinitas.devservers.servers import Urls
 from infinitas.worker import outbox
-from infinitas.worker.intake import Intake
-from infinitas.worker.slots import Slots
+from infinitas.worker.capacity import Slots
+from infinitas.worker.claimer import Intake
 from tests.broker.test_edges import claimed, new
 from tests.support import aeventually, finished, running
 

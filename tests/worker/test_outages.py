@@ -10,7 +10,7 @@ import pytest
 
 from infinitas import Infinitas, Job, JobDone, ServerUnreachable
 from infinitas.core.errors import InfinitasError
-from infinitas.embedded.redis import start_redis
+from infinitas.devservers.redis import start_redis
 from tests.support import aeventually, running
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infinitas import ConfigError, Infinitas
-from infinitas.embedded.servers import Urls
+from infinitas.devservers.servers import Urls
 from tests.e2e import contract
 from tests.support import aeventually, alive, finished, running
 

@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from infinitas import BadArgs, Handle, Infinitas, Job
-from infinitas.signature import Signature
-from infinitas.task import SendOptions
+from infinitas.tasks.arguments import Signature
+from infinitas.tasks.task import SendOptions
 from tests.support import finished, running
 
 

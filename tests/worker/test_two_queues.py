@@ -5,9 +5,9 @@ import asyncio
 from redis import Redis
 
 from infinitas import Infinitas, Job
-from infinitas.broker.broker import Broker
 from infinitas.broker.connection import Connection
-from infinitas.embedded.servers import Urls
+from infinitas.broker.queue import Broker
+from infinitas.devservers.servers import Urls
 from tests.support import aeventually, finished, running
 
 

@@ -1,0 +1,57 @@
+"""All parts in one process: inside somebody's program, `infinitas dev`, and the tests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from infinitas.app.app import Infinitas
+from infinitas.archiver.archiver import run_archiver
+from infinitas.runtime.logging import get_logger
+from infinitas.runtime.signals import StopSignal
+from infinitas.scheduler.scheduler import run_scheduler
+from infinitas.worker.worker import Worker
+
+_log = get_logger("everything")
+
+
+@asynccontextmanager
+async def running(
+    app: Infinitas, *, worker: bool = True, scheduler: bool = True, archiver: bool = True
+) -> AsyncIterator[None]:
+    """Parts of the system until the block ends; it begins once a worker takes jobs.
+
+    A part that ends with an error is logged at once; the others go on.
+
+    Raises:
+        ServerUnreachable, UnsafeBroker, ConfigError: a part could not start.
+    """
+    stop = StopSignal()
+    parts: dict[str, Coroutine[Any, Any, None]] = {}
+    workers = [Worker(app)] if worker else []
+    if worker:
+        parts["worker"] = workers[0].run(stop)
+    if scheduler:
+        parts["scheduler"] = run_scheduler(app.settings, None, stop)
+    if archiver and app.settings.postgres_url:
+        parts["archiver"] = run_archiver(app.settings, None, stop)
+    tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
+    for running_part in tasks:
+        running_part.add_done_callback(_tell_of_failure)
+    try:
+        for each in workers:
+            ready = asyncio.create_task(each.ready.wait())
+            done, _ = await asyncio.wait({ready, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            ready.cancel()
+            for task in done - {ready}:
+                task.result()
+        yield
+    finally:
+        if not stop.asked.is_set():
+            stop.receive()
+        await asyncio.gather(*tasks)
+
+
+def _tell_of_failure(part: asyncio.Task[None]) -> None:
+    if not part.cancelled() and (error := part.exception()):
+        _log.error("The %s of this program has ended and does nothing more: %s", part.get_name(), error)

@@ -1,0 +1,136 @@
+"""`app.schedules`: what one may do with schedules, for sync code and (with a leading a) for async code."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Unpack
+
+from infinitas.client.portal import Bridge, for_async, for_sync
+from infinitas.core.interval import Every
+from infinitas.core.records import Backfill, ScheduleInfo
+from infinitas.core.schedule_options import Entry, ScheduleOptions
+from infinitas.tasks.handle import Handle
+
+if TYPE_CHECKING:
+    from infinitas.app.app import Infinitas
+from infinitas.tasks.task import AnyTask
+
+
+class Schedules:
+    """Verbs by key: a task's own schedule has the task's name.
+
+    All raise UnknownSchedule where there is none, and ServerUnreachable.
+    """
+
+    def __init__(self, app: "Infinitas") -> None:
+        self._app = app
+
+    @property
+    def bridge(self) -> Bridge:
+        return self._app.bridge
+
+    async def _get(self, key: str) -> ScheduleInfo:
+        """A schedule: its rule, next slot, pause, backfill."""
+        return await self._app.open().schedules.find(key)
+
+    get = for_sync(_get)
+    aget = for_async(_get)
+
+    async def _list(self, task: str | None = None, limit: int = 100) -> list[ScheduleInfo]:
+        """Schedules, of one task or all, those with the earliest next slot first."""
+        return await self._app.open().schedules.next(task, limit)
+
+    list = for_sync(_list)
+    alist = for_async(_list)
+
+    async def _add_many(
+        self, task: "AnyTask | str", entries: Sequence[Entry], **options: Unpack[ScheduleOptions]
+    ) -> int:
+        """Add or replace many schedules of a task, some hundred in a round trip. Returns how many.
+
+        Raises:
+            BadSchedule: one is wrong or lies in the past; nothing is stored. UnknownTask.
+        """
+        await self.store(task, entries, options)
+        return len(entries)
+
+    add_many = for_sync(_add_many)
+    aadd_many = for_async(_add_many)
+
+    async def _change(
+        self,
+        key: str,
+        rule: str | Every | None = None,
+        *,
+        at: datetime | None = None,
+        args: Sequence[object] | None = None,
+        kwargs: Mapping[str, object] | None = None,
+        **options: Unpack[ScheduleOptions],
+    ) -> ScheduleInfo:
+        """Give a schedule another rule, other arguments or options; what is not given stays.
+
+        A schedule that code declares keeps the change until the code's own declaration changes.
+        Raises BadSchedule, BadArgs.
+        """
+        client = self._app.open().schedules
+        text = None
+        if args is not None or kwargs is not None:
+            task = (await client.find(key)).schedule.task
+            text = self._app.encode(task, args or (), kwargs)
+        return await client.change(key, rule, at=at, args=text, options=options)
+
+    change = for_sync(_change)
+    achange = for_async(_change)
+
+    async def _pause(self, key: str, reason: str, *, until: datetime | None = None) -> ScheduleInfo:
+        """Leave slots out, each recorded as skipped, until `resume` or `until`. Raises BadSchedule."""
+        return await self._app.open().schedules.pause(key, reason, until)
+
+    pause = for_sync(_pause)
+    apause = for_async(_pause)
+
+    async def _resume(self, key: str) -> ScheduleInfo:
+        """End a pause. What was skipped stays skipped."""
+        return await self._app.open().schedules.resume(key)
+
+    resume = for_sync(_resume)
+    aresume = for_async(_resume)
+
+    async def _skip_next(self, key: str, count: int = 1) -> "Sequence[datetime]":
+        """Leave out the next slots; 0 takes it back. Returns them. Raises BadArgs."""
+        return await self._app.open().schedules.skip_next(key, count)
+
+    skip_next = for_sync(_skip_next)
+    askip_next = for_async(_skip_next)
+
+    async def _trigger(
+        self, key: str, args: Sequence[object] | None = None, kwargs: Mapping[str, object] | None = None
+    ) -> Handle[Any]:
+        """Send a job of the schedule now, with its arguments or with others. Raises BadArgs."""
+        client, text = self._app.open().schedules, None
+        if args is not None or kwargs is not None:
+            task = (await client.find(key)).schedule.task
+            text = self._app.encode(task, args or (), kwargs)
+        return Handle(self._app, await client.trigger(key, text))
+
+    trigger = for_sync(_trigger)
+    atrigger = for_async(_trigger)
+
+    async def _backfill(
+        self, key: str, start: datetime, end: datetime, *, limit: int = 1, dry_run: bool = False
+    ) -> Backfill:
+        """Make jobs of the past slots in `[start, end)` that have had none, `limit` at a time.
+
+        Raises BadSchedule: the range is wrong, or an earlier backfill still runs.
+        """
+        return await self._app.open().schedules.backfill(key, start, end, limit=limit, dry_run=dry_run)
+
+    backfill = for_sync(_backfill)
+    abackfill = for_async(_backfill)
+
+    async def store(
+        self, task: "AnyTask | str", entries: Sequence[Entry], options: ScheduleOptions
+    ) -> "Sequence[datetime]":
+        """Store schedules of a task of ours, or of one known by name; runs in the bridge's loop."""
+        name = task if isinstance(task, str) else task.name
+        known = self._app.tasks.get(name)
+        return await self._app.open().schedules.put(known.definition if known else name, entries, options)

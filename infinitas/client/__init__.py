@@ -1,0 +1,1 @@
+"""Clients: verbs over tasks, jobs and schedules, from outside a worker."""

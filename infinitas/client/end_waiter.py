@@ -1,0 +1,60 @@
+"""Waiting for the ends of jobs: one blocked read for all that this client waits for."""
+
+import asyncio
+
+from infinitas.broker.queue import Broker
+from infinitas.runtime.loop import retrieve
+
+LOOK_AGAIN_S = 5.0
+
+
+class Ends:
+    """One queue's. Tells waiters when their job has ended; they then fetch it."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._position: str | None = None
+        self._listening: asyncio.Task[None] | None = None
+
+    async def wait(self, id: str) -> None:
+        """Return once the job has ended, or is gone. Raises ServerUnreachable."""
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(id, []).append(ended)
+        try:
+            if self._position is None:
+                self._position = await self._broker.last_end()
+            # Asked after the position is known, so that an end in between is not missed.
+            while not ended.done() and (await self._broker.watch([id]))[0]:
+                if self._listening is None or self._listening.done():
+                    self._listening = asyncio.create_task(self._listen(self._position))
+                    self._listening.add_done_callback(retrieve)
+                # The stream of ends is short: what it has dropped is found by asking again.
+                await asyncio.wait(
+                    {ended, self._listening}, timeout=LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if self._listening.done():
+                    self._listening.result()
+        finally:
+            self._forget(id, ended)
+
+    async def close(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait({self._listening}, timeout=1)
+
+    def _forget(self, id: str, ended: "asyncio.Future[None]") -> None:
+        waiters = self._waiting.get(id, [])
+        if ended in waiters:
+            waiters.remove(ended)
+        if not waiters:
+            self._waiting.pop(id, None)
+
+    async def _listen(self, position: str) -> None:
+        while self._waiting:
+            position, ids = await self._broker.wait_for_ends(position)
+            self._position = position
+            for id in ids:
+                for waiter in self._waiting.pop(id, []):
+                    if not waiter.done():
+                        waiter.set_result(None)

@@ -1,0 +1,278 @@
+"""What one may do with schedules from outside: asynchronous verbs over the broker and the archive."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from infinitas.broker import inspect
+from infinitas.broker.messages import NewJob
+from infinitas.broker.schedules import ScheduleEdges
+from infinitas.client.job_ids import fresh_id
+from infinitas.core.codec import slot_job_id, to_ms
+from infinitas.core.errors import BadArgs, BadSchedule, Changed, UnknownSchedule, UnknownTask
+from infinitas.core.interval import Every
+from infinitas.core.names import check_name, check_text
+from infinitas.core.records import Backfill, ScheduleInfo, fault_of_args
+from infinitas.core.schedule import Schedule
+from infinitas.core.schedule_options import Entry, ScheduleOptions, change_schedule, make_schedule, moment_ms
+from infinitas.core.states import State
+from infinitas.core.task_definition import TaskDefinition
+
+if TYPE_CHECKING:
+    from infinitas.client.redis_client import Client
+
+TRIGGERED_BY = "infinitas-triggered-by"
+"""The header by which a job that somebody triggered names its schedule."""
+MOST_BACKFILLED = 10_000
+MOST_BACKFILLED_AT_ONCE = 100
+MOST_SKIPPED = 1000
+MAX_REASON_CHARS = 500
+_PAGE = 500
+_MS = timedelta(milliseconds=1)
+
+
+class ScheduleClient:
+    """Verbs by key: a task's own schedule has the task's name."""
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+
+    async def find(self, key: str) -> ScheduleInfo:
+        """Raises UnknownSchedule."""
+        found = await inspect.find_schedule(self._client.connection, key)
+        if found is None:
+            raise UnknownSchedule(f"There is no schedule {key[:120]!r}. `infinitas schedule ls` lists them.")
+        return found
+
+    async def _find_readable(self, key: str) -> ScheduleInfo:
+        """Raises UnknownSchedule, BadSchedule: what is stored can't be read."""
+        info = await self.find(key)
+        if info.unreadable is not None:
+            raise _unreadable(key, info.unreadable)
+        return info
+
+    async def _stored(self, edges: ScheduleEdges, key: str) -> tuple[Schedule, str] | None:
+        """A rule and its digest; its zone or cron syntax may be unknown here. Raises BadSchedule."""
+        try:
+            stored = await edges.find(key)
+            if stored and (fault := fault_of_args(stored[0].args)):
+                raise BadSchedule(f"args: {fault}")
+        except BadSchedule as error:
+            raise _unreadable(key, str(error)) from None
+        return stored
+
+    async def next(self, task: str | None, limit: int) -> list[ScheduleInfo]:
+        """Schedules, those with the earliest next slot first."""
+        return await inspect.next_schedules(self._client.connection, task, limit)
+
+    async def put(
+        self, task: TaskDefinition | str, entries: Sequence[Entry], options: ScheduleOptions
+    ) -> list[datetime]:
+        """`store`, for a task of our own code, or one that only its name is known of."""
+        if isinstance(task, str):
+            return await self.add(task, entries, options)
+        await (await self._edges(task.queue)).declare([task], [])
+        return await self.store(task.queue, task.name, entries, options)
+
+    async def add(self, task: str, entries: Sequence[Entry], options: ScheduleOptions) -> list[datetime]:
+        """`store`, for a task that only its name is known of. Raises as it does."""
+        return await self.store((await self._client.live_task(task)).queue, task, entries, options)
+
+    async def store(
+        self, queue: str, task: str, entries: Sequence[Entry], options: ScheduleOptions
+    ) -> list[datetime]:
+        """Store rules, each in place of any under its key. Returns their first slots.
+
+        Raises:
+            BadSchedule: one of them is wrong or lies in the past; nothing is stored.
+            UnknownTask: nobody has declared the task.
+        """
+        edges = await self._edges(queue)
+        now = await self._client.connection.now()
+        after = await edges.slots_after([entry.key for entry in entries], now)
+        schedules, firsts = [], []
+        for entry in entries:
+            schedule = make_schedule(
+                entry.rule,
+                key=check_name(entry.key, "schedule"),
+                task=task,
+                at=entry.at,
+                args=entry.args,
+                now=now,
+                origin="api",
+                options=options,
+            )
+            schedules.append(schedule)
+            firsts.append(_first(schedule, now, after[entry.key]))
+        if "unknown_task" in await edges.schedule(schedules, now):
+            raise UnknownTask(f"There is no task {task!r} to schedule.")
+        return firsts
+
+    async def change(
+        self,
+        key: str,
+        rule: str | Every | None = None,
+        *,
+        at: datetime | None = None,
+        args: str | None = None,
+        options: ScheduleOptions | None = None,
+        expected: Schedule | None = None,
+    ) -> ScheduleInfo:
+        """Give a schedule another rule, other arguments or options; what is not given stays.
+
+        One that code declares keeps the change until the code's own declaration changes.
+
+        Raises:
+            UnknownSchedule: there is none.
+            BadSchedule: as `store`, or what stays can't be read: store it anew.
+            Changed: it is no longer the `expected` one.
+        """
+        while True:
+            edges = await self._edges((await self.find(key)).queue)
+            stored = await self._stored(edges, key)
+            if stored is None:
+                continue
+            if expected is not None and stored[0] != expected:
+                raise Changed(f"The schedule {key!r} has been changed meanwhile; read it again.")
+            now = await self._client.connection.now()
+            changed = change_schedule(stored[0], rule, at=at, args=args, now=now, options=options)
+            _first(changed, now, (await edges.slots_after([key], now))[key])
+            if (await edges.schedule([changed], now, stored[1]))[0] == "ok":
+                return await self.find(key)
+
+    async def remove(self, key: str) -> bool:
+        """Forget a schedule, whichever queue it is in. False if there is none."""
+        removed = [await (await self._edges(queue)).unschedule(key) for queue in await self._client.queues()]
+        return any(removed)
+
+    async def pause(self, key: str, reason: str, until: datetime | None = None) -> ScheduleInfo:
+        """Leave slots out, until resumed or until `until`; each is recorded as skipped.
+
+        Raises:
+            UnknownSchedule: there is none. BadSchedule: `until` is naive or has passed.
+            BadArgs: the reason is too long.
+        """
+        check_text(reason, "reason", MAX_REASON_CHARS)
+        now = await self._client.connection.now()
+        if until is not None and moment_ms(until, "until", key) <= to_ms(now):
+            raise BadSchedule(f"until={until.isoformat()} must lie in the future.")
+        info = await self.find(key)
+        await (await self._edges(info.queue)).pause(key, reason, now, until)
+        return await self.find(key)
+
+    async def resume(self, key: str) -> ScheduleInfo:
+        """End a pause. What was skipped stays skipped. Raises UnknownSchedule."""
+        info = await self.find(key)
+        await (await self._edges(info.queue)).resume(key)
+        return await self.find(key)
+
+    async def skip_next(self, key: str, count: int = 1) -> list[datetime]:
+        """Leave out the next `count` slots, in place of any number before; 0 takes it back.
+
+        Returns them. Raises UnknownSchedule, BadArgs.
+        """
+        if not 0 <= count <= MOST_SKIPPED:
+            raise BadArgs(f"The number of slots to skip is 0 to {MOST_SKIPPED:,}, not {count}.")
+        info = await self.find(key)
+        await (await self._edges(info.queue)).skip(key, count)
+        slots: list[datetime] = []
+        slot = info.next_slot
+        while slot is not None and len(slots) < count:
+            slots.append(slot)
+            # Later slots can be computed only from a rule that can be read.
+            slot = info.schedule.next_after(slot) if info.unreadable is None else None
+        return slots
+
+    async def trigger(self, key: str, args: str | None = None) -> str:
+        """Send a job of a schedule now, with its arguments or others (JSON text). Returns its id.
+
+        It belongs to no slot: overlap and pauses don't count. Raises UnknownSchedule, BadSchedule.
+        """
+        info = await self.find(key)
+        stored = await self._stored(await self._edges(info.queue), key)
+        schedule = stored[0] if stored else info.schedule
+        task = await self._client.live_task(schedule.task)
+        job = NewJob(
+            id=fresh_id(),
+            task=schedule.task,
+            args=schedule.args if args is None else args,
+            headers={TRIGGERED_BY: key},
+        )
+        await self._client.send(task.definition, [job])
+        return job.id
+
+    async def backfill(
+        self, key: str, start: datetime, end: datetime, *, limit: int = 1, dry_run: bool = False
+    ) -> Backfill:
+        """Make jobs of the past slots in `[start, end)` that have had none, `limit` at a time.
+
+        A slot that was missed or skipped becomes a job after all. With `dry_run` nothing is stored.
+
+        Raises:
+            UnknownSchedule: there is none.
+            BadSchedule: the range is naive, empty, too long or not past, or a backfill runs already.
+        """
+        if moment_ms(start, "start", key) >= moment_ms(end, "end", key):
+            raise BadSchedule("A backfill needs a start, and an end after it.")
+        if not 1 <= limit <= MOST_BACKFILLED_AT_ONCE:
+            raise BadSchedule(f"A backfill runs 1 to {MOST_BACKFILLED_AT_ONCE} jobs at once, not {limit}.")
+        if end > await self._client.connection.now():
+            raise BadSchedule(f"The backfill's end, {end.isoformat()}, is not past; later slots come anyway.")
+        info = await self._find_readable(key)
+        slots = _slots(info.schedule, start, end)
+        ids = [slot_job_id(key, slot) for slot in slots]
+        known = await self._known(info, ids)
+        fresh = [(slot, id) for slot, id in zip(slots, ids, strict=True) if id not in known]
+        if fresh and not dry_run:
+            line = [(to_ms(slot), id) for slot, id in fresh]
+            schedule = info.schedule
+            answer = await (await self._edges(info.queue)).backfill(
+                key, schedule.task, schedule.args, limit, line
+            )
+            if answer < 0:
+                raise BadSchedule(f"An earlier backfill of {key!r} still runs; wait for its end.")
+            if not answer:
+                raise UnknownSchedule(f"The schedule {key!r} was removed meanwhile.")
+        return Backfill(slots=tuple(slot for slot, _ in fresh), known=len(known), limit=limit)
+
+    async def _known(self, info: ScheduleInfo, ids: Sequence[str]) -> set[str]:
+        """Jobs that are, or were: a slot has one job for ever."""
+        known: set[str] = set()
+        for i in range(0, len(ids), _PAGE):
+            page = ids[i : i + _PAGE]
+            known |= await inspect.existing_jobs(self._client.connection, info.queue, page)
+            if self._client.archive is not None:
+                states = await self._client.archive.states(page)
+                known |= {id for id, state in states.items() if state not in (State.MISSED, State.SKIPPED)}
+        return known
+
+    async def _edges(self, queue: str) -> ScheduleEdges:
+        return (await self._client.broker(queue)).schedules
+
+
+def _first(schedule: Schedule, now: datetime, after: datetime) -> datetime:
+    """Its first slot; `after` is later than now where slots were fired while Redis' clock was ahead."""
+    first = schedule.next_after(after)
+    if first is not None:
+        return first
+    if schedule.next_after(now) is not None:
+        raise BadSchedule(
+            f"The schedule {schedule.key!r} ({schedule.words}) has no slot after {after.isoformat()}. Up to "
+            "then its slots were fired already, while the clock of Redis was ahead. Use another key."
+        )
+    raise BadSchedule(f"The schedule {schedule.key!r} ({schedule.words}) lies in the past.")
+
+
+def _slots(schedule: Schedule, start: datetime, end: datetime) -> list[datetime]:
+    slots: list[datetime] = []
+    slot = schedule.next_after(start - _MS)
+    while slot is not None and slot < end:
+        if len(slots) == MOST_BACKFILLED:
+            raise BadSchedule(f"The range has more than {MOST_BACKFILLED:,} slots; fill it in parts.")
+        slots.append(slot)
+        slot = schedule.next_after(slot)
+    return slots
+
+
+def _unreadable(key: str, why: str) -> BadSchedule:
+    return BadSchedule(f"The schedule {key!r} can't be read ({why}). Replace it or remove it.")

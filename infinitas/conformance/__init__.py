@@ -1,0 +1,1 @@
+"""Tries a client of the WebSocket protocol."""

@@ -1,0 +1,160 @@
+"""`/jobs`: look at jobs, cancel them, and run them again."""
+
+import re
+from contextlib import suppress
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from infinitas.client.redis_client import MAX_REASON_CHARS
+from infinitas.core.errors import BadArgs, NotInTime, Refused
+from infinitas.core.job_filter import JobFilter, Position
+from infinitas.core.records import AttemptInfo
+from infinitas.core.states import State
+from infinitas.server.auth import MayRead, MayRunJobs
+from infinitas.server.dependencies import ClientOf
+from infinitas.server.idempotency import IdempotentRoute
+from infinitas.server.redacted import view_job, view_jobs
+from infinitas.wire.values import MAX_TEXT_CHARS, Flag, Instant, Text, Whole, Word
+from infinitas.wire.views import JobView
+
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=IdempotentRoute)
+LONGEST_WAIT_S = 60.0
+_WAIT = re.compile(r"\bwait=(\d{1,3})\b")
+Id = Annotated[Text, Path(max_length=MAX_TEXT_CHARS)]
+
+
+class CancelBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Text = Field(default="", max_length=MAX_REASON_CHARS)
+
+
+class JobId(BaseModel):
+    id: str
+
+
+class JobQuery(BaseModel):
+    """Which jobs; what is not given does not matter."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: Word | None = None
+    state: State | None = None
+    schedule: Word | None = None
+    worker: Word | None = None
+    key: Word | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+
+    def filter(self) -> JobFilter:
+        return JobFilter(**self.model_dump())
+
+
+class ListQuery(JobQuery):
+    cursor: str | None = Field(default=None, max_length=1000)
+    limit: int = Field(default=50, ge=1, le=500)
+
+
+class JobPage(BaseModel):
+    """`next` is the `cursor` of the next page; null on the last."""
+
+    items: list[JobView]
+    next: str | None
+
+
+class BulkBody(BaseModel):
+    """The same for many jobs: those of `ids`, or at most `limit` that `filter` finds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["cancel", "retry"]
+    ids: list[Word] | None = Field(default=None, max_length=1000)
+    filter: JobQuery | None = None
+    limit: Whole = Field(default=1000, ge=1, le=1000)
+    reason: Text = Field(default="", max_length=MAX_REASON_CHARS)
+    dry_run: Flag = False
+
+
+class Refusal(BaseModel):
+    id: str
+    code: str
+    detail: str
+
+
+class BulkAnswer(BaseModel):
+    """`done` or, with `dry_run`, `wanted` are ids; a job that could not be helped says why."""
+
+    wanted: list[str]
+    done: list[str]
+    refused: list[Refusal]
+
+
+@router.get("")
+async def list_jobs(client: ClientOf, _: MayRead, query: Annotated[ListQuery, Query()]) -> JobPage:
+    """Jobs by due time, latest first."""
+    after = Position.from_cursor(query.cursor) if query.cursor else None
+    wanted = JobQuery(**query.model_dump(exclude={"cursor", "limit"})).filter()
+    page, following = await client.page(wanted, after, query.limit)
+    return JobPage(items=await view_jobs(client, page), next=following.to_cursor() if following else None)
+
+
+@router.post("/bulk")
+async def change_jobs(body: BulkBody, client: ClientOf, _: MayRunJobs) -> BulkAnswer:
+    """Cancel or retry many jobs. Look first: `dry_run` only lists them."""
+    if (body.ids is None) == (body.filter is None):
+        raise BadArgs("Give either `ids` or a `filter`.")
+    ids = body.ids or []
+    if body.filter is not None:
+        page, _following = await client.page(body.filter.filter(), None, body.limit)
+        ids = [job.id for job in page]
+    answer = BulkAnswer(wanted=ids, done=[], refused=[])
+    for id in [] if body.dry_run else ids:
+        try:
+            await (client.retry(id) if body.action == "retry" else client.cancel(id, body.reason))
+        except Refused as error:
+            answer.refused.append(Refusal(id=id, code=error.code, detail=str(error)))
+        else:
+            answer.done.append(id)
+    return answer
+
+
+@router.get("/{id:path}/attempts")
+async def list_attempts(id: Id, client: ClientOf, _: MayRead) -> list[AttemptInfo]:
+    """Every execution, oldest first; empty where there is no archive."""
+    return list((await client.job(id)).attempts)
+
+
+@router.get("/{id:path}")
+async def show_job(id: Id, request: Request, client: ClientOf, _: MayRead) -> JobView:
+    """One job, live or archived, with its log.
+
+    With the header `Prefer: wait=8` (RFC 7240) the answer comes when the job has ended, or after so many
+    seconds, at most 60.
+    """
+    wanted = _WAIT.search(request.headers.get("prefer", ""))
+    if wanted:
+        with suppress(NotInTime):
+            return await view_job(
+                client, await client.wait_for_end(id, min(float(wanted[1]), LONGEST_WAIT_S))
+            )
+    return await view_job(client, await client.job(id))
+
+
+@router.post("/{id:path}/cancel")
+async def cancel_job(id: Id, client: ClientOf, _: MayRunJobs, body: CancelBody | None = None) -> JobView:
+    """End a job that waits; ask the worker of one that runs."""
+    return await view_job(client, await client.cancel(id, body.reason if body else ""))
+
+
+@router.post("/{id:path}/retry")
+async def retry_job(id: Id, client: ClientOf, _: MayRunJobs) -> JobView:
+    """Give an ended job that did not succeed a fresh set of tries."""
+    return await view_job(client, await client.retry(id))
+
+
+@router.post("/{id:path}/rerun", status_code=202)
+async def rerun_job(id: Id, client: ClientOf, _: MayRunJobs) -> JobId:
+    """A new job with the same arguments."""
+    return JobId(id=await client.rerun(id))

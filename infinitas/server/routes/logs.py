@@ -1,0 +1,95 @@
+"""`/jobs/{id}/logs`: a job's lines, as a page or as a stream that follows a running job."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Header, Path, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from infinitas.broker.inspect import log_since
+from infinitas.client.redis_client import Client
+from infinitas.core.errors import BadArgs, InfinitasError
+from infinitas.core.records import JobInfo, LogLine
+from infinitas.server.auth import MayRead
+from infinitas.server.dependencies import ClientOf
+from infinitas.wire.values import MAX_TEXT_CHARS, Text
+from infinitas.wire.views import LineView
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+STREAM = "text/event-stream"
+WAIT_MS = 2_000
+_START = "0-0"
+
+
+class NumberedLine(LineView):
+    n: int
+    """Counts the job's lines from 0."""
+
+
+class LogPage(BaseModel):
+    """`next` is the `after` of the next page; null when there is none now."""
+
+    items: list[NumberedLine]
+    next: int | None
+    ended: bool
+
+
+@router.get("/{id:path}/logs", response_model=LogPage, responses={200: {"content": {STREAM: {}}}})
+async def show_log(
+    id: Annotated[Text, Path(max_length=MAX_TEXT_CHARS)],
+    client: ClientOf,
+    _: MayRead,
+    accept: Annotated[str, Header(max_length=1000)] = "",
+    last_event_id: Annotated[str | None, Header(max_length=20)] = None,
+    after: Annotated[int, Query(ge=-1, le=1 << 40)] = -1,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+) -> LogPage | StreamingResponse:
+    """Lines after number `after`. With `Accept: text/event-stream` they come as they are written.
+
+    The stream ends with an event `end` that has the job's state; `Last-Event-ID` goes on behind a line.
+    """
+    job = await client.job(id)
+    if STREAM not in accept:
+        lines = [_numbered(n, line) for n, line in enumerate(job.log) if after < n <= after + limit]
+        more = bool(lines) and lines[-1].n < len(job.log) - 1
+        return LogPage(items=lines, next=lines[-1].n if more else None, ended=job.ended is not None)
+    if last_event_id is not None:
+        if not last_event_id.isdecimal():
+            raise BadArgs("Last-Event-ID is the number of a line.")
+        after = int(last_event_id)
+    return StreamingResponse(_follow(client, job, after), media_type=STREAM)
+
+
+async def _follow(client: Client, job: JobInfo, after: int) -> AsyncIterator[bytes]:
+    """Server-sent events, until the job has ended or the reader is gone."""
+    position, number = _START, -1
+    try:
+        while True:
+            ended = (job := await client.job(job.id)).ended is not None
+            if position == _START and ended:
+                lines = list(job.log)
+            else:
+                wait = 0 if ended else WAIT_MS
+                position, lines = await log_since(client.connection, job.queue, job.id, position, wait)
+            for line in lines:
+                number += 1
+                if number > after:
+                    yield _event("line", _numbered(number, line).model_dump(mode="json"), number)
+            if ended:
+                yield _event("end", {"state": job.state})
+                return
+            yield b": waiting\n\n"
+    except InfinitasError as error:
+        yield _event("error", {"code": error.code, "detail": str(error)})
+
+
+def _numbered(n: int, line: LogLine) -> NumberedLine:
+    return NumberedLine(n=n, at=line.at.astimezone(UTC), level=line.level, text=line.text)
+
+
+def _event(name: str, data: object, id: int | None = None) -> bytes:
+    head = b"" if id is None else f"id: {id}\n".encode()
+    return head + f"event: {name}\n".encode() + b"data: " + orjson.dumps(data) + b"\n\n"

@@ -1,0 +1,60 @@
+"""`/session`: people sign in with a token once, and a cookie stands for it (docs/http.md)."""
+
+import secrets
+from datetime import datetime
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from infinitas.broker.logins import KEEP_S, Sessions
+from infinitas.core.access import digest_of
+from infinitas.server.auth import COOKIE, MayRead, find_token, refuse_other_sites
+from infinitas.server.dependencies import ClientOf
+
+router = APIRouter(prefix="/session", tags=["system"])
+_SECRET_BYTES = 32
+
+
+class SignIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    token: str = Field(max_length=200)
+
+
+class Who(BaseModel):
+    name: str
+    scopes: list[str]
+    expires: datetime | None
+
+
+@router.post("")
+async def sign_in(body: SignIn, client: ClientOf, request: Request, response: Response) -> Who:
+    """Exchange a token for a cookie that scripts can't read and other sites can't send."""
+    refuse_other_sites(request)
+    token = await find_token(client, body.token)
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    await Sessions(client.connection).add(digest_of(secret), token.id)
+    response.set_cookie(
+        COOKIE,
+        secret,
+        max_age=KEEP_S,
+        httponly=True,
+        samesite="strict",
+        secure=request.scope["scheme"] == "https",
+    )
+    return Who(name=token.name, scopes=list(token.scopes), expires=token.expires)
+
+
+@router.get("")
+async def who_am_i(token: MayRead) -> Who:
+    """Whose requests these are, and what they may do."""
+    return Who(name=token.name, scopes=[str(scope) for scope in token.scopes], expires=token.expires)
+
+
+@router.delete("", status_code=204)
+async def sign_out(client: ClientOf, request: Request, response: Response) -> None:
+    """Forget the cookie, here and there."""
+    refuse_other_sites(request)
+    if secret := request.cookies.get(COOKIE):
+        await Sessions(client.connection).remove(digest_of(secret))
+    response.delete_cookie(COOKIE)

@@ -1,0 +1,57 @@
+"""`/workers`, and whether this server lives and can work."""
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from infinitas.core.records import QueueInfo, WorkerInfo
+from infinitas.server.auth import MayRead
+from infinitas.server.dependencies import ClientOf
+from infinitas.server.probes import Probes
+
+router = APIRouter(tags=["system"])
+probes = APIRouter(tags=["system"])
+
+
+class Readiness(BaseModel):
+    """`ready`: Redis answers. Postgres away means that only history is missing."""
+
+    ready: bool
+    redis: str
+    postgres: str
+
+
+@router.get("/workers")
+async def list_workers(client: ClientOf, _: MayRead) -> list[WorkerInfo]:
+    """Live workers: where they run, how busy they are, when they last beat."""
+    return await client.workers()
+
+
+@router.get("/queues")
+async def list_queues(client: ClientOf, _: MayRead) -> list[QueueInfo]:
+    """How much waits and runs in each queue, and since when."""
+    return await client.queue_infos()
+
+
+@probes.get("/livez")
+async def livez() -> dict[str, bool]:
+    """This process answers; it says nothing of Redis and Postgres."""
+    return {"alive": True}
+
+
+@probes.get("/readyz")
+async def readyz(request: Request, response: Response) -> Readiness:
+    """200 if the server can work, 503 if not; within a second, also while Redis or Postgres is silent."""
+    redis, postgres = await probes_of(request).ask()
+    if redis != "ok":
+        response.status_code = 503
+    return Readiness(ready=redis == "ok", redis=redis, postgres=postgres)
+
+
+def probes_of(request: Request) -> Probes:
+    """The ones of this server, made when first asked for."""
+    state = request.app.state
+    if not hasattr(state, "probes"):
+        state.probes = Probes(state.client)
+    found = state.probes
+    assert isinstance(found, Probes)
+    return found

@@ -1,0 +1,114 @@
+"""One accepted WebSocket: frames in, messages out, with bounds on both."""
+
+import asyncio
+from collections import deque
+
+import orjson
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from infinitas.core.errors import BadFrame
+from infinitas.wire import close_codes
+from infinitas.wire.frames import MAX_FRAME_BYTES
+
+BATCH_BYTES = 256 * 1024
+MOST_WAITING_BYTES = 8 * 1024 * 1024
+CLOSE_WITHIN_S = 2.0
+
+
+class Closed(Exception):
+    """The other side is gone, or we have closed."""
+
+
+class Channel:
+    """Messages that wait to be sent go out together, as a list, in one frame."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self._waiting: deque[bytes] = deque()
+        self._bytes = 0
+        self._something = asyncio.Event()
+        self._closing: tuple[int, str] | None = None
+        self._sender: asyncio.Task[None] | None = None
+
+    async def open(self, subprotocol: str | None) -> None:
+        await self._socket.accept(subprotocol)
+        self._sender = asyncio.create_task(self._send_all())
+
+    async def receive(self) -> str:
+        """The next text. Raises Closed, BadFrame."""
+        try:
+            message = await self._socket.receive()
+        except (WebSocketDisconnect, RuntimeError):
+            raise Closed from None
+        if message["type"] != "websocket.receive":
+            raise Closed
+        text = message.get("text")
+        if text is None:
+            raise BadFrame("Frames are text, not binary.")
+        if len(text) > MAX_FRAME_BYTES:
+            raise BadFrame(f"A frame has at most {MAX_FRAME_BYTES:,} bytes.")
+        return str(text)
+
+    def send(self, message: dict[str, object]) -> None:
+        """Queue a message. Whoever reads too slowly is cut off."""
+        self.send_bytes(orjson.dumps(message))
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._bytes
+
+    def send_bytes(self, data: bytes) -> None:
+        """`send` of a message that is JSON already."""
+        if self._closing is not None:
+            return
+        self._waiting.append(data)
+        self._bytes += len(data)
+        self._something.set()
+        if self._bytes > MOST_WAITING_BYTES:
+            self._waiting.clear()
+            self.close(close_codes.TOO_SLOW, "read faster")
+
+    def close(self, code: int, reason: str) -> None:
+        """Close once what waits has been sent."""
+        if self._closing is None:
+            self._closing = code, reason
+            self._something.set()
+
+    @property
+    def closing(self) -> bool:
+        return self._closing is not None
+
+    @property
+    def sending(self) -> "asyncio.Task[None]":
+        """Done once the socket is closed from this side, whether or not the other one answers."""
+        assert self._sender is not None
+        return self._sender
+
+    async def closed(self) -> None:
+        """Wait for the end of what is sent, not for ever."""
+        await asyncio.wait({self.sending}, timeout=CLOSE_WITHIN_S)
+        self.sending.cancel()
+
+    async def _send_all(self) -> None:
+        try:
+            while True:
+                await self._something.wait()
+                self._something.clear()
+                while self._waiting:
+                    await self._socket.send_text(self._next_batch())
+                if self._closing is not None:
+                    if self._socket.application_state is WebSocketState.CONNECTED:
+                        await self._socket.close(*self._closing)
+                    return
+        except (RuntimeError, WebSocketDisconnect, OSError):
+            self._closing = self._closing or (close_codes.RESTART, "gone")
+            self._waiting.clear()
+
+    def _next_batch(self) -> str:
+        first = self._waiting.popleft()
+        size, batch = len(first), [first]
+        while self._waiting and size + len(self._waiting[0]) < BATCH_BYTES:
+            batch.append(self._waiting.popleft())
+            size += len(batch[-1])
+        self._bytes -= size
+        return first.decode() if len(batch) == 1 else f"[{b','.join(batch).decode()}]"

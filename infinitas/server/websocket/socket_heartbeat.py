@@ -1,0 +1,72 @@
+"""A remote worker's beat is the beat of its socket: as long as that beats, its server does so in Redis."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from infinitas.core.errors import WorkerGone
+from infinitas.runtime.loop import Loop, cancel_all
+from infinitas.worker.heartbeat import SOON_S, Beating, Listener, longest_wait_s
+from infinitas.worker.transport.interface import Source
+
+
+class SocketPulse:
+    """Beats when the other end does, and when somebody calls for the worker."""
+
+    def __init__(
+        self, source: Source, queues: Iterable[str], lease_s: float, on_beat: Callable[[], None]
+    ) -> None:
+        self._source = source
+        self._waits = {queue: _Wait() for queue in queues}
+        self._lease_s = lease_s
+        self._on_beat = on_beat
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self, session: Listener) -> None:
+        for queue, wait in self._waits.items():
+            beating = Beating(self._source, queue, session, self._lease_s, wait)
+            run_once = self._until_gone(beating)
+            loop = Loop(f"beat {queue}", run_once, longest_wait_s(self._lease_s))
+            self._loops.append(asyncio.create_task(loop.run()))
+
+    async def stop(self) -> None:
+        await cancel_all(self._loops)
+
+    def beat(self) -> None:
+        """The other end has beaten."""
+        for wait in self._waits.values():
+            wait.due.set()
+
+    def call(self, queue: str, job: str) -> None:
+        """Somebody has cancelled a job of this worker."""
+        self._waits[queue].job = job
+        self._waits[queue].due.set()
+
+    def _until_gone(self, beating: Beating) -> Callable[[], Awaitable[None]]:
+        async def run_once() -> None:
+            self._on_beat()
+            try:
+                await beating.run_once()
+            except WorkerGone:
+                await asyncio.Event().wait()
+
+        return run_once
+
+
+class _Wait:
+    def __init__(self) -> None:
+        self.due = asyncio.Event()
+        self.job: str | None = None
+
+    async def __call__(self, pause_s: float) -> str | None:
+        """Until the other end beats, however long that takes; a soon beat does not wait for it."""
+        if pause_s > SOON_S:
+            await self.due.wait()
+        else:
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self.due.wait()
+            except TimeoutError:
+                return None
+        self.due.clear()
+        job, self.job = self.job, None
+        return job

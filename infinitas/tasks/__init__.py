@@ -1,0 +1,1 @@
+"""Tasks: declaring one, sending its jobs, and what its processor receives."""

@@ -1,0 +1,90 @@
+"""Plugins: code that hears of every job, in the sender and in the worker.
+
+A plugin is added to the app, `Infinitas(plugins=[…])`, or found through the entry-point group
+`infinitas.plugins` (a `Plugin` class or instance). One that raises is reported and breaks no job.
+"""
+
+from collections.abc import Iterable, MutableMapping
+
+from infinitas.core.task_definition import TaskDefinition
+from infinitas.core.verdict import Verdict
+from infinitas.runtime.logging import get_logger
+from infinitas.tasks.job import Job
+
+_log = get_logger("plugins")
+GROUP = "infinitas.plugins"
+
+
+class Plugin:
+    """Override what you need. Hooks are plain functions and must not block.
+
+    `before_run`, `after_run` and the hooks of failures run in the job's own context: a context
+    variable that `before_run` sets is seen by an async processor and by one in a thread.
+    """
+
+    def on_declare(self, task: TaskDefinition) -> None:
+        """A task was added to the app."""
+
+    def before_send(self, task: TaskDefinition, headers: MutableMapping[str, str]) -> None:
+        """A job is about to be sent; what is put into `headers` travels with it."""
+
+    def after_send(self, task: TaskDefinition, job: str) -> None:
+        """A job was accepted under this id."""
+
+    def before_run(self, job: Job) -> None:
+        """An attempt begins; `job.headers` are those of the sender."""
+
+    def after_run(self, job: Job, verdict: Verdict) -> None:
+        """An attempt has ended, and Redis knows its verdict."""
+
+    def on_failure(self, job: Job, verdict: Verdict) -> None:
+        """The job has failed for good."""
+
+    def on_retry(self, job: Job, verdict: Verdict) -> None:
+        """The attempt failed; another follows after `verdict.delay_ms`."""
+
+    def on_lost(self, job: Job) -> None:
+        """The attempt before this one died with its worker; this one begins."""
+
+    def on_worker_start(self, worker: str) -> None:
+        """A worker takes up its work under this name."""
+
+    def on_worker_stop(self, worker: str) -> None:
+        """A worker has stopped."""
+
+
+class Plugins:
+    """The plugins of one app, those of the entry points included."""
+
+    def __init__(self, given: Iterable[Plugin]) -> None:
+        self._plugins = [*given, *_installed()]
+
+    def __bool__(self) -> bool:
+        return bool(self._plugins)
+
+    def call(self, hook: str, *arguments: object) -> None:
+        """Call one hook of every plugin."""
+        for plugin in self._plugins:
+            try:
+                getattr(plugin, hook)(*arguments)
+            except Exception:  # noqa: BLE001 - a plugin must not break a job
+                _log.exception("Plugin %s failed in %s.", type(plugin).__name__, hook)
+
+
+def _installed() -> list[Plugin]:
+    # Imported here, as it takes longer than all of this package's own modules.
+    from importlib.metadata import entry_points
+
+    found: list[Plugin] = []
+    for entry in entry_points(group=GROUP):
+        try:
+            loaded = entry.load()
+            plugin = loaded() if isinstance(loaded, type) else loaded
+        except Exception:  # noqa: BLE001 - somebody's broken package must not stop the app
+            _log.exception("Plugin %s could not be loaded.", entry.value)
+            continue
+        if isinstance(plugin, Plugin):
+            found.append(plugin)
+        else:
+            _log.error("Plugin %s is no infinitas.Plugin.", entry.value)
+    return found

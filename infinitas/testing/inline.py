@@ -1,0 +1,108 @@
+"""Run a task here and now, without servers."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic_core import from_json
+
+from infinitas.core.errors import JobDone, JobEnded, JobFailed
+from infinitas.core.verdict import Failed, Outcome, Succeeded
+from infinitas.tasks.job import Job, OnError, nothing
+from infinitas.tasks.task import AnyTask
+from infinitas.worker.log_capture import capturing, current, printing
+from infinitas.worker.outcomes import failure, success
+from infinitas.worker.runners.in_process import is_async
+
+
+@dataclass(slots=True)
+class Ran:
+    """What a task did when it ran inline."""
+
+    outcome: Outcome | None = None
+    log: list[tuple[str, str]] = field(default_factory=list)
+    progress: list[tuple[float | None, str | None]] = field(default_factory=list)
+    checkpoint: Any = None
+
+    @property
+    def result(self) -> Any:
+        """What it returned, or handed to `done`. Raises AssertionError if it failed."""
+        if not isinstance(self.outcome, Succeeded):
+            raise AssertionError(f"the task did not succeed: {self.error}")
+        return None if self.outcome.result is None else from_json(self.outcome.result)
+
+    @property
+    def error(self) -> str | None:
+        """The error's last line, or None if it succeeded."""
+        return self.outcome.error if isinstance(self.outcome, Failed) else None
+
+
+async def run_inline(
+    task: AnyTask, *args: object, checkpoint: str | None = None, attempt: int = 1, **kwargs: object
+) -> Ran:
+    """Run a task here and now, without servers; arguments are checked as if it had been sent.
+
+    Args:
+        checkpoint: JSON text that the job finds in `last_checkpoint`.
+        attempt: what `job.attempt` says.
+
+    Raises:
+        BadArgs, PayloadTooLarge: as `Task.send` does.
+    """
+    ran = Ran()
+    job = Job(
+        id="inline",
+        task=task.name,
+        attempt=attempt,
+        due=datetime.now(UTC),
+        schedule=None,
+        headers={},
+        last_checkpoint=checkpoint,
+        reporter=_Inline(ran),
+    )
+    given = task.signature.decode(task.signature.encode(args, kwargs))
+    call = task.signature.with_job(job, *given)
+    with capturing([task]):
+        token = current.set(_Inline(ran))
+        wants_print = printing.set(task.definition.capture_print)
+        try:
+            value = task.function(*call[0], **call[1])
+            outcome = success(await value if is_async(task.function) else value)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the job's failure
+            outcome = failure(task, error)
+        finally:
+            current.reset(token)
+            printing.reset(wants_print)
+    ran.outcome = ran.outcome or outcome
+    return ran
+
+
+class _Inline:
+    """A `Reporter` that remembers."""
+
+    def __init__(self, ran: Ran) -> None:
+        self._ran = ran
+
+    def log(self, level: str, text: str, on_error: OnError | None = None) -> None:
+        self._refuse_when_ended()
+        self._ran.log.append((level, text))
+
+    def progress(self, value: float | None, step: str | None) -> None:
+        self._refuse_when_ended()
+        self._ran.progress.append((value, step))
+
+    def checkpoint(self, text: str) -> Awaitable[None]:
+        self._refuse_when_ended()
+        self._ran.checkpoint = from_json(text)
+        return nothing()
+
+    def settle(self, outcome: Succeeded | Failed) -> Awaitable[None]:
+        self._refuse_when_ended()
+        self._ran.outcome = outcome
+        return nothing()
+
+    def _refuse_when_ended(self) -> None:
+        if self._ran.outcome is not None:
+            ended: type[JobEnded] = JobDone if isinstance(self._ran.outcome, Succeeded) else JobFailed
+            raise ended("The job has ended; this call changed nothing.")

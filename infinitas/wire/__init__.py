@@ -1,0 +1,1 @@
+"""The JSON of HTTP and WebSocket, used by server, client and remote worker."""

@@ -1,0 +1,1 @@
+"""Where a worker's jobs come from: Redis, or a server over a WebSocket."""
