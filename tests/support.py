@@ -51,13 +51,15 @@ async def running(
     app: Infinitas, *, worker: bool = True, scheduler: bool = False, archiver: bool = False
 ) -> AsyncIterator[None]:
     """Parts of the system, in this process, until the block ends."""
-    async with embed.running(app, worker=worker, scheduler=scheduler, archiver=archiver):
+    async with embed.running(
+        app.registry, app.settings, worker=worker, scheduler=scheduler, archiver=archiver
+    ):
         yield
 
 
 async def finished(app: Infinitas, handle: Handle[Any]) -> JobInfo:
     """Wait until a job has ended."""
-    return await app.await_end(handle.id, PATIENCE_S)
+    return await app.await_for_end(handle.id, PATIENCE_S)
 
 
 def events(redis: Redis, *kinds: str) -> list[Event]:

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from infinitas.app.app import Infinitas
 from infinitas.broker import inspect
 from infinitas.broker.messages import Declarer
 from infinitas.broker.schedules import merge
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.records import ScheduleInfo
 from infinitas.core.schedule import Schedule
+from infinitas.tasks.registry import Registry
 
 AHEAD = timedelta(hours=24)
 MOST_SLOTS = 100_000
@@ -62,24 +62,24 @@ class SyncPlan:
         return [change for change in self.schedules if change.kind is Kind.ORPHAN]
 
 
-async def plan_sync(app: Infinitas, client: Client) -> SyncPlan:
-    """Compare an app's tasks and schedules with what is stored. Stores nothing."""
+async def plan_sync(registry: Registry, client: RedisClient) -> SyncPlan:
+    """Compare the tasks and schedules of code with what is stored. Stores nothing."""
     now = await client.connection.now()
     known = {task.name: task for task in await client.tasks()}
-    names = sorted(app.tasks)
+    names = sorted(registry.tasks)
     stored: dict[str, ScheduleInfo] = {}
     unreadable: dict[str, tuple[str, Schedule | None]] = {}
-    for queue in sorted({task.definition.queue for task in app.tasks.values()} | {app.queue}):
+    for queue in sorted({*registry.queues, registry.queue}):
         for info in await inspect.code_schedules(client.connection, queue):
             stored[info.schedule.key] = info
         tasks = sorted({*names, *(info.name for info in known.values() if info.queue == queue)})
         unreadable |= await (await client.broker(queue)).schedules.find_unreadable(tasks)
     changes = []
-    scheduled = {name for name in names if app.tasks[name].schedule}
+    scheduled = {name for name in names if registry.tasks[name].schedule}
     for key in sorted(stored.keys() | unreadable.keys() | scheduled):
-        declared = app.tasks[key].schedule if key in app.tasks else None
+        declared = registry.tasks[key].schedule if key in registry.tasks else None
         before = stored[key].schedule if key in stored else None
-        served = key not in app.tasks and key in known and known[key].has_worker
+        served = key not in registry.tasks and key in known and known[key].has_worker
         if key in unreadable:
             why, known_rule = unreadable[key]
             after = merge(known_rule, declared) if declared else None
@@ -90,17 +90,17 @@ async def plan_sync(app: Infinitas, client: Client) -> SyncPlan:
     return SyncPlan(
         new_tasks=tuple(name for name in names if name not in known),
         changed_tasks=tuple(
-            n for n in names if n in known and known[n].definition != app.tasks[n].definition
+            n for n in names if n in known and known[n].definition != registry.tasks[n].definition
         ),
         schedules=tuple(changes),
     )
 
 
-async def apply_sync(app: Infinitas, client: Client, plan: SyncPlan, *, prune: bool) -> None:
+async def apply_sync(registry: Registry, client: RedisClient, plan: SyncPlan, *, prune: bool) -> None:
     """Declare everything as the newest code there is; with `prune`, forget the orphans."""
     declarer = Declarer(born=await client.connection.now())
-    for queue in sorted({task.definition.queue for task in app.tasks.values()}):
-        tasks = [task for task in app.tasks.values() if task.definition.queue == queue]
+    for queue in registry.queues:
+        tasks = [task for task in registry.tasks.values() if task.definition.queue == queue]
         schedules = [task.schedule for task in tasks if task.schedule]
         edges = (await client.broker(queue)).schedules
         await edges.declare([task.definition for task in tasks], schedules, declarer)

@@ -1,23 +1,29 @@
-"""All parts in one process: inside somebody's program, `infinitas dev`, and the tests."""
+"""All parts in one process: inside a program of the user, `infinitas dev`, and the tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from infinitas.app.app import Infinitas
 from infinitas.archiver.archiver import run_archiver
+from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal
 from infinitas.scheduler.scheduler import run_scheduler
+from infinitas.tasks.registry import Registry
 from infinitas.worker.worker import Worker
 
-_log = get_logger("everything")
+_log = get_logger("embed")
 
 
 @asynccontextmanager
 async def running(
-    app: Infinitas, *, worker: bool = True, scheduler: bool = True, archiver: bool = True
+    registry: Registry,
+    settings: Settings,
+    *,
+    worker: bool = True,
+    scheduler: bool = True,
+    archiver: bool = True,
 ) -> AsyncIterator[None]:
     """Parts of the system until the block ends; it begins once a worker takes jobs.
 
@@ -28,16 +34,16 @@ async def running(
     """
     stop = StopSignal()
     parts: dict[str, Coroutine[Any, Any, None]] = {}
-    workers = [Worker(app)] if worker else []
+    workers = [Worker(registry, settings)] if worker else []
     if worker:
         parts["worker"] = workers[0].run(stop)
     if scheduler:
-        parts["scheduler"] = run_scheduler(app.settings, None, stop)
-    if archiver and app.settings.postgres_url:
-        parts["archiver"] = run_archiver(app.settings, None, stop)
+        parts["scheduler"] = run_scheduler(settings, None, stop)
+    if archiver and settings.postgres_url:
+        parts["archiver"] = run_archiver(settings, None, stop)
     tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
     for running_part in tasks:
-        running_part.add_done_callback(_tell_of_failure)
+        running_part.add_done_callback(_log_failure)
     try:
         for each in workers:
             ready = asyncio.create_task(each.ready.wait())
@@ -52,6 +58,6 @@ async def running(
         await asyncio.gather(*tasks)
 
 
-def _tell_of_failure(part: asyncio.Task[None]) -> None:
+def _log_failure(part: asyncio.Task[None]) -> None:
     if not part.cancelled() and (error := part.exception()):
         _log.error("The %s of this program has ended and does nothing more: %s", part.get_name(), error)

@@ -1,17 +1,16 @@
-"""`app.schedules`: what one may do with schedules, for sync code and (with a leading a) for async code."""
+"""`app.schedules`: verbs over schedules, for sync code and, with a leading a, for async code."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
-from infinitas.client.portal import Bridge, for_async, for_sync
+from infinitas.client.lazy import LazyClient
+from infinitas.client.portal import Portal, for_async, for_sync
 from infinitas.core.interval import Every
 from infinitas.core.records import Backfill, ScheduleInfo
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.tasks.handle import Handle
-
-if TYPE_CHECKING:
-    from infinitas.app.app import Infinitas
+from infinitas.tasks.registry import Registry
 from infinitas.tasks.task import AnyTask
 
 
@@ -21,29 +20,31 @@ class Schedules:
     All raise UnknownSchedule where there is none, and ServerUnreachable.
     """
 
-    def __init__(self, app: "Infinitas") -> None:
-        self._app = app
+    def __init__(self, client: LazyClient, registry: Registry) -> None:
+        self._client = client
+        self._registry = registry
 
     @property
-    def bridge(self) -> Bridge:
-        return self._app.bridge
+    def portal(self) -> Portal:
+        """Runs the verbs for sync and async callers."""
+        return self._client.portal
 
     async def _get(self, key: str) -> ScheduleInfo:
         """A schedule: its rule, next slot, pause, backfill."""
-        return await self._app.open().schedules.find(key)
+        return await self._client.open().schedules.find(key)
 
     get = for_sync(_get)
     aget = for_async(_get)
 
     async def _list(self, task: str | None = None, limit: int = 100) -> list[ScheduleInfo]:
         """Schedules, of one task or all, those with the earliest next slot first."""
-        return await self._app.open().schedules.next(task, limit)
+        return await self._client.open().schedules.next(task, limit)
 
     list = for_sync(_list)
     alist = for_async(_list)
 
     async def _add_many(
-        self, task: "AnyTask | str", entries: Sequence[Entry], **options: Unpack[ScheduleOptions]
+        self, task: AnyTask | str, entries: Sequence[Entry], **options: Unpack[ScheduleOptions]
     ) -> int:
         """Add or replace many schedules of a task, some hundred in a round trip. Returns how many.
 
@@ -71,33 +72,33 @@ class Schedules:
         A schedule that code declares keeps the change until the code's own declaration changes.
         Raises BadSchedule, BadArgs.
         """
-        client = self._app.open().schedules
+        client = self._client.open().schedules
         text = None
         if args is not None or kwargs is not None:
             task = (await client.find(key)).schedule.task
-            text = self._app.encode(task, args or (), kwargs)
+            text = self._registry.encode(task, args or (), kwargs)
         return await client.change(key, rule, at=at, args=text, options=options)
 
     change = for_sync(_change)
     achange = for_async(_change)
 
     async def _pause(self, key: str, reason: str, *, until: datetime | None = None) -> ScheduleInfo:
-        """Leave slots out, each recorded as skipped, until `resume` or `until`. Raises BadSchedule."""
-        return await self._app.open().schedules.pause(key, reason, until)
+        """Skip slots, each recorded as skipped, until `resume` or `until`. Raises BadSchedule."""
+        return await self._client.open().schedules.pause(key, reason, until)
 
     pause = for_sync(_pause)
     apause = for_async(_pause)
 
     async def _resume(self, key: str) -> ScheduleInfo:
         """End a pause. What was skipped stays skipped."""
-        return await self._app.open().schedules.resume(key)
+        return await self._client.open().schedules.resume(key)
 
     resume = for_sync(_resume)
     aresume = for_async(_resume)
 
     async def _skip_next(self, key: str, count: int = 1) -> "Sequence[datetime]":
-        """Leave out the next slots; 0 takes it back. Returns them. Raises BadArgs."""
-        return await self._app.open().schedules.skip_next(key, count)
+        """Skip the next slots; 0 takes it back. Returns them. Raises BadArgs."""
+        return await self._client.open().schedules.skip_next(key, count)
 
     skip_next = for_sync(_skip_next)
     askip_next = for_async(_skip_next)
@@ -106,11 +107,11 @@ class Schedules:
         self, key: str, args: Sequence[object] | None = None, kwargs: Mapping[str, object] | None = None
     ) -> Handle[Any]:
         """Send a job of the schedule now, with its arguments or with others. Raises BadArgs."""
-        client, text = self._app.open().schedules, None
+        client, text = self._client.open().schedules, None
         if args is not None or kwargs is not None:
             task = (await client.find(key)).schedule.task
-            text = self._app.encode(task, args or (), kwargs)
-        return Handle(self._app, await client.trigger(key, text))
+            text = self._registry.encode(task, args or (), kwargs)
+        return Handle(self._client, await client.trigger(key, text))
 
     trigger = for_sync(_trigger)
     atrigger = for_async(_trigger)
@@ -122,15 +123,15 @@ class Schedules:
 
         Raises BadSchedule: the range is wrong, or an earlier backfill still runs.
         """
-        return await self._app.open().schedules.backfill(key, start, end, limit=limit, dry_run=dry_run)
+        return await self._client.open().schedules.backfill(key, start, end, limit=limit, dry_run=dry_run)
 
     backfill = for_sync(_backfill)
     abackfill = for_async(_backfill)
 
     async def store(
-        self, task: "AnyTask | str", entries: Sequence[Entry], options: ScheduleOptions
+        self, task: AnyTask | str, entries: Sequence[Entry], options: ScheduleOptions
     ) -> "Sequence[datetime]":
-        """Store schedules of a task of ours, or of one known by name; runs in the bridge's loop."""
+        """Store schedules of a task of this app, or of one known by name; runs in the portal's loop."""
         name = task if isinstance(task, str) else task.name
-        known = self._app.tasks.get(name)
-        return await self._app.open().schedules.put(known.definition if known else name, entries, options)
+        known = self._registry.tasks.get(name)
+        return await self._client.open().schedules.put(known.definition if known else name, entries, options)

@@ -1,7 +1,7 @@
 """Enqueues from sync code in the caller's own thread: no event loop, and no hop to another thread.
 
 It is the one verb whose round trip callers wait for thousands of times a second. All else that sync
-code does goes over the bridge, and so does an enqueue that meets anything unusual.
+code does goes through the portal, and so does an enqueue that meets anything unusual.
 """
 
 import os

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from infinitas.app.app import Infinitas
-from infinitas.client.lazy import AnyClient, open_client
-from infinitas.client.redis_client import Client
+from infinitas.client.interface import Client
+from infinitas.client.open import open_client
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import (
     BadApp,
     ConfigError,
@@ -88,18 +89,18 @@ def settings(ctx: click.Context) -> Settings:
     return fill_urls(load_settings(urls(ctx)))
 
 
-def ask_redis(ctx: click.Context, question: Callable[[Client], Awaitable[T]]) -> T:
+def ask_redis(ctx: click.Context, question: Callable[[RedisClient], Awaitable[T]]) -> T:
     """`ask` what only who is beside Redis may. Raises ConfigError elsewhere."""
 
-    async def put(client: AnyClient) -> T:
-        if not isinstance(client, Client):
+    async def put(client: Client) -> T:
+        if not isinstance(client, RedisClient):
             raise ConfigError("This command speaks to Redis itself: run it without a server setting.")
         return await question(client)
 
     return ask(ctx, put)
 
 
-def ask(ctx: click.Context, question: Callable[[AnyClient], Awaitable[T]]) -> T:
+def ask(ctx: click.Context, question: Callable[[Client], Awaitable[T]]) -> T:
     """Open a client, put one question, close it."""
 
     async def run() -> Any:

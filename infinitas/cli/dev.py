@@ -64,7 +64,7 @@ async def _run(app: Infinitas, port: int | None, stop: StopSignal) -> None:
     connection = Connection(app.settings.redis_url or DEFAULT_REDIS, "dev")
     feeds = [Feed(EventStream(connection, queue, "dev")) for queue in queues]
     parts = [
-        Worker(app).run(stop),
+        Worker(app.registry, app.settings).run(stop),
         run_scheduler(app.settings, queues, stop),
         run_loops([Loop("feed", feed.run_once) for feed in feeds], stop.asked),
     ]

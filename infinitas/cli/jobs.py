@@ -6,7 +6,7 @@ import click
 
 from infinitas.cli.context import ask, output_option
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, printable, relative
-from infinitas.client.lazy import AnyClient
+from infinitas.client.interface import Client
 from infinitas.core.interval import describe_ms
 from infinitas.core.records import JobInfo
 from infinitas.core.states import State
@@ -125,7 +125,7 @@ def retry_job(ctx: click.Context, id: str, output: str | None) -> None:
 def rerun_job(ctx: click.Context, id: str, output: str | None) -> None:
     """Send a new job with the arguments of an old one."""
 
-    async def rerun(client: AnyClient) -> JobInfo:
+    async def rerun(client: Client) -> JobInfo:
         return await client.job(await client.rerun(id))
 
     _tell(ask(ctx, rerun), "is queued", output)

@@ -71,7 +71,7 @@ def worker(
 def _work(app: Infinitas, queues: list[str] | None, burst: bool, max_jobs: int | None) -> None:
     from infinitas.worker.worker import Worker
 
-    running = Worker(app, queues, burst=burst, max_jobs=max_jobs, interrupts=True)
+    running = Worker(app.registry, app.settings, queues, burst=burst, max_jobs=max_jobs, interrupts=True)
 
     async def main(stop: StopSignal) -> None:
         await running.run(stop)

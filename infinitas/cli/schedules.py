@@ -215,7 +215,7 @@ def add_schedule(ctx: click.Context, /, key: str, task: str, output: str | None,
 
     async def add(client: Any) -> ScheduleInfo:
         entry = Entry(key=key, rule=rule, at=at, args=args or EMPTY_ARGS)
-        await client.schedules.add(task, [entry], options)
+        await client.schedules.put(task, [entry], options)
         return cast(ScheduleInfo, await client.schedules.find(key))
 
     _show(ask(ctx, add), output)

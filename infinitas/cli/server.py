@@ -9,7 +9,7 @@ from infinitas.broker.tokens import Tokens
 from infinitas.cli.context import ask_redis, output_option, settings
 from infinitas.cli.output import moment, print_json, print_rows
 from infinitas.cli.schedules import Span
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import PREFIX, AccessToken, Scope, check_scopes, digest_of
 from infinitas.core.errors import ConfigError, Refused
 from infinitas.core.names import check_name
@@ -74,7 +74,7 @@ def add_token(
     checked = check_scopes(list(scopes))
     check_name(name, "token")
 
-    async def add(client: Client) -> None:
+    async def add(client: RedisClient) -> None:
         now = await client.connection.now()
         token = AccessToken(
             id=id,

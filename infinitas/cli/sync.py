@@ -5,7 +5,7 @@ import click
 from infinitas.app.deploy import Kind, ScheduleChange, SyncPlan, apply_sync, plan_sync
 from infinitas.cli.context import ask_redis, configured_app, output_option
 from infinitas.cli.output import moment, print_json
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.schedule import Schedule
 
 _MARKS = {
@@ -32,10 +32,10 @@ def sync(ctx: click.Context, path: str | None, dry_run: bool, prune: bool, outpu
     """
     app = configured_app(ctx, path)
 
-    async def carry_out(client: Client) -> SyncPlan:
-        plan = await plan_sync(app, client)
+    async def carry_out(client: RedisClient) -> SyncPlan:
+        plan = await plan_sync(app.registry, client)
         if not dry_run:
-            await apply_sync(app, client, plan, prune=prune)
+            await apply_sync(app.registry, client, plan, prune=prune)
         return plan
 
     plan = ask_redis(ctx, carry_out)

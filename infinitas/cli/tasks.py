@@ -9,8 +9,8 @@ from pydantic_core import from_json
 from infinitas.broker.messages import NewJob
 from infinitas.cli.context import ask, load_app, output_option
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative, strip
+from infinitas.client.interface import Client
 from infinitas.client.job_ids import fresh_id
-from infinitas.client.lazy import AnyClient
 from infinitas.core.errors import BadArgs
 from infinitas.core.records import TaskInfo
 from infinitas.core.task_definition import TaskDefinition
@@ -147,7 +147,7 @@ def run_task(ctx: click.Context, name: str, args: str | None, output: str | None
     """Send one job now. JSON: a list of arguments, or an object of named ones."""
     text = encode_args(ctx, name, args)
 
-    async def send(client: AnyClient) -> str:
+    async def send(client: Client) -> str:
         task = await client.task(name)
         job = NewJob(id=fresh_id(), task=name, args=text)
         await client.send(task.definition, [job])

@@ -1,15 +1,15 @@
-"""Waiting for the ends of jobs: one blocked read for all that this client waits for."""
+"""Waits for the ends of jobs: one blocked read for all jobs that a client waits for."""
 
 import asyncio
 
 from infinitas.broker.queue import Broker
 from infinitas.runtime.loop import retrieve
 
-LOOK_AGAIN_S = 5.0
+CHECK_AGAIN_S = 5.0
 
 
-class Ends:
-    """One queue's. Tells waiters when their job has ended; they then fetch it."""
+class EndWaiter:
+    """Waits in one queue. A waiter is notified when its job has ended; it then fetches the job."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -24,14 +24,14 @@ class Ends:
         try:
             if self._position is None:
                 self._position = await self._broker.last_end()
-            # Asked after the position is known, so that an end in between is not missed.
+            # Checked after the position is known, so that an end in between is not missed.
             while not ended.done() and (await self._broker.watch([id]))[0]:
                 if self._listening is None or self._listening.done():
                     self._listening = asyncio.create_task(self._listen(self._position))
                     self._listening.add_done_callback(retrieve)
-                # The stream of ends is short: what it has dropped is found by asking again.
+                # The stream of ends is short: an end that it has dropped is found by the next check.
                 await asyncio.wait(
-                    {ended, self._listening}, timeout=LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED
+                    {ended, self._listening}, timeout=CHECK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED
                 )
                 if self._listening.done():
                     self._listening.result()

@@ -1,4 +1,4 @@
-"""What one may do from outside a worker, over HTTP: the verbs of `Client`, asked of a server."""
+"""The verbs of `Client` over HTTP, through a server."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -70,15 +70,15 @@ class Http:
         await self._client.aclose()
 
 
-class RemoteClient:
-    """`Client` says what each verb means and raises."""
+class HttpClient:
+    """See `Client`."""
 
     direct = None
     """A server is not Redis."""
 
     def __init__(self, url: str, token: str | None) -> None:
         self._http = Http(url, token)
-        self.schedules = RemoteSchedules(self._http)
+        self.schedules = HttpSchedules(self._http)
 
     async def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         for i in range(0, len(jobs), BATCH):
@@ -134,8 +134,8 @@ class RemoteClient:
         await self._http.close()
 
 
-class RemoteSchedules:
-    """`ScheduleClient` says what each verb means and raises."""
+class HttpSchedules:
+    """See `ScheduleClient`."""
 
     def __init__(self, http: Http) -> None:
         self._http = http

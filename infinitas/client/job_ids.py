@@ -1,4 +1,4 @@
-"""Names for new jobs."""
+"""Ids of new jobs."""
 
 import secrets
 import time
@@ -7,5 +7,5 @@ from infinitas.core.codec import sent_job_id
 
 
 def fresh_id() -> str:
-    """A new job's id. Its time only makes ids sort; Redis says when the job was created."""
+    """A new job's id. Its time only makes ids sort; a job's creation time comes from Redis."""
     return sent_job_id(time.time_ns() // 1_000_000, secrets.randbits(80))

@@ -1,33 +1,93 @@
-"""Which client the settings name: a server's, or that of Redis and Postgres."""
+"""The client of one app: configured once, opened on first use, opened again after a fork."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Union
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from infinitas.broker.connection import Connection
-from infinitas.client.redis_client import Client
-from infinitas.core.errors import ConfigError
-from infinitas.runtime.config import DEFAULT_REDIS, Settings
+from infinitas.broker.messages import NewJob
+from infinitas.client.portal import Portal
+from infinitas.core.task_definition import TaskDefinition
 
 if TYPE_CHECKING:
-    from infinitas.client.http_client import RemoteClient
+    from infinitas.broker.connection import Connection
+    from infinitas.client.interface import Client
+    from infinitas.runtime.config import Settings
 
-AnyClient = Union[Client, "RemoteClient"]
+FEW = 100
+"""Jobs that are sent in one call from the sender's own thread."""
 
 
-def open_client(settings: Settings, connect: Callable[[str, str], Connection] | None = None) -> AnyClient:
-    """A client; whoever opens it closes it. Raises ConfigError: the extra `remote` is not installed."""
-    if settings.server is None:
-        return Client(
-            settings.redis_url or DEFAULT_REDIS,
-            settings.postgres_url,
-            settings.job_ttl,
-            connect or Connection,
-        )
-    try:
-        # Imported here: who is beside Redis needs neither.
-        from infinitas.client.http_client import RemoteClient
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"server= needs the package {error.name}: pip install 'infinitas[remote]'."
-        ) from None
-    return RemoteClient(settings.server, settings.token_text)
+class LazyClient:
+    """For sync and async callers of any thread or loop; `portal` runs the client's I/O.
+
+    Args:
+        arguments: settings by name, over those of the environment and the file; None is not given.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+
+    def __init__(self, **arguments: object) -> None:
+        self.portal = Portal()
+        self.connect: Callable[[str, str], Connection] | None = None
+        """Makes the connection to Redis; the testing kit has another."""
+        self._arguments = arguments
+        self._settings: Settings | None = None
+        self._client: tuple[int, Client] | None = None
+        self._load_settings()
+
+    @property
+    def settings(self) -> "Settings":
+        """The settings, with the URLs filled in; read on first use."""
+        if self._settings is None:
+            from infinitas.devservers.urls import fill_urls
+
+            self._settings = fill_urls(self._load_settings())
+        return self._settings
+
+    def configure(self, **arguments: object) -> None:
+        """Set settings as arguments do, over everything else; None is not given."""
+        self._arguments.update({name: v for name, v in arguments.items() if v is not None})
+        self._settings = None
+        self.close()
+
+    def open(self) -> "Client":
+        """The client of this process; runs in the portal's loop. A forked child opens one of its own."""
+        if self._client is None or self._client[0] != self.portal.pid:
+            # Imported here: redis alone takes a tenth of a second, and much code only declares tasks.
+            from infinitas.client.open import open_client
+
+            self._client = self.portal.pid, open_client(self.settings, self.connect)
+        return self._client[1]
+
+    def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
+        """`Client.send` for sync code; a few jobs go from the caller's own thread."""
+        if not self._send_directly(task.queue, jobs):
+            self.portal.wait(self._send(task, jobs))
+
+    async def asend(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
+        """`send` for async code."""
+        await self.portal.join(self._send(task, jobs))
+
+    def close(self) -> None:
+        """Close the client's connections. They open again on next use."""
+        if self._client is not None and self._client[0] == self.portal.pid:
+            self.portal.wait(self._client[1].close())
+        self._client = None
+        self.portal.stop()
+
+    def _send_directly(self, queue: str, jobs: Sequence[NewJob]) -> bool:
+        """Without the portal, for a few jobs. False if that can't be, or met anything unusual."""
+        direct = self._client[1].direct if self._client and self._client[0] == os.getpid() else None
+        if direct is None or len(jobs) > FEW:
+            return False
+        return {"new", "known"}.issuperset(direct.enqueue(queue, jobs))
+
+    async def _send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
+        await self.open().send(task, jobs)
+
+    def _load_settings(self) -> "Settings":
+        # Imported here, with pydantic's models: `import infinitas` is to take a moment.
+        from infinitas.runtime.config import load_settings
+
+        return load_settings(self._arguments)

@@ -1,9 +1,8 @@
-"""The one bridge for sync callers: a private event loop in a thread, where all client I/O happens.
+"""The portal: an event loop in a thread of its own, where all client I/O happens.
 
-asyncio is imported when it is needed: who only declares tasks, or asks for help, does not.
-
-Connections belong to one event loop; with a loop of our own, `send` works from any thread and
-`asend` from any loop, over the same connections.
+Connections belong to one event loop; with a loop of its own the client serves `send` from any
+thread and `asend` from any loop, over the same connections. asyncio is imported when it is needed:
+a program that only declares tasks, or prints help, doesn't need it.
 """
 
 import functools
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Bridge:
+class Portal:
     """Starts its thread when first used, and again in a child after a fork."""
 
     def __init__(self) -> None:
@@ -27,13 +26,13 @@ class Bridge:
         self._pid = 0
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the bridge's loop and wait for its result."""
+        """Run a coroutine in the portal's loop and wait for its result."""
         from asyncio import run_coroutine_threadsafe
 
         return run_coroutine_threadsafe(coroutine, self._running_loop()).result()
 
     async def join(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Await, in the caller's loop, a coroutine that runs in the bridge's."""
+        """Await, in the caller's loop, a coroutine that runs in the portal's."""
         from asyncio import run_coroutine_threadsafe, wrap_future
 
         return await wrap_future(run_coroutine_threadsafe(coroutine, self._running_loop()))
@@ -60,43 +59,52 @@ class Bridge:
             if self._loop is None or self._pid != os.getpid():
                 self._loop, self._pid = new_event_loop(), os.getpid()
                 threading.Thread(
-                    target=_run, args=(self._loop,), name="infinitas-bridge", daemon=True
+                    target=_run, args=(self._loop,), name="infinitas-portal", daemon=True
                 ).start()
             return self._loop
 
 
-class HasBridge(Protocol):
-    """What the two decorators below need of `self`."""
+class HasPortal(Protocol):
+    """What the two decorators below use of `self`."""
 
     @property
-    def bridge(self) -> Bridge: ...
+    def portal(self) -> Portal: ...
 
 
-S = TypeVar("S", bound=HasBridge)
+S = TypeVar("S", bound=HasPortal)
 P = ParamSpec("P")
 
 
 def for_sync(
     verb: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[S, P], T]:
-    """The verb for sync callers: runs in the bridge's loop and waits."""
+    """The verb for sync callers: runs in the portal's loop and waits."""
 
-    @functools.wraps(verb)
     def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.bridge.wait(verb(self, *args, **kwargs))
+        return self.portal.wait(verb(self, *args, **kwargs))
 
-    return call
+    return _public(call, verb, "")
 
 
 def for_async(
     verb: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
-    """The verb for async callers: runs in the bridge's loop and is awaited in theirs."""
+    """The verb for async callers: runs in the portal's loop and is awaited in theirs."""
 
-    @functools.wraps(verb)
     async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.bridge.join(verb(self, *args, **kwargs))
+        return await self.portal.join(verb(self, *args, **kwargs))
 
+    return _public(call, verb, "a")
+
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def _public(call: C, verb: Callable[..., Any], prefix: str) -> C:
+    """`call` with the verb's signature and docstring, under its public name."""
+    functools.update_wrapper(call, verb)
+    call.__name__ = prefix + verb.__name__.removeprefix("_")
+    call.__qualname__ = verb.__qualname__.rpartition(".")[0] + f".{call.__name__}"
     return call
 
 

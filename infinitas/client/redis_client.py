@@ -1,10 +1,9 @@
-"""What one may do from outside a worker: send, schedule, look. One seam to broker and archive."""
+"""The verbs of `Client` on Redis and, where it is configured, the archive."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import orjson
 
@@ -13,15 +12,15 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
 from infinitas.broker.queue import Broker
 from infinitas.broker.sync_enqueue import Direct
-from infinitas.client.end_waiter import Ends
+from infinitas.client.backend import MAX_REASON_CHARS, Backend, key_taken
+from infinitas.client.end_waiter import EndWaiter
 from infinitas.client.job_ids import fresh_id
-from infinitas.client.redis_schedules import ScheduleClient
+from infinitas.client.redis_schedules import RedisSchedules
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import (
     AlreadyEnded,
     AlreadySucceeded,
     ConfigError,
-    KeyTaken,
     NotEnded,
     NotInTime,
     ServerUnreachable,
@@ -29,22 +28,17 @@ from infinitas.core.errors import (
     UnknownTask,
 )
 from infinitas.core.job_filter import JobFilter, Position
-from infinitas.core.names import check_name, check_text
+from infinitas.core.names import check_text
 from infinitas.core.records import AttemptInfo, JobInfo, QueueInfo, TaskInfo, WorkerInfo
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 
-if TYPE_CHECKING:
-    from infinitas.archive.reader import Reader
-
-_ENQUEUE_BATCH = 200
-MAX_REASON_CHARS = 500
 RERUN_OF = "infinitas-rerun-of"
 """The header by which a job that was run again names the first one."""
 
 
-class Client:
-    """Asynchronous verbs over one Redis and, where there is one, the archive."""
+class RedisClient:
+    """See `Client`: one Redis and, where there is one, the archive."""
 
     def __init__(
         self,
@@ -53,45 +47,25 @@ class Client:
         job_ttl_s: int,
         connect: Callable[[str, str], Connection] = Connection,
     ) -> None:
-        self.connection = connect(redis_url, "client")
-        self.direct: Direct | None = None
-        """For sync senders; set once this Redis is known to be one that can be trusted."""
-        self.archive = _open_archive(postgres_url) if postgres_url else None
-        self._checked = False
+        self._backend = Backend(redis_url, postgres_url, connect)
+        self.connection = self._backend.connection
+        self.archive = self._backend.archive
         self._job_ttl_s = job_ttl_s
-        self._ends: dict[str, Ends] = {}
-        self.schedules = ScheduleClient(self)
+        self._end_waiters: dict[str, EndWaiter] = {}
+        self.schedules = RedisSchedules(self._backend)
+
+    @property
+    def direct(self) -> Direct | None:
+        return self._backend.direct
 
     async def broker(self, queue: str) -> Broker:
-        """The broker of a queue, after a first look at whether this Redis can be trusted."""
-        if not self._checked:
-            await self.connection.check()
-            self._checked = True
-            if type(self.connection) is Connection:
-                self.direct = Direct(self.connection.url)
-        return Broker(self.connection, queue)
+        """See `Backend.broker`."""
+        return await self._backend.broker(queue)
 
     async def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
-        """Enqueue jobs of one task, some hundred per round trip.
-
-        Raises:
-            KeyTaken: a live job has the key of one of them; those before it are accepted.
-            ServerUnreachable: Redis gave no answer; sending the same jobs again is safe.
-        """
-        broker = await self.broker(task.queue)
-        for i in range(0, len(jobs), _ENQUEUE_BATCH):
-            batch = jobs[i : i + _ENQUEUE_BATCH]
-            answers = await broker.enqueue(batch)
-            if "unknown_task" in answers:
-                # A task of our own code on a Redis that has not heard of it, or was flushed.
-                await broker.schedules.declare([task], [])
-                answers = await broker.enqueue(batch)
-            for job, answer in zip(batch, answers, strict=True):
-                if answer.startswith("taken:"):
-                    raise _taken(task.name, job.key or "", answer.removeprefix("taken:"))
+        await self._backend.enqueue(task, jobs)
 
     async def cancel(self, id: str, reason: str = "") -> JobInfo:
-        """See `Infinitas.cancel`."""
         check_text(reason, "reason", MAX_REASON_CHARS)
         for queue in await self.queues():
             broker = await self.broker(queue)
@@ -104,7 +78,6 @@ class Client:
         raise UnknownJob(f"There is no job {id[:120]!r} in Redis.")
 
     async def retry(self, id: str) -> JobInfo:
-        """See `Infinitas.retry`."""
         job = await self.job(id)
         broker = await self.broker(job.queue)
         answer = await broker.revive(id, _record(job))
@@ -115,11 +88,10 @@ class Client:
         if answer == "unknown_task":
             raise UnknownTask(f"There is no task {job.task!r} any more.")
         if answer.startswith("taken:"):
-            raise _taken(job.task, job.key or "", answer.removeprefix("taken:"))
+            raise key_taken(job.task, job.key or "", answer.removeprefix("taken:"))
         return await self.job(id)
 
     async def rerun(self, id: str) -> str:
-        """See `Infinitas.rerun`."""
         job = await self.job(id)
         task = await self.task(job.task)
         headers = {**job.headers, RERUN_OF: id}
@@ -128,28 +100,21 @@ class Client:
         return again.id
 
     async def wait_for_end(self, id: str, timeout: float | None) -> JobInfo:
-        """See `Infinitas.wait_for_end`."""
         try:
             async with asyncio.timeout(timeout):
                 job = await self.job(id)
                 if not job.ended:
-                    ends = self._ends.get(job.queue)
-                    if ends is None:
-                        ends = self._ends[job.queue] = Ends(await self.broker(job.queue))
-                    await ends.wait(id)
+                    waiter = self._end_waiters.get(job.queue)
+                    if waiter is None:
+                        waiter = self._end_waiters[job.queue] = EndWaiter(await self.broker(job.queue))
+                    await waiter.wait(id)
                     job = await self.job(id)
         except TimeoutError:
             raise NotInTime(f"Job {id} has not ended within {timeout:g} s; it goes on.") from None
         return job
 
     async def task(self, name: str) -> TaskInfo:
-        """A task with its summary; the archive fills in what Redis has forgotten.
-
-        Raises:
-            UnknownTask: nobody has declared it.
-            ServerUnreachable: Redis gave no answer.
-        """
-        info = await self.live_task(name)
+        info = await self._backend.live_task(name)
         if info.last_job is None and self.archive is not None:
             # While Postgres is away, what is live is shown without it.
             with suppress(ServerUnreachable):
@@ -158,11 +123,8 @@ class Client:
         return info
 
     async def live_task(self, name: str) -> TaskInfo:
-        """`task` as Redis alone knows it."""
-        info = await inspect.find_task(self.connection, check_name(name, "task"))
-        if info is None:
-            raise UnknownTask(f"There is no task {name!r}. `infinitas task ls` lists those there are.")
-        return info
+        """See `Backend.live_task`."""
+        return await self._backend.live_task(name)
 
     async def definition(self, name: str) -> TaskDefinition:
         """The stored definition. Raises UnknownTask."""
@@ -183,12 +145,6 @@ class Client:
         return await inspect.all_tasks(self.connection)
 
     async def job(self, id: str) -> JobInfo:
-        """A job, live or archived, with its log.
-
-        Raises:
-            UnknownJob: neither Redis nor the archive has it.
-            ServerUnreachable: Redis gave no answer.
-        """
         if found := await inspect.find_job(self.connection, id):
             return replace(found, attempts=await self._attempts(id))
         if self.archive is not None and (archived := await self.archive.find_job(id)):
@@ -206,7 +162,6 @@ class Client:
             return ()
 
     async def jobs(self, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
-        """Live jobs first, then the archive's, newest first, each job once."""
         found = {job.id: job for job in await inspect.live_jobs(self.connection, task, limit)}
         for job in await self._archived(JobFilter(task=task, state=state), None, limit):
             found.setdefault(job.id, job)
@@ -244,26 +199,20 @@ class Client:
             return []
 
     async def queue_infos(self) -> list[QueueInfo]:
+        """All queues, with their numbers."""
         return await inspect.queue_infos(self.connection)
 
     async def queues(self) -> list[str]:
-        return await inspect.queues(self.connection)
+        """Names of all queues."""
+        return await self._backend.queues()
 
     async def workers(self) -> list[WorkerInfo]:
         return await inspect.live_workers(self.connection)
 
     async def close(self) -> None:
-        for ends in self._ends.values():
-            await ends.close()
-        await self.connection.close()
-        if self.direct is not None:
-            self.direct.close()
-        if self.archive is not None:
-            await self.archive.close()
-
-
-def _taken(task: str, key: str, job: str) -> KeyTaken:
-    return KeyTaken(f"Task {task!r} has a live job with the key {key!r} already: {job}.", job)
+        for waiter in self._end_waiters.values():
+            await waiter.close()
+        await self._backend.close()
 
 
 def _record(job: JobInfo) -> str:
@@ -283,10 +232,3 @@ def _record(job: JobInfo) -> str:
     if job.key:
         fields["key"] = job.key
     return orjson.dumps(fields).decode()
-
-
-def _open_archive(url: str) -> "Reader":
-    # Imported here: without the `postgres` extra everything but the archive works.
-    from infinitas.archive.reader import Reader
-
-    return Reader(url, "client")

@@ -1,12 +1,12 @@
-"""What one may do with schedules from outside: asynchronous verbs over the broker and the archive."""
+"""The verbs of `ScheduleClient` on Redis and the archive."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from infinitas.broker import inspect
 from infinitas.broker.messages import NewJob
 from infinitas.broker.schedules import ScheduleEdges
+from infinitas.client.backend import MAX_REASON_CHARS, Backend
 from infinitas.client.job_ids import fresh_id
 from infinitas.core.codec import slot_job_id, to_ms
 from infinitas.core.errors import BadArgs, BadSchedule, Changed, UnknownSchedule, UnknownTask
@@ -18,28 +18,23 @@ from infinitas.core.schedule_options import Entry, ScheduleOptions, change_sched
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 
-if TYPE_CHECKING:
-    from infinitas.client.redis_client import Client
-
 TRIGGERED_BY = "infinitas-triggered-by"
-"""The header by which a job that somebody triggered names its schedule."""
+"""The header by which a triggered job names its schedule."""
 MOST_BACKFILLED = 10_000
 MOST_BACKFILLED_AT_ONCE = 100
 MOST_SKIPPED = 1000
-MAX_REASON_CHARS = 500
 _PAGE = 500
 _MS = timedelta(milliseconds=1)
 
 
-class ScheduleClient:
-    """Verbs by key: a task's own schedule has the task's name."""
+class RedisSchedules:
+    """See `ScheduleClient`."""
 
-    def __init__(self, client: "Client") -> None:
-        self._client = client
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     async def find(self, key: str) -> ScheduleInfo:
-        """Raises UnknownSchedule."""
-        found = await inspect.find_schedule(self._client.connection, key)
+        found = await inspect.find_schedule(self._backend.connection, key)
         if found is None:
             raise UnknownSchedule(f"There is no schedule {key[:120]!r}. `infinitas schedule ls` lists them.")
         return found
@@ -62,21 +57,16 @@ class ScheduleClient:
         return stored
 
     async def next(self, task: str | None, limit: int) -> list[ScheduleInfo]:
-        """Schedules, those with the earliest next slot first."""
-        return await inspect.next_schedules(self._client.connection, task, limit)
+        return await inspect.next_schedules(self._backend.connection, task, limit)
 
     async def put(
         self, task: TaskDefinition | str, entries: Sequence[Entry], options: ScheduleOptions
     ) -> list[datetime]:
-        """`store`, for a task of our own code, or one that only its name is known of."""
         if isinstance(task, str):
-            return await self.add(task, entries, options)
+            queue = (await self._backend.live_task(task)).queue
+            return await self.store(queue, task, entries, options)
         await (await self._edges(task.queue)).declare([task], [])
         return await self.store(task.queue, task.name, entries, options)
-
-    async def add(self, task: str, entries: Sequence[Entry], options: ScheduleOptions) -> list[datetime]:
-        """`store`, for a task that only its name is known of. Raises as it does."""
-        return await self.store((await self._client.live_task(task)).queue, task, entries, options)
 
     async def store(
         self, queue: str, task: str, entries: Sequence[Entry], options: ScheduleOptions
@@ -85,10 +75,10 @@ class ScheduleClient:
 
         Raises:
             BadSchedule: one of them is wrong or lies in the past; nothing is stored.
-            UnknownTask: nobody has declared the task.
+            UnknownTask: the task is not declared.
         """
         edges = await self._edges(queue)
-        now = await self._client.connection.now()
+        now = await self._backend.connection.now()
         after = await edges.slots_after([entry.key for entry in entries], now)
         schedules, firsts = [], []
         for entry in entries:
@@ -118,15 +108,7 @@ class ScheduleClient:
         options: ScheduleOptions | None = None,
         expected: Schedule | None = None,
     ) -> ScheduleInfo:
-        """Give a schedule another rule, other arguments or options; what is not given stays.
-
-        One that code declares keeps the change until the code's own declaration changes.
-
-        Raises:
-            UnknownSchedule: there is none.
-            BadSchedule: as `store`, or what stays can't be read: store it anew.
-            Changed: it is no longer the `expected` one.
-        """
+        """See `ScheduleClient.change`. Raises Changed too: it is no longer the `expected` one."""
         while True:
             edges = await self._edges((await self.find(key)).queue)
             stored = await self._stored(edges, key)
@@ -134,26 +116,19 @@ class ScheduleClient:
                 continue
             if expected is not None and stored[0] != expected:
                 raise Changed(f"The schedule {key!r} has been changed meanwhile; read it again.")
-            now = await self._client.connection.now()
+            now = await self._backend.connection.now()
             changed = change_schedule(stored[0], rule, at=at, args=args, now=now, options=options)
             _first(changed, now, (await edges.slots_after([key], now))[key])
             if (await edges.schedule([changed], now, stored[1]))[0] == "ok":
                 return await self.find(key)
 
     async def remove(self, key: str) -> bool:
-        """Forget a schedule, whichever queue it is in. False if there is none."""
-        removed = [await (await self._edges(queue)).unschedule(key) for queue in await self._client.queues()]
+        removed = [await (await self._edges(queue)).unschedule(key) for queue in await self._backend.queues()]
         return any(removed)
 
     async def pause(self, key: str, reason: str, until: datetime | None = None) -> ScheduleInfo:
-        """Leave slots out, until resumed or until `until`; each is recorded as skipped.
-
-        Raises:
-            UnknownSchedule: there is none. BadSchedule: `until` is naive or has passed.
-            BadArgs: the reason is too long.
-        """
         check_text(reason, "reason", MAX_REASON_CHARS)
-        now = await self._client.connection.now()
+        now = await self._backend.connection.now()
         if until is not None and moment_ms(until, "until", key) <= to_ms(now):
             raise BadSchedule(f"until={until.isoformat()} must lie in the future.")
         info = await self.find(key)
@@ -161,16 +136,11 @@ class ScheduleClient:
         return await self.find(key)
 
     async def resume(self, key: str) -> ScheduleInfo:
-        """End a pause. What was skipped stays skipped. Raises UnknownSchedule."""
         info = await self.find(key)
         await (await self._edges(info.queue)).resume(key)
         return await self.find(key)
 
     async def skip_next(self, key: str, count: int = 1) -> list[datetime]:
-        """Leave out the next `count` slots, in place of any number before; 0 takes it back.
-
-        Returns them. Raises UnknownSchedule, BadArgs.
-        """
         if not 0 <= count <= MOST_SKIPPED:
             raise BadArgs(f"The number of slots to skip is 0 to {MOST_SKIPPED:,}, not {count}.")
         info = await self.find(key)
@@ -184,39 +154,27 @@ class ScheduleClient:
         return slots
 
     async def trigger(self, key: str, args: str | None = None) -> str:
-        """Send a job of a schedule now, with its arguments or others (JSON text). Returns its id.
-
-        It belongs to no slot: overlap and pauses don't count. Raises UnknownSchedule, BadSchedule.
-        """
         info = await self.find(key)
         stored = await self._stored(await self._edges(info.queue), key)
         schedule = stored[0] if stored else info.schedule
-        task = await self._client.live_task(schedule.task)
+        task = await self._backend.live_task(schedule.task)
         job = NewJob(
             id=fresh_id(),
             task=schedule.task,
             args=schedule.args if args is None else args,
             headers={TRIGGERED_BY: key},
         )
-        await self._client.send(task.definition, [job])
+        await self._backend.enqueue(task.definition, [job])
         return job.id
 
     async def backfill(
         self, key: str, start: datetime, end: datetime, *, limit: int = 1, dry_run: bool = False
     ) -> Backfill:
-        """Make jobs of the past slots in `[start, end)` that have had none, `limit` at a time.
-
-        A slot that was missed or skipped becomes a job after all. With `dry_run` nothing is stored.
-
-        Raises:
-            UnknownSchedule: there is none.
-            BadSchedule: the range is naive, empty, too long or not past, or a backfill runs already.
-        """
         if moment_ms(start, "start", key) >= moment_ms(end, "end", key):
             raise BadSchedule("A backfill needs a start, and an end after it.")
         if not 1 <= limit <= MOST_BACKFILLED_AT_ONCE:
             raise BadSchedule(f"A backfill runs 1 to {MOST_BACKFILLED_AT_ONCE} jobs at once, not {limit}.")
-        if end > await self._client.connection.now():
+        if end > await self._backend.connection.now():
             raise BadSchedule(f"The backfill's end, {end.isoformat()}, is not past; later slots come anyway.")
         info = await self._find_readable(key)
         slots = _slots(info.schedule, start, end)
@@ -240,14 +198,14 @@ class ScheduleClient:
         known: set[str] = set()
         for i in range(0, len(ids), _PAGE):
             page = ids[i : i + _PAGE]
-            known |= await inspect.existing_jobs(self._client.connection, info.queue, page)
-            if self._client.archive is not None:
-                states = await self._client.archive.states(page)
+            known |= await inspect.existing_jobs(self._backend.connection, info.queue, page)
+            if self._backend.archive is not None:
+                states = await self._backend.archive.states(page)
                 known |= {id for id, state in states.items() if state not in (State.MISSED, State.SKIPPED)}
         return known
 
     async def _edges(self, queue: str) -> ScheduleEdges:
-        return (await self._client.broker(queue)).schedules
+        return (await self._backend.broker(queue)).schedules
 
 
 def _first(schedule: Schedule, now: datetime, after: datetime) -> datetime:

@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.server import problems
 from infinitas.server.body_limit import BodyLimit
 from infinitas.server.problems import Problem
@@ -17,7 +17,7 @@ PREFIX = "/api/v1"
 RATE = 500.0
 
 
-def make_api(client: Client, gateway: Gateway, *, local: bool = False, rate: float = RATE) -> FastAPI:
+def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate: float = RATE) -> FastAPI:
     """The API over one client and one gateway, which the caller closes.
 
     Args:

@@ -3,7 +3,7 @@
 from fastapi import Request
 from pydantic_core import from_json
 
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken
 from infinitas.core.text import clean
 
@@ -12,7 +12,7 @@ MAX_WHY_CHARS = 500
 QUEUE = "default"
 
 
-async def record(client: Client, request: Request, token: AccessToken, why: str) -> None:
+async def record(client: RedisClient, request: Request, token: AccessToken, why: str) -> None:
     """Keep that a request has changed something. Raises ServerUnreachable."""
     values = request.path_params
     target = str(next(iter(values.values()), ""))

@@ -10,7 +10,7 @@ from fastapi.requests import HTTPConnection
 
 from infinitas.broker.logins import Sessions
 from infinitas.broker.tokens import Tokens
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken, Scope, digest_of, split_token
 from infinitas.core.errors import Forbidden, Unauthorized
 from infinitas.server.audit_trail import reason_of, record
@@ -55,7 +55,7 @@ class Guard:
         await record(client, request, token, why)
 
 
-async def identify(connection: HTTPConnection, client: Client, credentials: str) -> AccessToken:
+async def identify(connection: HTTPConnection, client: RedisClient, credentials: str) -> AccessToken:
     """Whose `Authorization`, or else whose cookie, that is.
 
     Raises:
@@ -75,7 +75,7 @@ async def identify(connection: HTTPConnection, client: Client, credentials: str)
     return await find_token(client, text.strip() if kind.lower() == "bearer" else "")
 
 
-async def find_token(client: Client, text: str) -> AccessToken:
+async def find_token(client: RedisClient, text: str) -> AccessToken:
     """The token that `text` is. Raises Unauthorized, ServerUnreachable."""
     parts = split_token(text)
     token = await Tokens(client.connection).find(parts[0]) if parts else None
@@ -84,7 +84,7 @@ async def find_token(client: Client, text: str) -> AccessToken:
     return await _still_valid(client, token)
 
 
-async def _still_valid(client: Client, token: AccessToken) -> AccessToken:
+async def _still_valid(client: RedisClient, token: AccessToken) -> AccessToken:
     if token.expires is not None and token.expires <= await client.connection.now():
         raise Unauthorized(f"The token {token.name!r} has expired.")
     return token

@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 
 
-def client_of(request: HTTPConnection) -> Client:
+def client_of(request: HTTPConnection) -> RedisClient:
     client = request.app.state.client
-    assert isinstance(client, Client)
+    assert isinstance(client, RedisClient)
     return client
 
 
-ClientOf = Annotated[Client, Depends(client_of)]
+ClientOf = Annotated[RedisClient, Depends(client_of)]

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 
 PATIENCE_S = 0.8
@@ -36,7 +36,7 @@ class Probe:
 class Probes:
     """Of one server."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: RedisClient) -> None:
         self._redis = Probe(client.connection.now)
         self._postgres = Probe(client.archive.ping) if client.archive is not None else None
 

@@ -5,24 +5,24 @@ from dataclasses import replace
 
 from pydantic_core import from_json, to_json
 
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.records import JobInfo, ScheduleInfo, TaskInfo, check_payloads
 from infinitas.core.redaction import redact
 from infinitas.wire.views import JobView, ScheduleView, TaskView
 
 
-async def view_jobs(client: Client, jobs: Sequence[JobInfo]) -> list[JobView]:
+async def view_jobs(client: RedisClient, jobs: Sequence[JobInfo]) -> list[JobView]:
     """Raises ServerUnreachable."""
     readable = [check_payloads(job) for job in jobs]
     hidden = await _hidden(client, (job.task for job in readable))
     return [JobView.of(replace(job, args=hide(job.args, hidden.get(job.task, ())))) for job in readable]
 
 
-async def view_job(client: Client, job: JobInfo) -> JobView:
+async def view_job(client: RedisClient, job: JobInfo) -> JobView:
     return (await view_jobs(client, [job]))[0]
 
 
-async def view_schedules(client: Client, schedules: Sequence[ScheduleInfo]) -> list[ScheduleView]:
+async def view_schedules(client: RedisClient, schedules: Sequence[ScheduleInfo]) -> list[ScheduleView]:
     """Raises ServerUnreachable."""
     hidden = await _hidden(client, (info.schedule.task for info in schedules))
     found = []
@@ -33,7 +33,7 @@ async def view_schedules(client: Client, schedules: Sequence[ScheduleInfo]) -> l
     return found
 
 
-async def view_schedule(client: Client, info: ScheduleInfo) -> ScheduleView:
+async def view_schedule(client: RedisClient, info: ScheduleInfo) -> ScheduleView:
     return (await view_schedules(client, [info]))[0]
 
 
@@ -45,7 +45,7 @@ def hide(args: str, paths: Sequence[str]) -> str:
     return to_json(redact(positional, named, paths)).decode()
 
 
-async def _hidden(client: Client, tasks: Iterable[str]) -> dict[str, Sequence[str]]:
+async def _hidden(client: RedisClient, tasks: Iterable[str]) -> dict[str, Sequence[str]]:
     definitions = await client.definitions(sorted(set(tasks)))
     return {name: definition.redact for name, definition in definitions.items() if definition.redact}
 

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 import uvicorn
 from fastapi import FastAPI
 
-from infinitas.app.app import Infinitas
 from infinitas.broker.tokens import Tokens
-from infinitas.client.redis_client import Client
+from infinitas.client.lazy import LazyClient
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal, allow_many_sockets
 from infinitas.server.api import RATE, make_api
 from infinitas.server.websocket.gateway import Gateway
+from infinitas.tasks.plugins import Plugins
+from infinitas.tasks.registry import Registry
 from infinitas.wire.frames import MAX_FRAME_BYTES
 
 _log = get_logger("server")
@@ -58,8 +60,9 @@ async def serving(settings: Settings, *, local: bool, rate: float = RATE) -> Asy
     Raises:
         ServerUnreachable, UnsafeBroker: Redis is away at the start, or can't be trusted.
     """
-    client = Client(settings.redis_url or DEFAULT_REDIS, settings.postgres_url, settings.job_ttl)
-    gateway = Gateway(Infinitas(redis_url=settings.redis_url), client, settings)
+    client = RedisClient(settings.redis_url or DEFAULT_REDIS, settings.postgres_url, settings.job_ttl)
+    registry = Registry(LazyClient(redis_url=settings.redis_url), Plugins(()))
+    gateway = Gateway(registry, client, settings)
     try:
         await client.connection.check()
         await _migrate(settings)
@@ -86,7 +89,7 @@ async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> 
         _log.info("Server has stopped.")
 
 
-async def _refuse_to_be_open(client: Client, binding: Binding) -> None:
+async def _refuse_to_be_open(client: RedisClient, binding: Binding) -> None:
     if not binding.local and not await Tokens(client.connection).any():
         raise ConfigError(
             f"On {binding.host} others could reach the server, and there is no token yet. Make one with "

@@ -1,9 +1,10 @@
-"""A sent job, in the sender's hand."""
+"""A sent job: wait for its result."""
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic_core import from_json
 
+from infinitas.client.lazy import LazyClient
 from infinitas.core.errors import (
     JobCancelled,
     JobEnded,
@@ -15,18 +16,15 @@ from infinitas.core.errors import (
 from infinitas.core.records import JobInfo
 from infinitas.core.states import Reason, State
 
-if TYPE_CHECKING:
-    from infinitas.app.app import Infinitas
-
 Result = TypeVar("Result")
 
 
 class Handle(Generic[Result]):
     """`id` names the job everywhere; `str(handle)` is the id."""
 
-    def __init__(self, app: "Infinitas", id: str) -> None:
+    def __init__(self, client: LazyClient, id: str) -> None:
         self.id = id
-        self._app = app
+        self._client = client
 
     async def result(self, timeout: float | None = None) -> Result:
         """Wait for the job's end, at most `timeout` seconds, and return its result.
@@ -37,17 +35,20 @@ class Handle(Generic[Result]):
             UnknownJob: its result was kept no longer, and there is no archive.
             ServerUnreachable: Redis gave no answer.
         """
-        return self._value(await self._app.await_end(self.id, timeout))
+        return self._value(await self._client.portal.join(self._ended(timeout)))
 
     def get(self, timeout: float | None = None) -> Result:
         """`result` for sync code."""
-        return self._value(self._app.wait_for_end(self.id, timeout))
+        return self._value(self._client.portal.wait(self._ended(timeout)))
 
     def __str__(self) -> str:
         return self.id
 
     def __repr__(self) -> str:
         return f"<Handle {self.id!r}>"
+
+    async def _ended(self, timeout: float | None) -> JobInfo:
+        return await self._client.open().wait_for_end(self.id, timeout)
 
     def _value(self, job: JobInfo) -> Result:
         if job.state is State.SUCCEEDED:

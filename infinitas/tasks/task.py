@@ -2,73 +2,24 @@
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
-import orjson
-
-from infinitas.core.codec import instant_ms
+from infinitas.client.lazy import LazyClient
 from infinitas.core.errors import BadArgs
-from infinitas.core.names import check_name, shorten
 from infinitas.core.redaction import with_positions
 from infinitas.core.schedule import Schedule
-from infinitas.core.task_definition import YEAR_S, TaskDefinition, is_number
+from infinitas.core.task_definition import TaskDefinition
 from infinitas.tasks.arguments import Signature
 from infinitas.tasks.handle import Handle
-
-if TYPE_CHECKING:
-    from infinitas.app.app import Infinitas
+from infinitas.tasks.plugins import Plugins
+from infinitas.tasks.sending import Sender, SendOptions, check_delay
 
 Call = ParamSpec("Call")
 Send = ParamSpec("Send")
 Returned = TypeVar("Returned")
 Value = TypeVar("Value")
-MAX_HEADERS_BYTES = 8 * 1024
-MAX_DELAY_S = 100 * 366 * 86_400
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendOptions:
-    """How a job is sent, beside its arguments; see `Task.using`."""
-
-    key: str | None = None
-    at: datetime | None = None
-    delay: float | None = None
-    expires: float | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.key is not None:
-            check_name(self.key, "key")
-        if self.at is not None:
-            instant_ms(self.at, "at")
-        if self.expires is not None and not (is_number(self.expires) and 0 < self.expires <= YEAR_S):
-            raise BadArgs(f"expires={shorten(self.expires)}: seconds above 0, up to a year.")
-        check_headers(self.headers)
-
-
-def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """`headers`, if they can travel with a job. Raises BadArgs."""
-    if not isinstance(headers, Mapping) or not all(
-        isinstance(part, str) for item in headers.items() for part in item
-    ):
-        raise BadArgs("Headers are text: names and values.")
-    try:
-        orjson.dumps(dict(headers))
-    except TypeError as error:
-        raise BadArgs(f"The headers are not valid Unicode: {error}.") from None
-    if sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADERS_BYTES:
-        raise BadArgs(f"The headers are longer than {MAX_HEADERS_BYTES:,} characters.")
-    return headers
-
-
-def check_delay(delay: object) -> float:
-    """Seconds of a delay; one below 0 is none. Raises BadArgs."""
-    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds <= MAX_DELAY_S:
-        raise BadArgs(f"delay={shorten(delay)}: seconds, or a timedelta, up to 100 years.")
-    return max(seconds, 0)
 
 
 class Task(Generic[Call, Send, Returned, Value]):
@@ -80,14 +31,15 @@ class Task(Generic[Call, Send, Returned, Value]):
 
     def __init__(
         self,
-        app: "Infinitas",
+        client: LazyClient,
+        plugins: Plugins,
         function: Callable[Call, Returned],
         definition: TaskDefinition,
         schedule: Schedule | None,
         retry_on: Sequence[type[BaseException]] = (BaseException,),
         never_retry_on: Sequence[type[BaseException]] = (),
     ) -> None:
-        self.app = app
+        self.client = client
         self.name = definition.name
         self.function = function
         self.definition = definition
@@ -96,7 +48,9 @@ class Task(Generic[Call, Send, Returned, Value]):
         if definition.redact:
             hidden = with_positions(definition.redact, self.signature.names)
             self.definition = replace(definition, redact=hidden)
-        self._sender: Sender[Send, Value] = Sender(self, SendOptions())
+        self._sender: Sender[Send, Value] = Sender(
+            client, plugins, self.definition, self.signature, SendOptions()
+        )
         self._retry_on = tuple(retry_on)
         self._never_retry_on = tuple(never_retry_on)
         functools.update_wrapper(self, function)
@@ -137,7 +91,7 @@ class Task(Generic[Call, Send, Returned, Value]):
         delay: float | timedelta | None = None,
         expires: float | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> "Sender[Send, Value]":
+    ) -> Sender[Send, Value]:
         """Options for one send: `task.using(key="order-7", delay=60).send(7)`.
 
         Args:
@@ -153,8 +107,8 @@ class Task(Generic[Call, Send, Returned, Value]):
         if delay is not None and at is not None:
             raise BadArgs("Give either at= or delay=.")
         wait = None if delay is None else check_delay(delay)
-        return Sender(
-            self, SendOptions(key=key, at=at, delay=wait, expires=expires, headers=dict(headers or {}))
+        return self._sender.with_options(
+            SendOptions(key=key, at=at, delay=wait, expires=expires, headers=dict(headers or {}))
         )
 
     def retries_on(self, error: BaseException) -> bool:
@@ -163,40 +117,6 @@ class Task(Generic[Call, Send, Returned, Value]):
 
     def __repr__(self) -> str:
         return f"<Task {self.name!r}>"
-
-
-class Sender(Generic[Send, Value]):
-    """A task with options for sending; see `Task.using`."""
-
-    def __init__(self, task: "Task[Any, Send, Any, Value]", options: SendOptions) -> None:
-        self._task = task
-        self._options = options
-
-    def send(self, *args: Send.args, **kwargs: Send.kwargs) -> Handle[Value]:
-        """Send one job, from sync code. Raises what `Task.send` does, and KeyTaken."""
-        return self._wait([self._task.signature.encode(args, kwargs)])[0]
-
-    async def asend(self, *args: Send.args, **kwargs: Send.kwargs) -> Handle[Value]:
-        """`send` for async code."""
-        return (await self._join([self._task.signature.encode(args, kwargs)]))[0]
-
-    def send_many(self, calls: Iterable[Sequence[object]]) -> list[Handle[Value]]:
-        """Send one job per tuple of positional arguments, some hundred in a round trip."""
-        return self._wait([self._task.signature.encode(args, {}) for args in calls])
-
-    async def asend_many(self, calls: Iterable[Sequence[object]]) -> list[Handle[Value]]:
-        """`send_many` for async code."""
-        return await self._join([self._task.signature.encode(args, {}) for args in calls])
-
-    def _wait(self, texts: list[str]) -> list[Handle[Value]]:
-        app = self._task.app
-        ids = app.deliver(self._task.definition, texts, self._options)
-        return [Handle(app, id) for id in ids]
-
-    async def _join(self, texts: list[str]) -> list[Handle[Value]]:
-        app = self._task.app
-        ids = await app.adeliver(self._task.definition, texts, self._options)
-        return [Handle(app, id) for id in ids]
 
 
 AnyTask = Task[..., ..., Any, Any]

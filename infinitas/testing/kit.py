@@ -39,18 +39,18 @@ class Kit:
             raise ValueError(f"now={now.isoformat()} has no time zone; pass an aware datetime.")
         self.app = app
         self.now = now.astimezone(UTC)
-        self._queues = sorted({task.definition.queue for task in app.tasks.values()} | {app.queue})
+        self._queues = sorted({*app.registry.queues, app.registry.queue})
 
     async def __aenter__(self) -> Self:
         url = self.app.settings.redis_url or ""
         self._connection = ClockedConnection(url, "kit")
         await self._connection.set_clock(self.now)
-        self.app.connect = ClockedConnection
+        self.app.client.connect = ClockedConnection
         self.app.close()
         self.brokers = {queue: Broker(self._connection, queue) for queue in self._queues}
         self._tickers = {queue: Ticker(broker) for queue, broker in self.brokers.items()}
         self._outbox = Outbox(WORKER, self.brokers, self.app.settings.job_ttl)
-        self._executor = Executor(self.app.tasks, self.app.plugins)
+        self._executor = Executor(self.app.tasks, self.app.registry.plugins)
         self._sending = asyncio.create_task(Loop("outbox", self._outbox.run_once).run())
         for queue, broker in self.brokers.items():
             tasks = [task for task in self.app.tasks.values() if task.definition.queue == queue]

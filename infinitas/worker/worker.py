@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from infinitas.app.app import Infinitas
 from infinitas.core.errors import ConfigError, InfinitasError
+from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal
+from infinitas.tasks.registry import Registry
 from infinitas.worker.capacity import Slots
 from infinitas.worker.executor import Executor
 from infinitas.worker.heartbeat_thread import Beat
@@ -35,17 +36,18 @@ class Worker:
 
     def __init__(
         self,
-        app: Infinitas,
+        registry: Registry,
+        settings: Settings,
         queues: Sequence[str] | None = None,
         *,
         burst: bool = False,
         max_jobs: int | None = None,
         interrupts: bool = False,
     ) -> None:
-        self._app = app
-        self._settings = app.settings
-        wanted = set(queues) if queues else {task.definition.queue for task in app.tasks.values()}
-        self._tasks = {n: t for n, t in app.tasks.items() if t.definition.queue in wanted}
+        self._plugins = registry.plugins
+        self._settings = settings
+        wanted = set(queues or registry.queues)
+        self._tasks = {n: t for n, t in registry.tasks.items() if t.definition.queue in wanted}
         if not self._tasks:
             where = f" in the queues {', '.join(sorted(wanted))}" if queues else ""
             raise ConfigError(f"This app has no tasks{where}: there is nothing to work on.")
@@ -67,7 +69,7 @@ class Worker:
         """
         source = open_source(self._settings)
         slots = Slots(self._settings.concurrency, self._max_jobs)
-        executor = Executor(self._tasks, self._app.plugins)
+        executor = Executor(self._tasks, self._plugins)
         try:
             with capturing(self._tasks.values()):
                 await source.check()
@@ -107,13 +109,13 @@ class Worker:
             self.session = session
             names = ", ".join(self._tasks) if len(self._tasks) <= 5 else f"{len(self._tasks)} tasks"
             _log.info("Worker %s serves %s with %d slots.", session.id, names, slots.total)
-            self._app.plugins.call("on_worker_start", session.id)
+            self._plugins.call("on_worker_start", session.id)
             self.ready.set()
             watching = asyncio.create_task(self._stop_when_idle(session, stop)) if self._burst else None
             await session.serve(stop)
             if watching is not None:
                 watching.cancel()
-            self._app.plugins.call("on_worker_stop", session.id)
+            self._plugins.call("on_worker_stop", session.id)
             _log.info("Worker %s has stopped.", session.id)
 
     def _stop_when_used_up(self, slots: Slots, stop: StopSignal) -> None:

@@ -18,7 +18,7 @@ from infinitas.broker import sync_enqueue
 from infinitas.broker.messages import NewJob
 from infinitas.broker.sync_enqueue import _Shared
 from infinitas.client.job_ids import fresh_id
-from infinitas.client.portal import Bridge
+from infinitas.client.portal import Portal
 from infinitas.devservers.redis import start_redis
 from infinitas.devservers.servers import Urls
 from infinitas.tasks.handle import Handle
@@ -33,18 +33,18 @@ def data() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_the_bridge_is_crossed_once(app: Infinitas, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_portal_is_used_once(app: Infinitas, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     @app.task
     def work(n: int) -> None: ...
 
     crossed: list[object] = []
-    wait = Bridge.wait
+    wait = Portal.wait
 
-    def count(self: Bridge, what: Coroutine[Any, Any, object]) -> object:
+    def count(self: Portal, what: Coroutine[Any, Any, object]) -> object:
         crossed.append(what)
         return wait(self, what)
 
-    monkeypatch.setattr(Bridge, "wait", count)
+    monkeypatch.setattr(Portal, "wait", count)
     ids = [work.send(n).id for n in range(5)] + [handle.id for handle in work.send_many([(5,), (6,)])]
     assert len(crossed) == 1, "the first look at whether this Redis can be trusted"
     assert [redis.hget(f"{P}job:{id}", "args") for id in ids] == [f"[[{n}],{{}}]" for n in range(7)]
@@ -97,7 +97,7 @@ def test_many_threads_at_once_share_some_connections(app: Infinitas, redis: Redi
     for thread in threads:
         thread.join()
     assert redis.xlen(f"{P}stream:work") == 5_001
-    assert max([*most, connections(redis)]) <= sync_enqueue.MOST_CONNECTIONS + 3, "some are of the bridge"
+    assert max([*most, connections(redis)]) <= sync_enqueue.MOST_CONNECTIONS + 3, "some are of the portal"
 
 
 def test_many_threads_one_after_another_share_one_connection(app: Infinitas, redis: Redis) -> None:

@@ -214,7 +214,7 @@ async def test_retries_delays_and_offers_wait_no_longer_than_their_own_time(
         await becomes(lambda: redis.hget(f"{P}job:{retried.id}", "state") == "retrying")
         shift(0)
         for handle in (retried, delayed):
-            job = await app.await_end(handle.id, 20)
+            job = await app.await_for_end(handle.id, 20)
             assert job.state == "succeeded"
         assert redis.zscore(f"{P}later", kept.id) == to_ms(at)
 

@@ -15,6 +15,7 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.messages import Declarer
 from infinitas.broker.queue import Broker
 from infinitas.broker.stored_rules import read_rule
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.codec import to_ms
 from infinitas.core.cron.expression import load_zone
 from infinitas.core.schedule import Schedule
@@ -362,8 +363,9 @@ async def test_replanner_watch_and_sync_pass_it(
     @app.task(name="bad", schedule="0 2 * * *")
     def bad() -> None: ...
 
-    client = app.open()
-    plan = await plan_sync(app, client)  # type: ignore[arg-type]
+    client = app.client.open()
+    assert isinstance(client, RedisClient)
+    plan = await plan_sync(app.registry, client)
     change = next(each for each in plan.schedules if each.key == "bad")
     assert change.kind is Kind.UNREADABLE
     assert change.why

@@ -8,7 +8,7 @@ import pytest
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
 from infinitas.broker.queue import Broker
-from infinitas.client.end_waiter import Ends
+from infinitas.client.end_waiter import EndWaiter
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.scheduler.wakeup import Wake
 from tests.own_redis import own_redis
@@ -44,7 +44,7 @@ async def test_a_client_that_gave_up_waiting_for_a_result_reports_nothing(
         broker = Broker(connection, "default")
         await broker.schedules.declare([TaskDefinition(name="t")], [])
         await broker.enqueue([NewJob(id="j", task="t", args="[[],{}]")])
-        ends = Ends(broker)
+        ends = EndWaiter(broker)
         waiting = asyncio.create_task(ends.wait("j"))
 
         async def listens() -> bool:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from infinitas.broker.queue import Broker
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.devservers.servers import Urls
 from infinitas.server.probes import Probe, Probes
 from tests.archive.proxy import Proxy, proxy_to
@@ -21,7 +21,7 @@ async def proxy(postgres_url: str) -> AsyncIterator[Proxy]:
 async def test_a_silent_postgres_is_found_away_and_redis_ready(
     servers: Urls, broker: Broker, proxy: Proxy
 ) -> None:
-    client = Client(servers.redis, proxy.url, 60)
+    client = RedisClient(servers.redis, proxy.url, 60)
     proxy.silence()
     assert await asyncio.wait_for(Probes(client).ask(), 20) == ("ok", "server_unreachable")
     await client.close()

@@ -61,7 +61,7 @@ async def test_a_running_async_job_hears_of_it_within_a_second(app: Infinitas) -
         await aeventually(runs)
         asked = time.monotonic()
         await app.acancel(handle.id, "enough")
-        job = await app.await_end(handle.id, 10)
+        job = await app.await_for_end(handle.id, 10)
         took = time.monotonic() - asked
 
         async def told() -> bool:
@@ -92,7 +92,7 @@ async def test_code_in_a_thread_is_told_when_it_next_asks(app: Infinitas) -> Non
 
         await aeventually(runs)
         await app.acancel(handle.id)
-        assert (await app.await_end(handle.id, 10)).state == "cancelled"
+        assert (await app.await_for_end(handle.id, 10)).state == "cancelled"
     assert codes == ["job_cancelled"]
 
 

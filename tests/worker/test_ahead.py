@@ -80,7 +80,7 @@ async def test_ends_that_redis_does_not_confirm_do_not_pile_up(app: Infinitas, s
 
     handles = await work.asend_many([(n,) for n in range(12)])
     stop = StopSignal()
-    worker = Worker(app)
+    worker = Worker(app.registry, app.settings)
     working = asyncio.create_task(worker.run(stop))
     await slow.settling.wait()
     await aeventually(lambda: _is(len(ran) == 4))
@@ -105,7 +105,7 @@ async def test_what_is_over_and_not_confirmed_is_not_begun_again(app: Infinitas,
         ran.append(n)
 
     stop = StopSignal()
-    working = asyncio.create_task(Worker(app).run(stop))
+    working = asyncio.create_task(Worker(app.registry, app.settings).run(stop))
     first = await work.asend(1)
     await slow.settling.wait()
     slow.lose_reply = True
@@ -124,7 +124,7 @@ async def test_one_that_stops_waits_until_redis_knows_all_ends(app: Infinitas, s
 
     slow.away = True
     stop = StopSignal()
-    working = asyncio.create_task(Worker(app).run(stop))
+    working = asyncio.create_task(Worker(app.registry, app.settings).run(stop))
     handle = await work.asend()
     await slow.settling.wait()
     stop.receive()

@@ -40,7 +40,7 @@ async def test_three_at_once_fire_each_slot_once(make_app: Callable[..., Infinit
             return len(ran) >= 20
 
         await aeventually(twenty)
-        job = await make_app().await_end(next(iter(ran)), 10)
+        job = await make_app().await_for_end(next(iter(ran)), 10)
         assert [line.text for line in job.log] == ["tick"], "each line once"
     assert set(ran.values()) == {1}
     assert redis.zcard(f"{P}beats") == 0

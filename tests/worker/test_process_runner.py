@@ -27,7 +27,7 @@ async def test_it_returns_logs_and_reports_like_any_other(servers: Urls, redis: 
         explicit = await finished(app, await contract.compute_async.asend())
         assert (explicit.result, explicit.checkpoint) == ('"explicitly"', '{"page":7}')
         sent = await (await contract.send_from_there.asend()).result(20)
-        assert (await app.await_end(sent, 20)).state == "succeeded"
+        assert (await app.await_for_end(sent, 20)).state == "succeeded"
         printed = await finished(app, await contract.prints.asend())
         assert [line.text for line in printed.log] == ["printed there"]
     app.close()
@@ -62,7 +62,7 @@ async def test_a_cancel_kills_the_process_within_a_second(
 
         await aeventually(began)
         await app.acancel(handle.id, "enough")
-        job = await app.await_end(handle.id, 5)
+        job = await app.await_for_end(handle.id, 5)
         assert (job.state, job.reason) == ("cancelled", "enough")
         pid = int(file.read_text())
 

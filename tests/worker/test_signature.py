@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel
 
-from infinitas import BadArgs, Handle, Infinitas, Job
+from infinitas import BadArgs, Infinitas, Job
+from infinitas.broker.messages import NewJob
 from infinitas.tasks.arguments import Signature
-from infinitas.tasks.task import SendOptions
-from tests.support import finished, running
+from tests.support import PATIENCE_S, finished, running
 
 
 class Order(BaseModel):
@@ -84,8 +84,9 @@ async def test_stored_arguments_that_no_longer_fit_fail_the_job(app: Infinitas) 
 
     text = '[["not a number"],{}]'
     async with running(app):
-        (id,) = await app.adeliver(take.definition, [text], SendOptions())
-        job = await finished(app, Handle(app, id))
+        old = NewJob(id="old", task="take", args=text)
+        await app.client.asend(take.definition, [old])
+        job = await app.await_for_end("old", PATIENCE_S)
     assert (job.state, job.reason, job.attempt) == ("failed", "bad_args", 1)
 
 

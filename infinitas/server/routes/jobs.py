@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from infinitas.client.redis_client import MAX_REASON_CHARS
+from infinitas.client.backend import MAX_REASON_CHARS
 from infinitas.core.errors import BadArgs, NotInTime, Refused
 from infinitas.core.job_filter import JobFilter, Position
 from infinitas.core.records import AttemptInfo

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from infinitas.broker.inspect import log_since
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import BadArgs, InfinitasError
 from infinitas.core.records import JobInfo, LogLine
 from infinitas.server.auth import MayRead
@@ -63,7 +63,7 @@ async def show_log(
     return StreamingResponse(_follow(client, job, after), media_type=STREAM)
 
 
-async def _follow(client: Client, job: JobInfo, after: int) -> AsyncIterator[bytes]:
+async def _follow(client: RedisClient, job: JobInfo, after: int) -> AsyncIterator[bytes]:
     """Server-sent events, until the job has ended or the reader is gone."""
     position, number = _START, -1
     try:

@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from infinitas.broker.events import ARCHIVER, EventStream
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import InfinitasError
 from infinitas.core.records import JobSummary, TaskInfo, WorkerInfo
 from infinitas.server.auth import MayRead
@@ -90,13 +90,13 @@ class _History(Collector):
         return iter((lags, refused))
 
 
-async def _lags(client: Client) -> dict[str, float]:
+async def _lags(client: RedisClient) -> dict[str, float]:
     streams = [EventStream(client.connection, queue, ARCHIVER) for queue in await client.queues()]
     found = {stream.queue: await stream.lag() for stream in streams}
     return {queue: lag for queue, lag in found.items() if lag is not None}
 
 
-async def _refused(client: Client) -> dict[str, int]:
+async def _refused(client: RedisClient) -> dict[str, int]:
     if client.archive is None:
         return {}
     try:

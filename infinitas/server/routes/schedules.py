@@ -7,7 +7,7 @@ from typing import Annotated, Literal, cast
 from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import BadSchedule, Changed
 from infinitas.core.interval import Every, every
 from infinitas.core.records import ScheduleInfo
@@ -135,7 +135,7 @@ def _etag(schedule: Schedule) -> str:
     return f'"{hashlib.sha256(schedule.to_json().encode()).hexdigest()[:32]}"'
 
 
-async def _shown(client: Client, info: ScheduleInfo, response: Response) -> ScheduleView:
+async def _shown(client: RedisClient, info: ScheduleInfo, response: Response) -> ScheduleView:
     response.headers["ETag"] = _etag(info.schedule)
     return await view_schedule(client, info)
 
@@ -150,7 +150,7 @@ async def show_schedule(key: Key, client: ClientOf, response: Response, _: MayRe
 async def put_schedule(key: Key, body: NewSchedule, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
     """Add a schedule, or replace the one of that key."""
     entry = Entry(key=key, rule=body.rule(), at=body.at, args=body.stored_args() or encode([]))
-    await client.schedules.add(body.task, [entry], body.options())
+    await client.schedules.put(body.task, [entry], body.options())
     return await view_schedule(client, await client.schedules.find(key))
 
 

@@ -14,7 +14,7 @@ from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.redacted import view_job, view_task
 from infinitas.tasks.arguments import encode_plain
-from infinitas.tasks.task import MAX_DELAY_S, check_headers
+from infinitas.tasks.sending import MAX_DELAY_S, check_headers
 from infinitas.wire.definitions import define
 from infinitas.wire.values import MAX_TEXT_CHARS, Instant, Number, Text
 from infinitas.wire.views import JobView, TaskView

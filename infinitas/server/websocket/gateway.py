@@ -6,15 +6,15 @@ from functools import partial
 
 from starlette.websockets import WebSocket
 
-from infinitas.app.app import Infinitas
 from infinitas.broker.queue import Broker
 from infinitas.broker.workers import owner
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.runtime.config import Settings
 from infinitas.runtime.loop import Loop, cancel_all
 from infinitas.server.websocket.event_broadcaster import Hub
 from infinitas.server.websocket.page_subscription import Feed
 from infinitas.server.websocket.worker_connection import WorkerSocket
+from infinitas.tasks.registry import Registry
 from infinitas.worker.transport.interface import RedisSource
 
 CALLS_FOR_S = 1.0
@@ -23,8 +23,8 @@ CALLS_FOR_S = 1.0
 class Gateway:
     """Made once per server, inside its event loop."""
 
-    def __init__(self, app: Infinitas, client: Client, settings: Settings) -> None:
-        self.app = app
+    def __init__(self, registry: Registry, client: RedisClient, settings: Settings) -> None:
+        self.registry = registry
         self.client = client
         # A remote worker says itself when it gives up what it holds.
         self.settings = settings.model_copy(update={"shutdown_timeout": 86_400.0})

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocket
 
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import Scope
 from infinitas.core.errors import BadFrame, Forbidden, InfinitasError, ServerUnreachable, Unauthorized
 from infinitas.server.auth import identify, refuse_other_sites
@@ -42,7 +42,7 @@ class Subscribe(BaseModel):
 class Feed:
     """Serves until the socket closes."""
 
-    def __init__(self, hub: Hub, client: Client, socket: WebSocket) -> None:
+    def __init__(self, hub: Hub, client: RedisClient, socket: WebSocket) -> None:
         self._hub = hub
         self._client = client
         self._socket = socket

@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from infinitas.app.app import Infinitas
-from infinitas.client.redis_client import Client
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import UnknownTask
 from infinitas.core.names import check_name
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import make_schedule
 from infinitas.server.routes.tasks import encode
+from infinitas.tasks.registry import Registry
 from infinitas.tasks.task import AnyTask, Task
 from infinitas.wire.definitions import define
 from infinitas.wire.frames import TaskEntry
 
 
 async def remote_tasks(
-    app: Infinitas, client: Client, entries: Sequence[TaskEntry], now: datetime
+    registry: Registry, client: RedisClient, entries: Sequence[TaskEntry], now: datetime
 ) -> dict[str, AnyTask]:
     """The tasks of an `identify` by name.
 
@@ -37,7 +37,7 @@ async def remote_tasks(
             definition, schedule = stored[entry.name], None
         else:
             definition, schedule = define(entry.name, entry.options), _schedule(entry, now)
-        found[entry.name] = Task(app, _elsewhere, definition, schedule)
+        found[entry.name] = Task(registry.client, registry.plugins, _elsewhere, definition, schedule)
     return found
 
 

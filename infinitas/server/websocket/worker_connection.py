@@ -142,7 +142,7 @@ class WorkerSocket:
         gateway = self._gateway
         token = await self._admit(who)
         now = await gateway.client.connection.now()
-        tasks = await remote_tasks(gateway.app, gateway.client, who.tasks, now)
+        tasks = await remote_tasks(gateway.registry, gateway.client, who.tasks, now)
         self.queues = frozenset(task.definition.queue for task in tasks.values())
         # Not the bare id: on a machine without tokens that is empty, as it is of workers beside Redis.
         place = Place(who.host, who.pid, who.version, f"token:{token.id}")
@@ -170,7 +170,7 @@ class WorkerSocket:
             tasks,
             edges,
             gateway.settings,
-            Executor(tasks, gateway.app.plugins, self._runner),
+            Executor(tasks, gateway.registry.plugins, self._runner),
             self._slots,
             self._pulse,
             on_end=lambda: None,

@@ -82,7 +82,7 @@ class ProcessRunner:
             "checkpoint": claimed.checkpoint,
             "args": claimed.args,
             # What it sends itself must go where this worker belongs.
-            "settings": attempt.task.app.settings.model_dump(include={"redis_url", "postgres_url"}),
+            "settings": attempt.task.client.settings.model_dump(include={"redis_url", "postgres_url"}),
         }
         process = self._context.Process(
             target=run_child,

@@ -59,7 +59,7 @@ def run_child(pipe: Connection, module: str, name: str, order: dict[str, Any]) -
     threading.Thread(target=talk.listen, args=(job,), daemon=True).start()
     try:
         task = find_task(module, name)
-        task.app.configure(**order["settings"])
+        task.client.configure(**order["settings"])
         outcome = _run(task, job, talk, order["args"])
     except InfinitasError as error:
         outcome = Failed(error=str(error), reason=Reason.BAD_ARGS)

@@ -19,7 +19,7 @@ from infinitas.broker.messages import (
     Report,
     Settlement,
 )
-from infinitas.client.portal import Bridge
+from infinitas.client.portal import Portal
 from infinitas.core.errors import WorkerGone
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
@@ -42,7 +42,7 @@ class SocketSource:
     """One link, in a thread of its own: a processor that blocks the worker's loop does not cut it."""
 
     def __init__(self, url: str, token: str | None, concurrency: int) -> None:
-        self._bridge = Bridge()
+        self._portal = Portal()
         self._link = Link(url, token)
         self._concurrency = concurrency
         self._declared: dict[str, dict[str, Frame]] = {}
@@ -53,7 +53,7 @@ class SocketSource:
         """Whether the server lets us in shows when the worker joins."""
 
     def edges(self, queue: str) -> "SocketEdges":
-        return SocketEdges(self, self._bridge, self._link, queue)
+        return SocketEdges(self, self._portal, self._link, queue)
 
     def apart(self, role: str) -> "_SameLink":
         return _SameLink(self)
@@ -65,8 +65,8 @@ class SocketSource:
         """The server does."""
 
     async def close(self) -> None:
-        await self._bridge.join(self._link.end())
-        self._bridge.stop()
+        await self._portal.join(self._link.end())
+        self._portal.stop()
 
     def declare(self, queue: str, tasks: Sequence[TaskDefinition], schedules: Sequence[Schedule]) -> None:
         rules = {schedule.task: rule_of(schedule) for schedule in schedules}
@@ -92,7 +92,7 @@ class SocketSource:
         }
         queues = {task: queue for queue, tasks in self._declared.items() for task in tasks}
         try:
-            await self._bridge.join(self._link.begin(identify, queues))
+            await self._portal.join(self._link.begin(identify, queues))
         except BaseException:
             self._begun = False
             raise
@@ -101,7 +101,7 @@ class SocketSource:
         """Sign off, once."""
         if self._begun:
             self._begun = False
-            await self._bridge.join(self._link.bye())
+            await self._portal.join(self._link.bye())
 
     def lost(self) -> None:
         """The session is gone; the next `begin` begins another."""
@@ -123,9 +123,9 @@ class _SameLink:
 class SocketEdges:
     """What a worker does with one queue; `Broker` says what each method means."""
 
-    def __init__(self, source: SocketSource, bridge: Bridge, link: Link, queue: str) -> None:
+    def __init__(self, source: SocketSource, portal: Portal, link: Link, queue: str) -> None:
         self._source = source
-        self._bridge = bridge
+        self._portal = portal
         self._link = link
         self._queue = queue
 
@@ -150,23 +150,23 @@ class SocketEdges:
         return await self.now()
 
     async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> BeatAnswer:
-        return await self._bridge.join(self._beat({job for job, _ in held}))
+        return await self._portal.join(self._beat({job for job, _ in held}))
 
     async def leave(self, worker: str, job_ttl_s: int) -> bool:
         await self._source.finish()
         return True
 
     async def rest(self, worker: str) -> None:
-        await self._bridge.join(self._link.rest())
+        await self._portal.join(self._link.rest())
 
     async def wait_for_bell(self, tasks: Sequence[str], seconds: float = 10.0) -> bool:
-        return await self._bridge.join(self._wait(self._inbox.job_came, seconds))
+        return await self._portal.join(self._wait(self._inbox.job_came, seconds))
 
     async def wait_for_call(self, worker: str, seconds: float) -> str | None:
-        return await self._bridge.join(self._wait_for_call(seconds))
+        return await self._portal.join(self._wait_for_call(seconds))
 
     async def claim(self, request: ClaimRequest) -> Claim:
-        return await self._bridge.join(self._claim(request.most))
+        return await self._portal.join(self._claim(request.most))
 
     async def claim_when_rung(self, request: ClaimRequest, seconds: float) -> tuple[bool, Claim | None]:
         """Only the bell: the jobs are here by then, and to take them is no round trip."""
@@ -177,13 +177,13 @@ class SocketEdges:
         return []
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]:
-        return await self._bridge.join(self._settle(settlements))
+        return await self._portal.join(self._settle(settlements))
 
     async def report(self, worker: str, reports: Sequence[Report], ttl_s: int) -> list[str]:
-        return await self._bridge.join(self._report(reports))
+        return await self._portal.join(self._report(reports))
 
     async def release(self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int) -> int:
-        return await self._bridge.join(self._release(jobs))
+        return await self._portal.join(self._release(jobs))
 
     # The rest lives in the link's loop.
 

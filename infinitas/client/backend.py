@@ -1,0 +1,94 @@
+"""What a client stands on: one connection to Redis, a checked broker per queue, the archive if configured."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from infinitas.broker import inspect
+from infinitas.broker.connection import Connection
+from infinitas.broker.messages import NewJob
+from infinitas.broker.queue import Broker
+from infinitas.broker.sync_enqueue import Direct
+from infinitas.core.errors import KeyTaken, UnknownTask
+from infinitas.core.names import check_name
+from infinitas.core.records import TaskInfo
+from infinitas.core.task_definition import TaskDefinition
+
+if TYPE_CHECKING:
+    from infinitas.archive.reader import Reader
+
+_ENQUEUE_BATCH = 200
+MAX_REASON_CHARS = 500
+
+
+class Backend:
+    """Below both halves of `RedisClient`: the verbs over jobs and those over schedules."""
+
+    def __init__(
+        self,
+        redis_url: str,
+        postgres_url: str | None,
+        connect: Callable[[str, str], Connection] = Connection,
+    ) -> None:
+        self.connection = connect(redis_url, "client")
+        self.direct: Direct | None = None
+        """For sync senders; set once this Redis has been checked."""
+        self.archive = _open_archive(postgres_url) if postgres_url else None
+        self._checked = False
+
+    async def broker(self, queue: str) -> Broker:
+        """The broker of a queue. The first call checks that jobs are safe in this Redis.
+
+        Raises:
+            UnsafeBroker: they are not. ServerUnreachable: Redis gave no answer.
+        """
+        if not self._checked:
+            await self.connection.check()
+            self._checked = True
+            if type(self.connection) is Connection:
+                self.direct = Direct(self.connection.url)
+        return Broker(self.connection, queue)
+
+    async def enqueue(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
+        """See `Client.send`. A task that Redis doesn't have is declared, then its jobs are sent again."""
+        broker = await self.broker(task.queue)
+        for i in range(0, len(jobs), _ENQUEUE_BATCH):
+            batch = jobs[i : i + _ENQUEUE_BATCH]
+            answers = await broker.enqueue(batch)
+            if "unknown_task" in answers:
+                # A task of our own code on a Redis that is new or was flushed.
+                await broker.schedules.declare([task], [])
+                answers = await broker.enqueue(batch)
+            for job, answer in zip(batch, answers, strict=True):
+                if answer.startswith("taken:"):
+                    raise key_taken(task.name, job.key or "", answer.removeprefix("taken:"))
+
+    async def queues(self) -> list[str]:
+        """Names of all queues."""
+        return await inspect.queues(self.connection)
+
+    async def live_task(self, name: str) -> TaskInfo:
+        """A task as Redis alone has it. Raises UnknownTask."""
+        info = await inspect.find_task(self.connection, check_name(name, "task"))
+        if info is None:
+            raise UnknownTask(f"There is no task {name!r}. `infinitas task ls` lists those there are.")
+        return info
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.connection.close()
+        if self.direct is not None:
+            self.direct.close()
+        if self.archive is not None:
+            await self.archive.close()
+
+
+def key_taken(task: str, key: str, job: str) -> KeyTaken:
+    """The error for a key that a live job has."""
+    return KeyTaken(f"Task {task!r} has a live job with the key {key!r} already: {job}.", job)
+
+
+def _open_archive(url: str) -> "Reader":
+    # Imported here: without the `postgres` extra everything but the archive works.
+    from infinitas.archive.reader import Reader
+
+    return Reader(url, "client")

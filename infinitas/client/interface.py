@@ -1,0 +1,155 @@
+"""The verbs over tasks, jobs and schedules from outside a worker, documented once.
+
+`RedisClient` carries them out on Redis and Postgres, `HttpClient` through a server.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from infinitas.broker.messages import NewJob
+from infinitas.core.interval import Every
+from infinitas.core.records import Backfill, JobInfo, ScheduleInfo, TaskInfo, WorkerInfo
+from infinitas.core.schedule_options import Entry, ScheduleOptions
+from infinitas.core.states import State
+from infinitas.core.task_definition import TaskDefinition
+
+if TYPE_CHECKING:
+    from infinitas.broker.sync_enqueue import Direct
+
+
+class ScheduleClient(Protocol):
+    """Verbs by key: a task's own schedule has the task's name."""
+
+    async def find(self, key: str) -> ScheduleInfo:
+        """A schedule. Raises UnknownSchedule."""
+
+    async def next(self, task: str | None, limit: int) -> list[ScheduleInfo]:
+        """Schedules, of one task or all, those with the earliest next slot first."""
+
+    async def put(
+        self, task: TaskDefinition | str, entries: Sequence[Entry], options: ScheduleOptions
+    ) -> list[datetime]:
+        """Store rules of a task, each in place of any under its key. Returns their first slots.
+
+        Args:
+            task: a definition, which is declared first, or the name of a task that is known.
+
+        Raises:
+            BadSchedule: one of them is wrong or lies in the past; nothing is stored.
+            UnknownTask: the task is not declared.
+        """
+
+    async def change(
+        self,
+        key: str,
+        rule: str | Every | None = None,
+        *,
+        at: datetime | None = None,
+        args: str | None = None,
+        options: ScheduleOptions | None = None,
+    ) -> ScheduleInfo:
+        """Give a schedule another rule, other arguments or options; what is not given stays.
+
+        One that code declares keeps the change until the code's own declaration changes.
+
+        Raises:
+            UnknownSchedule: there is none.
+            BadSchedule: as `put`, or what stays can't be read: store it anew.
+        """
+
+    async def remove(self, key: str) -> bool:
+        """Remove a schedule, whichever queue it is in. False if there is none."""
+
+    async def pause(self, key: str, reason: str, until: datetime | None = None) -> ScheduleInfo:
+        """Skip slots, until `resume` or until `until`; each is recorded as skipped.
+
+        Raises:
+            UnknownSchedule: there is none. BadSchedule: `until` is naive or has passed.
+            BadArgs: the reason is too long.
+        """
+
+    async def resume(self, key: str) -> ScheduleInfo:
+        """End a pause. What was skipped stays skipped. Raises UnknownSchedule."""
+
+    async def skip_next(self, key: str, count: int = 1) -> list[datetime]:
+        """Skip the next `count` slots, in place of any number before; 0 takes it back.
+
+        Returns them. Raises UnknownSchedule, BadArgs.
+        """
+
+    async def trigger(self, key: str, args: str | None = None) -> str:
+        """Send a job of a schedule now, with its arguments or others (JSON text). Returns its id.
+
+        It belongs to no slot: overlap and pauses don't count. Raises UnknownSchedule, BadSchedule.
+        """
+
+    async def backfill(
+        self, key: str, start: datetime, end: datetime, *, limit: int = 1, dry_run: bool = False
+    ) -> Backfill:
+        """Make jobs of the past slots in `[start, end)` that have had none, `limit` at a time.
+
+        A slot that was missed or skipped becomes a job after all. With `dry_run` nothing is stored.
+
+        Raises:
+            UnknownSchedule: there is none.
+            BadSchedule: the range is naive, empty, too long or not past, or a backfill runs already.
+        """
+
+
+class Client(Protocol):
+    """All verbs also raise ServerUnreachable: Redis, or the server, gave no answer."""
+
+    @property
+    def schedules(self) -> ScheduleClient:
+        """The verbs over schedules."""
+
+    @property
+    def direct(self) -> "Direct | None":
+        """For sync senders; None through a server, or while this Redis has not been checked."""
+
+    async def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
+        """Enqueue jobs of one task, some hundred per round trip.
+
+        Raises:
+            KeyTaken: a live job has the key of one of them; those before it are accepted.
+            ServerUnreachable: there was no answer; sending the same jobs again is safe.
+        """
+
+    async def cancel(self, id: str, reason: str = "") -> JobInfo:
+        """Cancel a job: one that waits at once, one that runs as soon as its worker can stop it.
+
+        Returns the job as it is now. Raises UnknownJob, AlreadyEnded.
+        """
+
+    async def retry(self, id: str) -> JobInfo:
+        """Give a failed, cancelled or skipped job a fresh set of tries. It stays the same job.
+
+        Raises:
+            UnknownJob: neither Redis nor the archive has it. NotEnded: it still lives.
+            AlreadySucceeded: `rerun` makes a new job. KeyTaken: another job has its key now.
+        """
+
+    async def rerun(self, id: str) -> str:
+        """Send a new job with the arguments and headers of an old one. Returns its id. Raises UnknownJob."""
+
+    async def wait_for_end(self, id: str, timeout: float | None) -> JobInfo:
+        """Wait until a job has ended, at most `timeout` seconds. Raises NotInTime, UnknownJob."""
+
+    async def task(self, name: str) -> TaskInfo:
+        """A task with its summary; the archive fills in what Redis no longer has. Raises UnknownTask."""
+
+    async def tasks(self) -> list[TaskInfo]:
+        """All tasks."""
+
+    async def job(self, id: str) -> JobInfo:
+        """A job, live or archived, with its log. Raises UnknownJob."""
+
+    async def jobs(self, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
+        """Live jobs first, then the archive's, newest first, each job once."""
+
+    async def workers(self) -> list[WorkerInfo]:
+        """Workers that live now."""
+
+    async def close(self) -> None:
+        """Close its connections."""

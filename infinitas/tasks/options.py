@@ -1,0 +1,39 @@
+"""The options of `@app.task(...)`, for type checkers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from infinitas.core.interval import Every
+from infinitas.core.schedule_options import ScheduleOptions
+
+
+class TaskOptions(ScheduleOptions, total=False):
+    """`TaskDefinition` documents its options and has their defaults, `ScheduleOptions` the others.
+
+    name: default: the function's. schedule: cron text or `every(...)`; args, kwargs: for its jobs.
+    retry_on, never_retry_on: exception classes.
+    """
+
+    name: str | None
+    schedule: str | Every | None
+    args: Sequence[object]
+    kwargs: Mapping[str, object] | None
+    queue: str | None
+    timeout: float | None
+    soft_timeout: float | None
+    runner: Literal["auto", "process"]
+    retries: int
+    retry_delay: float
+    backoff: Literal["exponential", "fixed"]
+    give_up_after: float | None
+    retry_on: Sequence[type[BaseException]]
+    never_retry_on: Sequence[type[BaseException]]
+    on_lost: Literal["retry", "fail"]
+    no_processor: Literal["fail", "wait"]
+    max_running: int | None
+    rate: str | None
+    expires: float | None
+    priority: int
+    result_ttl: float | None
+    capture_print: bool
+    redact: Sequence[str]

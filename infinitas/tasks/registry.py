@@ -1,0 +1,78 @@
+"""The registry: the tasks of one app, made from functions and options."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from infinitas.client.lazy import LazyClient
+from infinitas.core.errors import ConfigError, DuplicateTask, UnknownTask
+from infinitas.core.names import check_name
+from infinitas.core.schedule import EMPTY_ARGS
+from infinitas.core.schedule_options import OPTION_NAMES, ScheduleOptions, make_schedule
+from infinitas.core.task_definition import MAX_DOC_CHARS, TaskDefinition
+from infinitas.core.text import clean
+from infinitas.tasks.arguments import encode_plain
+from infinitas.tasks.plugins import Plugins
+from infinitas.tasks.task import AnyTask, Task
+
+
+class Registry:
+    """Tasks by name, with what all of them share: the client that sends, and the plugins."""
+
+    def __init__(self, client: LazyClient, plugins: Plugins, queue: str = "default") -> None:
+        self.client = client
+        self.plugins = plugins
+        self.queue = check_name(queue, "queue")
+        """The queue of tasks that name none."""
+        self.tasks: dict[str, AnyTask] = {}
+
+    @property
+    def queues(self) -> list[str]:
+        """The queues of its tasks, sorted."""
+        return sorted({task.definition.queue for task in self.tasks.values()})
+
+    def add(self, function: Callable[..., Any], **options: Any) -> AnyTask:
+        """Make a function a task, with `TaskOptions`; see `Infinitas.task`."""
+        name = check_name(options.pop("name", None) or function.__name__, "task")
+        if name in self.tasks:
+            raise DuplicateTask(f"There is a task {name!r} already; give one of them name=.")
+        rule = options.pop("schedule", None)
+        policies = {name: options.pop(name) for name in OPTION_NAMES & options.keys()}
+        args, kwargs = options.pop("args", ()), options.pop("kwargs", None) or {}
+        options["queue"] = check_name(options.get("queue") or self.queue, "queue")
+        retries = {n: options.pop(n) for n in ("retry_on", "never_retry_on") if n in options}
+        doc = clean((function.__doc__ or "").strip().partition("\n")[0])[:MAX_DOC_CHARS]
+        try:
+            definition = TaskDefinition(name=name, doc=doc, **options)
+        except TypeError as error:
+            raise ConfigError(f"@app.task on {name!r}: {error}.") from None
+        task: AnyTask = Task(self.client, self.plugins, function, definition, None, **retries)
+        if rule is not None:
+            task.schedule = make_schedule(
+                rule,
+                key=name,
+                task=name,
+                args=task.signature.encode(args, kwargs),
+                now=datetime.now(UTC),
+                options=cast(ScheduleOptions, policies),
+            )
+        elif policies:
+            raise ConfigError(f"@app.task on {name!r}: {sorted(policies)[0]} is for tasks with a schedule.")
+        self.tasks[name] = task
+        self.plugins.call("on_declare", definition)
+        return task
+
+    def find(self, name: str) -> AnyTask:
+        """A task of this app. Raises UnknownTask."""
+        try:
+            return self.tasks[name]
+        except KeyError:
+            raise UnknownTask(f"This app has no task {name!r}.") from None
+
+    def encode(self, task: AnyTask | str, args: Sequence[object], kwargs: Mapping[str, object] | None) -> str:
+        """Arguments as JSON text, checked where the task is one of this app. Raises BadArgs."""
+        if isinstance(task, str) and task in self.tasks:
+            task = self.tasks[task]
+        if isinstance(task, Task):
+            return task.signature.encode(args, kwargs or {})
+        return encode_plain(args, kwargs or {}) if args or kwargs else EMPTY_ARGS
