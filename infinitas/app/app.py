@@ -42,6 +42,9 @@ class Infinitas:
     Raises:
         ConfigError: a setting is wrong.
         BadName: the queue's name is.
+
+    >>> sorted(app.tasks)
+    ['add', 'fail']
     """
 
     def __init__(
@@ -102,6 +105,14 @@ class Infinitas:
         Raises:
             DuplicateTask: the app has a task of that name.
             BadName, BadSchedule, BadArgs, ConfigError: an option is wrong.
+
+        >>> from infinitas import Infinitas, Job, every
+        >>> mine = Infinitas()
+        >>> @mine.task(schedule=every(hours=6), timeout=60, retries=3)
+        ... def sync_stock(job: Job, shop: str = "main") -> None:
+        ...     job.log(f"syncs {shop}")
+        >>> mine.tasks["sync_stock"].definition.retries
+        3
         """
         if functions:
             return self.registry.add(*functions)
@@ -140,6 +151,12 @@ class Infinitas:
         Raises:
             BadSchedule: the rule or an option is wrong, or it lies in the past. BadArgs: see `Task.send`.
             UnknownTask: the task is not declared. ServerUnreachable: Redis gave no answer.
+
+        >>> from datetime import UTC, datetime
+        >>> app.schedule(add, at=datetime(2100, 1, 1, tzinfo=UTC), key="new-year", args=(1, 2)).year
+        2100
+        >>> app.unschedule("new-year")
+        True
         """
         text = self.registry.encode(task, args, kwargs)
         firsts = await self.schedules.store(task, [Entry(key=key, rule=rule, at=at, args=text)], options)
@@ -149,21 +166,37 @@ class Infinitas:
     aschedule = for_async(_schedule)
 
     async def _unschedule(self, key: str) -> bool:
-        """Remove a schedule (a task's own has the task's name). False if there is none."""
+        """Remove a schedule (a task's own has the task's name). False if there is none.
+
+        >>> app.unschedule("no-such-key")
+        False
+        """
         return await self.client.open().schedules.remove(key)
 
     unschedule = for_sync(_unschedule)
     aunschedule = for_async(_unschedule)
 
     async def _fetch_task(self, name: str) -> TaskInfo:
-        """A task with `last_job`, `last_success`, `last_failure`. Raises UnknownTask."""
+        """A task with its definition, counts, and `last_job`, `last_success`, `last_failure`.
+
+        Raises UnknownTask.
+
+        >>> handle = add.send(1, 2)
+        >>> job = app.wait_for_end(handle.id, timeout=20)
+        >>> app.fetch_task("add").last_success.id == handle.id
+        True
+        """
         return await self.client.open().task(name)
 
     fetch_task = for_sync(_fetch_task)
     afetch_task = for_async(_fetch_task)
 
     async def _fetch_job(self, id: str) -> JobInfo:
-        """A job with its log. Raises UnknownJob."""
+        """A job with its log, live or archived. Raises UnknownJob.
+
+        >>> app.fetch_job(add.send(1, 2).id).args
+        '[[1,2],{}]'
+        """
         return await self.client.open().job(id)
 
     fetch_job = for_sync(_fetch_job)
@@ -176,6 +209,10 @@ class Infinitas:
 
         Raises:
             UnknownJob: Redis has no such job. AlreadyEnded: it has ended.
+
+        >>> handle = add.using(delay=60).send(1, 2)
+        >>> app.cancel(handle.id, reason="sold out").state.value
+        'cancelled'
         """
         return await self.client.open().cancel(id, reason)
 
@@ -188,6 +225,12 @@ class Infinitas:
         Raises:
             UnknownJob: neither Redis nor the archive has it. NotEnded: it still lives.
             AlreadySucceeded: `rerun` makes a new job. KeyTaken: another job has its key now.
+
+        >>> handle = fail.send()
+        >>> app.wait_for_end(handle.id, timeout=20).state.value
+        'failed'
+        >>> app.retry(handle.id).id == handle.id
+        True
         """
         return await self.client.open().retry(id)
 
@@ -195,14 +238,24 @@ class Infinitas:
     aretry = for_async(_retry)
 
     async def _rerun(self, id: str) -> Handle[Any]:
-        """Send a new job with the arguments and headers of an old one. Raises UnknownJob."""
+        """Send a new job with the arguments and headers of an old one. Raises UnknownJob.
+
+        >>> app.rerun(add.send(1, 2).id).get(timeout=20)
+        3
+        """
         return Handle(self.client, await self.client.open().rerun(id))
 
     rerun = for_sync(_rerun)
     arerun = for_async(_rerun)
 
     async def _wait_for_end(self, id: str, timeout: float | None = None) -> JobInfo:
-        """Wait until a job has ended, at most `timeout` seconds. Raises NotInTime, UnknownJob."""
+        """Wait until a job has ended, at most `timeout` seconds; None waits without a limit.
+
+        Returns the job; one that failed raises nothing here. Raises NotInTime, UnknownJob.
+
+        >>> app.wait_for_end(fail.send().id, timeout=20).reason
+        'error'
+        """
         return await self.client.open().wait_for_end(id, timeout)
 
     wait_for_end = for_sync(_wait_for_end)
@@ -213,6 +266,20 @@ class Infinitas:
 
         Safe in any number of processes at once; installs no signal handlers. The archiver runs
         where a Postgres is configured.
+
+        Args:
+            worker: False: scheduler and archiver alone.
+
+        Raises, when the block begins:
+            ServerUnreachable, UnsafeBroker, ConfigError: a part could not start.
+
+        >>> async def main() -> None:
+        ...     async with app.embedded():
+        ...         handle = await add.asend(1, 2)
+        ...         print(await handle.result(timeout=20))
+        >>> import asyncio
+        >>> asyncio.run(main())
+        3
         """
         # Imported here: a program that only sends jobs needs none of the processes.
         from infinitas.app.embed import running

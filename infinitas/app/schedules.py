@@ -30,14 +30,24 @@ class Schedules:
         return self._client.portal
 
     async def _get(self, key: str) -> ScheduleInfo:
-        """A schedule: its rule, next slot, pause, backfill."""
+        """A schedule: its rule, next slot, pause, backfill.
+
+        >>> key = "example"
+        >>> slot = app.schedule(add, "30 2 * * *", key=key, args=(1, 2), timezone="Europe/Berlin")
+        >>> app.schedules.get(key).schedule.cron
+        '30 2 * * *'
+        """
         return await self._client.open().schedules.find(key)
 
     get = for_sync(_get)
     aget = for_async(_get)
 
     async def _list(self, task: str | None = None, limit: int = 100) -> list[ScheduleInfo]:
-        """Schedules, of one task or all, those with the earliest next slot first."""
+        """At most `limit` schedules, of one task or all, those with the earliest next slot first.
+
+        >>> app.schedules.list("no-such-task")
+        []
+        """
         return await self._client.open().schedules.next(task, limit)
 
     list = for_sync(_list)
@@ -49,7 +59,12 @@ class Schedules:
         """Add or replace many schedules of a task, some hundred in a round trip. Returns how many.
 
         Raises:
-            BadSchedule: one is wrong or lies in the past; nothing is stored. UnknownTask.
+            BadSchedule: one is wrong or lies in the past; nothing is stored.
+            UnknownTask: the task is not declared.
+
+        >>> from infinitas import Entry
+        >>> app.schedules.add_many(add, [Entry(key=f"shop-{n}", rule="@hourly") for n in range(3)])
+        3
         """
         await self.store(task, entries, options)
         return len(entries)
@@ -70,7 +85,10 @@ class Schedules:
         """Give a schedule another rule, other arguments or options; what is not given stays.
 
         A schedule that code declares keeps the change until the code's own declaration changes.
-        Raises BadSchedule, BadArgs.
+        The arguments and options are those of `Infinitas.schedule`. Raises BadSchedule, BadArgs.
+
+        >>> app.schedules.change("example", "0 3 * * *").schedule.cron
+        '0 3 * * *'
         """
         client = self._client.open().schedules
         text = None
@@ -83,21 +101,35 @@ class Schedules:
     achange = for_async(_change)
 
     async def _pause(self, key: str, reason: str, *, until: datetime | None = None) -> ScheduleInfo:
-        """Skip slots, each recorded as skipped, until `resume` or `until`. Raises BadSchedule."""
+        """Skip slots, each recorded as skipped, until `resume` or until `until`, an aware moment.
+
+        Raises BadSchedule: `until` is naive or has passed. BadArgs: the reason is too long.
+
+        >>> app.schedules.pause("example", "stocktaking").pause.reason
+        'stocktaking'
+        """
         return await self._client.open().schedules.pause(key, reason, until)
 
     pause = for_sync(_pause)
     apause = for_async(_pause)
 
     async def _resume(self, key: str) -> ScheduleInfo:
-        """End a pause. What was skipped stays skipped."""
+        """End a pause. What was skipped stays skipped.
+
+        >>> app.schedules.resume("example").pause is None
+        True
+        """
         return await self._client.open().schedules.resume(key)
 
     resume = for_sync(_resume)
     aresume = for_async(_resume)
 
     async def _skip_next(self, key: str, count: int = 1) -> "Sequence[datetime]":
-        """Skip the next slots; 0 takes it back. Returns them. Raises BadArgs."""
+        """Skip the next `count` slots, up to 1,000; 0 takes it back. Returns them. Raises BadArgs.
+
+        >>> len(app.schedules.skip_next("example", 2))
+        2
+        """
         return await self._client.open().schedules.skip_next(key, count)
 
     skip_next = for_sync(_skip_next)
@@ -106,7 +138,13 @@ class Schedules:
     async def _trigger(
         self, key: str, args: Sequence[object] | None = None, kwargs: Mapping[str, object] | None = None
     ) -> Handle[Any]:
-        """Send a job of the schedule now, with its arguments or with others. Raises BadArgs."""
+        """Send a job of the schedule now, with its arguments or with others. Raises BadArgs.
+
+        It belongs to no slot: overlap and pauses don't count.
+
+        >>> app.schedules.trigger("example").get(timeout=20)
+        3
+        """
         client, text = self._client.open().schedules, None
         if args is not None or kwargs is not None:
             task = (await client.find(key)).schedule.task
@@ -121,7 +159,15 @@ class Schedules:
     ) -> Backfill:
         """Make jobs of the past slots in `[start, end)` that have had none, `limit` at a time.
 
-        Raises BadSchedule: the range is wrong, or an earlier backfill still runs.
+        With `dry_run` nothing is stored. Returns the slots that become jobs.
+
+        Raises:
+            BadSchedule: the range is naive, empty, too long or not past, or an earlier backfill runs.
+
+        >>> from datetime import UTC, datetime
+        >>> start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 4, tzinfo=UTC)
+        >>> len(app.schedules.backfill("example", start, end, dry_run=True).slots)
+        3
         """
         return await self._client.open().schedules.backfill(key, start, end, limit=limit, dry_run=dry_run)
 

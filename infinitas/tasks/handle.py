@@ -20,14 +20,25 @@ Result = TypeVar("Result")
 
 
 class Handle(Generic[Result]):
-    """`id` names the job everywhere; `str(handle)` is the id."""
+    """A sent job: `id` names it everywhere, and `str(handle)` is the id.
+
+    >>> handle = add.send(1, 2)
+    >>> str(handle) == handle.id
+    True
+    """
 
     def __init__(self, client: LazyClient, id: str) -> None:
         self.id = id
         self._client = client
 
     async def result(self, timeout: float | None = None) -> Result:
-        """Wait for the job's end, at most `timeout` seconds, and return its result.
+        """Wait for the job's end and return its result.
+
+        Args:
+            timeout: seconds; None waits without a limit.
+
+        Returns:
+            What the processor returned, as it comes out of JSON.
 
         Raises:
             JobFailed, JobTimedOut, JobCancelled, JobSkipped, JobLost: it ended so; the text is its error.
@@ -38,7 +49,11 @@ class Handle(Generic[Result]):
         return self._value(await self._client.portal.join(self._ended(timeout)))
 
     def get(self, timeout: float | None = None) -> Result:
-        """`result` for sync code."""
+        """`result` for sync code.
+
+        >>> add.send(1, 2).get(timeout=20)
+        3
+        """
         return self._value(self._client.portal.wait(self._ended(timeout)))
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Plugins: code that hears of every job, in the sender and in the worker.
+"""Plugins: hooks around every job, in the sender and in the worker.
 
 A plugin is added to the app, `Infinitas(plugins=[…])`, or found through the entry-point group
 `infinitas.plugins` (a `Plugin` class or instance). One that raises is reported and breaks no job.
@@ -16,10 +16,16 @@ GROUP = "infinitas.plugins"
 
 
 class Plugin:
-    """Override what you need. Hooks are plain functions and must not block.
+    """Override the hooks that you need. Hooks are plain functions and must not block.
 
     `before_run`, `after_run` and the hooks of failures run in the job's own context: a context
-    variable that `before_run` sets is seen by an async processor and by one in a thread.
+    variable that `before_run` sets is set for an async processor and for one in a thread.
+
+    >>> from infinitas import Infinitas, Plugin
+    >>> class Tracing(Plugin):
+    ...     def before_send(self, task, headers):
+    ...         headers["trace"] = "4bf92f35"
+    >>> traced = Infinitas(plugins=[Tracing()])
     """
 
     def on_declare(self, task: TaskDefinition) -> None:
@@ -35,7 +41,7 @@ class Plugin:
         """An attempt begins; `job.headers` are those of the sender."""
 
     def after_run(self, job: Job, verdict: Verdict) -> None:
-        """An attempt has ended, and Redis knows its verdict."""
+        """An attempt has ended, and its verdict is stored in Redis."""
 
     def on_failure(self, job: Job, verdict: Verdict) -> None:
         """The job has failed for good."""
@@ -47,7 +53,7 @@ class Plugin:
         """The attempt before this one died with its worker; this one begins."""
 
     def on_worker_start(self, worker: str) -> None:
-        """A worker takes up its work under this name."""
+        """A worker has joined under this name."""
 
     def on_worker_stop(self, worker: str) -> None:
         """A worker has stopped."""
@@ -80,7 +86,7 @@ def _installed() -> list[Plugin]:
         try:
             loaded = entry.load()
             plugin = loaded() if isinstance(loaded, type) else loaded
-        except Exception:  # noqa: BLE001 - somebody's broken package must not stop the app
+        except Exception:  # noqa: BLE001 - a broken package must not stop the app
             _log.exception("Plugin %s could not be loaded.", entry.value)
             continue
         if isinstance(plugin, Plugin):

@@ -23,10 +23,15 @@ Value = TypeVar("Value")
 
 
 class Task(Generic[Call, Send, Returned, Value]):
-    """What `@app.task` makes of a function.
+    """What `@app.task` makes of a function: still that function, and a handle to send jobs of it.
 
     `Call` are its parameters, `Send` those less a leading Job; it returns `Returned`, which for an
     async function is a coroutine of `Value`.
+
+    >>> add(1, 2)  # the plain function
+    3
+    >>> add.send(1, 2).get(timeout=20)  # a job
+    3
     """
 
     def __init__(
@@ -62,10 +67,20 @@ class Task(Generic[Call, Send, Returned, Value]):
     def send(self, *args: Send.args, **kwargs: Send.kwargs) -> Handle[Value]:
         """Send one job now, from sync code.
 
+        Args:
+            args, kwargs: the processor's own, without the Job.
+
+        Returns:
+            A handle: its `id`, and the job's result once it has ended.
+
         Raises:
             BadArgs: the arguments don't match the annotations or have no JSON form.
             PayloadTooLarge: their JSON has more than 256 kB.
-            ServerUnreachable: Redis gave no answer; nothing is known to be stored.
+            ServerUnreachable: Redis gave no answer; the job may or may not be stored.
+
+        >>> handle = add.send(1, b=2)
+        >>> app.fetch_job(handle.id).task
+        'add'
         """
         return self._sender.send(*args, **kwargs)
 
@@ -76,7 +91,13 @@ class Task(Generic[Call, Send, Returned, Value]):
         return await self._sender.asend(*args, **kwargs)
 
     def send_many(self, calls: Iterable[Sequence[object]]) -> list[Handle[Value]]:
-        """Send one job per tuple of positional arguments, some hundred in a round trip."""
+        """Send one job per tuple of positional arguments, some hundred in a round trip.
+
+        Raises what `send` does; with BadArgs and PayloadTooLarge none is sent.
+
+        >>> [handle.get(timeout=20) for handle in add.send_many([(1, 2), (3, 4)])]
+        [3, 7]
+        """
         return self._sender.send_many(calls)
 
     async def asend_many(self, calls: Iterable[Sequence[object]]) -> list[Handle[Value]]:
@@ -92,7 +113,7 @@ class Task(Generic[Call, Send, Returned, Value]):
         expires: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Sender[Send, Value]:
-        """Options for one send: `task.using(key="order-7", delay=60).send(7)`.
+        """Options for one send.
 
         Args:
             key: a business key; while a job of this task with that key lives, a second is refused.
@@ -101,8 +122,18 @@ class Task(Generic[Call, Send, Returned, Value]):
             expires: seconds after its time at which the job is skipped if it has not started.
             headers: text that travels with the job, e.g. a trace id.
 
+        Returns:
+            The same task with these options; it has `send`, `asend`, `send_many`, `asend_many`,
+            which also raise KeyTaken: a live job has the key.
+
         Raises:
             BadArgs, BadName: an option is wrong.
+
+        >>> later = add.using(key="order-7", delay=3600).send(1, 2)
+        >>> app.fetch_job(later.id).state.value
+        'scheduled'
+        >>> app.cancel(later.id, reason="not needed").state.value
+        'cancelled'
         """
         if delay is not None and at is not None:
             raise BadArgs("Give either at= or delay=.")

@@ -1,4 +1,4 @@
-"""Run a task here and now, without servers."""
+"""Runs a task inside the test, without servers."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
@@ -41,14 +41,23 @@ class Ran:
 async def run_inline(
     task: AnyTask, *args: object, checkpoint: str | None = None, attempt: int = 1, **kwargs: object
 ) -> Ran:
-    """Run a task here and now, without servers; arguments are checked as if it had been sent.
+    """Run a task inside the test, without servers; its arguments are checked as if it had been sent.
 
     Args:
-        checkpoint: JSON text that the job finds in `last_checkpoint`.
-        attempt: what `job.attempt` says.
+        args, kwargs: the processor's own, without the Job.
+        checkpoint: JSON text for `job.last_checkpoint`.
+        attempt: the value of `job.attempt`.
+
+    Returns:
+        What the task returned, logged and stored; an exception is in it as `error`.
 
     Raises:
         BadArgs, PayloadTooLarge: as `Task.send` does.
+
+    >>> import asyncio
+    >>> from infinitas.testing import run_inline
+    >>> asyncio.run(run_inline(add, 1, b=2)).result
+    3
     """
     ran = Ran()
     job = Job(
@@ -69,7 +78,7 @@ async def run_inline(
         try:
             value = task.function(*call[0], **call[1])
             outcome = success(await value if is_async(task.function) else value)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the job's failure
+        except Exception as error:  # noqa: BLE001 - any exception is the job's failure
             outcome = failure(task, error)
         finally:
             current.reset(token)
@@ -79,7 +88,7 @@ async def run_inline(
 
 
 class _Inline:
-    """A `Reporter` that remembers."""
+    """A `Reporter` that keeps everything in a `Ran`."""
 
     def __init__(self, ran: Ran) -> None:
         self._ran = ran

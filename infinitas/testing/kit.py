@@ -32,7 +32,17 @@ BATCH = 100
 
 
 class Kit:
-    """An app, the real scheduler and the real edges of Redis, on a clock that only you move."""
+    """An app, the real scheduler and the real scripts of Redis, on a clock that only the test moves.
+
+    Made by the fixture `infinitas_kit`: `async with infinitas_kit(app, now) as kit:`.
+
+    Args:
+        app: the app; while the block runs, its client is connected to the kit's Redis.
+        now: an aware moment: where the clock starts.
+
+    Raises:
+        ValueError: `now` is naive.
+    """
 
     def __init__(self, app: Infinitas, now: datetime) -> None:
         if now.tzinfo is None:
@@ -69,7 +79,7 @@ class Kit:
         self.app.close()
 
     async def advance(self, by: timedelta, *, run: bool = True) -> list[JobInfo]:
-        """`move_to` the moment that is `by` later."""
+        """`move_to` the moment that is `by` later. Returns the jobs that ran."""
         return await self.move_to(self.now + by, run=run)
 
     async def move_to(self, moment: datetime, *, run: bool = True) -> list[JobInfo]:
@@ -127,8 +137,8 @@ class Kit:
                     found[fields["job"]] = (slot, state, fields.get("reason", ""))
         return sorted(found.values())
 
-    async def told(self, schedule: str) -> list[tuple[datetime, str]]:
-        """The slots of a schedule that were told of, with `missed` or `late`, in order."""
+    async def overdue(self, schedule: str) -> list[tuple[datetime, str]]:
+        """The slots of a schedule that were reported as `missed` or `late`, in order."""
         return [
             (from_ms(int(event.fields["slot"])), event.kind.removeprefix("schedule."))
             for event in await self._events()
@@ -155,7 +165,7 @@ class Kit:
         assert not found, f"{task.name} has {len(found)} jobs: {found[:5]}"
 
     async def forget_worker(self) -> None:
-        """From now on there is no worker for any task; `drain` fails."""
+        """Remove the kit's worker, so that no task has one; `drain` fails from now on."""
         for broker in self.brokers.values():
             await broker.rescue_all(WORKER, (await broker.beats()).get(WORKER) or 0, 60)
             await self._connection.ask(self._connection.redis.delete(broker.keys["processors"]))

@@ -31,16 +31,16 @@ def hourly(*, fails: bool = False, **options: Any) -> Infinitas:
 async def test_what_starts_and_succeeds_is_not_told_of(infinitas_kit: KitMaker) -> None:
     async with infinitas_kit(hourly(grace=60), NOON) as kit:
         await kit.advance(5 * HOUR)
-        assert await kit.told("tick") == []
+        assert await kit.overdue("tick") == []
 
 
 async def test_a_job_that_does_not_start_is_missed(infinitas_kit: KitMaker) -> None:
     async with infinitas_kit(hourly(no_processor="wait"), NOON) as kit:
         await kit.advance(HOUR + START_EXPECTED - timedelta(seconds=1), run=False)
-        assert await kit.told("tick") == []
+        assert await kit.overdue("tick") == []
         await kit.advance(timedelta(seconds=1), run=False)
         await kit.advance(MINUTE, run=False)
-        assert await kit.told("tick") == [(NOON + HOUR, "missed")], "once"
+        assert await kit.overdue("tick") == [(NOON + HOUR, "missed")], "once"
 
 
 async def test_a_slot_that_nobody_fires_is_missed(infinitas_kit: KitMaker) -> None:
@@ -55,11 +55,11 @@ async def test_a_slot_that_nobody_fires_is_missed(infinitas_kit: KitMaker) -> No
         await kit.outage(timedelta(seconds=1))
         assert await watch.look() == 1
         assert await watch.look() == 0, "of each slot once"
-        assert await kit.told("tick") == [(NOON + HOUR, "missed")]
+        assert await kit.overdue("tick") == [(NOON + HOUR, "missed")]
         await kit.advance(timedelta())
         await kit.outage(HOUR + MINUTE)
         assert await watch.look() == 1
-        assert await kit.told("tick") == [(NOON + HOUR, "missed"), (NOON + 2 * HOUR, "missed")]
+        assert await kit.overdue("tick") == [(NOON + HOUR, "missed"), (NOON + 2 * HOUR, "missed")]
 
 
 async def test_a_paused_schedule_is_not_missed(infinitas_kit: KitMaker) -> None:
@@ -75,10 +75,10 @@ async def test_a_paused_schedule_is_not_missed(infinitas_kit: KitMaker) -> None:
 async def test_with_a_grace_a_success_is_expected(infinitas_kit: KitMaker) -> None:
     async with infinitas_kit(hourly(fails=True, grace=600), NOON) as kit:
         await kit.advance(HOUR + timedelta(seconds=601))
-        assert await kit.told("tick") == [(NOON + HOUR, "late")]
+        assert await kit.overdue("tick") == [(NOON + HOUR, "late")]
     async with infinitas_kit(hourly(fails=True), NOON) as kit:
         await kit.advance(HOUR + timedelta(seconds=601))
-        assert await kit.told("tick") == [], "a failure is an event of its own"
+        assert await kit.overdue("tick") == [], "a failure is an event of its own"
 
 
 async def test_many_unfired_slots_are_all_told_of(infinitas_kit: KitMaker) -> None:
