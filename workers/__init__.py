@@ -1,1 +1,1 @@
-"""Example worker code that somebody would launch; imports only `infinitas` and what the work needs."""
+"""Example worker code; imports only `infinitas` and what the work needs."""

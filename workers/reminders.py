@@ -27,7 +27,7 @@ def remind(address: str, title: str, due: datetime) -> None:
 
 
 def add_to_calendar(key: str, address: str, title: str, due: datetime) -> None:
-    """What a calendar does when somebody saves an entry; saving it again moves the reminder."""
+    """Called when a calendar entry is saved; saving it again moves the reminder."""
     app.schedule(remind, at=due - BEFORE, key=f"reminder-{key}", args=(address, title, due))
 
 

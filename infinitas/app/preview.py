@@ -1,4 +1,4 @@
-"""`preview(rule)`: what a rule means, before anybody relies on it."""
+"""`preview(rule)`: what a rule means."""
 
 from datetime import UTC, datetime
 from typing import Unpack
@@ -16,9 +16,16 @@ def preview(
     key: str = "preview",
     **options: Unpack[ScheduleOptions],
 ) -> Preview:
-    """A rule in words, its next `count` slots after `now`, and what clock changes do to it.
+    """Explain a rule: its meaning in English, its next slots, and what clock changes do to it.
 
-    Needs no server. `key` is the schedule's, for `H`; the options: docs/schedules.md.
+    Needs no server.
+
+    Args:
+        rule: cron text or `every(...)`.
+        count: how many slots.
+        now: an aware moment; the slots follow it. Default: the present.
+        key: the schedule's key, for `H`.
+        options: those of a schedule (docs/schedules.md).
 
     Raises:
         BadSchedule: the rule or an option is wrong; for cron text with the column.

@@ -1,4 +1,4 @@
-"""`infinitas conformance`: tries a client that somebody has written for the WebSocket protocol."""
+"""`infinitas conformance`: tests a client of the WebSocket protocol."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from infinitas.core.errors import ConfigError
 @output_option
 @click.pass_context
 def conformance(ctx: click.Context, port: int, output: str | None) -> None:
-    """Try a client of the WebSocket protocol (docs/protocol.md). Start this, then your client.
+    """Test a client of the WebSocket protocol (docs/protocol.md). Start this, then your client.
 
     It must serve conformance.echo, conformance.fail and conformance.wait.
     """

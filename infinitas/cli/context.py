@@ -1,4 +1,4 @@
-"""What all commands share: the app, the settings, a client, exit codes."""
+"""Shared by all commands: the app, the settings, a client, exit codes."""
 
 import asyncio
 import importlib
@@ -74,7 +74,7 @@ def load_app(path: str | None) -> Infinitas:
 
 
 def configured_app(ctx: click.Context, path: str | None, **arguments: object) -> Infinitas:
-    """The app, with what the command line says over its own settings."""
+    """The app, with the command line's settings over its own."""
     return load_app(path or ctx.obj["app"]).configure(**urls(ctx), **arguments)
 
 
@@ -90,18 +90,18 @@ def settings(ctx: click.Context) -> Settings:
 
 
 def ask_redis(ctx: click.Context, question: Callable[[RedisClient], Awaitable[T]]) -> T:
-    """`ask` what only who is beside Redis may. Raises ConfigError elsewhere."""
+    """`ask`, for commands that work on Redis itself. Raises ConfigError: a server is configured."""
 
     async def put(client: Client) -> T:
         if not isinstance(client, RedisClient):
-            raise ConfigError("This command speaks to Redis itself: run it without a server setting.")
+            raise ConfigError("This command works on Redis itself: run it without a server setting.")
         return await question(client)
 
     return ask(ctx, put)
 
 
 def ask(ctx: click.Context, question: Callable[[Client], Awaitable[T]]) -> T:
-    """Open a client, put one question, close it."""
+    """Open a client, run `question` with it, close it."""
 
     async def run() -> Any:
         found = settings(ctx)

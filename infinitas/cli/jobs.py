@@ -25,7 +25,7 @@ def job_group() -> None: ...
 def list_jobs(
     ctx: click.Context, task: str | None, state: str | None, limit: int, output: str | None
 ) -> None:
-    """Running and waiting jobs first, then the newest finished ones."""
+    """List jobs: running and waiting ones first, then the newest finished ones."""
     wanted = State(state) if state else None
     jobs = ask(ctx, lambda client: client.jobs(task, wanted, limit))
     if output == "json":
@@ -53,7 +53,7 @@ def list_jobs(
 @output_option
 @click.pass_context
 def show_job(ctx: click.Context, id: str, output: str | None) -> None:
-    """One job with its log."""
+    """Show one job with its log."""
     job = ask(ctx, lambda client: client.job(id))
     if output == "json":
         print_json(job)
@@ -103,9 +103,9 @@ def show_job(ctx: click.Context, id: str, output: str | None) -> None:
 @output_option
 @click.pass_context
 def cancel_job(ctx: click.Context, id: str, reason: str, output: str | None) -> None:
-    """Cancel a job: one that waits at once, one that runs as soon as its worker hears of it."""
+    """Cancel a job: one that waits at once, one that runs as soon as its worker can stop it."""
     job = ask(ctx, lambda client: client.cancel(id, reason))
-    said = "is cancelled" if job.ended else f"runs in {job.worker}, which was told to stop it"
+    said = "is cancelled" if job.ended else f"runs in {job.worker}, which will stop it"
     _tell(job, said, output)
 
 
@@ -165,7 +165,7 @@ def _attempts(job: JobInfo) -> list[tuple[str, ...]]:
 
 
 def _why(job: JobInfo, at: datetime) -> str:
-    """What a person should know at once about a job in this state."""
+    """The line that explains a job in this state."""
     if job.unreadable:
         return f"unreadable: {job.unreadable}"
     if job.state is State.RUNNING:

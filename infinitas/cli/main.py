@@ -1,4 +1,4 @@
-"""The `infinitas` command: global options, and what an error looks like to a person or a program."""
+"""The `infinitas` command: global options, and how errors are printed, for people and for programs."""
 
 import importlib
 import sys
@@ -23,7 +23,7 @@ COMMANDS = {
     "preview": (
         "infinitas.cli.preview",
         "preview",
-        "A cron expression in words, its next slots, and what clock changes do to it.",
+        "Explain a cron expression: its meaning, next slots, clock changes.",
     ),
     "schedule": (
         "infinitas.cli.schedules",
@@ -41,7 +41,7 @@ COMMANDS = {
     "token": ("infinitas.cli.server", "token_group", "Access tokens of the server: add, ls, rm."),
     "worker": ("infinitas.cli.processes", "worker", "Run jobs."),
 }
-"""Module, name in it, and what `infinitas --help` says; a command is imported when it is called."""
+"""Module, name in it, and its line in `infinitas --help`; a command is imported when it is called."""
 
 
 class _Commands(click.Group):

@@ -1,4 +1,4 @@
-"""How things look: tables on a terminal, tab-separated columns in a pipe, JSON for programs."""
+"""Output: tables on a terminal, tab-separated columns in a pipe, JSON for programs."""
 
 import dataclasses
 import json
@@ -87,7 +87,7 @@ def print_facts(facts: Sequence[tuple[str, str]]) -> None:
 
 
 def printable(text: str) -> str:
-    """Somebody's text without what would move the cursor or change colours."""
+    """Foreign text without characters that would move the cursor or change colours."""
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 
 

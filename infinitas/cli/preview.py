@@ -1,4 +1,4 @@
-"""`infinitas preview '<expr>'`: what an expression means, before anybody relies on it."""
+"""`infinitas preview '<expr>'`: what a cron expression means."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -28,7 +28,7 @@ def preview(
     key: str,
     output: str | None,
 ) -> None:
-    """A cron expression in words, its next slots, and what clock changes do to it.
+    """Explain a cron expression: its meaning, next slots, and what clock changes do to it.
 
     EXPR may also be an interval: `every 5m`.
     """

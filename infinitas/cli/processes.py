@@ -33,10 +33,16 @@ def _split(_ctx: click.Context, _param: click.Parameter, value: str | None) -> l
 @app_argument
 @click.option("-c", "--concurrency", type=int, help="Jobs at once in each process. Default: 10.")
 @queues_option
-@click.option("-p", "--processes", type=click.IntRange(1, 256), default=1, help="So many, supervised.")
+@click.option(
+    "-p",
+    "--processes",
+    type=click.IntRange(1, 256),
+    default=1,
+    help="Processes, under a supervisor.",
+)
 @click.option("--reload", is_flag=True, help="Restart when a Python file in this folder changes.")
 @click.option("--burst", is_flag=True, help="Stop when there is nothing left to do.")
-@click.option("--max-jobs", type=click.IntRange(1), help="Stop after so many (supervised: restart).")
+@click.option("--max-jobs", type=click.IntRange(1), help="Stop after this many jobs (with -p: restart).")
 @click.option("-l", "--log-level", type=_LEVELS)
 @click.pass_context
 def worker(
@@ -130,7 +136,7 @@ def _without_supervision(arguments: list[str]) -> list[str]:
 @queues_option
 @click.pass_context
 def scheduler(ctx: click.Context, queues: list[str] | None) -> None:
-    """Fire due schedules, rescue jobs of dead workers. Run as many as you like: no slot fires twice."""
+    """Fire due schedules, rescue jobs of dead workers. Any number may run: no slot fires twice."""
     from infinitas.scheduler.scheduler import run_scheduler
 
     found = settings(ctx)
@@ -140,7 +146,7 @@ def scheduler(ctx: click.Context, queues: list[str] | None) -> None:
 @click.command()
 @queues_option
 @click.option(
-    "--forget", is_flag=True, help="Let Redis drop events again: there is to be no archiver any more."
+    "--forget", is_flag=True, help="Remove the archiver from Redis, so that old events are dropped again."
 )
 @output_option
 @click.pass_context
@@ -171,10 +177,10 @@ def _run(found: Settings, main: Callable[[StopSignal], Awaitable[None]]) -> None
 @click.command()
 @app_argument
 @click.option("-c", "--concurrency", type=int, help="Jobs at once. Default: 10.")
-@click.option("--port", type=click.IntRange(0, 65535), default=3000, help="Of the server. Default: 3000.")
+@click.option("--port", type=click.IntRange(0, 65535), default=3000, help="The server's. Default: 3000.")
 @click.pass_context
 def dev(ctx: click.Context, path: str | None, concurrency: int | None, port: int) -> None:
-    """Everything in one process, on embedded servers, with the jobs flowing by.
+    """Run everything in one process, with its own Redis and Postgres; prints each job.
 
     Servers that are configured (INFINITAS_REDIS_URL, INFINITAS_POSTGRES_URL, infinitas.toml) are
     used in place of the embedded ones.

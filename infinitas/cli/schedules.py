@@ -58,7 +58,7 @@ class Span(click.ParamType[float]):
 
 
 def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What both `add` and `change` take."""
+    """The options of `add` and `change`."""
     for option in reversed(
         (
             click.option("--cron", metavar="EXPR", help="Five fields, or six with the seconds first."),
@@ -69,13 +69,13 @@ def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--dst", type=click.Choice(["cron", "skip", "literal"]), help="At clock changes."),
             click.option("--overlap", type=click.Choice(OVERLAP), help="While the last job lives."),
             click.option("--catch-up", type=click.Choice(CATCH_UP), help="After downtime."),
-            click.option("--catch-up-window", type=Span(), help="Of late slots only those so young."),
-            click.option("--catch-up-limit", type=int, help="With --catch-up all: at most so many."),
-            click.option("--jitter", type=Span(), help="Spread the starts over so long."),
+            click.option("--catch-up-window", type=Span(), help="Catch up only slots younger than this."),
+            click.option("--catch-up-limit", type=int, help="With --catch-up all: at most this many jobs."),
+            click.option("--jitter", type=Span(), help="Spread the starts over this span."),
             click.option("--start", type=Moment(), help="No slot before it."),
             click.option("--end", type=Moment(), help="No slot from then on."),
-            click.option("--max-runs", type=int, help="Over after so many jobs."),
-            click.option("--grace", type=Span(), help="How late is still on time."),
+            click.option("--max-runs", type=int, help="End after this many jobs."),
+            click.option("--grace", type=Span(), help="Lateness that is not reported."),
         )
     ):
         command = option(command)
@@ -92,7 +92,7 @@ def schedule_group() -> None: ...
 @output_option
 @click.pass_context
 def list_schedules(ctx: click.Context, task: str | None, limit: int, output: str | None) -> None:
-    """Those with the earliest next slot first."""
+    """List schedules, those with the earliest next slot first."""
     found = ask(ctx, lambda client: client.schedules.next(task, limit))
     if output == "json":
         print_json(found)
@@ -137,7 +137,7 @@ def _note(info: ScheduleInfo) -> str:
 @output_option
 @click.pass_context
 def show_schedule(ctx: click.Context, key: str, count: int, output: str | None) -> None:
-    """One schedule: rule, policies, state and next slots."""
+    """Show one schedule: rule, policies, state and next slots."""
     _show(ask(ctx, lambda client: client.schedules.find(key)), output, count)
 
 
@@ -163,7 +163,10 @@ def _show(info: ScheduleInfo, output: str | None, count: int = 3) -> None:
             ("schedule", schedule.key),
             ("task", schedule.task),
             ("rule", f"{schedule.words}{zone}" + (f"  ({found.words})" if schedule.cron else "")),
-            ("from", "overridden; the code says otherwise" if schedule.overridden else schedule.origin),
+            (
+                "from",
+                "overridden: the code has another rule" if schedule.overridden else schedule.origin,
+            ),
             ("options", _unusual(schedule)),
             ("arguments", "" if schedule.args == EMPTY_ARGS else schedule.args),
             ("paused", f"{moment(pause.since)}: {pause.reason}" if pause else ""),
@@ -240,7 +243,7 @@ def change_schedule(ctx: click.Context, /, key: str, output: str | None, **given
 def _rule(
     ctx: click.Context, task: str, given: dict[str, Any]
 ) -> tuple[Any, datetime | None, str | None, ScheduleOptions]:
-    """Rule, moment, arguments and options out of the command line."""
+    """Rule, moment, arguments and options from the command line."""
     left = {name: value for name, value in given.items() if value is not None}
     cron, every_text, at = left.pop("cron", None), left.pop("every", None), left.pop("at", None)
     if sum(each is not None for each in (cron, every_text, at)) > 1:
@@ -255,7 +258,7 @@ def _rule(
 @output_option
 @click.pass_context
 def remove_schedule(ctx: click.Context, key: str, output: str | None) -> None:
-    """Forget a schedule; its jobs go on. What code declares comes back with the next worker."""
+    """Remove a schedule; its jobs stay. What code declares comes back with the next worker."""
 
     async def remove(client: Any) -> None:
         await client.schedules.find(key)
@@ -274,7 +277,7 @@ def remove_schedule(ctx: click.Context, key: str, output: str | None) -> None:
 def pause_schedule(
     ctx: click.Context, key: str, reason: str, until: datetime | None, output: str | None
 ) -> None:
-    """Leave slots out; each is recorded as skipped."""
+    """Skip slots until `resume`; each is recorded as skipped."""
     _show(ask(ctx, lambda client: client.schedules.pause(key, reason, until)), output)
 
 
@@ -293,7 +296,7 @@ def resume_schedule(ctx: click.Context, key: str, output: str | None) -> None:
 @output_option
 @click.pass_context
 def skip_slots(ctx: click.Context, key: str, count: int, output: str | None) -> None:
-    """Leave out the next slots."""
+    """Skip the next slots."""
     slots = ask(ctx, lambda client: client.schedules.skip_next(key, count))
     if output == "json":
         print_json({"skipped": slots})

@@ -21,7 +21,7 @@ _SECRET_BYTES = 32
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Others need a token to exist.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Any other needs a token to exist.")
 @click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True)
 @click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate chain, PEM.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its private key, PEM.")
@@ -30,7 +30,7 @@ _SECRET_BYTES = 32
 def server(
     ctx: click.Context, host: str, port: int, tls_cert: str | None, tls_key: str | None, rate: float
 ) -> None:
-    """Answer HTTP and WebSocket: tasks, schedules, jobs, remote workers (docs/http.md)."""
+    """Serve HTTP and WebSocket: tasks, schedules, jobs, remote workers (docs/http.md)."""
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")
     try:
@@ -95,7 +95,7 @@ def add_token(
 @output_option
 @click.pass_context
 def list_tokens(ctx: click.Context, output: str | None) -> None:
-    """Names, scopes and ends; never the tokens themselves."""
+    """List tokens: name, scopes, expiry; never the secrets."""
     tokens = ask_redis(ctx, lambda client: Tokens(client.connection).all())
     if output == "json":
         print_json(
@@ -118,7 +118,7 @@ def list_tokens(ctx: click.Context, output: str | None) -> None:
 @output_option
 @click.pass_context
 def remove_token(ctx: click.Context, id: str, output: str | None) -> None:
-    """Revoke a token, at once."""
+    """Revoke a token at once."""
     if not ask_redis(ctx, lambda client: Tokens(client.connection).remove(id)):
         raise Refused(f"There is no token {id[:40]!r}. `infinitas token ls` lists them.")
     print_json({"removed": id}) if output == "json" else click.echo(f"{id} is revoked.")

@@ -1,4 +1,4 @@
-"""`infinitas sync`: what a deploy changes, slot by slot, and doing it."""
+"""`infinitas sync`: shows what a deploy changes, slot by slot, and applies it."""
 
 import click
 
@@ -22,7 +22,7 @@ _SHOWN = 3
 @click.command()
 @click.argument("path", required=False, metavar="[MODULE:APP]")
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
-@click.option("--prune", is_flag=True, help="Forget schedules that no code declares any more.")
+@click.option("--prune", is_flag=True, help="Remove schedules that no code declares any more.")
 @output_option
 @click.pass_context
 def sync(ctx: click.Context, path: str | None, dry_run: bool, prune: bool, output: str | None) -> None:
@@ -61,7 +61,7 @@ def _print(plan: SyncPlan, *, dry_run: bool, prune: bool) -> None:
                 click.echo(f"    {sign}{count} in the next 24 h: {shown}{more}")
     same = len(plan.schedules) - len(changes)
     if not (changes or plan.new_tasks or plan.changed_tasks):
-        click.echo(f"Nothing changes; {same} schedules are as the code says.")
+        click.echo(f"Nothing changes; {same} schedules match the code.")
     elif dry_run:
         click.echo("Nothing was stored (--dry-run).")
     else:

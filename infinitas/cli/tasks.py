@@ -41,7 +41,7 @@ def task_group() -> None: ...
 @output_option
 @click.pass_context
 def list_tasks(ctx: click.Context, output: str | None) -> None:
-    """All tasks at a glance: failing ones first, then by next slot."""
+    """List tasks: failing ones first, then by next slot."""
     tasks = sorted(ask(ctx, lambda client: client.tasks()), key=_urgency)
     if output == "json":
         print_json(tasks)
@@ -79,7 +79,7 @@ def streak(count: int) -> str:
 
 
 def note(task: TaskInfo) -> str:
-    """What a person should know at once."""
+    """The line that explains a task's state."""
     if task.unreadable:
         return f"unreadable: {task.unreadable}"
     if not task.has_worker:
@@ -92,7 +92,7 @@ def note(task: TaskInfo) -> str:
 @output_option
 @click.pass_context
 def show_task(ctx: click.Context, name: str, output: str | None) -> None:
-    """One task: schedules, last job, last success, last failure."""
+    """Show one task: schedules, last job, last success, last failure."""
     task = ask(ctx, lambda client: client.task(name))
     if output == "json":
         print_json(task)
@@ -181,7 +181,7 @@ def encode_args(ctx: click.Context, name: str, args: str | None) -> str:
 @output_option
 @click.pass_context
 def preview_task(ctx: click.Context, name: str, count: int, output: str | None) -> None:
-    """The next slots of a task's schedules."""
+    """Show the next slots of a task's schedules."""
     task = ask(ctx, lambda client: client.task(name))
     at = now()
     slots: list[tuple[datetime, str]] = []

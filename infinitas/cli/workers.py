@@ -13,7 +13,7 @@ EXPENDABLE = ("HOST", "STARTED", "TASKS")
 @output_option
 @click.pass_context
 def list_workers(ctx: click.Context, output: str | None) -> None:
-    """Live workers: where they run, how busy they are, when they last beat."""
+    """List live workers: where they run, how busy they are, their last heartbeat."""
     workers = ask(ctx, lambda client: client.workers())
     if output == "json":
         print_json(workers)

@@ -172,8 +172,8 @@ class RedisClient:
     ) -> tuple[list[JobInfo], Position | None]:
         """Jobs by due time, latest first, and where the next page begins.
 
-        What the archive has not heard of yet, or has old news of, comes from Redis. Without an archive,
-        or while it is away, only what is live is there.
+        A job that the archive does not have yet, or has in an older state, comes from Redis. Without
+        an archive, or while it is away, there are only live jobs.
         """
         archived = await self._archived(wanted, after, limit)
         live = {job.id: job for job in await inspect.live_jobs(self.connection, wanted.task, limit)}

@@ -23,7 +23,7 @@ class Signature:
         hints = typing.get_type_hints(function, include_extras=True)
         self.job_parameters = tuple(name for name in self._full.parameters if _wants_job(hints.get(name)))
         self.names = tuple(name for name in self._full.parameters if name not in self.job_parameters)
-        """Of the parameters that a sender gives, in their order."""
+        """Names of the parameters that a sender gives, in order."""
         self._validate = self._validator(hints)
 
     def encode(self, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
