@@ -15,7 +15,7 @@ QUEUE_KEYS = (
     "paused",
     "skips",
     "runs",
-    "told",
+    "reported",
     "unreadable",
     "expected",
     "live",
@@ -31,7 +31,7 @@ QUEUE_KEYS = (
     "awaited",
     "beats",
     "members",
-    "looks",
+    "reconciled",
     "stopping",
     "amiss",
 )

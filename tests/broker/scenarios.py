@@ -121,7 +121,7 @@ async def take_up(broker: Broker) -> None:
 
 @scenario("claim", queued, take_up)
 async def _claim(broker: Broker) -> object:
-    look = await broker.connection.redis.hget(broker.keys["looks"], "w1")
+    look = await broker.connection.redis.hget(broker.keys["reconciled"], "w1")
     return (await broker.claim(ClaimRequest("w1", [["t"]], 3, 60, look=look or ""))).wait_s >= 0
 
 

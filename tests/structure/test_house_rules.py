@@ -71,10 +71,10 @@ def test_lua_scripts_name_the_parts_that_they_use_and_no_others(file: Path) -> N
     named = re.findall(r"^-- parts: (.+)$", text, re.MULTILINE)
     words = set(re.findall(r"\w+", re.sub(r"--.*", "", text)))
     words -= set(re.findall(r"local (?:function )?(\w+)", text))
-    parts = ("load", "jobs", "ends", "lingering", "faults", "schedules", "streams")
+    parts = ("load", "jobs", "ends", "hand_back", "lingering", "faults", "schedules", "streams")
     used = {part for part in parts if names_of(f"_{part}") & words}
-    # `_lingering` stands on `_ends`, and that on the two before it.
-    used |= {"ends"} if "lingering" in used else set()
+    # `_lingering` and `_hand_back` stand on `_ends`, and that on the two before it.
+    used |= {"ends"} if {"lingering", "hand_back"} & used else set()
     used |= {"load", "jobs"} if "ends" in used else set()
     assert set(" ".join(named).split()) == used
 

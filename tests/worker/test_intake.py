@@ -241,8 +241,8 @@ async def test_redis_may_forget_a_look(lossy: LossyBroker, redis: Redis) -> None
     taker = intake(lossy, slots, started, patience_s=0.1)
     for _ in range(3):
         await taker.run_once()
-    assert redis.hexists("{infinitas:default}:looks", "w1"), "it has looked after a silence"
-    redis.hset("{infinitas:default}:looks", "w1", "another")
+    assert redis.hexists("{infinitas:default}:reconciled", "w1"), "it has looked after a silence"
+    redis.hset("{infinitas:default}:reconciled", "w1", "another")
     await send(lossy, 1)
     for _ in range(3):
         await taker.run_once()
@@ -253,7 +253,7 @@ async def test_redis_may_forget_a_look(lossy: LossyBroker, redis: Redis) -> None
 async def test_a_look_is_forgotten_with_its_worker(lossy: LossyBroker, redis: Redis) -> None:
     for worker in ("w1", "w2", "nobody"):
         await lossy.held(worker, "look")
-    assert sorted(redis.hkeys("{infinitas:default}:looks")) == ["w1", "w2"]
+    assert sorted(redis.hkeys("{infinitas:default}:reconciled")) == ["w1", "w2"]
     await lossy.leave("w1", 60)
     await lossy.rescue_all("w2", 1, 60)
-    assert not redis.exists("{infinitas:default}:looks")
+    assert not redis.exists("{infinitas:default}:reconciled")

@@ -1,6 +1,6 @@
--- How a job ends, by whatever edge. Scripts that use this name the keys `awaited` and `live` as well.
+-- The end of a job, by any edge. Scripts that use this name the keys `awaited` and `live` as well.
 
-local SAID_AT_THE_END = {'reason', 'error', 'traceback', 'result'}
+local END_FIELDS = {'reason', 'error', 'traceback', 'result'}
 
 local function summarise(job, state, reason, failure)
   local summary = summary_of(job.task)
@@ -28,18 +28,18 @@ local function make_way(job)
   end
 end
 
--- An attempt is over.
-local function emit_attempt(kind, job, said)
-  emit_job(kind, job, 'attempt', digits[job.attempt], 'worker', job.worker, 'started', job.started, unpack(said))
+-- The end of an attempt.
+local function emit_attempt(kind, job, fields)
+  emit_job(kind, job, 'attempt', digits[job.attempt], 'worker', job.worker, 'started', job.started, unpack(fields))
 end
 
-local function emit_end(state, job, said)
-  if job.state ~= 'running' then return emit_job(state, job, unpack(said)) end
-  if state ~= 'succeeded' or #said > 0 then return emit_attempt(state, job, said) end
+local function emit_end(state, job, fields)
+  if job.state ~= 'running' then return emit_job(state, job, unpack(fields)) end
+  if state ~= 'succeeded' or #fields > 0 then return emit_attempt(state, job, fields) end
   emit_together('succeeded', job, {job.id, job.due, digits[job.attempt], job.started})
 end
 
--- What only a job that waits can have: a place in `later`, and what its last attempt left.
+-- Removes what only a waiting job has: its place in `later`, and fields of its last attempt.
 local function stop_waiting(job)
   call('ZREM', later, job.id)
   call('HDEL', job.hash, 'reason', 'error', 'traceback', 'rung')
@@ -51,7 +51,7 @@ local function free_key(job)
   end
 end
 
--- Code that a worker could not stop goes on after the end of its attempt: it counts as running until it is over.
+-- A worker could not stop this job's code: the code counts as running until it is over.
 local function linger(job)
   call('SADD', key('lingering', job.task), job.worker .. ' ' .. digits[job.attempt] .. ' ' .. job.id)
   call('HSET', job.hash, 'lingers', digits[job.attempt])
@@ -62,9 +62,9 @@ local function finish(job, state, ttl, how)
   local reason, failure = how.reason or '', how.error or ''
   if job.state ~= 'running' then stop_waiting(job) end
   if job.cancel ~= '' then call('HDEL', job.hash, 'cancel') end
-  local said = {}
-  add_facts(said, how, SAID_AT_THE_END)
-  call('HSET', job.hash, 'state', state, 'ended', stamp, unpack(said))
+  local fields = {}
+  add_facts(fields, how, END_FIELDS)
+  call('HSET', job.hash, 'state', state, 'ended', stamp, unpack(fields))
   if how.lingers then linger(job) end
   local lingers = how.lingers or job.lingers ~= ''
   if not lingers then
@@ -74,17 +74,17 @@ local function finish(job, state, ttl, how)
   if job.logged ~= '' then call('PEXPIRE', key('log', job.id), ttl) end
   summarise(job, state, reason, failure)
   if job.awaited ~= '' then call('XADD', awaited, 'MAXLEN', '~', 1000, '*', 'job', job.id) end
-  emit_end(state, job, said)
+  emit_end(state, job, fields)
   if job.schedule ~= '' and not lingers then make_way(job) end
 end
 
--- End a job that waits; ask the worker of one that runs. Returns 'cancelled' | 'asked' | 'ended'.
+-- Ends a waiting job; sends a running one's worker a cancel notice. Returns 'cancelled' | 'asked' | 'ended'.
 local function cancel_job(job, reason, ttl)
   if job.state == 'running' then
     call('HSET', job.hash, 'cancel', reason)
-    local asked = key('call', job.worker)
-    call('RPUSH', asked, job.id)
-    call('PEXPIRE', asked, ttl)
+    local notices = key('call', job.worker)
+    call('RPUSH', notices, job.id)
+    call('PEXPIRE', notices, ttl)
     emit_job('cancelling', job, 'reason', reason, 'worker', job.worker)
     return 'asked'
   elseif job.state == 'queued' or job.state == 'scheduled' or job.state == 'retrying' then

@@ -1,7 +1,5 @@
--- What is amiss with a job, by a comparison of its hash with the other parts of Redis.
+-- Finds a fault of a job: its hash is compared with the other parts of Redis.
 -- Scripts that use it name the keys `beats`, `members` and `live` as well.
-
-local LIVES = {queued = true, running = true, retrying = true, scheduled = true}
 
 local function is_after(entry, other)
   local ms, seq = string.match(entry, '(%d+)-(%d+)')
@@ -10,17 +8,17 @@ local function is_after(entry, other)
   return tonumber(seq) > tonumber(other_seq)
 end
 
--- The fields of a job that show a fault. Most jobs are in order, and no other field of theirs is read.
-local TELLING = {'state', 'attempt', 'task', 'entry', 'due', 'worker', 'schedule', 'follower', 'expires', 'rung'}
+-- The fields that show a fault. Most jobs have none, so no other field is read.
+local REVEALING = {'state', 'attempt', 'task', 'entry', 'due', 'worker', 'schedule', 'follower', 'expires', 'rung'}
 
-local function glance(id)
+local function read_briefly(id)
   local job = setmetatable({id = id}, LACKING)
   job.hash = key('job', id)
-  for i, value in ipairs(read_fields(job.hash, unpack(TELLING))) do job[TELLING[i]] = value or nil end
+  for i, value in ipairs(read_fields(job.hash, unpack(REVEALING))) do job[REVEALING[i]] = value or nil end
   return LIVES[job.state] and job
 end
 
--- The last entry that the group has handed out: none before it is ever handed out again.
+-- The last entry that the group has delivered; no earlier entry is delivered again.
 local function handed_out(stream)
   for _, facts in ipairs(redis.pcall('XINFO', 'GROUPS', stream)) do
     local group = {}
@@ -30,7 +28,7 @@ local function handed_out(stream)
   return '0-0'
 end
 
--- It may have handed out more since it was asked; what it has not is never less.
+-- Read once a call: the group may deliver more meanwhile, never less.
 local handed_out_before = once(handed_out)
 
 local function is_in(stream, job)
@@ -46,21 +44,21 @@ local function is_member(worker)
   return call('HEXISTS', members, worker) == 1 or call('ZSCORE', beats, worker)
 end
 
--- The job that a schedule knows of, other than this one, which lives or whose code goes on.
+-- The schedule's current job, if that is another one, and live or with code that still runs.
 local function other_of(job)
   local id = call('HGET', live, job.schedule)
   local found = id and id ~= job.id and load(id)
   return found and (LIVES[found.state] or found.lingers ~= '') and found
 end
 
--- Whether the job that waits for this one could not find it any more.
+-- Whether the job that waits for this one has lost it: `live` does not name it any more.
 local function is_unled(job)
   if job.follower == '' or job.schedule == '' or call('HEXISTS', live, job.schedule) == 1 then return false end
   local follower = load(job.follower)
   return follower and follower.state == 'scheduled' and not call('ZSCORE', later, follower.id)
 end
 
--- Returns what is amiss, or false, and whether it takes a second look to be sure.
+-- Returns the fault or false, and whether a second pass must confirm it.
 local function fault_of(job)
   local stream = key('stream', job.task)
   if is_unled(job) then return 'unled' end

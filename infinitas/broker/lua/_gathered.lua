@@ -1,5 +1,5 @@
--- What the jobs of one call have in common is gathered, and written once, when the script is over:
--- entries that leave a stream, rings of the bells, events that say the same, and the summaries.
+-- Writes that the jobs of one call share are collected, and written once at the end of the script:
+-- entries that leave a stream, rings of the bells, events with equal fields, and the summaries.
 
 local BELL_LENGTH = 64
 local MOST_GATHERED = 1000
@@ -19,15 +19,15 @@ local function gather(into, task, item)
   return #list
 end
 
--- To find each entry that is to be deleted takes long, to cut a stream's beginning off does not: what stands
--- before the oldest pending entry was handed out and is over, for entries are handed out in their order.
--- Where nothing is pending, what stands first may be waiting still. Returns how many entries went.
+-- Deleting entries one by one is slow, trimming a stream's beginning is fast: entries before the oldest
+-- pending one were delivered and are settled, since entries are delivered in order. With nothing pending,
+-- the first entry may still wait. Returns how many entries went.
 local function cut(stream)
   local pending = redis.pcall('XPENDING', stream, 'workers')
   return pending[2] and call('XTRIM', stream, 'MINID', pending[2]) or 0
 end
 
--- Lengths of streams and pending lists are true after this.
+-- Lengths of streams and pending lists are exact after this.
 local function write_left()
   for task, entries in pairs(left) do
     local stream = key('stream', task)
@@ -46,10 +46,10 @@ local function ring(task, id)
   if #(rung[task] or {}) < BELL_LENGTH then gather(rung, task, id) end
 end
 
--- A place of a task with a limit is free again: whoever was refused for it may come back.
+-- A task with a limit may start one more job: a worker that was refused gets a bell.
 local function free_place(task) freed[task] = true end
 
--- Nobody is to be woken for what can't be taken: what rang before this call is silent.
+-- Clears the task's bell: no worker is woken for jobs that it can't claim.
 local function hush(task) hushed[#hushed + 1] = key('bell', task) end
 
 local function write_bells()
@@ -71,8 +71,8 @@ local function write_together(kind, task)
   together[kind][task] = nil
 end
 
--- One event for all jobs of a task that begin, or that are done and say nothing, in this call of a worker.
--- Its `jobs` is a JSON list of {job, due, attempt, started}; those that begin have started when it was told.
+-- One event for all jobs of a task that begin, or that succeed without a result, in this call of a worker.
+-- Its `jobs` is a JSON list of {job, due, attempt, started}; jobs that begin have started at the event's time.
 local function emit_together(kind, job, facts)
   local jobs = together[kind][job.task]
   if not jobs then

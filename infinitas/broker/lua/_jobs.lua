@@ -1,9 +1,9 @@
--- The steps that edges have in common: a job is born, becomes ready, begins.
+-- Steps that edges share: a job is created, becomes ready, begins.
 -- Scripts that use them name the keys tasks processors limits later wake awaited events readers.
 
 local LADDER = {1000, 10000, 30000}
 
--- A job that was in a stream or in `later` and could not be moved on leaves it, with an event.
+-- A job in a stream or in `later` that could not be processed leaves it, with an event.
 local function refuse(id, task, entry, why)
   emit('entry.refused', 'job', id, 'task', task, 'error', why)
   if entry then leave_stream({task = task, entry = entry}) end
@@ -20,7 +20,7 @@ local function emit_job(kind, job, ...)
   emit('job.' .. kind, 'job', job.id, 'task', job.task, 'due', job.due, ...)
 end
 
--- A slot's job that no live worker can run is offered again and again, then given up.
+-- A slot's job without a live worker is offered again at the times of LADDER, then fails.
 local alive_till = once(function(task) return tonumber(call('ZSCORE', processors, task) or 0) end)
 
 local function needs_ladder(job)
@@ -28,8 +28,8 @@ local function needs_ladder(job)
   return option(job.task, 'no_processor') ~= 'wait'
 end
 
--- When `later` must have a ready job again: its next rung, or the end of its patience. Returns whether it must.
-local function look_again(job, rung)
+-- Puts a ready job into `later` too: for its next rung, or for its expiry. Returns whether it did.
+local function set_timer(job, rung)
   local at = tonumber(job.expires)
   if rung then
     call('HSET', key('job', job.id), 'rung', rung, 'reason', 'no_processor')
@@ -39,20 +39,20 @@ local function look_again(job, rung)
   return at ~= nil
 end
 
--- Into the task's stream, and ring for one idle worker. Returns the fields that say so.
+-- Adds the job to its task's stream and rings for one idle worker. Returns the changed fields.
 local function put_in_stream(job)
   local entry = call('XADD', key('stream', job.task), '*', 'job', job.id)
   ring(job.task, job.id)
   return 'state', 'queued', 'entry', entry
 end
 
--- Returns whether `later` must have it again.
+-- Returns whether `later` has it as well.
 local function make_ready(job)
   call('HSET', key('job', job.id), put_in_stream(job))
-  return look_again(job, needs_ladder(job) and 1 or nil)
+  return set_timer(job, needs_ladder(job) and 1 or nil)
 end
 
--- A job is born, ready or waiting; whoever has it wait says until when.
+-- Creates a job, ready or waiting; for a waiting one the caller sets its time.
 local function create_job(job, state)
   local fields = {'task', job.task, 'args', job.args, 'due', job.due, 'created', stamp}
   add_facts(fields, job, {'schedule', 'headers', 'key', 'expires'})
@@ -60,10 +60,10 @@ local function create_job(job, state)
   for i = 1, #ready do fields[#fields + 1] = ready[i] end
   call('HSET', key('job', job.id), unpack(fields))
   if job.key then call('HSET', key('keys', job.task), job.key, job.id) end
-  if state == 'queued' then look_again(job, needs_ladder(job) and 1 or nil) end
+  if state == 'queued' then set_timer(job, needs_ladder(job) and 1 or nil) end
 end
 
--- The next attempt begins, without what the one before has left.
+-- Begins the next attempt, without fields of the one before.
 local function start_job(job, worker)
   if job.attempt > 0 or job.reason ~= '' or job.expires ~= '' then
     call('HDEL', job.hash, 'reason', 'error', 'traceback', 'progress', 'step', 'expires', 'rung', 'ready', 'wait')

@@ -1,4 +1,4 @@
--- The end of code that went on after its attempt had ended. Scripts that use this name what `_ends` needs.
+-- The end of code that went on after its attempt's end. Scripts that use this name the keys of `_ends`.
 
 local function still_runs(task, id)
   for _, member in ipairs(call('SMEMBERS', key('lingering', task))) do
@@ -6,7 +6,7 @@ local function still_runs(task, id)
   end
 end
 
--- That code is over: now whatever waited for the job's end may go on, unless another attempt's code goes on too.
+-- That code is over: what waited for the job's end goes on, unless code of another attempt still runs.
 local function code_is_over(task, worker, attempt, id, ttl)
   call('SREM', key('lingering', task), worker .. ' ' .. attempt .. ' ' .. id)
   free_place(task)
@@ -19,7 +19,7 @@ local function code_is_over(task, worker, attempt, id, ttl)
   if job.schedule ~= '' then make_way(job) end
 end
 
--- The process of a worker is gone, and with it all its code.
+-- A worker's process is gone, and all its code with it.
 local function all_code_is_over(task, worker, ttl)
   for _, member in ipairs(call('SMEMBERS', key('lingering', task))) do
     local holder, attempt, id = string.match(member, '^(%S+) (%d+) (.*)$')

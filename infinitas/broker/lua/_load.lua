@@ -1,12 +1,13 @@
--- A job as Redis has it: as much of it as the edge has use for; '' is what it does not have.
--- Looking for fields that are not there takes most of the time, and a plain job has none of them: the
--- number of its fields tells. Every job that is queued has task args due created state entry, and every
--- one that runs attempt worker started as well.
+-- Reads the fields of a job that an edge uses; a missing field is ''.
+-- Reading fields that don't exist takes most of the time, and a plain job has no others: the number of
+-- its fields shows it. A queued job has task args due created state entry, a running one attempt worker
+-- started as well.
 
 local FIELDS_OF_QUEUED = 6
 local FIELDS_OF_RUNNING = 9
 local RARE = {'reason', 'schedule', 'key', 'cancel', 'awaited', 'follower', 'logged', 'lingers'}
 local RARE_AT_WORK = {'attempt', 'reason', 'schedule', 'expires', 'uncharged', 'headers', 'checkpoint'}
+local LIVES = {queued = true, running = true, retrying = true, scheduled = true}
 local LACKING = {__index = function() return '' end}
 
 local function is_plain(job, state, count)
@@ -19,7 +20,7 @@ local function read_more(job, names)
   if not tonumber(job.expires) then job.expires = nil end
 end
 
--- A job as it is; nil if there is none.
+-- A job; nil if there is none.
 local function load(id)
   local hash = key('job', id)
   local v = read_fields(hash, 'state', 'attempt', 'task', 'entry', 'due', 'started', 'worker')
@@ -32,14 +33,14 @@ local function load(id)
   return job
 end
 
--- A job that waits, with what bounds its patience.
+-- A waiting job, with its expiry and rung.
 local function load_waiting(id)
   local job = load(id)
   if job then read_more(job, {'expires', 'rung'}) end
   return job
 end
 
--- A job as its worker needs it.
+-- A job with what its worker needs.
 local function load_work(id, task)
   local hash = key('job', id)
   local v = read_fields(hash, 'state', 'entry', 'due', 'args')
@@ -52,7 +53,7 @@ local function load_work(id, task)
   return job
 end
 
--- A job as a worker gets it.
+-- A job in the form that a worker receives.
 local function hand_out(job)
   return {job.id, job.task, job.attempt, job.uncharged, job.args, job.due, job.schedule, job.headers,
     job.checkpoint, job.reason, job.started}

@@ -1,6 +1,6 @@
--- Reading what is stored: other versions and other hands may have written anything.
+-- Reads stored records: other versions or programs may have written anything.
 
--- A stored record as a table; nil for one that can't be read: a bad record must stop no script.
+-- A stored record as a table; nil if it can't be read: a bad record must stop no script.
 local function decoded(text)
   local ok, value = pcall(cjson.decode, text)
   return ok and type(value) == 'table' and value or nil
@@ -12,8 +12,8 @@ local function read_fields(hash, ...)
   return fields.err and {} or fields
 end
 
--- One record that can't be read or changed must not stop the others of a call. What Redis refuses to all is
--- raised. Returns what the step returns, or nil and why it failed.
+-- Runs a step for one record; an error of that record does not stop the others of the call. Errors that
+-- concern all records are raised. Returns the step's answer, or nil and the error's text.
 local function guarded(step, ...)
   local ok, answer = pcall(step, ...)
   if ok then return answer end

@@ -1,7 +1,7 @@
--- The steps that edges of schedules have in common. Scripts that use them name the keys
--- schedules due marks paused skips runs told events readers.
+-- Steps that edges of schedules share. Scripts that use them name the keys
+-- schedules due marks paused skips runs reported events readers.
 
--- An edit must not swallow a slot that has come and was not fired: whoever edits fires it first.
+-- An edit must not lose a slot that is due and not fired: the caller fires it first.
 local function is_due(schedule)
   local slot = redis.call('ZSCORE', due, schedule)
   return slot and tonumber(slot) <= now
@@ -13,22 +13,22 @@ local function unchanged(schedule, seen)
   return seen == (definition and redis.sha1hex(definition) or '')
 end
 
-local function forget(schedule)
+local function remove(schedule)
   redis.call('ZREM', due, schedule)
   local found = redis.call('HDEL', schedules, schedule)
-  for _, hash in ipairs({marks, paused, skips, runs, told}) do redis.call('HDEL', hash, schedule) end
+  for _, hash in ipairs({marks, paused, skips, runs, reported}) do redis.call('HDEL', hash, schedule) end
   return found
 end
 
--- Store a rule with its first slot; a rule without one is kept, and is over.
+-- Stores a rule with its first slot; a rule without one is kept, and has ended.
 local function store(schedule, task, definition, slot)
   redis.call('HSET', schedules, schedule, definition)
   if slot then add_timed(due, schedule, slot) else redis.call('ZREM', due, schedule) end
-  redis.call('HDEL', told, schedule)
+  redis.call('HDEL', reported, schedule)
   emit('schedule.declared', 'schedule', schedule, 'task', task, 'definition', definition)
 end
 
--- A pause that has an end is over with the first slot that is not before it.
+-- A pause with an end is over at the first slot that is not before it.
 local function is_paused(schedule, slot)
   local record = redis.call('HGET', paused, schedule)
   if not record then return false end

@@ -1,27 +1,27 @@
--- Shared by every script: key names, events, what must happen later, and what tasks are declared to be.
--- A script that emits events names the keys `events` and `readers`; one that stores a moment, `wake`.
+-- Shared by every script: key names, events, timed members, and definitions of tasks.
+-- A script that emits events names the keys `events` and `readers`; one that stores a time, `wake`.
 
 local call = redis.call
--- Redis writes a number out with much effort each time it is an argument; most of ours come again.
+-- Redis formats a number at each use as an argument, which is slow; most numbers of a call come again.
 local digits = setmetatable({}, {__index = function(known, number)
   known[number] = string.format('%.0f', number)
   return known[number]
 end})
 local stamp = digits[now]
 local EVENTS_WITHOUT_READER = 100000
--- Far above what schedulers allow a reader that stays away; it holds also while there is no scheduler.
+-- Far above the limit that schedulers apply for an absent reader; it also holds without a scheduler.
 local EVENTS_AT_MOST = 5000000
 
 local function key(kind, name) return prefix .. kind .. ':' .. name end
 
--- An event is appended in the step that made it true. The stream is capped, reader or not: a reader may be gone.
+-- Appends an event in the step that made it true. The stream is capped also for readers: one may be gone.
 local cap
 local function emit(kind, ...)
   cap = cap or (call('EXISTS', readers) == 0 and EVENTS_WITHOUT_READER or EVENTS_AT_MOST)
   call('XADD', events, 'MAXLEN', '~', cap, '*', 'type', kind, 'at', stamp, ...)
 end
 
--- Append those of the named facts that have something to say.
+-- Appends those of the named fields that are not empty.
 local function add_facts(list, facts, names)
   for _, name in ipairs(names) do
     local fact = facts[name]
@@ -32,7 +32,7 @@ local function add_facts(list, facts, names)
   end
 end
 
--- Whoever sleeps until the earliest score of a sorted set must hear of an earlier one.
+-- Adds a member; an earlier first score is sent to the loops that sleep until the first score.
 local function add_timed(set, member, at)
   local first = call('ZRANGE', set, 0, 0, 'WITHSCORES')
   call('ZADD', set, at, member)
@@ -44,11 +44,11 @@ end
 -- The tasks that a worker has joined with.
 local function tasks_of(name) return decoded(call('HGET', members, name) or '[]') or {} end
 
--- Asked of Redis once for each task of a call.
-local function once(ask)
+-- A function of a task, called once for each task of a script's call.
+local function once(fetch)
   local known = {}
   return function(task)
-    if known[task] == nil then known[task] = ask(task) or false end
+    if known[task] == nil then known[task] = fetch(task) or false end
     return known[task]
   end
 end

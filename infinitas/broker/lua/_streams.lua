@@ -1,6 +1,6 @@
--- What is in the stream of a task, and for whom. Scripts that use it have the argument `worker`.
+-- Reads a task's stream. Scripts that use it have the argument `worker`.
 
--- Hand the next entries out to this worker.
+-- Delivers the next entries to this worker.
 local function read(stream, count)
   local command = {'GROUP', 'workers', worker, 'COUNT', count, 'STREAMS', stream, '>'}
   local reply = redis.pcall('XREADGROUP', unpack(command))

@@ -1,4 +1,4 @@
--- The live summary of each task that a call has to do with; written once, when the script is over.
+-- The live summary of each task of a call; written once, at the end of the script.
 
 local RECENT_LENGTH = 10
 local summaries = {}
@@ -25,7 +25,7 @@ local function longer(streak, summary)
   return goes_on and streak + summary.run or summary.run
 end
 
-local function tell_end(job)
+local function encode_end(job)
   local started = tonumber(job.started)
   return cjson.encode({job = job.id, state = job.ends, ended = now, ms = started and now - started or 0})
 end
@@ -46,7 +46,7 @@ local function write_summary(task, summary)
   if #summary.ends > 0 then
     local recent = {}
     for i = math.max(#summary.ends - RECENT_LENGTH, 0) + 1, #summary.ends do
-      recent[#recent + 1] = tell_end(summary.ends[i])
+      recent[#recent + 1] = encode_end(summary.ends[i])
     end
     facts[#facts + 1] = 'streak'
     facts[#facts + 1] = longer(tonumber(known[2] or 0), summary)

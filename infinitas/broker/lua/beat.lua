@@ -1,4 +1,4 @@
--- Beat: a worker lives, and says what it holds. The answer is what it doesn't know yet.
+-- Beat: a worker's heartbeat, with the jobs that it holds. The answer has its lost and cancelled jobs.
 -- flags: allow-oom
 -- keys: beats members processors
 -- args: prefix worker lease held

@@ -1,7 +1,7 @@
--- Declare: store task definitions and the schedules that code gives them, as compared with what was
--- stored by whoever calls; each only if that is still stored.
+-- Declare: store task definitions and the schedules that code gives them, as the caller compared
+-- them with what was stored; each only if that is still stored.
 -- parts: schedules
--- keys: schedules due marks paused skips runs told tasks limits declarers wake events readers
+-- keys: schedules due marks paused skips runs reported tasks limits declarers wake events readers
 -- args: prefix declarations
 -- declarations: JSON list of {task, seen, definition, limits?: JSON, declarer?: JSON, schedule?}
 -- schedule: {key, seen, definition, next?}; seen: digest of what is stored, '' for nothing

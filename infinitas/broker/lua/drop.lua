@@ -1,5 +1,5 @@
--- Drop: a schedule that can't be read is to be replaced or removed, and its place in `due` is no moment that
--- a row could name.
+-- Drop: removes an unreadable schedule from `due`, where its score is no time that a row could hold, so that it
+-- can be replaced or removed.
 -- parts: schedules
 -- keys: schedules due events readers
 -- args: prefix schedule_key seen score

@@ -1,9 +1,9 @@
--- Due: what the ticker has to look at, in one read; or one schedule and its next slot.
+-- Due: the due schedules in one read; or one schedule and its next slot.
 -- flags: allow-oom
 -- keys: due schedules
 -- args: prefix most only from passed
--- only: the one schedule that is asked for, due or not; '' for all that are due
--- from, passed: leave out what is before this score, and so many schedules that have it
+-- only: one schedule, due or not; '' for all that are due
+-- from, passed: skip lower scores, and this many schedules that have the score
 -- returns: {now, next slot that is not due or '', then key, slot, definition, digest of each due schedule}
 
 local reply = {now, ''}

@@ -1,10 +1,10 @@
--- End gone: jobs whose hash is gone end where their time and task are known; else an event names them.
--- What is left of them in a stream or in `later` goes.
+-- End gone: jobs whose hash is gone end if their time and task are known; else an event names them.
+-- They leave their stream and `later`.
 -- parts: load jobs ends
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix jobs job_ttl
 -- jobs: JSON list of {id, task?, due?, schedule?, entry?}; due: ms
--- returns: ids of those that were gone indeed
+-- returns: ids of those that were gone
 
 local ended = {}
 

@@ -28,12 +28,12 @@ for i, job in ipairs(cjson.decode(jobs)) do
     local due, patience = job.due or now + (job.delay or 0), job.expires or limit(job.task, 'expires')
     local state = due > now and 'scheduled' or 'queued'
     job.due, job.expires = digits[due], patience and due + patience
-    local said = {'args', job.args, 'state', state}
-    add_facts(said, job, {'headers', 'key'})
+    local fields = {'args', job.args, 'state', state}
+    add_facts(fields, job, {'headers', 'key'})
     if state == 'scheduled' then add_timed(later, job.id, due) end
     create_job(job, state)
     if state == 'scheduled' and job.delay then redis.call('HSET', key('job', job.id), 'wait', job.delay) end
-    emit_job('created', job, unpack(said))
+    emit_job('created', job, unpack(fields))
     answers[i] = 'new'
   end
 end

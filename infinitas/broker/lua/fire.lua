@@ -1,19 +1,18 @@
 -- Fire: turn due slots into jobs or recorded non-runs, each only if it is still the schedule's
 -- expected slot, and the schedule still the one that was read (compare-and-set). So any number of
--- schedulers may run, no slot fires twice, and an edit in between is never overlooked.
+-- schedulers may run, no slot fires twice, and an edit in between is never lost.
 -- parts: load jobs ends schedules
--- keys: schedules due marks paused skips runs told expected live tasks processors limits later wake awaited events readers
+-- keys: schedules due marks paused skips runs reported expected live tasks processors limits later wake awaited events readers
 -- args: prefix fires job_ttl
 -- fires: JSON list of {schedule, seen, task, slot, next?, job, args, ready?, expect, overlap, unrun?, max_runs?, kept}
 -- ready: when a jitter lets the job start; expect: when it should have started; kept: over is not forgotten
 -- returns: a list of 1 (fired) or 0 (another scheduler was first, or the schedule has changed)
 
 local answers = {}
-local ALIVE = {queued = true, running = true, retrying = true, scheduled = true}
 
 local function living(id)
   local job = id and id ~= '' and load(id)
-  return job and (ALIVE[job.state] or job.lingers ~= '') and job
+  return job and (LIVES[job.state] or job.lingers ~= '') and job
 end
 
 local function replace(fire, before)
@@ -23,7 +22,7 @@ local function replace(fire, before)
   return cancel_job(before, reason, job_ttl) == 'asked' or before.lingers ~= ''
 end
 
--- What becomes of the slot: nil (a job), 'follows' (a job that waits for another), or state and reason.
+-- The slot's result: nil (a job), 'follows' (a job that waits for another), or state and reason.
 local function decide(fire, before)
   if is_paused(fire.schedule, fire.slot) then return 'skipped', 'paused' end
   if fire.unrun then return fire.unrun == 'catch_up' and 'missed' or 'skipped', fire.unrun end
@@ -35,7 +34,7 @@ local function decide(fire, before)
   return 'follows'
 end
 
-local function give_birth(fire, job, before)
+local function create_slot_job(fire, job, before)
   local waits = before or (fire.ready and fire.ready > now)
   local state = waits and 'scheduled' or 'queued'
   if waits and not before then add_timed(later, job.id, fire.ready) end
@@ -46,21 +45,21 @@ local function give_birth(fire, job, before)
   redis.call('HSET', live, fire.schedule, job.id)
 end
 
--- A job that is born after it should have started: told of, unless the watch has been faster.
-local function tell_late(fire, born)
-  local known = redis.call('HGET', told, fire.schedule)
-  redis.call('HDEL', told, fire.schedule)
-  if born and tonumber(known or 0) ~= fire.slot then
+-- A job that is created after it should have started is reported, unless the monitor has done so.
+local function report_late(fire, created)
+  local known = redis.call('HGET', reported, fire.schedule)
+  redis.call('HDEL', reported, fire.schedule)
+  if created and tonumber(known or 0) ~= fire.slot then
     emit('schedule.missed', 'schedule', fire.schedule, 'slot', fire.slot, 'job', fire.job, 'state', 'fired_late')
   end
 end
 
-local function advance(fire, born)
+local function advance(fire, created)
   redis.call('HSET', marks, fire.schedule, fire.slot)
-  local spent = born and fire.max_runs and redis.call('HINCRBY', runs, fire.schedule, 1) >= fire.max_runs
+  local spent = created and fire.max_runs and redis.call('HINCRBY', runs, fire.schedule, 1) >= fire.max_runs
   if fire.next and not spent then return redis.call('ZADD', due, fire.next, fire.schedule) end
   redis.call('ZREM', due, fire.schedule)
-  if not fire.kept then forget(fire.schedule) end
+  if not fire.kept then remove(fire.schedule) end
   emit('schedule.ended', 'schedule', fire.schedule, 'task', fire.task)
 end
 
@@ -71,18 +70,18 @@ for i, fire in ipairs(cjson.decode(fires)) do
   else
     answers[i] = 1
     local before = living(redis.call('HGET', live, fire.schedule))
-    local fate, reason = decide(fire, before)
+    local result, reason = decide(fire, before)
     local patience = limit(fire.task, 'expires')
     local job = {id = fire.job, task = fire.task, args = fire.args, due = digits[fire.slot],
       schedule = fire.schedule, expires = patience and fire.slot + patience}
-    local born = not reason and redis.call('EXISTS', key('job', job.id)) == 0
+    local created = not reason and redis.call('EXISTS', key('job', job.id)) == 0
     if reason then
-      emit_job(fate, job, 'schedule', fire.schedule, 'reason', reason, 'args', fire.args)
-    elseif born then
-      give_birth(fire, job, fate == 'follows' and before)
+      emit_job(result, job, 'schedule', fire.schedule, 'reason', reason, 'args', fire.args)
+    elseif created then
+      create_slot_job(fire, job, result == 'follows' and before)
     end
-    if now > fire.expect then tell_late(fire, born) end
-    advance(fire, born)
+    if now > fire.expect then report_late(fire, created) end
+    advance(fire, created)
   end
 end
 return answers

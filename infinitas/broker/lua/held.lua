@@ -1,11 +1,11 @@
--- Held: what a worker holds by Redis' account. A claim whose reply was lost leaves jobs that the
--- worker doesn't know of; it asks here and takes them up. From then on no claim counts that was sent before.
--- A job that was handed out and has not begun, for the claim was cut short, begins here.
+-- Held: the jobs that a worker holds according to Redis. A claim whose reply was lost leaves jobs that the
+-- worker doesn't have; this call returns them. Claims that were sent before it are refused from then on.
+-- A job that was delivered and has not begun, since the claim was cut short, begins here.
 -- flags: allow-oom
 -- parts: load jobs
--- keys: members looks tasks processors limits later wake awaited events readers
+-- keys: members reconciled tasks processors limits later wake awaited events readers
 -- args: prefix worker look
--- look: a name for this look, which the worker's next claims must give; '' changes nothing
+-- look: an id of this call, which the worker's next claims must give; '' changes nothing
 -- returns: {now, running jobs}, each {id, task, attempt, uncharged, args, due, schedule, headers, checkpoint,
 --   reason, started}
 
@@ -22,7 +22,7 @@ local function is_held(job, entry)
   return job.state == 'running' and holder == worker
 end
 
-if redis.call('HEXISTS', members, worker) == 1 and look ~= '' then redis.call('HSET', looks, worker, look) end
+if redis.call('HEXISTS', members, worker) == 1 and look ~= '' then redis.call('HSET', reconciled, worker, look) end
 for _, task in ipairs(tasks_of(worker)) do
   local stream = key('stream', task)
   local pending = redis.pcall('XPENDING', stream, 'workers', '-', '+', 10000, worker)

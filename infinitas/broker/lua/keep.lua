@@ -1,4 +1,4 @@
--- Keep: a supervisor beats for its living children, whatever keeps them busy.
+-- Keep: a supervisor's heartbeat for a living child, which may be too busy for its own.
 -- flags: allow-oom
 -- keys: beats
 -- args: prefix worker

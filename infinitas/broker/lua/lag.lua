@@ -1,4 +1,4 @@
--- Lag: how far the readers of the events are.
+-- Lag: the positions of the event readers.
 -- flags: no-writes
 -- keys: events readers
 -- args: prefix

@@ -1,8 +1,8 @@
--- Leave: a worker that stops takes its consumers along, but never one that still holds jobs
+-- Leave: a worker that stops removes its consumers, but never one that still holds jobs
 -- (XGROUP DELCONSUMER would drop them silently): then it stays a member, and is rescued from.
 -- flags: allow-oom
 -- parts: load jobs ends lingering
--- keys: beats members looks stopping tasks processors limits later wake live awaited events readers
+-- keys: beats members reconciled stopping tasks processors limits later wake live awaited events readers
 -- args: prefix worker job_ttl
 -- returns: 1, or 0 if it still holds jobs
 
@@ -20,7 +20,7 @@ end
 redis.call('DEL', key('call', worker))
 if holds then return 0 end
 redis.call('ZREM', beats, worker)
-redis.call('HDEL', looks, worker)
+redis.call('HDEL', reconciled, worker)
 redis.call('SREM', stopping, worker)
 if redis.call('HDEL', members, worker) == 1 then emit('worker.left', 'worker', worker) end
 return 1

@@ -12,7 +12,7 @@ for i = 1, #page, 2 do
   local job = key('job', page[timed and i or i + 1])
   local state, ended, lingers, worker = unpack(read_fields(job, 'state', 'ended', 'lingers', 'worker'), 1, 4)
   if lingers and redis.call('HEXISTS', members, worker) == 1 then ended = false end
-  -- Of jobs that have ended `expected` asks whether they did well.
+  -- `expected` keeps ended jobs too: the monitor checks whether they succeeded.
   if not state or ended and not timed then
     reply[#reply + 1] = page[i]
     if kind ~= 'later' then redis.call(timed and 'ZREM' or 'HDEL', holders, page[i]) end

@@ -1,10 +1,10 @@
--- Mend jobs: compares jobs with the other parts of Redis, and moves on those that nothing leads any further.
--- What a rescue may still have to do with is mended only if the look before this one has seen the same.
--- parts: load jobs ends faults
+-- Mend jobs: compares jobs with the other parts of Redis, and moves on those that no edge would move on.
+-- A job that a rescue may still move on is mended only if the pass before has found the same.
+-- parts: load jobs ends hand_back faults
 -- keys: beats members tasks processors limits later wake live awaited events readers
 -- args: prefix ids seen job_ttl
--- ids: JSON list; seen: JSON object, id → the sign that the look before has returned
--- returns: for each job that is amiss {id, what is amiss, sign, 1 if it was mended else 0}
+-- ids: JSON list; seen: JSON object, id → the sign that the pass before returned
+-- returns: for each job with a fault {id, fault, sign, 1 if it was mended else 0}
 
 local mend = {}
 
@@ -13,7 +13,7 @@ function mend.unqueued(job)
   make_ready(job)
 end
 
-function mend.untimed(job) look_again(job, tonumber(job.rung)) end
+function mend.untimed(job) set_timer(job, tonumber(job.rung)) end
 
 function mend.unled(job) redis.call('HSET', live, job.schedule, job.id) end
 
@@ -25,8 +25,8 @@ function mend.unplanned(job)
   make_ready(job)
 end
 
--- Its worker runs it, but a rescue would not find it. An entry that is handed out at once mends that, unless
--- others wait to be handed out before it.
+-- Its worker runs it, but a rescue would not find it. A new entry that is delivered at once mends that,
+-- unless other entries would be delivered first.
 function mend.unheld(job)
   local stream = key('stream', job.task)
   redis.pcall('XGROUP', 'CREATE', stream, 'workers', '0', 'MKSTREAM')
@@ -36,28 +36,16 @@ function mend.unheld(job)
   redis.call('XREADGROUP', 'GROUP', 'workers', job.worker, 'COUNT', 1, 'STREAMS', stream, '>')
 end
 
--- As a rescue does, but nothing proves a crash: none is counted.
+-- As a rescue, but a crash is not proved: none is counted.
 function mend.abandoned(job)
-  leave_stream(job)
-  free_place(job.task)
-  local gone = 'the worker ' .. job.worker .. ' is gone'
-  if job.cancel ~= '' then
-    finish(job, 'cancelled', job_ttl, {reason = job.cancel})
-  elseif option(job.task, 'on_lost') == 'fail' then
-    finish(job, 'failed', job_ttl, {reason = 'lost', error = gone})
-  else
-    count_up(job, 'uncharged')
-    redis.call('HSET', job.hash, 'reason', 'lost')
-    emit_attempt('lost', job, {'error', gone})
-    make_ready(job)
-  end
+  hand_back(job, job_ttl, 'lost', 'the worker ' .. job.worker .. ' is gone')
 end
 
 seen = cjson.decode(seen)
 local found = {}
 
-local function look_at(id)
-  local job = glance(id)
+local function check(id)
+  local job = read_briefly(id)
   local fault, unsure
   if job then fault, unsure = fault_of(job) end
   local whole = fault and load_waiting(id)
@@ -67,5 +55,5 @@ local function look_at(id)
   found[#found + 1] = {id, fault, sign, mended and 1 or 0}
 end
 
-for _, id in ipairs(cjson.decode(ids)) do guarded(look_at, id) end
+for _, id in ipairs(cjson.decode(ids)) do guarded(check, id) end
 return found

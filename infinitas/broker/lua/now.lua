@@ -1,4 +1,4 @@
--- Now: what the scripts take for now.
+-- Now: the scripts' present time.
 -- flags: no-writes
 -- keys: tasks
 -- args: prefix

@@ -3,7 +3,7 @@
 -- parts: load jobs
 -- keys: tasks processors limits later wake awaited events readers
 -- args: prefix most
--- most: jobs looked at per task; returns: list of such tasks
+-- most: jobs read per task; returns: list of such tasks
 
 local names = redis.call('ZRANGEBYSCORE', processors, '-inf', now)
 for _, task in ipairs(names) do
@@ -11,7 +11,7 @@ for _, task in ipairs(names) do
   emit('task.unserved', 'task', task)
   for _, entry in ipairs(redis.call('XRANGE', key('stream', task), '-', '+', 'COUNT', most)) do
     local job = load_waiting(entry[2][2])
-    if job and job.state == 'queued' and job.rung == '' and needs_ladder(job) then look_again(job, 1) end
+    if job and job.state == 'queued' and job.rung == '' and needs_ladder(job) then set_timer(job, 1) end
   end
 end
 return names

@@ -1,18 +1,18 @@
--- Overdue: whoever watches looks for slots that were not fired, whose jobs have not started, or not
--- succeeded, in time, and tells of each once. It needs no scheduler to be alive.
+-- Overdue: reports, each once, slots that were not fired in time, and jobs that did not start or succeed in
+-- time. It works without a live scheduler.
 -- flags: allow-oom
--- keys: schedules due paused told expected events readers
+-- keys: schedules due paused reported expected events readers
 -- args: prefix patience start most
--- patience: ms without a grace of the schedule's own; start: where in the unfired slots to begin
--- returns: {unfired slots looked at, jobs looked at, told of}
+-- patience: ms without a grace of the schedule's own; start: how many unfired slots to skip
+-- returns: {unfired slots read, jobs read, reported}
 
 local count = 0
-local function tell(what, schedule, slot, ...)
+local function report(what, schedule, slot, ...)
   emit('schedule.' .. what, 'schedule', schedule, 'slot', slot, ...)
   count = count + 1
 end
 
--- nil also where the rule can't be read; that it does not start is an event all the same.
+-- nil if the rule can't be read too; a job that does not start is reported all the same.
 local function grace_of(schedule)
   local definition = schedule and redis.call('HGET', schedules, schedule)
   local readable, rule = pcall(cjson.decode, definition or '{}')
@@ -24,9 +24,9 @@ local unfired = redis.call('ZRANGEBYSCORE', due, '-inf', now - 1000, 'WITHSCORES
 for i = 1, #unfired, 2 do
   local schedule, slot = unfired[i], unfired[i + 1]
   local late = now - tonumber(slot) > (grace_of(schedule) or tonumber(patience))
-  if late and redis.call('HGET', told, schedule) ~= slot and redis.call('HEXISTS', paused, schedule) == 0 then
-    redis.call('HSET', told, schedule, slot)
-    tell('missed', schedule, slot, 'state', 'not_fired')
+  if late and redis.call('HGET', reported, schedule) ~= slot and redis.call('HEXISTS', paused, schedule) == 0 then
+    redis.call('HSET', reported, schedule, slot)
+    report('missed', schedule, slot, 'state', 'not_fired')
   end
 end
 
@@ -35,9 +35,9 @@ for _, id in ipairs(jobs) do
   redis.call('ZREM', expected, id)
   local state, schedule, slot, attempt = unpack(read_fields(key('job', id), 'state', 'schedule', 'due', 'attempt'), 1, 4)
   if state and (tonumber(attempt) or 0) == 0 and state ~= 'cancelled' then
-    tell('missed', schedule, slot, 'job', id, 'state', state)
+    report('missed', schedule, slot, 'job', id, 'state', state)
   elseif state and state ~= 'succeeded' and state ~= 'cancelled' and grace_of(schedule) then
-    tell('late', schedule, slot, 'job', id, 'state', state)
+    report('late', schedule, slot, 'job', id, 'state', state)
   end
 end
 return {#unfired / 2, #jobs, count}

@@ -1,6 +1,6 @@
 -- Plan again: schedules that are not over and have lost their next slot get it back.
 -- parts: schedules
--- keys: schedules due marks paused skips runs told wake events readers
+-- keys: schedules due marks paused skips runs reported wake events readers
 -- args: prefix plans
 -- plans: JSON list of {schedule, seen, mark, next}: digest of the rule and high-water mark ('' for none) that
 --   were read

@@ -1,21 +1,20 @@
--- Promote: look at jobs whose moment in `later` has come. One that waits goes into its task's
--- stream; one that is ready has expired, or gets one more offer, or is given up. A job leaves `later`
--- once it is where it belongs.
+-- Promote: processes jobs whose time in `later` has come. A waiting one goes into its task's stream; a ready
+-- one expires, is offered once more, or fails. A job leaves `later` after it is in its new place.
 -- flags: allow-oom
 -- parts: load jobs ends
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix most job_ttl
--- returns: {looked at, now, next moment or ''}
+-- returns: {jobs read, now, next moment or ''}
 
--- Returns whether `later` must have the job again.
+-- Returns whether the job stays in `later`.
 local function offer_again(job)
   if not needs_ladder(job) then
     redis.call('HDEL', job.hash, 'rung', 'reason')
-    return look_again(job)
+    return set_timer(job)
   end
   local rung = tonumber(job.rung)
   emit_job('waiting', job, 'reason', 'no_processor', 'rung', rung)
-  if rung < #LADDER then return look_again(job, rung + 1) end
+  if rung < #LADDER then return set_timer(job, rung + 1) end
   local text = 'no worker for the task ' .. job.task .. ' was there'
   finish(job, 'failed', job_ttl, {reason = 'no_processor', error = text})
   leave_stream(job)
@@ -33,8 +32,8 @@ local function move_on(job)
   end
 end
 
-local looked_at = redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, most)
-for _, id in ipairs(looked_at) do
+local found = redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, most)
+for _, id in ipairs(found) do
   local job = load_waiting(id)
   local stays, why = false, nil
   if job then stays, why = guarded(move_on, job) else emit('entry.without_job', 'job', id, 'task', '') end
@@ -42,4 +41,4 @@ for _, id in ipairs(looked_at) do
   if not stays then redis.call('ZREM', later, id) end
 end
 local first = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')
-return {#looked_at, now, first[2] or ''}
+return {#found, now, first[2] or ''}

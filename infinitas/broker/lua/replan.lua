@@ -1,5 +1,5 @@
--- Replan: another time-zone database, or a clock that went back, gives another next slot. One that has come
--- stays as it is.
+-- Replan: another time-zone database, or a clock that went back, gives another next slot. A slot that is due
+-- stays.
 -- parts: schedules
 -- keys: schedules due wake
 -- args: prefix moves

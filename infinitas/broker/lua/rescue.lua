@@ -1,9 +1,9 @@
--- Rescue: a worker that was seen silent for a lease is declared dead, only if its counter is still
--- the one that was seen; its jobs move on. Crashes count apart from retries; the third one is enough. A worker
--- that was asked to stop and was killed before it had left is charged to no job.
+-- Rescue: a worker that was silent for a lease is declared dead, only if its heartbeat counter is still
+-- the one that was read; its jobs move on. Crashes count apart from retries; the third quarantines the job. A
+-- worker that was stopping when it was killed counts as no crash of its jobs.
 -- flags: allow-oom
--- parts: load jobs ends lingering
--- keys: beats members looks stopping tasks processors limits later wake live awaited events readers
+-- parts: load jobs ends hand_back lingering
+-- keys: beats members reconciled stopping tasks processors limits later wake live awaited events readers
 -- args: prefix worker seen most_crashes most job_ttl
 -- returns: {-1} if it lives, else {jobs moved on, 1 if there are more}
 
@@ -20,7 +20,7 @@ local function move_on(entry, task)
   local found = redis.call('XRANGE', key('stream', task), entry, entry)[1]
   local job = found and load(found[2][2])
   if job and job.entry == entry and job.state == 'queued' then
-    -- Handed out by a claim that was cut short: it has not begun.
+    -- Delivered by a claim that was cut short: it has not begun.
     make_ready(job)
     return leave_stream({task = task, entry = entry})
   elseif found and not job then
@@ -31,19 +31,11 @@ local function move_on(entry, task)
   end
   local crashes = was_stopping and 0 or count_up(job, 'crashes')
   local died = 'the worker ' .. worker .. (was_stopping and ' was killed while it stopped' or ' died')
-  if job.cancel ~= '' then
-    finish(job, 'cancelled', job_ttl, {reason = job.cancel})
-  elseif option(task, 'on_lost') == 'fail' then
-    finish(job, 'failed', job_ttl, {reason = 'lost', error = died})
-  elseif crashes >= tonumber(most_crashes) then
-    local text = died .. '; with it ' .. crashes .. ' workers have died of this job'
-    finish(job, 'failed', job_ttl, {reason = 'quarantined', error = text})
-  else
-    count_up(job, 'uncharged')
-    redis.call('HSET', job.hash, 'reason', 'lost')
-    emit_attempt('lost', job, {'error', died})
-    make_ready(job)
+  if crashes < tonumber(most_crashes) or job.cancel ~= '' or option(task, 'on_lost') == 'fail' then
+    return hand_back(job, job_ttl, 'lost', died)
   end
+  local text = died .. '; with it ' .. crashes .. ' workers have died of this job'
+  finish(job, 'failed', job_ttl, {reason = 'quarantined', error = text})
   leave_stream(job)
   free_place(task)
 end
@@ -69,7 +61,7 @@ for _, task in ipairs(tasks_of(worker)) do
 end
 if more == 0 then
   redis.call('HDEL', members, worker)
-  redis.call('HDEL', looks, worker)
+  redis.call('HDEL', reconciled, worker)
   redis.call('SREM', stopping, worker)
   redis.call('DEL', key('call', worker))
 end

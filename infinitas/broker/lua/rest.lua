@@ -1,5 +1,5 @@
--- Rest: a worker stops: it takes no more jobs. If it is killed before it has handed its jobs back, its death
--- proves nothing against them (rescue counts no crash).
+-- Rest: a worker that stops claims no more jobs. If it is killed before it has released its jobs, `rescue`
+-- counts no crash of them.
 -- flags: allow-oom
 -- keys: beats stopping
 -- args: prefix worker

@@ -1,9 +1,9 @@
--- Revive: a person gives an ended job a fresh set of tries. It stays the same job; its attempts
--- count on. A success is not revived.
+-- Revive: gives an ended job a fresh set of tries. It stays the same job and keeps its attempt count. A
+-- success is not revived.
 -- parts: load jobs
 -- keys: tasks processors limits later wake events readers
 -- args: prefix id record
--- record: JSON of the job as the archive has it, '' without one: for a job that Redis has forgotten
+-- record: JSON of the job as the archive has it, '' without one: for a job that Redis no longer has
 -- returns: 'ok' | 'live' | 'succeeded' | 'gone' | 'unknown_task' | 'taken:<id of the live job>'
 
 local job = load(id)

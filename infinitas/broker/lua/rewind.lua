@@ -1,4 +1,4 @@
--- Rewind: Redis' clock went back. What was put off while it was ahead waits no longer than it would have.
+-- Rewind: Redis' clock went back. Times that were set while it was ahead are brought back.
 -- parts: jobs
 -- keys: tasks processors limits later wake awaited events readers
 -- args: prefix cursor most
@@ -7,7 +7,7 @@
 
 local PATIENCE = 60000
 
--- How long the job may wait from now: its retry or delay, or its next rung; nil: until the moment it names.
+-- The longest wait from now: its retry or delay, or its next rung; nil: until its stored time.
 local function longest(id)
   local job = read_fields(key('job', id), 'state', 'wait', 'rung')
   if job[1] == 'retrying' or job[1] == 'scheduled' then return tonumber(job[2] or nil) end
@@ -15,11 +15,11 @@ local function longest(id)
 end
 
 if cursor == '0' then
-  -- Live workers say so again within seconds.
+  -- Live workers set these again within seconds.
   for _, task in ipairs(redis.call('ZRANGEBYSCORE', processors, now + PATIENCE, '+inf')) do
     redis.call('ZADD', processors, now + PATIENCE, task)
   end
-  -- Starts that have not come yet would use a rate up.
+  -- Starts in the future would use up a rate.
   for _, task in ipairs(redis.call('HKEYS', limits)) do
     local newest = redis.call('LINDEX', key('starts', task), -1)
     if newest and tonumber(newest) > now then redis.call('DEL', key('starts', task)) end

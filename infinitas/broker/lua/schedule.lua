@@ -1,6 +1,6 @@
--- Schedule: store rules at run time, each in place of any rule under the same key.
+-- Schedule: stores rules at run time, each in place of any rule under the same key.
 -- parts: schedules
--- keys: schedules due marks paused skips runs told tasks wake events readers
+-- keys: schedules due marks paused skips runs reported tasks wake events readers
 -- args: prefix rules
 -- rules: JSON list of {key, task, definition, next?, seen?}; seen: digest of the rule that is edited;
 --   without it a new rule begins

@@ -1,23 +1,23 @@
--- Settle: finished attempts, many at once. Only the current attempt changes a job; a stale report
+-- Settle: ends attempts, many at once. Only the current attempt changes a job; a stale report
 -- is kept as an event and never applied; the same report again is `already`, not an error.
 -- flags: allow-oom
 -- parts: load jobs ends lingering
 -- keys: members tasks processors limits later wake live awaited events readers
 -- args: prefix worker outcomes
 -- outcomes: JSON list of {id, attempt, state, ttl, reason?, error?, traceback?, result?, delay?, lingers?}, or of
---   {id, attempt, ttl, over: task} for code that has lingered and is over
+--   {id, attempt, ttl, over: task} for lingering code that is over
 -- ttl: ms that a finished job stays in Redis; delay: ms until a retry; lingers: its code goes on nevertheless
 -- returns: a list, for each 'ok' | 'already' | 'stale:<state>:<reason>' | 'gone' | 'refused:<why>'
 
 local answers = {}
 
 local function retry(outcome, job)
-  local said = {}
-  add_facts(said, outcome, {'reason', 'error', 'traceback'})
+  local fields = {}
+  add_facts(fields, outcome, {'reason', 'error', 'traceback'})
   add_timed(later, job.id, now + outcome.delay)
   redis.call('HSET', job.hash, 'state', 'retrying', 'ready', now + outcome.delay,
-    'wait', outcome.delay, unpack(said))
-  emit_attempt('retrying', job, said)
+    'wait', outcome.delay, unpack(fields))
+  emit_attempt('retrying', job, fields)
 end
 
 local function apply(outcome, job)
@@ -33,7 +33,7 @@ local function apply(outcome, job)
   free_place(job.task)
 end
 
--- The job's hash is gone: whatever this worker holds of it must not stand in the way of its task.
+-- The job's hash is gone: its pending entry must not count against its task's limits.
 local function acknowledge(id)
   for _, task in ipairs(tasks_of(worker)) do
     local stream = key('stream', task)

@@ -1,4 +1,4 @@
--- Skip: leave out the next slots of a schedule.
+-- Skip: skips the next slots of a schedule.
 -- flags: allow-oom
 -- keys: schedules skips events readers
 -- args: prefix schedule_key count

@@ -1,9 +1,9 @@
--- Trim: a reader has passed a position; what every reader has passed is dropped. From then on nothing that this
--- reader has not passed is. It gives memory back, so it also runs on a full Redis.
+-- Trim: stores a reader's position, and drops events that every reader has passed. Events that this reader has
+-- not passed stay from then on. It frees memory, so it also runs on a full Redis.
 -- flags: allow-oom
 -- keys: readers events
 -- args: prefix reader position keep_ms
--- keep_ms: what came so shortly before the position stays, for those that listen without being waited for
+-- keep_ms: events of this time before the position stay, for followers without a stored position
 -- returns: how many entries went
 
 local function parts(entry)

@@ -1,4 +1,4 @@
--- Unplanned: some of the schedules, those that have no next slot. Most of them are over.
+-- Unplanned: a page of the schedules without a next slot. Most of them have ended.
 -- flags: no-writes
 -- keys: schedules due marks runs
 -- args: prefix cursor most

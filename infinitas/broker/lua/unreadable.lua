@@ -1,5 +1,5 @@
--- Unreadable: a scheduler passes over schedules that it can't read or plan. Each is one event, however
--- many schedulers find it, until another definition is stored. It stays due: another version may read it.
+-- Unreadable: reports schedules that a scheduler can't read or plan. Each is one event for any number of
+-- schedulers, until another definition is stored. It stays due: another version may be able to read it.
 -- parts: schedules
 -- keys: schedules unreadable events readers
 -- args: prefix found

@@ -1,4 +1,4 @@
--- Watch: somebody waits for the ends of these jobs; each will be named in `awaited` when it ends.
+-- Watch: a client waits for the ends of these jobs; each is added to `awaited` at its end.
 -- flags: allow-oom
 -- args: prefix ids
 -- keys: awaited

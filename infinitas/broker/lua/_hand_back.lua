@@ -1,0 +1,18 @@
+-- A running job leaves its worker before its end. Scripts that use this name the keys of `_ends`.
+
+-- The job is cancelled, fails (at most once), or becomes ready again without charging the attempt.
+-- kind: of the event, 'lost' | 'released'; why: the error's text.
+local function hand_back(job, ttl, kind, why)
+  if job.cancel ~= '' then
+    finish(job, 'cancelled', ttl, {reason = job.cancel})
+  elseif option(job.task, 'on_lost') == 'fail' then
+    finish(job, 'failed', ttl, {reason = 'lost', error = why})
+  else
+    count_up(job, 'uncharged')
+    if kind == 'lost' then call('HSET', job.hash, 'reason', 'lost') end
+    emit_attempt(kind, job, kind == 'lost' and {'error', why} or {})
+    make_ready(job)
+  end
+  leave_stream(job)
+  free_place(job.task)
+end
