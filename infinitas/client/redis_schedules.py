@@ -242,7 +242,7 @@ class ScheduleClient:
             page = ids[i : i + _PAGE]
             known |= await inspect.existing_jobs(self._client.connection, info.queue, page)
             if self._client.archive is not None:
-                states = await self._client.archive.states(page)
+                states = await self._client.archive.jobs.states(page)
                 known |= {id for id, state in states.items() if state not in (State.MISSED, State.SKIPPED)}
         return known
 

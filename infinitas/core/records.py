@@ -25,8 +25,8 @@ class JobSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """One finished job in a task's strip of the last ten."""
+class RecentRun:
+    """One of the last ten finished jobs of a task."""
 
     job: str
     state: State
@@ -54,7 +54,7 @@ class TaskInfo:
     last_failure: JobSummary | None = None
     last_error: str | None = None
     streak: int = 0
-    recent: tuple[Outcome, ...] = ()
+    recent: tuple[RecentRun, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     next_slot: datetime | None = None
     queued: int = 0

@@ -32,7 +32,7 @@ async def test_text_is_kept_whatever_encoding_the_client_is_told_to_use(
     await migrate(archive)
     failed = event(1, "failed", attempt=1, error=FOX, args=f'[["{FOX}"],{{}}]')
     assert await Writer(archive, "default").write([failed], None, "1-0") == []
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert job.error == FOX
     assert FOX in job.args

@@ -58,7 +58,7 @@ async def test_one_that_is_refused_is_kept_raw_and_its_neighbours_arrive(
     events = [*HONEST[:2], bad, HONEST[2]]
     refused = await Writer(archive, "default").write(events, None, HONEST[2].position)
     assert [each.event for each in refused or ()] == [bad]
-    job = await reader.find_job("honest")
+    job = await reader.jobs.find("honest")
     assert job is not None
     assert job.state == State.SUCCEEDED
     assert await Writer(archive, "default").position() == HONEST[2].position
@@ -69,7 +69,7 @@ async def test_one_that_is_refused_is_kept_raw_and_its_neighbours_arrive(
     assert found[2].endswith(bad.kind) or bad.kind == UNREADABLE
     assert found[3]
     assert 1 < found[4] <= 64 * 1024
-    assert await reader.refused() == {"default": 1}
+    assert await reader.refused.count() == {"default": 1}
 
 
 CLEANED = {
@@ -97,7 +97,7 @@ async def test_text_that_postgres_cannot_hold_is_cleaned_wherever_it_stands(
 ) -> None:
     events = [*HONEST[:2], strange, HONEST[2]]
     assert await Writer(archive, "default").write(events, None, HONEST[2].position) == []
-    assert await reader.find_job("honest") is not None
+    assert await reader.jobs.find("honest") is not None
 
 
 async def test_what_follows_a_refused_event_still_makes_the_job_whole(
@@ -111,7 +111,7 @@ async def test_what_follows_a_refused_event_still_makes_the_job_whole(
     refused = await Writer(archive, "default").write(events, None, events[-1].position)
     assert refused is not None
     assert [each.event for each in refused] == events[:1]
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert (job.state, job.attempt, job.result, job.worker) == (State.SUCCEEDED, 1, "5", "w")
     assert await row(archive, "SELECT succeeded FROM infinitas_tasks") == (1,)

@@ -137,8 +137,8 @@ async def test_one_question_that_waits_for_a_lock_holds_up_no_other(
     await Writer(archive, "default").write(LIFE, None, "1-0")
     with psycopg.connect(postgres_url) as other:
         other.execute("LOCK TABLE infinitas_audit")
-        locked = asyncio.create_task(reader.audit(target=None, who=None, before=None, limit=1))
-        assert await reader.find_job("j") is not None
+        locked = asyncio.create_task(reader.audit.page(target=None, who=None, before=None, limit=1))
+        assert await reader.jobs.find("j") is not None
         assert not locked.done()
         with pytest.raises(ServerUnreachable, match="lock timeout"):
             await locked
@@ -199,7 +199,7 @@ async def test_tables_are_made_again_in_a_database_that_came_back_empty(postgres
     await row(archive, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     with pytest.raises(ServerUnreachable, match="no tables"):
         await Writer(archive, "default").position()
-    tables.doubt()
+    tables.check_again()
     await tables.make_ready()
     assert await Writer(archive, "default").position() is None
     await archive.close()

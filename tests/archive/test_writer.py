@@ -34,7 +34,7 @@ async def test_a_life_is_the_same_however_it_is_cut_into_batches(
         events = LIFE[i : i + size]
         assert await writer.write(events, before, events[-1].position) == []
         before = events[-1].position
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert (job.state, job.attempt, job.worker, job.args) == (State.SUCCEEDED, 2, "x", "[[1],{}]")
     assert job.result == '{"a":"\\u0000"}'
@@ -43,7 +43,7 @@ async def test_a_life_is_the_same_however_it_is_cut_into_batches(
     assert (job.error, job.reason) == (None, None), "the first attempt's error is the attempt's"
     attempts = await row(archive, "SELECT array_agg((attempt, outcome, error)::text) FROM infinitas_attempts")
     assert sorted(attempts[0]) == ["(1,failed,first)", "(2,succeeded,)"]
-    last, success, failure = await reader.task_summary("t")
+    last, success, failure = await reader.tasks.summary("t")
     assert last is not None
     assert success is not None
     assert (last.id, last.status, success.id, failure) == ("j", "succeeded", "j", None)
@@ -64,7 +64,7 @@ async def test_a_job_never_moves_backwards(archive: Archive, reader: Reader) -> 
     writer = Writer(archive, "default")
     await writer.write(LIFE, None, "1-0")
     await writer.write(LIFE[:2], "1-0", "2-0")
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert (job.state, job.attempt) == (State.SUCCEEDED, 2)
 
@@ -79,7 +79,7 @@ async def test_summaries_follow_time_not_arrival(archive: Archive, reader: Reade
     writer = Writer(archive, "default")
     await writer.write(life("late", 500, "failed"), None, "1-0")
     await writer.write(life("early", 10, "failed"), "1-0", "2-0")
-    last, _, failure = await reader.task_summary("t")
+    last, _, failure = await reader.tasks.summary("t")
     assert last is not None
     assert failure is not None
     assert (last.id, failure.id) == ("late", "late")
@@ -136,7 +136,7 @@ async def test_what_has_run_is_not_undone(
     writer = Writer(archive, "default")
     for i, events in enumerate([RAN + again] if together else [RAN, again]):
         await writer.write(events, f"{i}-0" if i else None, f"{i + 1}-0")
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert (job.state, job.reason, job.duration_ms) == (State.SUCCEEDED, None, 1)
     assert await row(archive, "SELECT succeeded, failed FROM infinitas_tasks") == (1, 0)
@@ -159,7 +159,7 @@ async def test_a_job_that_a_person_revives_leaves_its_final_state(
         events = life[i : i + size]
         await writer.write(events, before, events[-1].position)
         before = events[-1].position
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert (job.state, job.ended, job.attempt) == (State.RUNNING, None, 2)
     assert await row(archive, "SELECT succeeded, failed FROM infinitas_tasks") == (0, 0)
@@ -169,7 +169,7 @@ async def test_a_slot_that_was_missed_may_be_filled_later(archive: Archive, read
     writer = Writer(archive, "default")
     await writer.write([event(1, "missed", reason="catch_up", schedule="s")], None, "1-0")
     await writer.write([event(2, "created", schedule="s")], "1-0", "2-0")
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert job.state == State.QUEUED
 
@@ -183,7 +183,7 @@ async def test_a_job_that_is_gone_from_redis_ends(archive: Archive, reader: Read
         part = events[i : i + size]
         assert await writer.write(part, before, part[-1].position) == []
         before = part[-1].position
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert (job.state, job.reason, job.args) == (State.FAILED, "lost", "[[1],{}]")
     assert await row(archive, "SELECT failed FROM infinitas_tasks WHERE name = 't'") == (1,)
@@ -195,6 +195,6 @@ async def test_one_that_has_ended_stays_as_it_is(archive: Archive, reader: Reade
     await writer.write(LIFE, None, LIFE[-1].position)
     late = other(9, "entry.without_job", job="j", task="t")
     await writer.write([late], LIFE[-1].position, late.position)
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert job.state == State.SUCCEEDED

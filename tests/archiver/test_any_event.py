@@ -106,12 +106,12 @@ class Pipeline:
             if await Writer(self.archive, "default").position() == newest:
                 break
         assert await Writer(self.archive, "default").position() == newest
-        found = await self.reader.find_job(job)
+        found = await self.reader.jobs.find(job)
         assert found is not None
         assert found.state == State.SUCCEEDED
         assert found.args == "[[],{}]"
-        await self.reader.jobs(JobFilter(), None, 500)
-        await self.reader.find_job("j")
+        await self.reader.jobs.page(JobFilter(), None, 500)
+        await self.reader.jobs.find("j")
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ async def test_jobs_due_in_thousands_of_months_need_few_partitions(pipeline: Pip
     dues = [str(to_ms(datetime.fromisoformat(month))) for month in months]
     await pipeline.record([{**born, "job": f"m{due}", "due": due} for due in dues])
     for due in (dues[0], dues[-1]):
-        assert await pipeline.reader.find_job(f"m{due}") is not None
+        assert await pipeline.reader.jobs.find(f"m{due}") is not None
     inherits = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'infinitas_jobs'::regclass"
     assert (await row(pipeline.archive, inherits))[0] < 20
 

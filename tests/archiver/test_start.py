@@ -50,7 +50,7 @@ async def test_a_program_begins_without_postgres_and_its_archive_follows(
 
         async def archived() -> bool:
             try:
-                found = await reader.find_job(handle.id)
+                found = await reader.jobs.find(handle.id)
             except Exception:  # noqa: BLE001 - no tables yet
                 return False
             return found is not None and found.state == State.SUCCEEDED
