@@ -18,13 +18,13 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream, expand
 from infinitas.broker.queue import Broker
 from infinitas.core.codec import to_ms
-from infinitas.core.events import UNREADABLE, Event
+from infinitas.core.events import UNREADABLE
 from infinitas.core.history import fold
 from infinitas.core.job_filter import JobFilter
 from infinitas.core.states import State
 from infinitas.devservers.servers import Urls
 from tests.archive.facts import row
-from tests.archiver.kinds import DUE, KINDS, written_by_lua
+from tests.archiver.kinds import DUE, KINDS
 
 EVENTS = "{infinitas:default}:events"
 DEEP = "[" * 20_000 + "]" * 20_000
@@ -55,17 +55,6 @@ def entries(draw: st.DrawFn) -> dict[str, str]:
         **fields,
         **draw(st.dictionaries(st.sampled_from(["jobs", "state", "x\x00"]), values, max_size=1)),
     }
-
-
-def test_the_kinds_are_those_that_the_scripts_write() -> None:
-    assert written_by_lua() <= set(KINDS)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_has_a_place_in_the_archive(kind: str) -> None:
-    if "jobs" not in KINDS[kind]:
-        event = Event(position=f"{DUE}-0", kind=kind, at_ms=int(DUE), fields=KINDS[kind])
-        assert fold("default", [event]).refused == []
 
 
 @pytest.mark.parametrize("jobs", ["[]", "5", "{", '[["j"]]', "[[]]"])
