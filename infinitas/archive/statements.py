@@ -23,7 +23,6 @@ def statement(name: str) -> LiteralString:
     return text
 
 
-@cache
 def columns(row: type) -> tuple[str, ...]:
     """The columns of a row class, in order."""
     return tuple(field.name for field in fields(row))
