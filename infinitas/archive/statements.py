@@ -11,7 +11,6 @@ from typing import Any, LiteralString, TypeVar
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
-from psycopg.sql import SQL, Composed, Identifier
 
 R = TypeVar("R")
 
@@ -29,14 +28,13 @@ def columns(row: type) -> tuple[str, ...]:
 
 
 @cache
-def statement_with_columns(name: str, row: type) -> Composed:
+def statement_with_columns(name: str, row: type) -> bytes:
     """The SQL of `sql/<name>.sql`, with the columns of `row` for `{columns}`."""
-    listed = SQL(", ").join(map(Identifier, columns(row)))
-    return SQL(statement(name)).format(columns=listed)
+    return statement(name).replace("{columns}", ", ".join(columns(row))).encode()
 
 
 async def fetch(
-    connection: AsyncConnection, query: LiteralString | Composed, values: Mapping[str, object], row: type[R]
+    connection: AsyncConnection, query: LiteralString | bytes, values: Mapping[str, object], row: type[R]
 ) -> list[R]:
     """The rows of a query, each as a `row`: its columns are the arguments of that class, by name."""
     async with connection.cursor(row_factory=class_row(row)) as cursor:

@@ -113,13 +113,3 @@ class EventKind(StrEnum):
 
 
 AUDIT_PREFIX = EventKind.AUDIT.removesuffix("*")
-
-
-def find_kind(name: str) -> EventKind | None:
-    """The kind of an event by its name; None if this version knows none."""
-    if name.startswith(AUDIT_PREFIX):
-        return EventKind.AUDIT
-    return _BY_NAME.get(name)
-
-
-_BY_NAME = {kind.value: kind for kind in EventKind if kind is not EventKind.AUDIT}

@@ -1,5 +1,6 @@
 """Folds a batch of events into rows of the archive. An event that can't be read is set aside alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -20,7 +21,7 @@ from infinitas.core.history_rows import (
     TaskRow,
 )
 from infinitas.core.states import FINAL, Reason, State
-from infinitas.core.text import clean, clean_json, clean_json_or_none, clean_or_none
+from infinitas.core.text import clean, clean_json
 
 REVIVED = "revived"
 """In `JobRow.was`: a person gave the job new tries, so it may leave a final state."""
@@ -31,6 +32,9 @@ _EARLIEST_MS = to_ms(datetime(1, 1, 2, tzinfo=UTC))
 _LATEST_MS = to_ms(datetime(9999, 12, 30, tzinfo=UTC))
 _MOST_INT = 2**31 - 1
 _STATES = {state.value for state in State}
+# Every event is compared with these; looking up the members of an enum each time is slow.
+_CREATED, _RUNNING = EventKind.JOB_CREATED, EventKind.JOB_RUNNING
+_RETRYING, _REVIVED = EventKind.JOB_RETRYING, EventKind.JOB_REVIVED
 _CHANGES = {f"job.{state}" for state in State} | {
     EventKind.JOB_CREATED,
     EventKind.JOB_RELEASED,
@@ -83,10 +87,11 @@ def refuse(event: Event, error: Exception) -> Refusal:
 def _fold(batch: Batch, event: Event) -> None:
     """An event that raises changes nothing: each part is read before the first is written."""
     kind = event.kind
-    family = kind.partition(".")[0]
     if kind in _CHANGES:
         _fold_job(batch, event)
-    elif kind == EventKind.JOB_LOGGED:
+        return
+    family = kind.partition(".")[0]
+    if kind == EventKind.JOB_LOGGED:
         batch.logs += _log_rows(event)
     elif kind == EventKind.TASK_DECLARED:
         batch.tasks.append(_task_row(batch.queue, event))
@@ -112,42 +117,47 @@ def _fold_job(batch: Batch, event: Event) -> None:
     attempt = _number(text) if (text := get("attempt")) else None
     if state not in _STATES:
         raise ValueError(f"a job of an unknown state, {state!r}")
-    version, due = event.version, from_ms(due_ms)
+    version = event.version
+    row = batch.jobs.get((job, due_ms))
+    stays = row is not None and _stays(row, state, started)
+    if row is None:
+        row = JobRow(id=job, due_at=from_ms(due_ms), task=clean(task), queue=batch.queue)
+        batch.jobs[job, due_ms] = row
     if attempt is not None:
         key = job, due_ms, attempt
         row_of_attempt = batch.attempts.get(key)
         if row_of_attempt is None:
-            row_of_attempt = AttemptRow(job_id=job, due_at=due, attempt=attempt)
+            row_of_attempt = AttemptRow(job_id=job, due_at=row.due_at, attempt=attempt)
             batch.attempts[key] = row_of_attempt
         _fold_attempt(row_of_attempt, event, started, at)
-    row = batch.jobs.get((job, due_ms))
-    if row is None:
-        row = JobRow(id=job, due_at=due, task=clean(task), queue=batch.queue)
-        batch.jobs[job, due_ms] = row
-    elif _stays(row, state, started) and event.kind != EventKind.JOB_REVIVED:
+    if stays and event.kind != _REVIVED:
         return
     row.version, row.state = version, state
-    _take_facts(row, event)
-    if event.kind == EventKind.JOB_CREATED:
+    _take_facts(row, get)
+    if event.kind == _CREATED:
         row.created_at = at
-    elif event.kind == EventKind.JOB_REVIVED:
+    elif event.kind == _REVIVED:
         row.was = REVIVED
     row.started_at = row.started_at if started is None else started
     row.attempt = row.attempt if attempt is None else attempt
     row.ended_at = at if state in FINAL else None
 
 
-def _take_facts(row: JobRow, event: Event) -> None:
-    get = event.fields.get
-    row.schedule = clean_or_none(get("schedule")) or row.schedule
-    row.args = clean_json_or_none(get("args")) or row.args
-    row.headers = clean_json_or_none(get("headers")) or row.headers
-    row.key = clean_or_none(get("key")) or row.key
-    row.worker = clean_or_none(get("worker")) or row.worker
+def _take_facts(row: JobRow, get: Callable[[str], str | None]) -> None:
+    if text := get("schedule"):
+        row.schedule = clean(text)
+    if text := get("args"):
+        row.args = clean_json(text)
+    if text := get("headers"):
+        row.headers = clean_json(text)
+    if text := get("key"):
+        row.key = clean(text)
+    if text := get("worker"):
+        row.worker = clean(text)
     # These are of the last event alone: a retry that succeeds leaves no error behind.
-    row.reason = clean_or_none(get("reason"))
-    row.error = clean_or_none(get("error"))
-    row.result = clean_json_or_none(get("result"))
+    row.reason = clean(text) if (text := get("reason")) else None
+    row.error = clean(text) if (text := get("error")) else None
+    row.result = clean_json(text) if (text := get("result")) else None
 
 
 def _fold_gone(batch: Batch, event: Event) -> None:
@@ -173,16 +183,16 @@ def _stays(row: JobRow, state: str, started: datetime | None) -> bool:
 
 def _fold_attempt(row: AttemptRow, event: Event, started: datetime | None, at: datetime) -> None:
     get = event.fields.get
-    if event.kind != EventKind.JOB_RUNNING:
-        retried = event.kind == EventKind.JOB_RETRYING
-        row.outcome = State.FAILED.value if retried else event.kind.removeprefix("job.")
-        row.reason = clean_or_none(get("reason"))
-        row.error = clean_or_none(get("error"))
-        row.traceback = clean_or_none(get("traceback"))
+    if event.kind != _RUNNING:
+        row.outcome = "failed" if event.kind == _RETRYING else event.kind[len("job.") :]
+        row.reason = clean(text) if (text := get("reason")) else None
+        row.error = clean(text) if (text := get("error")) else None
+        row.traceback = clean(text) if (text := get("traceback")) else None
         row.ended_at = at
     elif row.outcome is not None:
         return
-    row.worker = clean_or_none(get("worker")) or row.worker
+    if text := get("worker"):
+        row.worker = clean(text)
     row.started_at = started or row.started_at
 
 
@@ -217,7 +227,7 @@ def _schedule_row(queue: str, event: Event) -> ScheduleRow:
     return ScheduleRow(
         key=clean(event.fields["schedule"]),
         queue=queue,
-        task=clean_or_none(event.fields.get("task")),
+        task=clean(task) if (task := event.fields.get("task")) else None,
         definition=definition,
         active=definition is not None,
         at=_moment(event.at_ms),

@@ -21,13 +21,3 @@ def _paired(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
-
-
-def clean_or_none(text: str | None) -> str | None:
-    """`clean`; None for no text, and for empty text."""
-    return clean(text) if text else None
-
-
-def clean_json_or_none(text: str | None) -> str | None:
-    """`clean_json`; None for no text, and for empty text."""
-    return clean_json(text) if text else None

@@ -1,4 +1,4 @@
-"""The archive on a real Postgres: exactly once, never backwards, and no text can stop it."""
+"""The writer on a real Postgres: each event once, no job moves backwards, no text stops it."""
 
 import pytest
 
@@ -26,9 +26,7 @@ async def test_migrations_are_applied_once(archive: Archive) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
-async def test_a_life_is_the_same_however_it_is_cut_into_batches(
-    archive: Archive, reader: Reader, size: int
-) -> None:
+async def test_batches_of_any_size_give_the_same_rows(archive: Archive, reader: Reader, size: int) -> None:
     writer, before = Writer(archive, "default"), None
     for i in range(0, len(LIFE), size):
         events = LIFE[i : i + size]
@@ -60,7 +58,7 @@ async def test_two_archivers_count_nothing_twice(archive: Archive) -> None:
 
 
 async def test_a_job_never_moves_backwards(archive: Archive, reader: Reader) -> None:
-    """As after a failover that replays events which the archive has seen."""
+    """As after a failover, when events are written again."""
     writer = Writer(archive, "default")
     await writer.write(LIFE, None, "1-0")
     await writer.write(LIFE[:2], "1-0", "2-0")
@@ -100,7 +98,7 @@ async def test_a_job_that_ends_twice_after_redis_lost_its_last_second_counts_onc
     assert await row(archive, "SELECT succeeded, failed FROM infinitas_tasks") == (0, 1)
 
 
-async def test_an_attempt_with_a_new_outcome_keeps_nothing_of_its_former_life(archive: Archive) -> None:
+async def test_an_attempt_with_a_new_outcome_keeps_nothing_of_the_former(archive: Archive) -> None:
     writer = Writer(archive, "default")
     lost = event(
         3, "lost", attempt=1, worker="w", started=DUE + 2, reason="lost", error="died", traceback="t"
@@ -108,10 +106,10 @@ async def test_an_attempt_with_a_new_outcome_keeps_nothing_of_its_former_life(ar
     await writer.write([lost], None, "1-0")
     again = [event(4, "running", attempt=1, worker="x", started=DUE + 4)]
     await writer.write(again, "1-0", "2-0")
-    ask = "SELECT worker, outcome, reason, error, traceback, ended_at > started_at FROM infinitas_attempts"
-    assert await row(archive, ask) == ("w", "lost", "lost", "died", "t", True), "one life, not a mixture"
+    query = "SELECT worker, outcome, reason, error, traceback, ended_at > started_at FROM infinitas_attempts"
+    assert await row(archive, query) == ("w", "lost", "lost", "died", "t", True), "no second start"
     await writer.write([event(5, "succeeded", attempt=1, worker="x", started=DUE + 4)], "2-0", "3-0")
-    assert await row(archive, ask) == ("x", "succeeded", None, None, None, True)
+    assert await row(archive, query) == ("x", "succeeded", None, None, None, True)
 
 
 RAN = [
@@ -190,7 +188,7 @@ async def test_a_job_that_is_gone_from_redis_ends(archive: Archive, reader: Read
     assert await row(archive, "SELECT count(*) FROM infinitas_jobs") == (1,)
 
 
-async def test_one_that_has_ended_stays_as_it_is(archive: Archive, reader: Reader) -> None:
+async def test_an_ended_job_that_is_gone_from_redis_stays_ended(archive: Archive, reader: Reader) -> None:
     writer = Writer(archive, "default")
     await writer.write(LIFE, None, LIFE[-1].position)
     late = other(9, "entry.without_job", job="j", task="t")

@@ -1,6 +1,6 @@
 """An entry of the stream for every kind of event, with all of its fields."""
 
-from infinitas.core.event_kinds import EventKind
+from infinitas.core.event_kinds import AUDIT_PREFIX, EventKind
 
 DUE = "1767225600000"
 _VALUES = {
@@ -54,3 +54,9 @@ def _entry(kind: EventKind) -> dict[str, str]:
 
 
 KINDS = {kind.replace("*", "task.put"): _entry(kind) for kind in EventKind}
+
+
+def find_kind(name: str) -> EventKind | None:
+    """The listed kind of an event by its name."""
+    known = {kind.value: kind for kind in EventKind if kind is not EventKind.AUDIT}
+    return EventKind.AUDIT if name.startswith(AUDIT_PREFIX) else known.get(name)

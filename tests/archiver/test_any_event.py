@@ -1,4 +1,4 @@
-"""Whatever an event of whatever kind holds: the position passes it, and an honest job beside it arrives."""
+"""Any event, of any kind, with any fields: the position passes it, and a good job beside it is archived."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -59,7 +59,7 @@ def entries(draw: st.DrawFn) -> dict[str, str]:
 
 @pytest.mark.parametrize("jobs", ["[]", "5", "{", '[["j"]]', "[[]]"])
 def test_every_entry_is_at_least_one_event(jobs: str) -> None:
-    """Else the position would not pass it."""
+    """Otherwise the position would not pass it."""
     (found,) = expand("1-0", {"type": "job.running", "at": DUE, "task": "t", "jobs": jobs})
     assert (found.kind, found.position) == (UNREADABLE, "1-0")
     assert fold("default", [found]).refused[0].kind == "job.running"
@@ -74,19 +74,19 @@ class Pipeline:
         self.count = 0
 
     async def record(self, strange: list[dict[str, str]]) -> None:
-        """Strange entries around the life of an honest job."""
+        """Record strange entries between the events of a good job."""
         self.count += 1
-        job = f"honest{self.count}"
-        together = {"task": "honest", "worker": "w", "at": DUE}
-        honest = [
-            {"type": "job.created", "job": job, "task": "honest", "due": DUE, "args": "[[],{}]", "at": DUE},
+        job = f"good{self.count}"
+        together = {"task": "good", "worker": "w", "at": DUE}
+        good = [
+            {"type": "job.created", "job": job, "task": "good", "due": DUE, "args": "[[],{}]", "at": DUE},
             {"type": "job.running", "jobs": f'[["{job}","{DUE}","1"]]', **together},
             {"type": "job.succeeded", "jobs": f'[["{job}","{DUE}","1","{DUE}"]]', **together},
         ]
         pipe = self.redis.pipeline()
         middle = len(strange) // 2
-        for fields in (honest[0], *strange[:middle], honest[1], *strange[middle:], honest[2]):
-            # What Python can't encode can't be sent; nor can Redis hold an entry without a field.
+        for fields in (good[0], *strange[:middle], good[1], *strange[middle:], good[2]):
+            # Lone surrogates need surrogatepass, and Redis holds no entry without a field.
             pipe.xadd(EVENTS, {k: v.encode("utf-8", "surrogatepass") for k, v in fields.items()} or {"": ""})
         pipe.execute()
         newest = await self.stream.newest()
@@ -118,7 +118,7 @@ async def test_every_strange_value_in_every_field_of_every_kind(pipeline: Pipeli
         whole = {"type": kind, "at": DUE, **fields}
         strange += [{name: whole[name] for name in whole if name != left_out} for left_out in whole]
         for name in whole:
-            # The largest are tried in a few places only: here it is the number that counts.
+            # The largest values are tried in a few places only, below.
             strange += [{**whole, name: value} for value in STRANGE if len(value) < 1_000]
         strange += [{**whole, list(whole)[-1]: value} for value in (DEEP, "x" * 300_000)]
     for i in range(0, len(strange), 300):
@@ -126,7 +126,7 @@ async def test_every_strange_value_in_every_field_of_every_kind(pipeline: Pipeli
 
 
 async def test_jobs_due_in_thousands_of_months_need_few_partitions(pipeline: Pipeline, redis: Redis) -> None:
-    """A question by id locks every partition, and Postgres has locks for some thousand."""
+    """A query by id locks every partition, and Postgres has locks for some thousands."""
     months = [f"{year}-{month:02}-01T00:00+00:00" for year in range(1970, 8999, 5) for month in (1, 7)]
     born = {"type": "job.created", "at": DUE, "task": "t", "args": "[[],{}]"}
     dues = [str(to_ms(datetime.fromisoformat(month))) for month in months]

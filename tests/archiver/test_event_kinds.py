@@ -11,12 +11,12 @@ from redis import Redis
 
 import infinitas
 from infinitas.broker.queue import Broker
-from infinitas.core.event_kinds import EventKind, Side, find_kind
+from infinitas.core.event_kinds import EventKind, Side
 from infinitas.core.events import Event
 from infinitas.core.history import fold
 from infinitas.core.states import Reason, State
 from infinitas.core.verdict import Verdict
-from tests.archiver.kinds import DUE, KINDS, PACKED
+from tests.archiver.kinds import DUE, KINDS, PACKED, find_kind
 from tests.broker.scenarios import SCENARIOS, TASK, paused, queued, running, scheduled
 from tests.broker.test_edges import HOURLY, MS, SLOT, claimed, fire, settlement
 from tests.support import events
