@@ -1,4 +1,4 @@
-"""The connection to Postgres. Nothing above sees a psycopg exception, or waits without a limit."""
+"""The connection to Postgres. It raises no psycopg exception, and waits for nothing without a limit."""
 
 import asyncio
 import os
@@ -15,6 +15,7 @@ try:
     import psycopg
     from psycopg import AsyncConnection
     from psycopg.conninfo import conninfo_to_dict
+    from psycopg.types.string import TextLoader
 except ImportError as missing:  # pragma: no cover - a broken install
     raise ConfigError(
         "The archive needs the Postgres driver: pip install 'infinitas[postgres]'."
@@ -23,21 +24,21 @@ except ImportError as missing:  # pragma: no cover - a broken install
 from infinitas.archive.faults import is_of_the_data
 from infinitas.archive.limits import WRITES, Limits
 
-_NOTICED_IN_SILENCE = {
+_KEEPALIVES = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-"""How the kernel notices that the other side is gone, unless the URL sets it otherwise."""
+"""How the kernel detects a peer that is gone, unless the URL sets it otherwise."""
 
 
 class RefusedValue(InfinitasError):
-    """Postgres can't store a value; the transaction did not happen, and the connection is well."""
+    """Postgres can't store a value; the transaction did not happen, and the connection is usable."""
 
 
 class Archive:
-    """One connection to the archive, opened when first needed and again after it broke."""
+    """One connection to the archive, opened on first use and again after it broke."""
 
     def __init__(self, url: str, role: str, limits: Limits = WRITES, *, writes: bool = True) -> None:
         self.url = url
@@ -53,8 +54,8 @@ class Archive:
 
         Raises:
             RefusedValue: a value can't be stored.
-            ServerUnreachable: Postgres can't be reached, went away, is silent or can't be used now; the
-                transaction did not happen, or (commit reply lost) may have.
+            ServerUnreachable: Postgres can't be reached, closed the connection, is silent or can't be used
+                now; the transaction did not happen, or (commit reply lost) may have.
         """
         limits = limits or self._limits
         async with self._one_at_a_time:
@@ -78,12 +79,12 @@ class Archive:
 
     @property
     def encoding(self) -> str | None:
-        """How the database keeps text; None while there is no connection."""
+        """The database's encoding; None while there is no connection."""
         return self._connection.info.parameter_status("server_encoding") if self._connection else None
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
-        """What to connect with. Raises ConfigError: the URL is none."""
+        """Parameters of the connection. Raises ConfigError: the URL is not valid."""
         try:
             given = conninfo_to_dict(self.url)
         except psycopg.ProgrammingError as error:
@@ -93,23 +94,25 @@ class Archive:
             ) from None
         primary = {"target_session_attrs": "read-write"} if self._writes else {}
         ours = {"client_encoding": "UTF8", "application_name": f"infinitas:{self._role}"}
-        return {**_NOTICED_IN_SILENCE, **primary, **given, **ours}
+        return {**_KEEPALIVES, **primary, **given, **ours}
 
     async def _open(self, limits: Limits) -> AsyncConnection:
         if self._connection is None or self._connection.closed:
             each_s = limits.answer_s
             hosts = str(self.parameters.get("host", "")).count(",") + 1
-            # The driver's own limit is for each host, in whole seconds, and not for names to be resolved.
+            # The driver's own limit is for each host, in whole seconds, and excludes name resolution.
             async with asyncio.timeout(each_s * hosts):
                 self._connection = await AsyncConnection.connect(
                     **{**self.parameters, "connect_timeout": max(round(each_s), 2)},
                     autocommit=True,
                     prepare_threshold=None,
                 )
+            # JSON is text in all records.
+            self._connection.adapters.register_loader("json", TextLoader)
         return self._connection
 
     async def _end(self, error: BaseException, deadline: "_Deadline") -> BaseException:
-        """Roll back, or drop a connection that can't be trusted any more. Returns what to raise."""
+        """Roll back, or close a connection in an unknown state. Returns the error to raise."""
         if not isinstance(error, Exception):
             await self.close()
             return error
@@ -125,7 +128,7 @@ class Archive:
         if isinstance(error, psycopg.errors.UndefinedTable):
             return ServerUnreachable(
                 f"Postgres at {mask_url(self.url)} has no tables of Infinitas yet: `infinitas archiver` "
-                "makes them when it starts."
+                "creates them when it starts."
             )
         if isinstance(error, psycopg.Error) and error.sqlstate is not None:
             return self._unreachable(f"can't be used now ({_line(error)})")
@@ -145,10 +148,10 @@ class Archive:
 
 
 class _Deadline:
-    """Shuts a connection's socket when its time is over, so that whatever waits for it wakes with an error.
+    """Shuts a connection's socket at the deadline, so that a wait for it ends with an error.
 
-    A cancellation would not do: the driver takes it for a wish to cancel the statement, and waits for
-    the server's answer to that.
+    A cancellation would not end it: the driver then cancels the statement, and waits for the server's
+    answer to that.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Which errors speak of a value that can't be stored, and which of a Postgres that can't be used now."""
+"""Which errors mean that a value can't be stored, and which that Postgres can't be used now."""
 
 import psycopg
 
@@ -8,11 +8,11 @@ _UNIQUE = "23505"
 
 
 def is_of_the_data(error: BaseException) -> bool:
-    """Whether the same statement would be taken with other values. An outage is never that."""
+    """Whether the same statement would succeed with other values. False for an outage."""
     if not isinstance(error, psycopg.Error):
-        # Values that the driver could not write, or that are no moment.
+        # The driver could not write a value, or a time is out of range.
         return isinstance(error, (ValueError, ArithmeticError))
     if error.sqlstate is None:
         return isinstance(error, psycopg.DataError)
-    # All our inserts expect what is there already: a double key is two processes that make the same thing.
+    # All our inserts allow for existing rows: a duplicate key means two processes created the same thing.
     return error.sqlstate.startswith(_OF_THE_DATA) and error.sqlstate != _UNIQUE

@@ -1,4 +1,4 @@
-"""How long Postgres may take. A server that is silent looks like one that works, until time is over."""
+"""How long Postgres may take. Limits find a server that is silent."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from infinitas.archive.statements import statement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Of one transaction.
+    """Limits of one transaction.
 
     Attributes:
-        answer_s: for Postgres to accept a connection, and to begin.
-        deadline_s: for everything, and for each statement by Postgres' own clock.
-        lock_s: for a lock that somebody else holds.
-        idle_s: after which Postgres gives up one whose client has vanished.
+        answer_s: to accept a connection, and to begin.
+        deadline_s: for the whole transaction, and for each statement by Postgres' own clock.
+        lock_s: to wait for a lock.
+        idle_s: after which Postgres ends a transaction whose client sends nothing.
     """
 
     answer_s: float = 5.0
@@ -34,7 +34,7 @@ WRITES = Limits()
 """Less than a minute in all: a fault is logged within one."""
 READS = Limits(answer_s=2.0, deadline_s=10.0, lock_s=2.0)
 MIGRATIONS = Limits(deadline_s=3600.0)
-"""An index of a large table takes its time."""
+"""Building an index of a large table takes long."""
 
 
 def _ms(seconds: float) -> Literal:

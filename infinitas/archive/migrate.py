@@ -18,7 +18,7 @@ _log = get_logger("archive")
 
 
 class Tables:
-    """The tables of one archive, brought up to date before they are first used."""
+    """The tables of one archive, migrated before they are first used."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
@@ -26,15 +26,15 @@ class Tables:
         self._one_at_a_time = asyncio.Lock()
 
     async def make_ready(self) -> None:
-        """Apply what is missing; costs nothing once they are ready. Raises as `migrate`."""
+        """Apply missing migrations; once that is done, do nothing. Raises as `migrate`."""
         async with self._one_at_a_time:
             if not self._ready:
                 for name in await migrate(self._archive):
                     _log.info("Applied migration %s.", name)
                 self._ready = True
 
-    def doubt(self) -> None:
-        """After an outage it may be another database that answers."""
+    def check_again(self) -> None:
+        """Have the next `make_ready` check: after an outage, it may be another database."""
         self._ready = False
 
 
@@ -47,7 +47,7 @@ async def migrate(archive: Archive) -> list[str]:
         ConfigError: the database can't hold every text, or postgres_url is wrong.
         ServerUnreachable: Postgres can't be used now.
     """
-    # Asked first with the usual limits, and without any right to make tables.
+    # Checked first with the usual limits; this needs no right to create tables.
     async with archive.transaction() as connection:
         _refuse_encoding(archive)
         known = await _known(connection)
@@ -70,7 +70,7 @@ def _refuse_encoding(archive: Archive) -> None:
     if archive.encoding not in ("UTF8", None):
         raise ConfigError(
             f"The database at {mask_url(archive.url)} has the encoding {archive.encoding}, which can't hold "
-            "every text. Make another with `createdb --encoding=UTF8 --template=template0 NAME`, and set "
+            "every text. Create another with `createdb --encoding=UTF8 --template=template0 NAME`, and set "
             "postgres_url to it."
         )
 

@@ -1,4 +1,4 @@
-"""A few connections for questions, so that one which takes long holds up no other."""
+"""A few connections for reads, so that a slow query delays no other."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,13 +14,13 @@ MOST_CONNECTIONS = 4
 
 
 class Pool:
-    """Connections that are opened when needed, at most a few."""
+    """Opens connections when they are needed, at most a few."""
 
     def __init__(self, url: str, role: str, limits: Limits = READS, most: int = MOST_CONNECTIONS) -> None:
         self._limits = limits
         self._free = asyncio.Semaphore(most)
         self._archives = [Archive(url, role, limits, writes=False) for _ in range(most)]
-        # The last one used is the next: where one is enough, one is open.
+        # The last one used is used next: while one is enough, only one is open.
         self._idle = list(self._archives)
 
     @asynccontextmanager
@@ -28,9 +28,9 @@ class Pool:
         """As `Archive.transaction`, on any connection.
 
         Raises:
-            ServerUnreachable: as there, or all connections are taken by questions that take long.
+            ServerUnreachable: as there, or all connections stay in use by slow queries.
         """
-        await self._wait_for_one()
+        await self._wait_for_free()
         archive = self._idle.pop()
         try:
             async with archive.transaction() as connection:
@@ -43,12 +43,12 @@ class Pool:
         for archive in self._archives:
             await archive.close()
 
-    async def _wait_for_one(self) -> None:
+    async def _wait_for_free(self) -> None:
         try:
             async with asyncio.timeout(self._limits.answer_s):
                 await self._free.acquire()
         except TimeoutError:
             raise ServerUnreachable(
-                f"Postgres still answers {len(self._archives)} other questions of this process; "
-                f"there was no connection for another within {self._limits.answer_s:g} s."
+                f"All {len(self._archives)} Postgres connections of this process are in use by slow queries; "
+                f"none was free within {self._limits.answer_s:g} s."
             ) from None

@@ -1,28 +1,34 @@
 """Writes batches: rows, summaries and the position in one transaction, so each event counts once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from datetime import date
+from operator import attrgetter
 
+import orjson
 import psycopg
 from psycopg import AsyncConnection
 
-from infinitas.archive import rows
 from infinitas.archive.connection import Archive, RefusedValue
 from infinitas.archive.faults import is_of_the_data
-from infinitas.archive.statements import statement
-from infinitas.core.codec import from_ms
-from infinitas.core.events import Declaration, Event, Refusal
+from infinitas.archive.statements import columns, statement, statement_with_columns, values_of
+from infinitas.core.events import Event
 from infinitas.core.history import Batch, fold, refuse
+from infinitas.core.history_rows import AttemptRow, JobRow, LogRow, Refusal
+from infinitas.core.text import clean
+
+MAX_NAME_CHARS = 200
+MAX_FIELDS_CHARS = 64 * 1024
 
 
 class Writer:
-    """One queue's way into the archive."""
+    """Writes one queue's events."""
 
     def __init__(self, archive: Archive, queue: str) -> None:
         self._archive = archive
         self._queue = queue
 
     async def position(self) -> str | None:
-        """The last event that is archived, or None if none is."""
+        """The position of the last archived event; None if there is none."""
         async with self._archive.transaction() as connection:
             cursor = await connection.execute(statement("select_position"), {"queue": self._queue})
             row = await cursor.fetchone()
@@ -54,7 +60,7 @@ class Writer:
             await connection.execute(statement("create_incoming"))
             store = self._divide if divide else self._store
             refused = await store(connection, events)
-            await self._set_aside(connection, refused)
+            await _insert(connection, "insert_refused", [_refused(each, self._queue) for each in refused])
         return refused
 
     async def _divide(self, connection: AsyncConnection, events: list[Event]) -> list[Refusal]:
@@ -74,44 +80,53 @@ class Writer:
 
     async def _store(self, connection: AsyncConnection, events: list[Event]) -> list[Refusal]:
         batch = fold(self._queue, events)
-        await _ensure_months(connection, batch)
-        await self._declare(connection, batch.declarations)
-        await _insert(connection, "insert_note", [rows.note(note, self._queue) for note in batch.notes])
-        await _insert(connection, "insert_audit", [rows.audited(each) for each in batch.audit])
-        await _copy(connection, "copy_jobs", map(rows.job, batch.jobs.values()))
-        await _insert(connection, "end_gone_job", [rows.gone(each) for each in batch.gone])
-        await _copy(connection, "copy_attempts", map(rows.attempt, batch.attempts.values()))
-        await _copy(connection, "copy_logs", map(rows.line, batch.logs))
-        await connection.execute(statement("record_jobs"))
-        await connection.execute(statement("upsert_attempts"))
-        await connection.execute(statement("insert_logs"))
+        for month in _months(batch):
+            await connection.execute(statement("ensure_month"), {"month": month})
+        await _insert(connection, "upsert_task", map(values_of, batch.tasks))
+        await _insert(connection, "upsert_schedule", map(values_of, batch.schedules))
+        await _insert(connection, "insert_note", map(values_of, batch.notes))
+        await _insert(connection, "insert_audit", map(values_of, batch.audit))
+        await _copy(connection, "copy_jobs", JobRow, batch.jobs.values())
+        await _insert(connection, "end_gone_job", map(values_of, batch.gone))
+        await _copy(connection, "copy_attempts", AttemptRow, batch.attempts.values())
+        await _copy(connection, "copy_logs", LogRow, batch.logs)
+        await connection.execute(statement_with_columns("record_jobs", JobRow))
+        await connection.execute(statement_with_columns("upsert_attempts", AttemptRow))
+        await connection.execute(statement_with_columns("insert_logs", LogRow))
         return batch.refused
 
-    async def _declare(self, connection: AsyncConnection, declarations: Sequence[Declaration]) -> None:
-        tasks = [rows.task(item, self._queue) for item in declarations if item.schedule is None]
-        schedules = [rows.schedule(item, self._queue) for item in declarations if item.schedule is not None]
-        await _insert(connection, "upsert_task", tasks)
-        await _insert(connection, "upsert_schedule", schedules)
 
-    async def _set_aside(self, connection: AsyncConnection, refused: Sequence[Refusal]) -> None:
-        await _insert(connection, "insert_refused", [rows.refused(each, self._queue) for each in refused])
-
-
-async def _ensure_months(connection: AsyncConnection, batch: Batch) -> None:
-    moments = {due_ms for _, due_ms in batch.jobs} | {due_ms for _, due_ms, _ in batch.attempts}
-    moments |= {row.due_ms for row in batch.logs}
-    for month in sorted({from_ms(ms).date().replace(day=1) for ms in moments}):
-        await connection.execute(statement("ensure_month"), {"month": month})
+def _months(batch: Batch) -> list[date]:
+    """The first days of the months that these rows are due in."""
+    due = {(row.due_at.year, row.due_at.month) for row in batch.jobs.values()}
+    due |= {(row.due_at.year, row.due_at.month) for row in batch.attempts.values()}
+    due |= {(row.due_at.year, row.due_at.month) for row in batch.logs}
+    return [date(year, month, 1) for year, month in sorted(due)]
 
 
-async def _insert(connection: AsyncConnection, name: str, values: Sequence[dict[str, object]]) -> None:
-    # executemany pipelines: a million schedules in bulk are a million rows, not round trips.
-    if values:
+def _refused(item: Refusal, queue: str) -> dict[str, object]:
+    """As short text without any structure, which Postgres always takes."""
+    fields = {clean(name): clean(value) for name, value in item.event.fields.items()}
+    job = item.event.fields.get("job")
+    return {
+        "queue": queue,
+        "position": clean(item.event.position)[:MAX_NAME_CHARS],
+        "kind": clean(item.kind)[:MAX_NAME_CHARS],
+        "job": None if job is None else clean(job)[:MAX_NAME_CHARS],
+        "error": clean(item.error),
+        "fields": orjson.dumps(fields).decode()[:MAX_FIELDS_CHARS],
+    }
+
+
+async def _insert(connection: AsyncConnection, name: str, values: Iterable[dict[str, object]]) -> None:
+    # executemany sends all rows without waiting for each reply: a bulk may be a million schedules.
+    if listed := list(values):
         async with connection.cursor() as cursor:
-            await cursor.executemany(statement(name), values)
+            await cursor.executemany(statement(name), listed)
 
 
-async def _copy(connection: AsyncConnection, name: str, values: Iterable[rows.Row]) -> None:
-    async with connection.cursor() as cursor, cursor.copy(statement(name)) as copy:
-        for row in values:
-            await copy.write_row(row)
+async def _copy(connection: AsyncConnection, name: str, row: type, items: Iterable[object]) -> None:
+    query = statement_with_columns(name, row)
+    async with connection.cursor() as cursor, cursor.copy(query) as copy:
+        for values in map(attrgetter(*columns(row)), items):
+            await copy.write_row(values)

@@ -1,1 +1,1 @@
-"""The archiver process: moves history from the event stream into Postgres, exactly once."""
+"""The archiver process: moves events from Redis into Postgres, each exactly once."""

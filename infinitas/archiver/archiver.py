@@ -1,4 +1,4 @@
-"""The archiver process: the tables, then a recorder and its watches for each queue."""
+"""The archiver process: migrates the tables, then runs a recorder and monitors for each queue."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -13,8 +13,8 @@ from infinitas.broker.health import Health
 from infinitas.broker.inspect import queues as list_queues
 from infinitas.broker.queue import Broker
 from infinitas.core.errors import ConfigError, ServerUnreachable
-from infinitas.monitor.event_readers import EventsWatch
-from infinitas.monitor.overdue import Watch
+from infinitas.monitor.event_readers import EventReaderMonitor
+from infinitas.monitor.overdue import OverdueMonitor
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop
@@ -25,11 +25,11 @@ _log = get_logger("archiver")
 
 
 async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: StopSignal) -> None:
-    """Archive until `stop` is asked. Postgres may be away, also at the start.
+    """Archive until `stop` is set. Postgres may be down, also at the start.
 
     Raises:
-        ConfigError: no postgres_url is set, or it names what can be no archive.
-        ServerUnreachable, UnsafeBroker: Redis, at the start only.
+        ConfigError: no postgres_url is set, or that database can't be an archive.
+        ServerUnreachable, UnsafeBroker: Redis can't be used, at the start only.
     """
     url = settings.postgres_url
     if url is None:
@@ -42,20 +42,20 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
     try:
         await connection.check()
         tables = Tables(archives[0])
-        with suppress(ServerUnreachable):  # The recorders try again, and log it.
+        with suppress(ServerUnreachable):  # The recorders retry, and log it.
             await tables.make_ready()
 
         def loops(queue: str) -> list[Loop]:
-            # A connection each: one queue's batch doesn't wait for another's.
+            # One connection per queue: a batch doesn't wait for one of another queue.
             archives.append(Archive(url, "archiver"))
             stream = EventStream(connection, queue, ARCHIVER)
             recorder = Recorder(stream, Writer(archives[-1], queue))
-            events_watch = EventsWatch(Health(connection, queue), settings.events_max)
+            event_readers = EventReaderMonitor(Health(connection, queue), settings.events_max)
             return [
                 Loop(f"recorder {queue}", _with_tables(tables, recorder.run_once)),
-                # Also while no scheduler runs its silence is noticed, and events stay bounded.
-                Loop(f"events watch {queue}", events_watch.run_once),
-                Loop(f"watch {queue}", Watch(Broker(connection, queue)).run_once),
+                # Also here, so that they run while no scheduler does.
+                Loop(f"event readers {queue}", event_readers.run_once),
+                Loop(f"overdue {queue}", OverdueMonitor(Broker(connection, queue)).run_once),
             ]
 
         _log.info("Archiver runs.")
@@ -68,14 +68,14 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
 
 
 def _with_tables(tables: Tables, run_once: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """`run_once` after the tables are there; in the loop, so that Postgres may come later than we do."""
+    """Make the tables ready before `run_once`; in the loop, so that Postgres may start after the archiver."""
 
     async def run() -> None:
         await tables.make_ready()
         try:
             await run_once()
         except ServerUnreachable:
-            tables.doubt()
+            tables.check_again()
             raise
 
     return run

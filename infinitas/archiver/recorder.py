@@ -1,23 +1,24 @@
-"""Records: reads events from the position in Postgres, writes rows and position together, trims."""
+"""The recorder: reads events after the position in Postgres, writes rows and position, trims the stream."""
 
 from infinitas.archive.writer import Writer
 from infinitas.broker.events import START, EventStream, count_entries
 from infinitas.core.errors import ServerUnreachable
-from infinitas.core.events import Event, Refusal
+from infinitas.core.events import Event
+from infinitas.core.history_rows import Refusal
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("archiver")
 BATCH = 4_000
-"""Events of a transaction, about: an entry is never divided, and may be a hundred events."""
+"""Events per transaction, roughly: an entry is never divided, and may be a hundred events."""
 FEWEST_ENTRIES = BATCH // 100
 MAX_NAME_CHARS = 200
 BLOCK_MS = 10_000
 KEEP_MS = 1_000
-"""For live pages, which read several times a second; dropped once nothing new has come for as long."""
+"""How long archived events stay for live pages, which read several times a second."""
 
 
 class Recorder:
-    """One queue's recorder. It may be killed between any two lines, or run twice at once."""
+    """Records one queue. It may be killed between any two lines, or run twice at once."""
 
     def __init__(self, stream: EventStream, writer: Writer) -> None:
         self._stream = stream
@@ -25,10 +26,10 @@ class Recorder:
         self._known = False
         self._position: str | None = None
         self._kept = True
-        """Events that are archived may be in the stream still; also those of an archiver that was killed."""
+        """Archived events may still be in the stream; at the start, those of an archiver that was killed."""
         self._entries = FEWEST_ENTRIES
         self._most = BATCH
-        """Fewer after a batch that Postgres did not take in time: a smaller one may be."""
+        """Events per batch; halved after one that Postgres did not take in time."""
 
     async def run_once(self) -> None:
         """Wait for events and archive one batch."""
@@ -36,7 +37,7 @@ class Recorder:
             self._position = await self._writer.position()
             await self._stream.trim(self._position or START, KEEP_MS)
             self._known = True
-        # After any error the truth is in Postgres: a commit whose reply was lost did happen.
+        # After an error, read the position from Postgres: a commit whose reply was lost did happen.
         self._known = False
         block_ms = KEEP_MS if self._kept else BLOCK_MS
         entries = min(self._entries, self._most)
@@ -55,7 +56,7 @@ class Recorder:
         self._known = True
 
     async def _write(self, events: list[Event], newest: str) -> bool:
-        """False: another archiver was faster."""
+        """Returns False if another archiver has written them."""
         try:
             refused = await self._writer.write(events, self._position, newest)
         except ServerUnreachable:
@@ -63,17 +64,18 @@ class Recorder:
             raise
         self._most = min(self._most * 2, BATCH)
         for each in refused or ():
-            self._tell(each)
+            _log_refusal(self._stream.queue, each)
         return refused is not None
 
-    def _tell(self, refused: Refusal) -> None:
-        fields = refused.event.fields
-        about = fields.get("job") or fields.get("schedule") or fields.get("task") or "?"
-        _log.error(
-            "Event %s of queue %s (%r, of %r) has no place in the archive: %s. infinitas_refused keeps it.",
-            refused.event.position,
-            self._stream.queue,
-            refused.kind[:MAX_NAME_CHARS],
-            about[:MAX_NAME_CHARS],
-            refused.error,
-        )
+
+def _log_refusal(queue: str, refused: Refusal) -> None:
+    fields = refused.event.fields
+    about = fields.get("job") or fields.get("schedule") or fields.get("task") or "?"
+    _log.error(
+        "The archive can't hold event %s of queue %s (%r, of %r): %s. infinitas_refused keeps it.",
+        refused.event.position,
+        queue,
+        refused.kind[:MAX_NAME_CHARS],
+        about[:MAX_NAME_CHARS],
+        refused.error,
+    )

@@ -9,6 +9,7 @@ import orjson
 from infinitas.broker.connection import Connection
 from infinitas.broker.keys import QueueKeys
 from infinitas.core.errors import InfinitasError, ServerUnreachable
+from infinitas.core.event_kinds import EventKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,9 @@ class Health:
         ]
         return int(entries), lags
 
-    async def amiss(self, what: str, kind: str, facts: Mapping[str, object], *, over: bool = False) -> bool:
+    async def amiss(
+        self, what: str, kind: EventKind, facts: Mapping[str, object], *, over: bool = False
+    ) -> bool:
         """Remember that something is wrong, or that it is over, with an event. False if that was known."""
         text = orjson.dumps(facts).decode()
         return bool(await self._call("amiss", what=what, kind=kind, facts=text, over=int(over)))

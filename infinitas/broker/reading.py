@@ -18,8 +18,8 @@ from infinitas.core.records import (
     JobInfo,
     JobSummary,
     LogLine,
-    Outcome,
     Pause,
+    RecentRun,
     ScheduleInfo,
     TaskInfo,
     WorkerInfo,
@@ -198,8 +198,8 @@ def task_info(
     summary, recent, length, pending = live
     stored = Stored(summary, "its summary")
     stands = stored.attempt("definition", lambda: task_definition(name, definition), UNREADABLE_TASK)
-    none: tuple[Outcome, ...] = ()
-    outcomes = stored.attempt("recent", lambda: tuple(_outcome(text) for text in recent), none)
+    none: tuple[RecentRun, ...] = ()
+    outcomes = stored.attempt("recent", lambda: tuple(_recent_run(text) for text in recent), none)
     # A task that never had a worker has a stream without a group: then nothing is pending.
     running = 0 if isinstance(pending, Exception) else int(pending["pending"])
     ready = stored.attempt("stream", lambda: int(length), 0)
@@ -241,9 +241,9 @@ def _summary(stored: Stored, role: str, status: str) -> JobSummary | None:
     return JobSummary(id=id, date=date, status=str(status)) if id and date else None
 
 
-def _outcome(text: str) -> Outcome:
+def _recent_run(text: str) -> RecentRun:
     found = orjson.loads(text)
-    return Outcome(
+    return RecentRun(
         job=str(found["job"]),
         state=State(found["state"]),
         ended=moment(found["ended"]),

@@ -17,6 +17,7 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream
 from infinitas.cli.output import moment, printable
 from infinitas.core.codec import from_ms
+from infinitas.core.event_kinds import EventKind
 from infinitas.core.events import Event
 from infinitas.core.interval import describe_ms
 from infinitas.devservers.servers import EmbeddedServers
@@ -27,14 +28,14 @@ from infinitas.runtime.signals import StopSignal, run_until_signal
 from infinitas.scheduler.scheduler import run_scheduler
 from infinitas.worker.worker import Worker
 
-_MARKS = {
-    "job.succeeded": ("✓", "green"),
-    "job.failed": ("✗", "red"),
-    "job.retrying": ("↻", "yellow"),
-    "job.missed": ("◌", "magenta"),
-    "job.skipped": ("◌", "magenta"),
-    "job.cancelled": ("⊘", "magenta"),
-    "job.lost": ("☠", "red"),
+_MARKS: dict[str, tuple[str, str]] = {
+    EventKind.JOB_SUCCEEDED: ("✓", "green"),
+    EventKind.JOB_FAILED: ("✗", "red"),
+    EventKind.JOB_RETRYING: ("↻", "yellow"),
+    EventKind.JOB_MISSED: ("◌", "magenta"),
+    EventKind.JOB_SKIPPED: ("◌", "magenta"),
+    EventKind.JOB_CANCELLED: ("⊘", "magenta"),
+    EventKind.JOB_LOST: ("☠", "red"),
 }
 
 

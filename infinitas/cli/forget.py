@@ -1,4 +1,4 @@
-"""`infinitas archiver --forget`: events wait for an archiver no more."""
+"""`infinitas archiver --forget`: Redis stops keeping events for an archiver."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ from infinitas.cli.output import print_json
 
 
 async def forget_archiver(connection: Connection, queues: Sequence[str] | None) -> list[str]:
-    """Returns the queues whose events waited for an archiver."""
+    """Returns the queues that kept events for an archiver."""
     found = sorted(queues or await list_queues(connection))
     return [queue for queue in found if await EventStream(connection, queue, ARCHIVER).forget()]
 
 
-def say_forgotten(queues: list[str], output: str | None) -> None:
+def print_forgotten(queues: list[str], output: str | None) -> None:
     if output == "json":
         print_json({"forgotten": queues})
     elif queues:

@@ -10,7 +10,7 @@ import click
 
 from infinitas.app.app import Infinitas
 from infinitas.cli.context import ask_redis, configured_app, output_option, settings
-from infinitas.cli.forget import forget_archiver, say_forgotten
+from infinitas.cli.forget import forget_archiver, print_forgotten
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import set_up_logging
@@ -158,7 +158,7 @@ def archiver(ctx: click.Context, queues: list[str] | None, forget: bool, output:
     """
     if forget:
         forgotten = ask_redis(ctx, lambda client: forget_archiver(client.connection, queues))
-        say_forgotten(forgotten, output)
+        print_forgotten(forgotten, output)
         return
     if output is not None:
         raise click.UsageError("-o is for --forget: an archiver that runs prints its log.")

@@ -118,7 +118,7 @@ class RedisClient:
         if info.last_job is None and self.archive is not None:
             # While Postgres is away, what is live is shown without it.
             with suppress(ServerUnreachable):
-                last, success, failure = await self.archive.task_summary(name)
+                last, success, failure = await self.archive.tasks.summary(name)
                 info = replace(info, last_job=last, last_success=success, last_failure=failure)
         return info
 
@@ -147,7 +147,7 @@ class RedisClient:
     async def job(self, id: str) -> JobInfo:
         if found := await inspect.find_job(self.connection, id):
             return replace(found, attempts=await self._attempts(id))
-        if self.archive is not None and (archived := await self.archive.find_job(id)):
+        if self.archive is not None and (archived := await self.archive.jobs.find(id)):
             return archived
         where = "" if self.archive is not None else " in Redis (there is no archive to look in)"
         raise UnknownJob(f"There is no job {id[:120]!r}{where}.")
@@ -157,7 +157,7 @@ class RedisClient:
         if self.archive is None:
             return ()
         try:
-            return await self.archive.attempts(id)
+            return await self.archive.attempts.of_job(id)
         except ServerUnreachable:
             return ()
 
@@ -194,7 +194,7 @@ class RedisClient:
         if self.archive is None:
             return []
         try:
-            return await self.archive.jobs(wanted, after, limit)
+            return await self.archive.jobs.page(wanted, after, limit)
         except ServerUnreachable:
             return []
 

@@ -200,7 +200,7 @@ class RedisSchedules:
             page = ids[i : i + _PAGE]
             known |= await inspect.existing_jobs(self._backend.connection, info.queue, page)
             if self._backend.archive is not None:
-                states = await self._backend.archive.states(page)
+                states = await self._backend.archive.jobs.states(page)
                 known |= {id for id, state in states.items() if state not in (State.MISSED, State.SKIPPED)}
         return known
 

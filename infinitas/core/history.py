@@ -1,40 +1,50 @@
-"""How a batch of events folds into rows for the archive. An event that can't be read is set aside alone."""
+"""Folds a batch of events into rows of the archive. An event that can't be read is set aside alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import orjson
 
-from infinitas.core.codec import to_ms
-from infinitas.core.events import (
-    IN_THE_STREAM,
-    UNREADABLE,
+from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.event_kinds import AUDIT_PREFIX, EventKind
+from infinitas.core.events import UNREADABLE, Event
+from infinitas.core.history_rows import (
     AttemptRow,
-    Audited,
-    Declaration,
-    Event,
+    AuditRow,
     GoneJob,
     JobRow,
     LogRow,
-    Note,
+    NoteRow,
     Refusal,
+    ScheduleRow,
+    TaskRow,
 )
 from infinitas.core.states import FINAL, Reason, State
-from infinitas.core.text import clean
+from infinitas.core.text import clean, clean_json
 
+REVIVED = "revived"
+"""In `JobRow.was`: a person gave the job new tries, so it may leave a final state."""
 MAX_ERROR_CHARS = 500
 GONE = "the job was gone from Redis"
-# A day from the ends of Python's calendar: a reader in another time zone must be able to show it.
+# A day within the ends of Python's calendar: a reader in another time zone must be able to show it.
 _EARLIEST_MS = to_ms(datetime(1, 1, 2, tzinfo=UTC))
 _LATEST_MS = to_ms(datetime(9999, 12, 30, tzinfo=UTC))
 _MOST_INT = 2**31 - 1
-_DECLARATIONS = {"task.declared", "schedule.declared", "schedule.removed", "schedule.ended"}
 _STATES = {state.value for state in State}
-_CHANGES = {*_STATES, *IN_THE_STREAM}
-_ASIDE = {"stale", "cancelling", "waiting"}
-"""Facts about jobs that change no row."""
-_OF_THE_WHOLE = ("task", "worker", "queue", "entry", "archive", "redis")
-"""Facts about the system, for live pages; they change no row."""
+# Every event is compared with these; looking up the members of an enum each time is slow.
+_CREATED, _RUNNING = EventKind.JOB_CREATED, EventKind.JOB_RUNNING
+_RETRYING, _REVIVED = EventKind.JOB_RETRYING, EventKind.JOB_REVIVED
+_CHANGES = {f"job.{state}" for state in State} | {
+    EventKind.JOB_CREATED,
+    EventKind.JOB_RELEASED,
+    EventKind.JOB_LOST,
+    EventKind.JOB_REVIVED,
+}
+_WITHOUT_ROW = {EventKind.JOB_STALE, EventKind.JOB_CANCELLING, EventKind.JOB_WAITING}
+_RULES = {EventKind.SCHEDULE_DECLARED, EventKind.SCHEDULE_REMOVED, EventKind.SCHEDULE_ENDED}
+_FAMILIES_WITHOUT_ROW = ("task", "worker", "queue", "entry", "archive", "redis")
+"""Events about the system, for live pages."""
 _NOT_RUN = (State.SKIPPED, State.MISSED)
 
 
@@ -44,22 +54,24 @@ class Batch:
 
     queue: str
     jobs: dict[tuple[str, int], JobRow] = field(default_factory=dict)
+    """By id and due time in ms."""
     attempts: dict[tuple[str, int, int], AttemptRow] = field(default_factory=dict)
     logs: list[LogRow] = field(default_factory=list)
-    declarations: list[Declaration] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    audit: list[Audited] = field(default_factory=list)
+    tasks: list[TaskRow] = field(default_factory=list)
+    schedules: list[ScheduleRow] = field(default_factory=list)
+    notes: list[NoteRow] = field(default_factory=list)
+    audit: list[AuditRow] = field(default_factory=list)
     gone: list[GoneJob] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
 
 
 def fold(queue: str, events: list[Event]) -> Batch:
-    """Fold events, in stream order, into the rows that they make true."""
+    """Fold events, in stream order, into rows."""
     batch = Batch(queue=queue)
     for event in events:
         try:
             _fold(batch, event)
-        except Exception as error:  # noqa: BLE001 - whatever one event holds must not stop the others
+        except Exception as error:  # noqa: BLE001 - one event must not stop the others
             batch.refused.append(refuse(event, error))
     return batch
 
@@ -73,138 +85,174 @@ def refuse(event: Event, error: Exception) -> Refusal:
 
 
 def _fold(batch: Batch, event: Event) -> None:
-    """Nothing is changed by an event that raises: each part is read before the first is written."""
-    family, _, what = event.kind.partition(".")
-    if family == "job":
-        if what in _CHANGES:
-            _fold_job(batch, event, what)
-        elif what == "logged":
-            batch.logs += _log_rows(event)
-        elif what not in _ASIDE:
-            raise ValueError(f"a job event of an unknown kind, {event.kind!r}")
-    elif event.kind in _DECLARATIONS:
-        batch.declarations.append(_declaration(event))
+    """An event that raises changes nothing: each part is read before the first is written."""
+    kind = event.kind
+    if kind in _CHANGES:
+        _fold_job(batch, event)
+        return
+    family = kind.partition(".")[0]
+    if kind == EventKind.JOB_LOGGED:
+        batch.logs += _log_rows(event)
+    elif kind == EventKind.TASK_DECLARED:
+        batch.tasks.append(_task_row(batch.queue, event))
+    elif kind in _RULES:
+        batch.schedules.append(_schedule_row(batch.queue, event))
     elif family == "schedule":
-        batch.notes.append(_note(event, what))
-    elif family == "audit":
-        batch.audit.append(_audited(event, what))
-    elif event.kind == "entry.without_job":
+        batch.notes.append(_note_row(batch.queue, event))
+    elif kind.startswith(AUDIT_PREFIX):
+        batch.audit.append(_audit_row(event))
+    elif kind == EventKind.ENTRY_WITHOUT_JOB:
         _fold_gone(batch, event)
-    elif event.kind == UNREADABLE:
+    elif kind == UNREADABLE:
         raise ValueError("the entry can't be read as an event")
-    elif family not in _OF_THE_WHOLE:
-        raise ValueError(f"an event of an unknown kind, {event.kind!r}")
+    elif kind not in _WITHOUT_ROW and family not in _FAMILIES_WITHOUT_ROW:
+        raise ValueError(f"an event of an unknown kind, {kind!r}")
 
 
-def _fold_job(batch: Batch, event: Event, what: str) -> None:
+def _fold_job(batch: Batch, event: Event) -> None:
     get = event.fields.get
-    job, due = clean(event.fields["job"]), _ms(event.fields["due"])
-    task, state, at = event.fields["task"], get("state") or IN_THE_STREAM.get(what, what), _ms(event.at_ms)
-    started = _ms(text) if (text := get("started")) else None
+    job, due_ms = clean(event.fields["job"]), _ms(event.fields["due"])
+    task, state, at = event.fields["task"], event.job_state, _moment(event.at_ms)
+    started = _moment(text) if (text := get("started")) else None
     attempt = _number(text) if (text := get("attempt")) else None
     if state not in _STATES:
         raise ValueError(f"a job of an unknown state, {state!r}")
     version = event.version
-    if attempt is not None:
-        _fold_attempt(
-            batch, event, what, AttemptRow(job=job, due_ms=due, attempt=attempt, started_ms=started)
-        )
-    row = batch.jobs.get((job, due))
+    row = batch.jobs.get((job, due_ms))
+    stays = row is not None and _stays(row, state, started)
     if row is None:
-        row = JobRow(id=job, due_ms=due, task=clean(task), queue=batch.queue)
-        batch.jobs[job, due] = row
-    elif _stays(row, state, started) and what != "revived":
+        row = JobRow(id=job, due_at=from_ms(due_ms), task=clean(task), queue=batch.queue)
+        batch.jobs[job, due_ms] = row
+    if attempt is not None:
+        key = job, due_ms, attempt
+        row_of_attempt = batch.attempts.get(key)
+        if row_of_attempt is None:
+            row_of_attempt = AttemptRow(job_id=job, due_at=row.due_at, attempt=attempt)
+            batch.attempts[key] = row_of_attempt
+        _fold_attempt(row_of_attempt, event, started, at)
+    if stays and event.kind != _REVIVED:
         return
     row.version, row.state = version, state
-    for name in ("schedule", "args", "headers", "key", "worker"):
-        if value := get(name):
-            setattr(row, name, value)
-    # These speak of the last event alone: a retry that succeeds leaves no error behind.
-    for name in ("reason", "error", "result"):
-        setattr(row, name, get(name) or None)
-    if what == "created":
-        row.created_ms = at
-    row.revived = row.revived or what == "revived"
-    row.started_ms = row.started_ms if started is None else started
+    _take_facts(row, get)
+    if event.kind == _CREATED:
+        row.created_at = at
+    elif event.kind == _REVIVED:
+        row.was = REVIVED
+    row.started_at = row.started_at if started is None else started
     row.attempt = row.attempt if attempt is None else attempt
-    row.ended_ms = at if state in FINAL else None
+    row.ended_at = at if state in FINAL else None
+
+
+def _take_facts(row: JobRow, get: Callable[[str], str | None]) -> None:
+    if text := get("schedule"):
+        row.schedule = clean(text)
+    if text := get("args"):
+        row.args = clean_json(text)
+    if text := get("headers"):
+        row.headers = clean_json(text)
+    if text := get("key"):
+        row.key = clean(text)
+    if text := get("worker"):
+        row.worker = clean(text)
+    # These are of the last event alone: a retry that succeeds leaves no error behind.
+    row.reason = clean(text) if (text := get("reason")) else None
+    row.error = clean(text) if (text := get("error")) else None
+    row.result = clean_json(text) if (text := get("result")) else None
 
 
 def _fold_gone(batch: Batch, event: Event) -> None:
-    """The event knows no due time, so the row is that of these events, or the one that the archive has."""
-    gone = GoneJob(id=clean(event.fields["job"]), version=event.version, at_ms=_ms(event.at_ms))
+    """End the job in this batch; the event has no due time, so one that is only archived is left to SQL."""
+    gone = GoneJob(id=clean(event.fields["job"]), version=event.version, at=_moment(event.at_ms))
     rows = [row for (job, _), row in batch.jobs.items() if job == gone.id]
     for row in rows:
         if row.state not in FINAL:
-            row.version, row.state, row.ended_ms = gone.version, State.FAILED, gone.at_ms
+            row.version, row.state, row.ended_at = gone.version, State.FAILED, gone.at
             row.reason, row.error = Reason.LOST, GONE
     if not rows:
         batch.gone.append(gone)
 
 
-def _stays(row: JobRow, state: str, started: int | None) -> bool:
-    """A job that has ended stays so, however much of it Redis has forgotten (record_jobs.sql has it too)."""
+def _stays(row: JobRow, state: str, started: datetime | None) -> bool:
+    """Whether an ended job stays as it is, also if Redis forgot the end (the rule of record_jobs.sql)."""
     if row.state not in FINAL:
         return False
     if state in FINAL:
-        return row.started_ms is not None and started is None
-    return row.started_ms is not None or row.state not in _NOT_RUN
+        return row.started_at is not None and started is None
+    return row.started_at is not None or row.state not in _NOT_RUN
 
 
-def _fold_attempt(batch: Batch, event: Event, what: str, fresh: AttemptRow) -> None:
+def _fold_attempt(row: AttemptRow, event: Event, started: datetime | None, at: datetime) -> None:
     get = event.fields.get
-    row = batch.attempts.setdefault((fresh.job, fresh.due_ms, fresh.attempt), fresh)
-    if what != "running":
-        row.outcome = {"retrying": "failed"}.get(what, what)
-        for name in ("reason", "error", "traceback"):
-            setattr(row, name, get(name) or None)
-        row.ended_ms = event.at_ms
+    if event.kind != _RUNNING:
+        row.outcome = "failed" if event.kind == _RETRYING else event.kind[len("job.") :]
+        row.reason = clean(text) if (text := get("reason")) else None
+        row.error = clean(text) if (text := get("error")) else None
+        row.traceback = clean(text) if (text := get("traceback")) else None
+        row.ended_at = at
     elif row.outcome is not None:
         return
-    row.worker = get("worker") or row.worker
-    row.started_ms = fresh.started_ms or row.started_ms
+    if text := get("worker"):
+        row.worker = clean(text)
+    row.started_at = started or row.started_at
 
 
 def _log_rows(event: Event) -> list[LogRow]:
-    job, due, attempt = event.fields["job"], _ms(event.fields["due"]), _number(event.fields["attempt"])
+    job, due = clean(event.fields["job"]), _moment(event.fields["due"])
+    attempt = _number(event.fields["attempt"])
     return [
         LogRow(
-            job=job,
-            due_ms=due,
+            job_id=job,
+            due_at=due,
             attempt=attempt,
             seq=_number(seq),
-            at_ms=_ms(at_ms),
+            at=_moment(at_ms),
             level=_text(level),
-            text=_text(text),
+            line=_text(text),
         )
         for seq, at_ms, level, text in orjson.loads(event.fields["lines"])
     ]
 
 
-def _declaration(event: Event) -> Declaration:
-    get = event.fields.get
-    about = "task" if event.kind == "task.declared" else "schedule"
-    return Declaration(
-        at_ms=_ms(event.at_ms),
-        task=clean(event.fields["task"]) if about == "task" else get("task"),
-        schedule=clean(event.fields["schedule"]) if about == "schedule" else None,
-        definition=get("definition"),
+def _task_row(queue: str, event: Event) -> TaskRow:
+    return TaskRow(
+        name=clean(event.fields["task"]),
+        queue=queue,
+        definition=_definition(event),
+        at=_moment(event.at_ms),
     )
 
 
-def _note(event: Event, what: str) -> Note:
+def _schedule_row(queue: str, event: Event) -> ScheduleRow:
+    definition = _definition(event)
+    return ScheduleRow(
+        key=clean(event.fields["schedule"]),
+        queue=queue,
+        task=clean(task) if (task := event.fields.get("task")) else None,
+        definition=definition,
+        active=definition is not None,
+        at=_moment(event.at_ms),
+    )
+
+
+def _definition(event: Event) -> str | None:
+    text = event.fields.get("definition")
+    return None if text is None else clean_json(text)
+
+
+def _note_row(queue: str, event: Event) -> NoteRow:
     facts = {clean(name): clean(value) for name, value in event.fields.items() if name != "schedule"}
-    return Note(
-        at_ms=_ms(event.at_ms),
-        what=what,
-        schedule=event.fields["schedule"],
+    return NoteRow(
+        at=_moment(event.at_ms),
+        queue=queue,
+        schedule=clean(event.fields["schedule"]),
+        what=clean(event.kind.partition(".")[2]),
         facts=orjson.dumps(facts).decode(),
     )
 
 
-def _audited(event: Event, what: str) -> Audited:
-    said = {name: event.fields[name] for name in ("who", "target", "why", "origin")}
-    return Audited(at_ms=_ms(event.at_ms), what=what, **said)
+def _audit_row(event: Event) -> AuditRow:
+    facts = {name: clean(event.fields[name]) for name in ("who", "target", "why", "origin")}
+    return AuditRow(at=_moment(event.at_ms), what=clean(event.kind.removeprefix(AUDIT_PREFIX)), **facts)
 
 
 def _ms(value: str | int) -> int:
@@ -212,6 +260,10 @@ def _ms(value: str | int) -> int:
     if not _EARLIEST_MS <= ms <= _LATEST_MS:
         raise ValueError(f"{str(value)[:40]} ms since 1970 is no time that the archive can hold")
     return ms
+
+
+def _moment(value: str | int) -> datetime:
+    return from_ms(_ms(value))
 
 
 def _number(value: str | int) -> int:
@@ -224,4 +276,4 @@ def _number(value: str | int) -> int:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"a log line has {str(value)[:40]!r} for a text")
-    return value
+    return clean(value)

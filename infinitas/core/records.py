@@ -1,7 +1,7 @@
-"""What one reads about tasks, jobs, schedules and workers: frozen records.
+"""Frozen records of tasks, jobs, schedules and workers, as callers get them.
 
-`unreadable` names what of a record could not be read, and why; None: all could. What it names has a
-neutral value: `due` 1970, `state` failed, arguments none, and so on.
+`unreadable` names the fields that could not be read, and why; None if all could. Those fields have a
+neutral value: `due` 1970, `state` failed, no arguments, and so on.
 """
 
 from collections.abc import Mapping
@@ -25,8 +25,8 @@ class JobSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """One finished job in a task's strip of the last ten."""
+class RecentRun:
+    """One of the last ten finished jobs of a task."""
 
     job: str
     state: State
@@ -36,13 +36,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskInfo:
-    """A task as the system knows it.
+    """A task as stored, with its summary.
 
     Attributes:
-        streak: how many jobs in a row ended alike: positive for successes, negative for failures.
+        streak: how many jobs in a row had the same end: positive for successes, negative for failures.
         recent: the last ten finished jobs, oldest first.
         next_slot: the earliest next slot of the task's schedules.
-        queued: ready jobs that no worker has taken; `running`: jobs that one has.
+        queued: ready jobs that no worker has claimed; `running`: claimed jobs.
         has_worker: whether a live worker can run the task now.
     """
 
@@ -54,7 +54,7 @@ class TaskInfo:
     last_failure: JobSummary | None = None
     last_error: str | None = None
     streak: int = 0
-    recent: tuple[Outcome, ...] = ()
+    recent: tuple[RecentRun, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     next_slot: datetime | None = None
     queued: int = 0
@@ -65,7 +65,7 @@ class TaskInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """Why and since when a schedule is paused; `until` None: until somebody resumes it."""
+    """Why and since when a schedule is paused; `until` None: until it is resumed."""
 
     reason: str
     since: datetime
@@ -74,16 +74,16 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleInfo:
-    """A schedule as the system knows it.
+    """A schedule as stored, with its state.
 
     Attributes:
         next_slot: None once it is over.
         last_slot: the last slot that became a job or a recorded non-run.
         skips: how many of the next slots are left out.
-        runs: jobs so far, counted where there is a `max_runs`.
+        runs: jobs so far, counted if `max_runs` is set.
         live_job: the job of an earlier slot that has not ended.
-        filling: slots of a backfill that wait, or None without one.
-        unreadable: why the rule can't be read here; `schedule` stands in for it then.
+        filling: waiting slots of a backfill, or None without one.
+        unreadable: why the rule can't be read; `schedule` is a placeholder then.
     """
 
     schedule: Schedule
@@ -100,7 +100,7 @@ class ScheduleInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backfill:
-    """`slots` become jobs, at most `limit` at a time; `known` more have had theirs already."""
+    """`slots` become jobs, at most `limit` at a time; `known` more slots have a job already."""
 
     slots: tuple[datetime, ...]
     known: int
@@ -118,7 +118,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptInfo:
-    """One execution, from the archive. `outcome`: running, succeeded, failed, cancelled, lost, released."""
+    """One attempt, from the archive. `outcome`: running, succeeded, failed, cancelled, lost, released."""
 
     attempt: int
     outcome: str
@@ -132,7 +132,7 @@ class AttemptInfo:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Somebody (`who`: a token's name) has changed something through the server, from `origin`."""
+    """A write through the server: `who` is the token's name, `origin` the address it came from."""
 
     id: int
     at: datetime
@@ -145,7 +145,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Jobs of a task that were due in the same stretch of time and stand alike; `job` is one of them."""
+    """Jobs of a task with the same state and reason, due in the same stretch of time; `job` is one."""
 
     task: str
     start: datetime
@@ -159,12 +159,12 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueInfo:
-    """How much waits in a queue.
+    """How many jobs a queue holds.
 
     Attributes:
-        queued: ready and not taken; `running`: taken; `waiting`: for their time.
-        oldest: when the oldest job that is in a stream became ready.
-        events: facts that the archive has not taken in yet.
+        queued: ready and not claimed; `running`: claimed; `waiting`: for their time.
+        oldest: when the oldest job in a stream became ready.
+        events: events that are not archived yet.
     """
 
     name: str
@@ -179,13 +179,13 @@ class QueueInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobInfo:
-    """A job from birth to its end.
+    """A job in any state.
 
     Attributes:
         args, result, checkpoint: JSON text.
-        ready: when the next try begins, while the job waits for one.
+        ready: when the next attempt begins, while the job waits for one.
         crashes: how many workers died while they ran it.
-        attempts: all executions, where there is an archive to ask.
+        attempts: all attempts, if there is an archive.
     """
 
     id: str
@@ -225,7 +225,7 @@ class JobInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerInfo:
-    """A live worker: what it runs, where, and when it last beat (Redis time)."""
+    """A live worker; `last_beat` is its last heartbeat by the clock of Redis."""
 
     id: str
     host: str
@@ -241,7 +241,7 @@ class WorkerInfo:
 
 
 def check_payloads(job: JobInfo) -> JobInfo:
-    """The job, without arguments, result or checkpoint that are no JSON."""
+    """The job, with neutral values for arguments, result or checkpoint that are not JSON."""
     faults: dict[str, str] = {}
     if fault := fault_of_args(job.args or EMPTY_ARGS):
         faults["args"] = fault
@@ -252,9 +252,9 @@ def check_payloads(job: JobInfo) -> JobInfo:
             faults[name] = str(error)[:200]
     if not faults:
         return job
-    said = [job.unreadable, *(f"{name}: {why}" for name, why in faults.items())]
+    reasons = [job.unreadable, *(f"{name}: {why}" for name, why in faults.items())]
     neutral = {**dict.fromkeys(faults), **({"args": EMPTY_ARGS} if "args" in faults else {})}
-    return replace(job, **neutral, unreadable="; ".join(filter(None, said)))  # type: ignore[arg-type]
+    return replace(job, **neutral, unreadable="; ".join(filter(None, reasons)))  # type: ignore[arg-type]
 
 
 def fault_of_args(text: str) -> str | None:

@@ -1,1 +1,1 @@
-"""Monitors: find slots without a job in time, and event readers that stay behind."""
+"""Monitors: report slots without a job in time, and event readers that do not follow."""

@@ -1,8 +1,8 @@
-"""Watches over the events of a queue: that each reader follows, and that they never fill Redis.
+"""Checks that each reader of a queue's events follows, and that unread events never fill Redis.
 
-While a reader stays away, Redis keeps what it has not read: up to `events_max` entries, and up to half of
-the memory that Redis may use. What is beyond that is dropped, the oldest first, and not without notice.
-It runs in the scheduler and in the archiver: either may be the one that is away.
+Redis keeps what a reader has not read: up to `events_max` entries, and up to half of the memory that Redis
+may use. Beyond that the oldest entries are dropped, and the loss is reported.
+It runs in the scheduler and in the archiver: either of them may be down.
 """
 
 import asyncio
@@ -11,32 +11,34 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from infinitas.broker.health import Health, Lag
+from infinitas.core.event_kinds import EventKind
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("events")
-LOOK_EVERY_S = 10.0
+CHECK_EVERY_S = 10.0
 LATE_S = 5.0
-"""A reader that keeps up has read an event within a second."""
+"""A reader that follows reads an event within a second."""
 BEHIND_AFTER_S = 25.0
-"""Late for so long, looked at every ten seconds: reported within a minute."""
+"""Late for so long, checked every ten seconds: reported within a minute."""
 SHARE_OF_MEMORY = 0.5
 FEWEST_KEPT = 10_000
-"""Entries, some 5 MB, whatever the limit of memory: a reader that keeps up must not lose any."""
+"""Entries, some 5 MB, whatever the memory limit: a reader that follows must not lose any."""
 KEPT_OF_MOST = 0.9
-"""Dropped in portions, so that a long outage is some lines in the log and not one for each look."""
+"""Dropped in portions, so that a long outage logs few lines and not one for each check."""
 
 
 @dataclass(slots=True)
 class _Seen:
+    """What the checks so far have found of one reader; `gap` is the position of the last reported gap."""
+
     position: str = ""
     late_since: float | None = None
     behind: bool = False
     gap: str = ""
-    """The position at which a gap was reported."""
 
 
-class EventsWatch:
-    """One queue's. Any number may run: what they see is logged by each, and one writes the event."""
+class EventReaderMonitor:
+    """Checks one queue. If several run, each logs what it finds, and one writes the event."""
 
     def __init__(self, health: Health, events_max: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._health = health
@@ -45,12 +47,12 @@ class EventsWatch:
         self._seen: dict[str, _Seen] = {}
 
     async def run_once(self) -> None:
-        """One look, and a rest."""
-        await self.look()
-        await asyncio.sleep(LOOK_EVERY_S)
+        """Check, then rest."""
+        await self.check()
+        await asyncio.sleep(CHECK_EVERY_S)
 
-    async def look(self) -> None:
-        """Bound the events, then judge how far the readers are."""
+    async def check(self) -> None:
+        """Bound the events, then judge how far each reader is."""
         entries, lags = await self._health.lag()
         if lags:
             await self._bound(entries)
@@ -60,9 +62,9 @@ class EventsWatch:
             self._seen[lag.reader] = seen = before or _Seen()
             await self._judge(lag, seen, entries)
         for reader in known.keys() - self._seen.keys():
-            # It was forgotten: nothing waits for it any more.
-            await self._tell_over(reader)
-            await self._health.amiss(f"gap:{reader}", "archive.gap_passed", {}, over=True)
+            # The reader was forgotten: no events wait for it.
+            await self._report_caught_up(reader)
+            await self._report_gap_passed(reader)
 
     async def _bound(self, entries: int) -> None:
         most, memory = self._events_max, await self._health.memory()
@@ -86,19 +88,18 @@ class EventsWatch:
             if seen.behind:
                 _log.info("The %s has caught up with the events of queue %s.", lag.reader, self._health.queue)
             seen.late_since, seen.behind = None, False
-            await self._tell_over(lag.reader)
+            await self._report_caught_up(lag.reader)
         elif seen.late_since is None:
             seen.late_since = now
         elif not seen.behind and now - seen.late_since >= BEHIND_AFTER_S:
             seen.behind = True
-            await self._tell_behind(lag, entries)
+            await self._report_behind(lag, entries)
 
     async def _judge_gap(self, lag: Lag, seen: _Seen) -> None:
-        gap = f"gap:{lag.reader}"
         if not lag.has_gap:
-            await self._health.amiss(gap, "archive.gap_passed", {}, over=True)
+            await self._report_gap_passed(lag.reader)
         elif lag.waiting_s and lag.position == seen.position and lag.position != seen.gap:
-            # It stood still between two looks: a reader that is on its way may have read them.
+            # Its position is the same as at the last check: a reader that moves may have read them.
             seen.gap = lag.position
             _log.error(
                 "Events of queue %s after %s were dropped unread by the %s: its history has a gap.",
@@ -106,13 +107,13 @@ class EventsWatch:
                 lag.position,
                 lag.reader,
             )
-            await self._health.amiss(gap, "archive.gap", {"after": lag.position})
+            await self._health.amiss(f"gap:{lag.reader}", EventKind.ARCHIVE_GAP, {"after": lag.position})
 
-    async def _tell_behind(self, lag: Lag, entries: int) -> None:
+    async def _report_behind(self, lag: Lag, entries: int) -> None:
         _log.error(
             "The %s is behind: events of queue %s have waited for it for %.0f s, and Redis keeps %d entries. "
-            "Start `infinitas archiver`, or look why it does not get on. At %d entries, or half of Redis' "
-            "memory, the oldest are dropped. If there is to be none any more: `infinitas archiver --forget`.",
+            "Start `infinitas archiver`, or find out what stops it. At %d entries, or half of Redis' "
+            "memory, the oldest are dropped. If you need none any more: `infinitas archiver --forget`.",
             lag.reader,
             self._health.queue,
             lag.waiting_s,
@@ -120,7 +121,10 @@ class EventsWatch:
             self._events_max,
         )
         facts = {"position": lag.position, "waiting_s": round(lag.waiting_s), "entries": entries}
-        await self._health.amiss(f"reader:{lag.reader}", "archive.behind", facts)
+        await self._health.amiss(f"reader:{lag.reader}", EventKind.ARCHIVE_BEHIND, facts)
 
-    async def _tell_over(self, reader: str) -> None:
-        await self._health.amiss(f"reader:{reader}", "archive.caught_up", {}, over=True)
+    async def _report_caught_up(self, reader: str) -> None:
+        await self._health.amiss(f"reader:{reader}", EventKind.ARCHIVE_CAUGHT_UP, {}, over=True)
+
+    async def _report_gap_passed(self, reader: str) -> None:
+        await self._health.amiss(f"gap:{reader}", EventKind.ARCHIVE_GAP_PASSED, {}, over=True)

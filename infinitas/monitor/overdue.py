@@ -1,7 +1,7 @@
-"""Watches for slots whose job did not start, or did not succeed, in time, and has an event written.
+"""Reports slots whose job did not start, or did not succeed, in time, as an event.
 
-It runs in the scheduler and in the archiver, so that also the silence of all schedulers is noticed;
-however many watch, each slot is told of once.
+It runs in the scheduler and in the archiver, so it works while no scheduler runs. However many monitors
+run, each slot is reported once.
 """
 
 import asyncio
@@ -9,34 +9,34 @@ import asyncio
 from infinitas.broker.queue import Broker
 from infinitas.runtime.logging import get_logger
 
-_log = get_logger("watch")
-LOOK_EVERY_S = 1.0
+_log = get_logger("overdue")
+CHECK_EVERY_S = 1.0
 PAGE = 200
 PAGES = 10
-"""Of one look, so that a great backlog, which is when it matters, leaves Redis to those who fire."""
+"""Pages per check. Bounded, so that under a backlog the schedulers can use Redis."""
 
 
-class Watch:
-    """One queue's watch."""
+class OverdueMonitor:
+    """Checks the slots of one queue."""
 
     def __init__(self, broker: Broker) -> None:
         self._schedules = broker.schedules
         self._start = 0
 
     async def run_once(self) -> None:
-        """One look; the next goes on where it ended."""
-        told = await self.look()
-        if told:
-            _log.warning("%d slots did not start, or did not succeed, in time.", told)
-        await asyncio.sleep(LOOK_EVERY_S)
+        """Check, then rest. The next check begins where this one ended."""
+        reported = await self.check()
+        if reported:
+            _log.warning("%d slots did not start, or did not succeed, in time.", reported)
+        await asyncio.sleep(CHECK_EVERY_S)
 
-    async def look(self) -> int:
-        """Returns how many slots were told of."""
-        told = 0
+    async def check(self) -> int:
+        """Report overdue slots. Returns how many there were."""
+        reported = 0
         for _ in range(PAGES):
             found = await self._schedules.overdue(self._start, PAGE)
-            told += found.told
+            reported += found.told
             self._start = self._start + PAGE if found.unfired == PAGE else 0
             if max(found.unfired, found.jobs) < PAGE:
                 break
-        return told
+        return reported

@@ -3,6 +3,7 @@
 import asyncio
 
 from infinitas.broker.health import Health, Memory
+from infinitas.core.event_kinds import EventKind
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("scheduler")
@@ -67,5 +68,5 @@ class RedisWatch:
         elif text is None and what in self._wrong:
             self._wrong.discard(what)
             _log.info("Redis is well again: %s.", what)
-        kind = "redis.well" if text is None else "redis.amiss"
+        kind = EventKind.REDIS_WELL if text is None else EventKind.REDIS_AMISS
         await self._health.amiss(f"redis:{what}", kind, facts, over=text is None)

@@ -8,8 +8,8 @@ from infinitas.broker.health import Health
 from infinitas.broker.inspect import queues as list_queues
 from infinitas.broker.queue import Broker
 from infinitas.broker.reconcile import Reconciliation
-from infinitas.monitor.event_readers import EventsWatch
-from infinitas.monitor.overdue import Watch
+from infinitas.monitor.event_readers import EventReaderMonitor
+from infinitas.monitor.overdue import OverdueMonitor
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, run_loops
@@ -41,7 +41,7 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
         def loops(queue: str) -> list[Loop]:
             broker = Broker(connection, queue)
             reconciler = Reconciler(Reconciliation(connection, queue), settings.job_ttl)
-            events_watch = EventsWatch(Health(connection, queue), settings.events_max)
+            event_readers = EventReaderMonitor(Health(connection, queue), settings.events_max)
             return [
                 Loop(f"ticker {queue}", Ticker(broker).run_once),
                 Loop(f"promoter {queue}", Promoter(broker, settings.job_ttl).run_once),
@@ -50,9 +50,9 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
                 Loop(f"replanner {queue}", Replanner(broker).run_once),
                 Loop(f"backfiller {queue}", Backfiller(broker).run_once),
                 Loop(f"clock {queue}", ClockWatch(broker).run_once),
-                Loop(f"watch {queue}", Watch(broker).run_once),
+                Loop(f"overdue {queue}", OverdueMonitor(broker).run_once),
                 Loop(f"reconciler {queue}", reconciler.run_once),
-                Loop(f"events watch {queue}", events_watch.run_once),
+                Loop(f"event readers {queue}", event_readers.run_once),
             ]
 
         _log.info("Scheduler runs.")

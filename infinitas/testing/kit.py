@@ -14,10 +14,11 @@ from infinitas.broker.messages import ClaimedJob, ClaimRequest, Declarer
 from infinitas.broker.queue import Broker
 from infinitas.broker.virtual_clock import ClockedConnection
 from infinitas.core.codec import from_ms, to_ms
-from infinitas.core.events import IN_THE_STREAM, Event
+from infinitas.core.event_kinds import EventKind
+from infinitas.core.events import Event
 from infinitas.core.records import JobInfo
 from infinitas.core.states import State
-from infinitas.monitor.overdue import Watch
+from infinitas.monitor.overdue import OverdueMonitor
 from infinitas.runtime.loop import Loop, cancel_all
 from infinitas.scheduler.ticker import Ticker
 from infinitas.tasks.task import AnyTask
@@ -122,16 +123,17 @@ class Kit:
         return [
             from_ms(int(event.fields["due"]))
             for event in await self._events()
-            if event.kind == "job.created" and event.fields.get("schedule") == schedule
+            if event.kind == EventKind.JOB_CREATED and event.fields.get("schedule") == schedule
         ]
 
     async def ledger(self, schedule: str) -> list[tuple[datetime, str, str]]:
         """What became of each slot of a schedule, in order: (slot, state, reason or "")."""
         found: dict[str, tuple[datetime, str, str]] = {}
         for event in await self._events():
-            fields, (family, _, what) = event.fields, event.kind.partition(".")
-            if family == "job" and (fields.get("schedule") == schedule or fields["job"] in found):
-                state = fields.get("state") or IN_THE_STREAM.get(what, what)
+            fields = event.fields
+            of_job = event.kind.startswith("job.")
+            if of_job and (fields.get("schedule") == schedule or fields["job"] in found):
+                state = event.job_state
                 if state in set(State):
                     slot = from_ms(int(fields["due"]))
                     found[fields["job"]] = (slot, state, fields.get("reason", ""))
@@ -142,7 +144,8 @@ class Kit:
         return [
             (from_ms(int(event.fields["slot"])), event.kind.removeprefix("schedule."))
             for event in await self._events()
-            if event.kind in ("schedule.missed", "schedule.late") and event.fields["schedule"] == schedule
+            if event.kind in (EventKind.SCHEDULE_MISSED, EventKind.SCHEDULE_LATE)
+            and event.fields["schedule"] == schedule
         ]
 
     async def sent(self, task: AnyTask) -> list[tuple[list[Any], dict[str, Any]]]:
@@ -150,7 +153,7 @@ class Kit:
         return [
             from_json(event.fields["args"])
             for event in await self._events()
-            if event.kind == "job.created" and event.fields["task"] == task.name
+            if event.kind == EventKind.JOB_CREATED and event.fields["task"] == task.name
         ]
 
     async def assert_sent(self, task: AnyTask, *args: object, **kwargs: object) -> None:
@@ -182,7 +185,7 @@ class Kit:
                 await self._tickers[queue].fire(due)
             for key in await broker.schedules.backfills():
                 await broker.schedules.feed(key, BATCH)
-            await Watch(broker).look()
+            await OverdueMonitor(broker).check()
             while (promoted := await broker.promote(BATCH, self.app.settings.job_ttl)).count:
                 pass
             moments += [moment for moment in (due.following, promoted.following) if moment]

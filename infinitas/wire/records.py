@@ -13,8 +13,8 @@ from infinitas.core.records import (
     JobInfo,
     JobSummary,
     LogLine,
-    Outcome,
     Pause,
+    RecentRun,
     ScheduleInfo,
     TaskInfo,
     WorkerInfo,
@@ -37,7 +37,7 @@ def task_of(shown: Shown) -> TaskInfo:
         last_error=shown["last_error"],
         streak=shown["streak"],
         recent=tuple(
-            Outcome(
+            RecentRun(
                 job=each["job"],
                 state=State(each["state"]),
                 ended=datetime.fromisoformat(each["ended"]),

@@ -1,4 +1,4 @@
-"""An archive with its tables, in a database of its own."""
+"""An archive with its tables, in its own database."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Events as Redis has them, and rows as Postgres has them."""
+"""Events as read from Redis, and rows of Postgres."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ DUE = 1_767_225_600_000
 
 
 def event(number: int, kind: str, **fields: object) -> Event:
-    """Something that happened to job `j`, of task `t`, `number` ms after its due time."""
+    """An event of job `j`, of task `t`, `number` ms after its due time."""
     return other(number, f"job.{kind}", **{"job": "j", "task": "t", "due": DUE, **fields})
 
 

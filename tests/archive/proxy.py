@@ -1,4 +1,4 @@
-"""A way to Postgres over TCP that can go silent as a forgotten connection does: open, and nothing comes."""
+"""A TCP proxy to Postgres that can go silent: its connections stay open, and nothing arrives."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,13 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class Proxy:
-    """Forwards bytes between a port of its own and Postgres' socket."""
+    """Forwards bytes between its own port and Postgres' socket."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._socket = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
         self._path = f"{parts.username}@127.0.0.1", parts.path
-        self._words: bytes | None = None
+        self._part: bytes | None = None
         self._open = asyncio.Event()
         self._open.set()
         self._pumps: set[asyncio.Task[None]] = set()
@@ -27,16 +27,16 @@ class Proxy:
         return server
 
     def silence(self) -> None:
-        """Connections that are open, and those to come, are silent."""
+        """Open and new connections are silent."""
         self._open.clear()
         self.silenced.set()
 
-    def silence_after(self, words: bytes) -> None:
-        """As `silence`, once a client has sent what has these words in it, and Postgres has it."""
-        self._words = words
+    def silence_after(self, part: bytes) -> None:
+        """As `silence`, after a client has sent data with this part in it to Postgres."""
+        self._part = part
 
-    def speak(self) -> None:
-        """New connections work; the silent ones stay silent for ever."""
+    def forward(self) -> None:
+        """New connections work; the silent ones stay silent."""
         self._open = asyncio.Event()
         self._open.set()
 
@@ -48,8 +48,8 @@ class Proxy:
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         theirs, ours = await asyncio.open_unix_connection(self._socket)
         open_ = self._open
-        for source, sink, asks in ((reader, ours, True), (theirs, writer, False)):
-            pump = asyncio.create_task(self._pump(source, sink, open_, asks=asks))
+        for source, sink, sends in ((reader, ours, True), (theirs, writer, False)):
+            pump = asyncio.create_task(self._pump(source, sink, open_, sends=sends))
             self._pumps.add(pump)
 
     async def _pump(
@@ -58,14 +58,14 @@ class Proxy:
         sink: asyncio.StreamWriter,
         open_: asyncio.Event,
         *,
-        asks: bool,
+        sends: bool,
     ) -> None:
         try:
             with suppress(ConnectionError):
                 while data := await source.read(65_536):
                     await open_.wait()
-                    if asks and self._words and self._words in data:
-                        self._words = None
+                    if sends and self._part and self._part in data:
+                        self._part = None
                         self.silence()
                     sink.write(data)
                     await sink.drain()

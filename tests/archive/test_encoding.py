@@ -1,4 +1,4 @@
-"""Every text is kept, whatever the client's encoding is set to; a database that can't is refused."""
+"""Every text is kept, whichever encoding is set for the client; a database that can't is refused."""
 
 import uuid
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ FOX = "\U0001f98a 狐 é"
 
 
 @pytest.mark.parametrize("by", ["the database", "the environment", "the URL"])
-async def test_text_is_kept_whatever_encoding_the_client_is_told_to_use(
+async def test_text_is_kept_under_any_client_encoding(
     postgres_url: str, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if by == "the database":
@@ -32,7 +32,7 @@ async def test_text_is_kept_whatever_encoding_the_client_is_told_to_use(
     await migrate(archive)
     failed = event(1, "failed", attempt=1, error=FOX, args=f'[["{FOX}"],{{}}]')
     assert await Writer(archive, "default").write([failed], None, "1-0") == []
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert job.error == FOX
     assert FOX in job.args

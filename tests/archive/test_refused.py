@@ -1,4 +1,4 @@
-"""A record that Postgres or Python refuses is set aside alone, and its neighbours are archived."""
+"""An event that Postgres or Python refuses is set aside alone, and its neighbours are archived."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from infinitas.core.events import UNREADABLE, Event
 from infinitas.core.states import State
 from tests.archive.facts import DUE, event, other, row
 
-HONEST = [
-    event(1, "created", args="[[],{}]", job="honest"),
-    event(2, "running", attempt=1, worker="w", started=DUE + 2, job="honest"),
-    event(900, "succeeded", attempt=1, worker="w", started=DUE + 2, job="honest"),
+GOOD = [
+    event(1, "created", args="[[],{}]", job="good"),
+    event(2, "running", attempt=1, worker="w", started=DUE + 2, job="good"),
+    event(900, "succeeded", attempt=1, worker="w", started=DUE + 2, job="good"),
 ]
 LONG = "".join(chr(0x4E00 + n * n % 19_997) for n in range(4_000))
 DEEP = "[" * 200_000 + "]" * 200_000
@@ -55,13 +55,13 @@ async def test_one_that_is_refused_is_kept_raw_and_its_neighbours_arrive(
     reader: Reader,
     bad: Event,
 ) -> None:
-    events = [*HONEST[:2], bad, HONEST[2]]
-    refused = await Writer(archive, "default").write(events, None, HONEST[2].position)
+    events = [*GOOD[:2], bad, GOOD[2]]
+    refused = await Writer(archive, "default").write(events, None, GOOD[2].position)
     assert [each.event for each in refused or ()] == [bad]
-    job = await reader.find_job("honest")
+    job = await reader.jobs.find("good")
     assert job is not None
     assert job.state == State.SUCCEEDED
-    assert await Writer(archive, "default").position() == HONEST[2].position
+    assert await Writer(archive, "default").position() == GOOD[2].position
     found = await row(
         archive, "SELECT queue, position, kind, error <> '', length(fields) FROM infinitas_refused"
     )
@@ -69,11 +69,11 @@ async def test_one_that_is_refused_is_kept_raw_and_its_neighbours_arrive(
     assert found[2].endswith(bad.kind) or bad.kind == UNREADABLE
     assert found[3]
     assert 1 < found[4] <= 64 * 1024
-    assert await reader.refused() == {"default": 1}
+    assert await reader.refused.count() == {"default": 1}
 
 
 CLEANED = {
-    "level": event(500, "logged", attempt=1, job="honest", lines='[[0,1,"in\\u0000fo","x"]]'),
+    "level": event(500, "logged", attempt=1, job="good", lines='[[0,1,"in\\u0000fo","x"]]'),
     "worker": event(500, "running", attempt=2, worker="\x00", started=DUE, job="other"),
     "key, schedule, task and id": event(
         500, "created", key="\x00", schedule="\ud800", task="\x00", job="\x00"
@@ -95,9 +95,9 @@ async def test_text_that_postgres_cannot_hold_is_cleaned_wherever_it_stands(
     reader: Reader,
     strange: Event,
 ) -> None:
-    events = [*HONEST[:2], strange, HONEST[2]]
-    assert await Writer(archive, "default").write(events, None, HONEST[2].position) == []
-    assert await reader.find_job("honest") is not None
+    events = [*GOOD[:2], strange, GOOD[2]]
+    assert await Writer(archive, "default").write(events, None, GOOD[2].position) == []
+    assert await reader.jobs.find("good") is not None
 
 
 async def test_what_follows_a_refused_event_still_makes_the_job_whole(
@@ -111,7 +111,7 @@ async def test_what_follows_a_refused_event_still_makes_the_job_whole(
     refused = await Writer(archive, "default").write(events, None, events[-1].position)
     assert refused is not None
     assert [each.event for each in refused] == events[:1]
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert (job.state, job.attempt, job.result, job.worker) == (State.SUCCEEDED, 1, "5", "w")
     assert await row(archive, "SELECT succeeded FROM infinitas_tasks") == (1,)
@@ -151,7 +151,7 @@ async def test_an_outage_sets_nothing_aside(archive: Archive, postgres_url: str,
         admin.execute(broken.format(admin.info.dbname).encode())
     await archive.close()
     with pytest.raises(ServerUnreachable):
-        await Writer(archive, "default").write(HONEST, None, HONEST[2].position)
+        await Writer(archive, "default").write(GOOD, None, GOOD[2].position)
     with psycopg.connect(postgres_url) as admin:
         assert admin.execute("SELECT count(*) FROM infinitas_refused").fetchone() == (0,)
 
@@ -160,11 +160,11 @@ async def test_an_outage_while_a_batch_is_divided_sets_nothing_aside(
     postgres_url: str, archive: Archive
 ) -> None:
     impatient = Archive(postgres_url, "test", Limits(lock_s=0.2))
-    events = [*HONEST[:2], event(500, "created", args="{"), HONEST[2]]
+    events = [*GOOD[:2], event(500, "created", args="{"), GOOD[2]]
     with psycopg.connect(postgres_url) as other:
         other.execute("LOCK TABLE infinitas_tasks IN EXCLUSIVE MODE")
         with pytest.raises(ServerUnreachable, match="lock timeout"):
-            await Writer(impatient, "default").write(events, None, HONEST[2].position)
-    refused = await Writer(impatient, "default").write(events, None, HONEST[2].position)
+            await Writer(impatient, "default").write(events, None, GOOD[2].position)
+    refused = await Writer(impatient, "default").write(events, None, GOOD[2].position)
     assert [each.event for each in refused or ()] == [events[2]]
     await impatient.close()

@@ -1,4 +1,4 @@
-"""Postgres that is silent, read-only, restarted or locked: reported in time, and over by itself."""
+"""Postgres that is silent, read-only, restarted or locked: reported in time, and over without a restart."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ from tests.support import aeventually
 
 SHORT = Limits(answer_s=1.0, deadline_s=1.0, lock_s=0.3, idle_s=1.0)
 BEGUN = b"infinitas_positions"
-"""In the statement that moves the position: what follows it is in the middle of a transaction."""
+"""In the statement that moves the position: after it, a transaction is open."""
 LIFE = [event(1, "created", args="[[],{}]"), event(2, "cancelled", reason="r")]
 
 
@@ -34,7 +34,7 @@ async def proxy(postgres_url: str, archive: Archive) -> AsyncIterator[Proxy]:
 
 
 @pytest.mark.parametrize("when", ["within a transaction", "between two"])
-async def test_an_archiver_whose_postgres_goes_silent_tells_of_it_and_catches_up(
+async def test_an_archiver_logs_a_silent_postgres_and_catches_up(
     broker: Broker,
     postgres_url: str,
     proxy: Proxy,
@@ -59,12 +59,12 @@ async def test_an_archiver_whose_postgres_goes_silent_tells_of_it_and_catches_up
         await broker.audit(what="task.put", who="w", target="t", why="", origin="")
         await asyncio.wait_for(proxy.silenced.wait(), 20)
 
-        async def told() -> bool:
+        async def reported() -> bool:
             return any("gave no answer within 1 s" in record.message for record in caplog.records)
 
-        await aeventually(told)
+        await aeventually(reported)
         assert not await all_is_recorded()
-        proxy.speak()
+        proxy.forward()
         await aeventually(all_is_recorded)
     assert [record.levelname for record in caplog.records].count("WARNING") == 1
     await cancel_all([running])
@@ -72,33 +72,33 @@ async def test_an_archiver_whose_postgres_goes_silent_tells_of_it_and_catches_up
     await beside.close()
 
 
-async def test_an_archiver_that_vanishes_within_its_transaction_stops_no_other(
+async def test_a_lost_archiver_with_an_open_transaction_stops_no_other(
     postgres_url: str, archive: Archive, proxy: Proxy
 ) -> None:
-    """Neither a lost connection nor SIGSTOP closes anything: Postgres must give its transaction up."""
-    vanishing = Archive(proxy.url, "test", Limits(deadline_s=30, idle_s=1.0))
+    """Neither a lost connection nor SIGSTOP closes it: Postgres must end the transaction."""
+    lost = Archive(proxy.url, "test", Limits(deadline_s=30, idle_s=1.0))
     other = Archive(postgres_url, "test", SHORT)
     proxy.silence_after(BEGUN)
 
     async def write() -> None:
-        await Writer(vanishing, "default").write(LIFE, None, "1-0")
+        await Writer(lost, "default").write(LIFE, None, "1-0")
 
-    vanished = asyncio.create_task(write())
+    writing = asyncio.create_task(write())
     await asyncio.wait_for(proxy.silenced.wait(), 20)
 
-    told: list[str] = []
+    errors: list[str] = []
 
     async def goes_on() -> bool:
         try:
             return await Writer(other, "default").write(LIFE, None, "1-0") is not None
         except ServerUnreachable as error:
-            told.append(str(error))
+            errors.append(str(error))
             return False
 
     await aeventually(goes_on)
-    assert all("lock timeout" in text for text in told), "it waits for no lock without a limit"
-    await cancel_all([vanished])
-    await vanishing.close()
+    assert all("lock timeout" in text for text in errors), "it waits for no lock without a limit"
+    await cancel_all([writing])
+    await lost.close()
     await other.close()
 
 
@@ -118,27 +118,27 @@ async def test_a_transaction_that_is_cancelled_leaves_no_connection_in_use(archi
     assert await row(archive, "SELECT 1") == (1,)
 
 
-async def test_questions_to_a_silent_postgres_find_it_away_and_later_there(proxy: Proxy) -> None:
+async def test_reads_of_a_silent_postgres_fail_in_time_and_later_succeed(proxy: Proxy) -> None:
     reader = Reader(proxy.url, "test", Limits(answer_s=1, deadline_s=2, lock_s=1))
     await reader.ping()
     proxy.silence()
-    asked = [asyncio.create_task(reader.ping()) for _ in range(10)]
-    done, waiting = await asyncio.wait(asked, timeout=20)
+    reads = [asyncio.create_task(reader.ping()) for _ in range(10)]
+    done, waiting = await asyncio.wait(reads, timeout=20)
     assert not waiting
     assert {type(each.exception()) for each in done} == {ServerUnreachable}
-    proxy.speak()
+    proxy.forward()
     await reader.ping()
     await reader.close()
 
 
-async def test_one_question_that_waits_for_a_lock_holds_up_no_other(
+async def test_a_read_that_waits_for_a_lock_delays_no_other(
     postgres_url: str, archive: Archive, reader: Reader
 ) -> None:
     await Writer(archive, "default").write(LIFE, None, "1-0")
     with psycopg.connect(postgres_url) as other:
         other.execute("LOCK TABLE infinitas_audit")
-        locked = asyncio.create_task(reader.audit(target=None, who=None, before=None, limit=1))
-        assert await reader.find_job("j") is not None
+        locked = asyncio.create_task(reader.audit.page(target=None, who=None, before=None, limit=1))
+        assert await reader.jobs.find("j") is not None
         assert not locked.done()
         with pytest.raises(ServerUnreachable, match="lock timeout"):
             await locked
@@ -146,7 +146,7 @@ async def test_one_question_that_waits_for_a_lock_holds_up_no_other(
 
 @pytest.mark.parametrize("by", ["the session", "the database"])
 async def test_a_read_only_connection_is_not_kept(archive: Archive, postgres_url: str, by: str) -> None:
-    """As after a failover: the server that was the primary takes no more writes."""
+    """As after a failover: the former primary takes no writes."""
     writer = Writer(archive, "default")
     assert await writer.write(LIFE[:1], None, "1-0") == []
     with psycopg.connect(postgres_url, autocommit=True) as admin:
@@ -199,7 +199,7 @@ async def test_tables_are_made_again_in_a_database_that_came_back_empty(postgres
     await row(archive, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     with pytest.raises(ServerUnreachable, match="no tables"):
         await Writer(archive, "default").position()
-    tables.doubt()
+    tables.check_again()
     await tables.make_ready()
     assert await Writer(archive, "default").position() is None
     await archive.close()
@@ -224,7 +224,7 @@ async def test_a_role_that_may_only_write_rows_finds_the_tables_ready(archive: A
 
 
 async def test_no_secret_of_the_url_is_in_what_the_driver_reports() -> None:
-    """The driver divides such a URL at the first @, and names the rest of the password as the host."""
+    """The driver splits such a URL at the first @, and reports the rest of the password as the host."""
     archive = Archive("postgresql://someone:first@TOPSECRET@nowhere.invalid/x", "test")
     with pytest.raises(ServerUnreachable) as away:
         async with archive.transaction():

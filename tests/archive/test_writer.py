@@ -1,4 +1,4 @@
-"""The archive on a real Postgres: exactly once, never backwards, and no text can stop it."""
+"""The writer on a real Postgres: each event once, no job moves backwards, no text stops it."""
 
 import pytest
 
@@ -26,15 +26,13 @@ async def test_migrations_are_applied_once(archive: Archive) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
-async def test_a_life_is_the_same_however_it_is_cut_into_batches(
-    archive: Archive, reader: Reader, size: int
-) -> None:
+async def test_batches_of_any_size_give_the_same_rows(archive: Archive, reader: Reader, size: int) -> None:
     writer, before = Writer(archive, "default"), None
     for i in range(0, len(LIFE), size):
         events = LIFE[i : i + size]
         assert await writer.write(events, before, events[-1].position) == []
         before = events[-1].position
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert (job.state, job.attempt, job.worker, job.args) == (State.SUCCEEDED, 2, "x", "[[1],{}]")
     assert job.result == '{"a":"\\u0000"}'
@@ -43,7 +41,7 @@ async def test_a_life_is_the_same_however_it_is_cut_into_batches(
     assert (job.error, job.reason) == (None, None), "the first attempt's error is the attempt's"
     attempts = await row(archive, "SELECT array_agg((attempt, outcome, error)::text) FROM infinitas_attempts")
     assert sorted(attempts[0]) == ["(1,failed,first)", "(2,succeeded,)"]
-    last, success, failure = await reader.task_summary("t")
+    last, success, failure = await reader.tasks.summary("t")
     assert last is not None
     assert success is not None
     assert (last.id, last.status, success.id, failure) == ("j", "succeeded", "j", None)
@@ -60,11 +58,11 @@ async def test_two_archivers_count_nothing_twice(archive: Archive) -> None:
 
 
 async def test_a_job_never_moves_backwards(archive: Archive, reader: Reader) -> None:
-    """As after a failover that replays events which the archive has seen."""
+    """As after a failover, when events are written again."""
     writer = Writer(archive, "default")
     await writer.write(LIFE, None, "1-0")
     await writer.write(LIFE[:2], "1-0", "2-0")
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert (job.state, job.attempt) == (State.SUCCEEDED, 2)
 
@@ -79,7 +77,7 @@ async def test_summaries_follow_time_not_arrival(archive: Archive, reader: Reade
     writer = Writer(archive, "default")
     await writer.write(life("late", 500, "failed"), None, "1-0")
     await writer.write(life("early", 10, "failed"), "1-0", "2-0")
-    last, _, failure = await reader.task_summary("t")
+    last, _, failure = await reader.tasks.summary("t")
     assert last is not None
     assert failure is not None
     assert (last.id, failure.id) == ("late", "late")
@@ -100,7 +98,7 @@ async def test_a_job_that_ends_twice_after_redis_lost_its_last_second_counts_onc
     assert await row(archive, "SELECT succeeded, failed FROM infinitas_tasks") == (0, 1)
 
 
-async def test_an_attempt_with_a_new_outcome_keeps_nothing_of_its_former_life(archive: Archive) -> None:
+async def test_an_attempt_with_a_new_outcome_keeps_nothing_of_the_former(archive: Archive) -> None:
     writer = Writer(archive, "default")
     lost = event(
         3, "lost", attempt=1, worker="w", started=DUE + 2, reason="lost", error="died", traceback="t"
@@ -108,10 +106,10 @@ async def test_an_attempt_with_a_new_outcome_keeps_nothing_of_its_former_life(ar
     await writer.write([lost], None, "1-0")
     again = [event(4, "running", attempt=1, worker="x", started=DUE + 4)]
     await writer.write(again, "1-0", "2-0")
-    ask = "SELECT worker, outcome, reason, error, traceback, ended_at > started_at FROM infinitas_attempts"
-    assert await row(archive, ask) == ("w", "lost", "lost", "died", "t", True), "one life, not a mixture"
+    query = "SELECT worker, outcome, reason, error, traceback, ended_at > started_at FROM infinitas_attempts"
+    assert await row(archive, query) == ("w", "lost", "lost", "died", "t", True), "no second start"
     await writer.write([event(5, "succeeded", attempt=1, worker="x", started=DUE + 4)], "2-0", "3-0")
-    assert await row(archive, ask) == ("x", "succeeded", None, None, None, True)
+    assert await row(archive, query) == ("x", "succeeded", None, None, None, True)
 
 
 RAN = [
@@ -136,7 +134,7 @@ async def test_what_has_run_is_not_undone(
     writer = Writer(archive, "default")
     for i, events in enumerate([RAN + again] if together else [RAN, again]):
         await writer.write(events, f"{i}-0" if i else None, f"{i + 1}-0")
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert (job.state, job.reason, job.duration_ms) == (State.SUCCEEDED, None, 1)
     assert await row(archive, "SELECT succeeded, failed FROM infinitas_tasks") == (1, 0)
@@ -159,7 +157,7 @@ async def test_a_job_that_a_person_revives_leaves_its_final_state(
         events = life[i : i + size]
         await writer.write(events, before, events[-1].position)
         before = events[-1].position
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert (job.state, job.ended, job.attempt) == (State.RUNNING, None, 2)
     assert await row(archive, "SELECT succeeded, failed FROM infinitas_tasks") == (0, 0)
@@ -169,7 +167,7 @@ async def test_a_slot_that_was_missed_may_be_filled_later(archive: Archive, read
     writer = Writer(archive, "default")
     await writer.write([event(1, "missed", reason="catch_up", schedule="s")], None, "1-0")
     await writer.write([event(2, "created", schedule="s")], "1-0", "2-0")
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert job.state == State.QUEUED
 
@@ -183,18 +181,18 @@ async def test_a_job_that_is_gone_from_redis_ends(archive: Archive, reader: Read
         part = events[i : i + size]
         assert await writer.write(part, before, part[-1].position) == []
         before = part[-1].position
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert (job.state, job.reason, job.args) == (State.FAILED, "lost", "[[1],{}]")
     assert await row(archive, "SELECT failed FROM infinitas_tasks WHERE name = 't'") == (1,)
     assert await row(archive, "SELECT count(*) FROM infinitas_jobs") == (1,)
 
 
-async def test_one_that_has_ended_stays_as_it_is(archive: Archive, reader: Reader) -> None:
+async def test_an_ended_job_that_is_gone_from_redis_stays_ended(archive: Archive, reader: Reader) -> None:
     writer = Writer(archive, "default")
     await writer.write(LIFE, None, LIFE[-1].position)
     late = other(9, "entry.without_job", job="j", task="t")
     await writer.write([late], LIFE[-1].position, late.position)
-    job = await reader.find_job("j")
+    job = await reader.jobs.find("j")
     assert job is not None
     assert job.state == State.SUCCEEDED

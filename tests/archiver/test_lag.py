@@ -1,4 +1,4 @@
-"""How far the archive is behind, and what forgetting its reader does."""
+"""How far the archive is behind, and the effect of forgetting its reader."""
 
 from redis import Redis
 
@@ -7,7 +7,7 @@ from infinitas.broker.queue import Broker
 from tests.support import aeventually
 
 
-async def test_the_lag_is_the_age_of_the_oldest_event_that_waits(broker: Broker) -> None:
+async def test_the_lag_is_the_age_of_the_oldest_unread_event(broker: Broker) -> None:
     stream = EventStream(broker.connection, "default", ARCHIVER)
     assert await stream.lag() is None, "there was never an archiver"
     await stream.trim(await stream.newest())

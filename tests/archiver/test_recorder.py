@@ -1,4 +1,4 @@
-"""The recorder, pass by pass: what it reads at once, and what it leaves in the stream."""
+"""The recorder, pass by pass: how much it reads at once, and what it leaves in the stream."""
 
 import math
 from collections.abc import AsyncIterator
@@ -25,16 +25,16 @@ EVENTS = "{infinitas:default}:events"
 
 
 class CountingStream(EventStream):
-    """The real stream; `asked` are the entries that each read wanted, `found` the events it brought."""
+    """The real stream; `requested` has the entries that each read wanted, `found` the events it returned."""
 
-    asked: list[int]
+    requested: list[int]
     found: list[int]
 
     async def read(
         self, after: str, count: int, block_ms: int | None = None, most: float = math.inf
     ) -> list[Event]:
         events = await super().read(after, count, block_ms, most)
-        self.asked.append(count)
+        self.requested.append(count)
         self.found.append(len(events))
         return events
 
@@ -53,7 +53,7 @@ async def parts(broker: Broker, postgres_url: str) -> AsyncIterator[Parts]:
     archive = Archive(postgres_url, "test", Limits(lock_s=0.2))
     await migrate(archive)
     stream = CountingStream(broker.connection, "default", "archiver")
-    stream.asked, stream.found = [], []
+    stream.requested, stream.found = [], []
     yield Parts(stream, Writer(archive, "default"))
     await archive.close()
 
@@ -65,7 +65,7 @@ async def run_jobs(broker: Broker, count: int, at_once: int) -> None:
         await broker.settle("w1", ends)
 
 
-async def test_what_a_killed_archiver_has_recorded_and_not_trimmed_is_trimmed_by_the_next(
+async def test_the_next_archiver_trims_what_a_killed_one_has_recorded(
     broker: Broker, redis: Redis, parts: Parts
 ) -> None:
     await run_jobs(broker, 3, 3)
@@ -78,7 +78,7 @@ async def test_what_a_killed_archiver_has_recorded_and_not_trimmed_is_trimmed_by
         await second.run_once()
 
 
-async def test_it_reads_about_as_many_events_at_once_whatever_an_entry_holds(
+async def test_a_batch_has_about_as_many_events_for_small_and_large_entries(
     broker: Broker, redis: Redis, parts: Parts
 ) -> None:
     """Ten thousand entries of one event each, then two hundred of a hundred each."""
@@ -86,14 +86,14 @@ async def test_it_reads_about_as_many_events_at_once_whatever_an_entry_holds(
     recorder = parts.recorder()
     while await parts.writer.position() != (await parts.stream.newest()):
         await recorder.run_once()
-    assert parts.stream.asked[0] == FEWEST_ENTRIES
-    assert BATCH in parts.stream.asked, "of single ones"
-    assert parts.stream.asked[-1] < BATCH, "of many in one"
+    assert parts.stream.requested[0] == FEWEST_ENTRIES
+    assert BATCH in parts.stream.requested, "of single ones"
+    assert parts.stream.requested[-1] < BATCH, "of many in one"
     assert max(parts.stream.found) < BATCH + 100
     assert sum(parts.stream.found) >= 30_000
 
 
-async def test_a_refused_event_is_told_of_with_position_kind_job_and_reason(
+async def test_a_refused_event_is_logged_with_position_kind_job_and_reason(
     broker: Broker, redis: Redis, parts: Parts, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad: dict[Any, Any] = {
@@ -108,12 +108,12 @@ async def test_a_refused_event_is_told_of_with_position_kind_job_and_reason(
     recorder = parts.recorder()
     while await parts.writer.position() != (await parts.stream.newest()):
         await recorder.run_once()
-    (told,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    (logged,) = [record.message for record in caplog.records if record.levelname == "ERROR"]
     for fact in (position, "queue default", "job.created", "'j1'", "no time that the archive can hold"):
-        assert fact in told
+        assert fact in logged
 
 
-async def test_a_batch_that_postgres_does_not_take_in_time_is_tried_again_as_a_smaller_one(
+async def test_a_batch_that_takes_too_long_is_retried_as_a_smaller_one(
     broker: Broker, redis: Redis, postgres_url: str, parts: Parts
 ) -> None:
     await run_jobs(broker, 2_000, 1)

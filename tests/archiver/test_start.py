@@ -1,4 +1,4 @@
-"""Postgres that comes later than the program: the archive begins when it is there, and all else at once."""
+"""A program starts without Postgres: jobs run at once, and the archive follows when Postgres answers."""
 
 import asyncio
 import logging
@@ -41,29 +41,29 @@ async def test_a_program_begins_without_postgres_and_its_archive_follows(
         handle = await noop.asend()
         assert (await finished(app, handle)).state == State.SUCCEEDED
 
-        async def told() -> bool:
+        async def reported() -> bool:
             return any("recorder default: Postgres" in record.message for record in caplog.records)
 
-        await aeventually(told)
-        proxy.speak()
+        await aeventually(reported)
+        proxy.forward()
         server = server or await proxy.start(port)
 
         async def archived() -> bool:
             try:
-                found = await reader.find_job(handle.id)
+                found = await reader.jobs.find(handle.id)
             except Exception:  # noqa: BLE001 - no tables yet
                 return False
             return found is not None and found.state == State.SUCCEEDED
 
         await aeventually(archived)
-    told_of = [r for r in caplog.records if r.levelno >= logging.WARNING and "recorder" in r.message]
-    assert len(told_of) == 1, "once an outage"
+    warnings = [r for r in caplog.records if r.levelno >= logging.WARNING and "recorder" in r.message]
+    assert len(warnings) == 1, "once an outage"
     await reader.close()
     server.close()
     await proxy.close()
 
 
-async def test_a_part_that_ends_with_an_error_is_told_of_at_once(
+async def test_a_part_that_ends_with_an_error_is_logged_at_once(
     make_app: Callable[..., Infinitas], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     fails = asyncio.Event()
@@ -78,7 +78,7 @@ async def test_a_part_that_ends_with_an_error_is_told_of_at_once(
     @app.task
     async def noop() -> None: ...
 
-    async def told() -> bool:
+    async def reported() -> bool:
         return any("archiver of this program has ended" in record.message for record in caplog.records)
 
     went_on: list[State] = []
@@ -86,7 +86,7 @@ async def test_a_part_that_ends_with_an_error_is_told_of_at_once(
     async def program() -> None:
         async with app.embedded():
             fails.set()
-            await aeventually(told)
+            await aeventually(reported)
             went_on.append((await finished(app, await noop.asend())).state)
 
     with pytest.raises(RuntimeError, match="a defect"):

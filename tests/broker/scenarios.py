@@ -12,6 +12,7 @@ from infinitas.broker.queue import Broker
 from infinitas.broker.reconcile import Reconciliation, Unplanned
 from infinitas.broker.stored_rules import digest
 from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.event_kinds import EventKind
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
 from infinitas.core.task_definition import TaskDefinition
@@ -358,7 +359,7 @@ async def _lag(broker: Broker) -> object:
 
 @scenario("amiss", nothing)
 async def _amiss(broker: Broker) -> object:
-    await health(broker).amiss("redis:aof", "redis.amiss", {})
+    await health(broker).amiss("redis:aof", EventKind.REDIS_AMISS, {})
     return True
 
 

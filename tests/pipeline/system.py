@@ -31,7 +31,7 @@ KEPT = ("id", "task", "state", "args", "key", "unreadable")
 
 
 class System:
-    """Servers, an app, and the API in this process."""
+    """The servers, an app, and the API in this process."""
 
     def __init__(self, app: Infinitas, redis: Redis) -> None:
         self.app = app
@@ -42,7 +42,7 @@ class System:
 
     @contextmanager
     def open(self) -> Iterator["System"]:
-        """With an honest task, which has a schedule and a job that waits."""
+        """Open it, with an honest task that has a schedule and a waiting job."""
 
         @self.app.task(name="honest", schedule=every(hours=1), redact=["secret"])
         def honest(number: int = 0, secret: str = "") -> None: ...
@@ -57,7 +57,7 @@ class System:
                 self.runner.run(served.__aexit__(None, None, None))
 
     def seed(self) -> None:
-        """Only what is honest."""
+        """Store the honest records, and nothing else."""
         self.redis.flushall()
         task = self.app.tasks["honest"]
         self.app.schedule(task, every(hours=2), key="honest too")
@@ -67,50 +67,50 @@ class System:
         facts |= {"slots": 3, "busy": 1, "queues": '["default"]', "tasks": '["honest"]'}
         self.redis.hset("infinitas:worker:w-honest", mapping=facts)
 
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        """One request to the API. What it has no answer to is raised here."""
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        """One request to the API. An error that it does not handle is raised here."""
 
-        async def ask() -> httpx.Response:
+        async def send() -> httpx.Response:
             async with self._client() as client:
                 content = None if body is None else json.dumps(body).encode()
                 kind = {"content-type": "application/json", **headers}
                 return await client.request(method, path, content=content, headers=kind)
 
-        return self.runner.run(ask())
+        return self.runner.run(send())
 
     def get(self, path: str) -> Any:
-        answer = self.ask("GET", PREFIX + path)
+        answer = self.request("GET", PREFIX + path)
         assert answer.status_code == 200, (path, answer.status_code, answer.text)
         return answer.json()
 
-    def remote(self, question: Any) -> Any:
-        """What a client that goes through the server receives."""
+    def remote(self, verb: Any) -> Any:
+        """The result of a verb of the client over HTTP."""
 
-        async def ask() -> Any:
+        async def call() -> Any:
             client = HttpClient("http://localhost", None)
             async with self._client() as http:
                 http.base_url = httpx.URL(f"http://localhost{PREFIX}")
                 client._http._client = http
-                return await question(client)
+                return await verb(client)
 
-        return self.runner.run(ask())
+        return self.runner.run(call())
 
     def cli(self, *arguments: str) -> str:
-        said = CliRunner().invoke(command_line, list(arguments), catch_exceptions=False)
-        assert said.exit_code == 0, (arguments, said.output)
-        return said.output
+        result = CliRunner().invoke(command_line, list(arguments), catch_exceptions=False)
+        assert result.exit_code == 0, (arguments, result.output)
+        return result.output
 
     def check(
         self, jobs: Sequence[str] = (), tasks: Sequence[str] = (), schedules: Sequence[str] = ()
     ) -> None:
-        """Every view answers, also about these records, and shows what is honest as it is."""
+        """Every view answers, also for these records, and shows the honest ones unchanged."""
         for path in LISTS:
             self.get(path)
-        assert self.ask("GET", "/metrics").status_code == 200
+        assert self.request("GET", "/metrics").status_code == 200
         for kind, names in (("jobs", jobs), ("tasks", tasks), ("schedules", schedules)):
             for name in names:
                 for part in ("", "/logs", "/attempts") if kind == "jobs" else ("",):
-                    answer = self.ask("GET", f"{PREFIX}/{kind}/{quote(name, safe='')}{part}")
+                    answer = self.request("GET", f"{PREFIX}/{kind}/{quote(name, safe='')}{part}")
                     assert answer.status_code in (200, 404), (kind, name, part, answer.text)
         self._check_what_is_honest()
         self._check_clients()
@@ -144,7 +144,7 @@ class System:
         assert "honest too" in [each["key"] for each in self.get("/schedules") if not each["unreadable"]]
         (worker,) = (each for each in self.get("/workers") if each["id"] == "w-honest")
         assert (worker["slots"], worker["unreadable"]) == (3, None)
-        assert 'infinitas_queue_depth{task="honest"} ' in self.ask("GET", "/metrics").text
+        assert 'infinitas_queue_depth{task="honest"} ' in self.request("GET", "/metrics").text
 
     def _check_clients(self) -> None:
         here = self.app.fetch_job(self.job)

@@ -20,12 +20,12 @@ NO_MOMENTS = [*FAR, "2030-01-01", "2030-01-01T00:00:00", "0.5", 0.5, 1_700_000_0
 
 def refused(system: System, method: str, path: str, body: Any = None) -> str:
     """The code of a refusal."""
-    answer = system.ask(method, API + path, body)
+    answer = system.request(method, API + path, body)
     assert answer.status_code in (400, 422), (path, body, answer.status_code, answer.text)
     return str(answer.json()["code"])
 
 
-def test_moments_are_refused_wherever_one_comes_in(system: System) -> None:
+def test_bad_moments_are_refused_on_every_route(system: System) -> None:
     pause, fill = "/schedules/honest/pause", "/schedules/honest/backfill"
     before = system.redis.dbsize()
     for moment in NO_MOMENTS:
@@ -40,8 +40,8 @@ def test_moments_are_refused_wherever_one_comes_in(system: System) -> None:
         assert refused(system, "POST", "/jobs/bulk", filtered) == "bad_request"
         for path in ("/jobs", "/timeline"):
             for name in ("since", "until"):
-                asked = f"{path}?{name}={quote(str(moment))}"
-                assert refused(system, "GET", asked) == "bad_request"
+                query = f"{path}?{name}={quote(str(moment))}"
+                assert refused(system, "GET", query) == "bad_request"
     assert system.redis.dbsize() == before
     system.check()
 
@@ -84,10 +84,10 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
 def test_options_of_another_type_are_refused(system: System) -> None:
     for options, code in BAD_OPTIONS:
         assert refused(system, "PUT", "/tasks/new", options) == code
-    assert system.ask("GET", f"{API}/tasks/new").status_code == 404
+    assert system.request("GET", f"{API}/tasks/new").status_code == 404
 
 
-def test_names_that_no_store_can_hold_find_nothing(system: System) -> None:
+def test_names_that_no_store_can_hold_are_refused(system: System) -> None:
     for path in ("/jobs/a%00", "/tasks/a%00", "/schedules/a%00", "/jobs/a%00/logs", "/timeline?task=%00"):
         refused(system, "GET", path)
     refused(system, "GET", "/audit?who=%00")
@@ -95,24 +95,24 @@ def test_names_that_no_store_can_hold_find_nothing(system: System) -> None:
     refused(system, "GET", "/jobs?cursor=MSAA")
 
 
-def test_an_origin_that_is_none_is_another_site(system: System) -> None:
+def test_an_invalid_origin_counts_as_another_site(system: System) -> None:
     for origin in ("http://[::1", "http://[", "null", "://", "http://x:y:z"):
-        answer = system.ask("POST", f"{API}/tasks/honest/jobs", {}, origin=origin)
+        answer = system.request("POST", f"{API}/tasks/honest/jobs", {}, origin=origin)
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
-def test_a_host_that_is_none_is_no_fault_of_ours(system: System) -> None:
-    # Some versions of Starlette leave such a host out of the URL, others fail at it.
-    assert system.ask("GET", f"{API}/tasks", host="[::1").status_code in (200, 403)
+def test_an_invalid_host_is_no_server_error(system: System) -> None:
+    # Some versions of Starlette leave such a host out of the URL, others raise.
+    assert system.request("GET", f"{API}/tasks", host="[::1").status_code in (200, 403)
 
 
-def test_a_fault_of_our_own_is_answered_and_the_connection_stays(system: System) -> None:
+def test_an_unexpected_error_is_answered_and_the_connection_stays(system: System) -> None:
     async def fail() -> None:
         raise RuntimeError("on purpose")
 
     system.api.add_api_route("/fail", fail)
-    # Were it raised again, as Starlette does, uvicorn would cut the connection.
-    answer = system.ask("GET", "/fail")
+    # If it were raised again, as Starlette does, uvicorn would close the connection.
+    answer = system.request("GET", "/fail")
     assert (answer.status_code, answer.json()["code"]) == (500, "error")
 
 
@@ -142,7 +142,7 @@ def fields(names: tuple[str, ...]) -> Any:
     return st.dictionaries(st.sampled_from(names), ANY, min_size=1, max_size=2)
 
 
-def test_whatever_is_sent_every_view_answers(system: System) -> None:
+def test_every_view_answers_after_any_request(system: System) -> None:
     @settings(max_examples=15, **RUN)
     @given(fields(JOB), fields(OPTIONS), fields(RULE), ANY)
     def send(job: dict[str, Any], options: dict[str, Any], rule: dict[str, Any], other: Any) -> None:
@@ -164,7 +164,7 @@ def test_whatever_is_sent_every_view_answers(system: System) -> None:
                 {"action": "cancel", "filter": {"since": other, "key": other}, "dry_run": True},
             ),
         ):
-            answer = system.ask(method, API + path, body)
+            answer = system.request(method, API + path, body)
             assert answer.status_code < 500, (method, path, body, answer.text)
         system.check(tasks=["new"], schedules=["new"])
 

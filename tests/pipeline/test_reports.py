@@ -1,4 +1,4 @@
-"""Whatever a processor reports reaches its row, and so does the next job."""
+"""Any report of a processor reaches its row, and so does the next job."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,7 +32,7 @@ REPORTS = st.fixed_dictionaries(
 )
 
 
-async def test_whatever_python_reports(make_app: Callable[..., Infinitas], postgres_url: str) -> None:
+async def test_any_report_is_archived(make_app: Callable[..., Infinitas], postgres_url: str) -> None:
     app = make_app(archive=True)
     reports: list[dict[str, Any]] = []
 
@@ -45,7 +45,7 @@ async def test_whatever_python_reports(make_app: Callable[..., Infinitas], postg
 
     @app.task
     async def report(job: Job, n: int) -> Any:
-        return await say(job, reports[n])
+        return await report_all(job, reports[n])
 
     @app.task
     async def honest(job: Job) -> str:
@@ -69,7 +69,7 @@ async def are_archived(postgres_url: str, ids: list[str]) -> bool:
     return found is not None and found[0] == len(ids)
 
 
-async def say(job: Job, report: dict[str, Any]) -> Any:
+async def report_all(job: Job, report: dict[str, Any]) -> Any:
     for level, text in report["lines"]:
         job.log(text, level)
     with suppress(BadArgs, PayloadTooLarge):

@@ -1,4 +1,4 @@
-"""What another version or a person has stored wrong is shown as unreadable, and all else as it is."""
+"""Records that another version or a person stored wrong are shown as unreadable, all others unchanged."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,7 +24,7 @@ NO_TYPE: dict[str, Callable[[Redis, str], object]] = {
 
 
 def bad_job(system: System, id: str = "bad", **fields: str) -> None:
-    """A job that the lists come across, whose hash has these fields."""
+    """A job in the lists, whose hash has these fields."""
     system.redis.hset(f"{P}job:{id}", mapping={**GOOD_JOB, **fields})  # type: ignore[dict-item]
     system.redis.zadd(f"{P}later", {id: 1.0})
 
@@ -74,7 +74,7 @@ def test_bad_definitions_are_shown_as_bad(system: System) -> None:
     for name in names:
         assert system.get(f"/tasks/{name}")["unreadable"].startswith("definition: ")
         assert (system.app.fetch_task(name).unreadable or "").startswith("definition: ")
-        refused = system.ask("POST", f"/api/v1/tasks/{name}/jobs", {})
+        refused = system.request("POST", f"/api/v1/tasks/{name}/jobs", {})
         assert (refused.status_code, refused.json()["code"]) == (400, ConfigError.code)
     assert system.cli("task", "ls").count("unreadable") == len(names)
     assert "unreadable" in system.cli("task", "show", "bad0")
@@ -114,12 +114,12 @@ def test_bad_schedules_are_shown_replaced_and_removed(system: System) -> None:
         assert f"unreadable schedule {key}" in missing
     for key, text in zip(keys, BAD_RULES, strict=True):
         if "nonsense" in text or "Mars" in text:
-            continue  # What a trigger needs can be read: another version may know the rest.
+            continue  # All that a trigger needs can be read; another version may know the rest.
         with pytest.raises(BadSchedule, match="can't be read"):
             system.app.schedules.trigger(key)
-    refused = system.ask("POST", "/api/v1/schedules/bad0/trigger", {})
+    refused = system.request("POST", "/api/v1/schedules/bad0/trigger", {})
     assert refused.json()["code"] == BadSchedule.code
-    assert system.ask("POST", "/api/v1/schedules/bad0/skip", {}).status_code == 200
+    assert system.request("POST", "/api/v1/schedules/bad0/skip", {}).status_code == 200
     assert "unreadable" in system.cli("schedule", "ls")
     assert "unreadable" in system.cli("schedule", "show", "bad0")
     for key in keys:
@@ -128,10 +128,10 @@ def test_bad_schedules_are_shown_replaced_and_removed(system: System) -> None:
     spoil()
     for n, key in enumerate(keys):
         if n % 2:
-            assert system.ask("DELETE", f"/api/v1/schedules/{key}").status_code == 204
+            assert system.request("DELETE", f"/api/v1/schedules/{key}").status_code == 204
         else:
             system.cli("schedule", "rm", key)
-        assert system.ask("GET", f"/api/v1/schedules/{key}").status_code == 404
+        assert system.request("GET", f"/api/v1/schedules/{key}").status_code == 404
 
 
 @pytest.mark.parametrize("name", ["job:bad", "log:bad", "task:bad", "recent:bad", "stream:bad", "later"])
@@ -158,7 +158,7 @@ def test_workers_with_bad_facts_are_shown_as_bad(system: System) -> None:
     assert system.cli("worker", "ls").count("unreadable") == len(BAD_FACTS)
 
 
-def test_a_bad_line_stands_among_the_good_ones(system: System) -> None:
+def test_a_bad_line_is_shown_between_the_good_ones(system: System) -> None:
     log = f"{P}log:{system.job}"
     for lines in ('[[0,1700000000000,"info","first"]]', "{", '[[1,253402300800000,"info","x"],[2,5]]'):
         system.redis.xadd(log, {"attempt": 1, "lines": lines})
@@ -224,7 +224,7 @@ def write(redis: Redis, what: tuple[Any, ...]) -> None:
         NO_TYPE[value[0]](redis, where)
 
 
-def test_whatever_is_written_into_redis_every_view_answers(system: System) -> None:
+def test_every_view_answers_after_any_write_into_redis(system: System) -> None:
     @settings(max_examples=15, **RUN)
     @given(st.lists(WRITES, min_size=1, max_size=6))
     def spoil(writes: list[tuple[Any, ...]]) -> None:
@@ -233,7 +233,7 @@ def test_whatever_is_written_into_redis_every_view_answers(system: System) -> No
         system.redis.hset(f"{P}tasks", "bad", '{"name":"bad"}')
         system.app.schedule("honest", every(hours=3), key="bad")
         for each in writes:
-            # An earlier write may have put another type there.
+            # An earlier write may have stored another type there.
             with suppress(ResponseError):
                 write(system.redis, each)
         system.check(jobs=["bad"], tasks=["bad"], schedules=["bad"])

@@ -13,7 +13,7 @@ from infinitas.broker.events import EventStream
 from infinitas.broker.health import Health
 from infinitas.broker.queue import Broker
 from infinitas.devservers.redis import start_redis
-from infinitas.monitor.event_readers import EventsWatch
+from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.scheduler.redis_watch import LOOKS_PER_SAFETY, RedisWatch
 from tests.broker.test_edges import new
 from tests.scheduler.test_rescuer import Clock
@@ -35,13 +35,13 @@ class Watched:
 
     def __init__(self, connection: Connection, events_max: int = 1000) -> None:
         self.clock = Clock()
-        self.watch = EventsWatch(Health(connection, "default"), events_max, self.clock)
+        self.watch = EventReaderMonitor(Health(connection, "default"), events_max, self.clock)
         self.reader = EventStream(connection, "default", "archiver")
 
     async def look(self, count: int = 1) -> None:
         for _ in range(count):
             self.clock.now += 10
-            await self.watch.look()
+            await self.watch.check()
 
 
 @pytest.fixture

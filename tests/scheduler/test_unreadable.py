@@ -22,7 +22,7 @@ from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import ScheduleOptions, make_schedule
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.devservers.servers import Urls
-from infinitas.monitor.overdue import Watch
+from infinitas.monitor.overdue import OverdueMonitor
 from infinitas.scheduler import set_aside
 from infinitas.scheduler.replanner import Replanner
 from infinitas.scheduler.ticker import DUE_LIMIT, LOOK_AGAIN_S, Ticker
@@ -355,7 +355,7 @@ async def test_replanner_watch_and_sync_pass_it(
     assert await Replanner(broker, "2026a").look() == 1
     assert redis.zscore(f"{P}due", "good") == right
 
-    assert await Watch(broker).look() == 1
+    assert await OverdueMonitor(broker).check() == 1
     assert [e.fields["schedule"] for e in events(redis, "schedule.missed")] == ["bad"]
 
     app = make_app()
@@ -377,7 +377,7 @@ async def test_the_watch_goes_on_by_corrupt_graces_and_far_scores(broker: Broker
         put(redis, stored, f"k{i}", to_ms(await broker.now()) - 120_000)
     redis.zadd(f"{P}due", {"k0": 1e18})
     redis.zadd(f"{P}expected", {"far": 1e18, "none": 1.0})
-    assert await Watch(broker).look() == 5
+    assert await OverdueMonitor(broker).check() == 5
 
 
 def test_the_connection_reads_what_is_no_utf8(servers: Urls) -> None:

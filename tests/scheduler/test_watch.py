@@ -45,31 +45,31 @@ async def test_a_job_that_does_not_start_is_missed(infinitas_kit: KitMaker) -> N
 
 async def test_a_slot_that_nobody_fires_is_missed(infinitas_kit: KitMaker) -> None:
     """No scheduler is up: the watch alone finds it, and again for the next slot that is left lying."""
-    from infinitas.monitor.overdue import Watch
+    from infinitas.monitor.overdue import OverdueMonitor
 
     app = hourly()
     async with infinitas_kit(app, NOON) as kit:
-        watch = Watch(kit.brokers["default"])
+        watch = OverdueMonitor(kit.brokers["default"])
         await kit.outage(HOUR + MINUTE)
-        assert await watch.look() == 0, "the minute is not over"
+        assert await watch.check() == 0, "the minute is not over"
         await kit.outage(timedelta(seconds=1))
-        assert await watch.look() == 1
-        assert await watch.look() == 0, "of each slot once"
+        assert await watch.check() == 1
+        assert await watch.check() == 0, "of each slot once"
         assert await kit.overdue("tick") == [(NOON + HOUR, "missed")]
         await kit.advance(timedelta())
         await kit.outage(HOUR + MINUTE)
-        assert await watch.look() == 1
+        assert await watch.check() == 1
         assert await kit.overdue("tick") == [(NOON + HOUR, "missed"), (NOON + 2 * HOUR, "missed")]
 
 
 async def test_a_paused_schedule_is_not_missed(infinitas_kit: KitMaker) -> None:
-    from infinitas.monitor.overdue import Watch
+    from infinitas.monitor.overdue import OverdueMonitor
 
     app = hourly()
     async with infinitas_kit(app, NOON) as kit:
         await app.schedules.apause("tick", "why")
         await kit.outage(3 * HOUR)
-        assert await Watch(kit.brokers["default"]).look() == 0
+        assert await OverdueMonitor(kit.brokers["default"]).check() == 0
 
 
 async def test_with_a_grace_a_success_is_expected(infinitas_kit: KitMaker) -> None:
@@ -83,7 +83,7 @@ async def test_with_a_grace_a_success_is_expected(infinitas_kit: KitMaker) -> No
 
 async def test_many_unfired_slots_are_all_told_of(infinitas_kit: KitMaker) -> None:
     from infinitas import Entry
-    from infinitas.monitor.overdue import PAGE, PAGES, Watch
+    from infinitas.monitor.overdue import PAGE, PAGES, OverdueMonitor
 
     app = hourly()
     async with infinitas_kit(app, NOON) as kit:
@@ -91,8 +91,8 @@ async def test_many_unfired_slots_are_all_told_of(infinitas_kit: KitMaker) -> No
         entries = [Entry(key=f"k{i}", at=NOON + timedelta(seconds=1)) for i in range(count)]
         await app.schedules.aadd_many("tick", entries)
         await kit.outage(5 * MINUTE)
-        watch = Watch(kit.brokers["default"])
-        looks = [await watch.look() for _ in range(4)]
+        watch = OverdueMonitor(kit.brokers["default"])
+        looks = [await watch.check() for _ in range(4)]
         assert looks == [PAGES * PAGE, 2 * PAGE + 7, 0, 0], "in portions, each once"
 
 

@@ -1,4 +1,4 @@
--- How far the archiver has read each queue's events: moved in the same transaction as the rows.
+-- The position up to which each queue's events are recorded: written in the same transaction as the rows.
 CREATE TABLE infinitas_positions (
     queue text PRIMARY KEY,
     position text NOT NULL,
@@ -32,7 +32,7 @@ CREATE TABLE infinitas_schedules (
 );
 
 -- due_at is a slot's nominal time, or when the job was sent: it never changes, so it can be the
--- partition key. json, not jsonb: a \u0000 in somebody's arguments must not stop the archive.
+-- partition key. json, not jsonb: jsonb refuses \u0000, which arguments may have.
 CREATE TABLE infinitas_jobs (
     id text NOT NULL,
     due_at timestamptz NOT NULL,

@@ -1,5 +1,5 @@
--- What happened to a schedule beside its jobs: paused and resumed by whom it may concern, skips asked
--- for, backfills, and slots that were missed or late.
+-- Events of schedules that are no jobs: pauses, resumes, requested skips, backfills, and slots that were
+-- missed or late.
 CREATE TABLE infinitas_schedule_notes (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL,

@@ -1,4 +1,4 @@
--- Who changed what through the server, and why.
+-- Writes through the server, with the token and the reason.
 CREATE TABLE infinitas_audit (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL,
@@ -10,7 +10,7 @@ CREATE TABLE infinitas_audit (
 );
 CREATE INDEX infinitas_audit_target ON infinitas_audit (target, id DESC);
 
--- Lists of what went wrong must not walk through all that went well.
+-- A list of failures must not read all successes.
 CREATE INDEX infinitas_jobs_unhappy ON infinitas_jobs (state, due_at DESC, id DESC) WHERE state <> 'succeeded';
 CREATE INDEX infinitas_jobs_schedule ON infinitas_jobs (schedule, due_at DESC, id DESC)
     WHERE schedule IS NOT NULL;

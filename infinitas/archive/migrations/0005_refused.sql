@@ -1,4 +1,4 @@
--- Events that have no place in the other tables, as they came: text that always fits, of a bounded size.
+-- Events that the other tables can't hold, unchanged: text of a bounded size.
 CREATE TABLE infinitas_refused (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT now(),
@@ -10,11 +10,11 @@ CREATE TABLE infinitas_refused (
     fields text NOT NULL
 );
 
--- The state before the last change, so that summaries count jobs that ended and not how often it was told.
+-- The state before the last change, so that summaries count each ended job once, however many events it has.
 ALTER TABLE infinitas_jobs ADD COLUMN was text;
 
--- A month that is there already needs no right to make tables; two that make the same one wait for each other.
--- Times far away share a partition: a question by id locks them all, and Postgres has locks for some thousands.
+-- An existing month needs no right to create tables; two transactions that create the same one run in turn.
+-- Far times share a partition: a query by id locks every partition, and Postgres has locks for some thousands.
 CREATE OR REPLACE FUNCTION infinitas_ensure_month(month date) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     parent text;

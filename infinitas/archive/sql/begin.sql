@@ -1,4 +1,4 @@
--- Limits for this transaction alone: a pooler in between may give the session to others.
+-- SET LOCAL: a pooler between may give the session to other clients.
 BEGIN;
 SET LOCAL lock_timeout = {lock_ms};
 SET LOCAL statement_timeout = {statement_ms};

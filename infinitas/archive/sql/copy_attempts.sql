@@ -1,2 +1,1 @@
-COPY incoming_attempts (job_id, due_at, attempt, worker, outcome, reason, error, traceback, started_at, ended_at)
-FROM STDIN
+COPY incoming_attempts ({columns}) FROM STDIN

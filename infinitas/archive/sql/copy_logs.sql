@@ -1,1 +1,1 @@
-COPY incoming_logs (job_id, due_at, attempt, seq, at, level, line) FROM STDIN
+COPY incoming_logs ({columns}) FROM STDIN

@@ -1,4 +1,4 @@
--- A job that is gone from Redis ends here, unless it has ended, or these events speak of it themselves.
+-- Ends a job that is gone from Redis, unless it has ended or is in this batch.
 INSERT INTO incoming_jobs (id, due_at, task, queue, version, state, reason, error, ended_at)
 SELECT id, due_at, task, queue, %(version)s, 'failed', 'lost', 'the job was gone from Redis', %(at)s
 FROM infinitas_jobs AS job

@@ -1,3 +1,3 @@
-INSERT INTO infinitas_job_logs (job_id, due_at, attempt, seq, at, level, line)
-SELECT job_id, due_at, attempt, seq, at, level, line FROM incoming_logs
+INSERT INTO infinitas_job_logs ({columns})
+SELECT {columns} FROM incoming_logs
 ON CONFLICT DO NOTHING;

@@ -1,2 +1,2 @@
--- Held until the transaction ends. The number is ours alone: 'infinita' in ASCII.
+-- Held until the transaction ends. The number is 'infinita' in ASCII.
 SELECT pg_advisory_xact_lock(7596835238043679841);

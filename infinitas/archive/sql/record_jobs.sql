@@ -1,13 +1,10 @@
--- Jobs, and the fold of those that changed into their tasks' summaries.
--- A job never moves backwards: an older version changes nothing. One that has ended stays so unless a person
--- gave it new tries (`was` says 'revived'): also what Redis tells again after it lost its last second does
--- not undo it, and a slot that has run is no non-run. fold.py keeps the same rule within a batch.
+-- Writes jobs, and folds those that changed into their tasks' summaries.
+-- A job never moves backwards: an older version changes nothing. An ended job stays ended unless a person gave
+-- it new tries (`was` is 'revived'). Events that Redis writes again after it lost its last second undo no end,
+-- and a slot that has run does not become a non-run. core/history.py keeps the same rule within a batch.
 WITH changed AS (
-    INSERT INTO infinitas_jobs AS job (id, due_at, task, queue, version, state, reason, attempt,
-        schedule, args, headers, key, worker, error, result, created_at, started_at, ended_at, was)
-    SELECT id, due_at, task, queue, version, state, reason, attempt, schedule, args, headers, key,
-        worker, error, result, created_at, started_at, ended_at, was
-    FROM incoming_jobs
+    INSERT INTO infinitas_jobs AS job ({columns})
+    SELECT {columns} FROM incoming_jobs
     ON CONFLICT (id, due_at) DO UPDATE SET
         version = excluded.version,
         state = excluded.state,

@@ -1,2 +1,3 @@
-SELECT attempt, outcome, worker, started_at, ended_at, reason, error, traceback
+SELECT attempt, coalesce(outcome, 'running') AS outcome, worker, started_at AS started, ended_at AS ended,
+    reason, error, traceback
 FROM infinitas_attempts WHERE job_id = %(id)s ORDER BY attempt;

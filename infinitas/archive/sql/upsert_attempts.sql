@@ -1,8 +1,6 @@
--- An attempt that has an outcome is changed by another outcome alone, and keeps nothing of its former life.
-INSERT INTO infinitas_attempts AS attempt (job_id, due_at, attempt, worker, outcome, reason, error,
-    traceback, started_at, ended_at)
-SELECT job_id, due_at, attempt, worker, outcome, reason, error, traceback, started_at, ended_at
-FROM incoming_attempts
+-- Only another outcome changes an attempt that has one; nothing of the former outcome stays.
+INSERT INTO infinitas_attempts AS attempt ({columns})
+SELECT {columns} FROM incoming_attempts
 ON CONFLICT (job_id, due_at, attempt) DO UPDATE SET
     worker = coalesce(excluded.worker, attempt.worker),
     outcome = excluded.outcome,

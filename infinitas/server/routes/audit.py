@@ -33,5 +33,5 @@ async def list_audit(
     """What was changed through a server, newest first; it is kept in Postgres."""
     if client.archive is None:
         raise ConfigError("The audit is kept in Postgres; set INFINITAS_POSTGRES_URL to have one.")
-    found = await client.archive.audit(target=target, who=who, before=before, limit=limit)
+    found = await client.archive.audit.page(target=target, who=who, before=before, limit=limit)
     return AuditPage(items=found, next=found[-1].id if len(found) == limit else None)

@@ -100,7 +100,7 @@ async def _refused(client: RedisClient) -> dict[str, int]:
     if client.archive is None:
         return {}
     try:
-        found = await client.archive.refused()
+        found = await client.archive.refused.count()
     except InfinitasError:
         return {}
     return {**dict.fromkeys(await client.queues(), 0), **found}

@@ -84,7 +84,7 @@ async def timeline(
         if client.archive is None:
             missing.append("history")
         else:
-            found = await client.archive.timeline(task, since, min(until, now), bucket, MOST_BUCKETS)
+            found = await client.archive.timeline.buckets(task, since, min(until, now), bucket, MOST_BUCKETS)
             missing += ["more history"] if len(found) == MOST_BUCKETS else []
             _add_past(lanes, found)
     except ServerUnreachable:

@@ -1,0 +1,87 @@
+"""Reads jobs: one with its log, pages of a list, states."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import orjson
+
+from infinitas.archive.attempts import attempts_of
+from infinitas.archive.pool import Pool
+from infinitas.archive.statements import fetch, statement, statement_with_columns
+from infinitas.core.history_rows import JobRow
+from infinitas.core.job_filter import JobFilter, Position
+from infinitas.core.records import JobInfo, LogLine
+from infinitas.core.states import State
+from infinitas.core.text import clean
+
+
+class Jobs:
+    """Archived jobs."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def find(self, id: str) -> JobInfo | None:
+        """A job of any age, with its attempts and its log, or None."""
+        values = {"id": clean(id)}
+        async with self._pool.transaction() as connection:
+            found = await fetch(connection, statement_with_columns("select_job", JobRow), values, JobRow)
+            if not found:
+                return None
+            lines = await fetch(connection, statement("select_logs"), values, LogLine)
+            attempts = await attempts_of(connection, id)
+        return replace(_job(found[0]), log=tuple(lines), attempts=attempts)
+
+    async def states(self, ids: Sequence[str]) -> dict[str, State]:
+        """The states of those of these jobs that are archived."""
+        async with self._pool.transaction() as connection:
+            values = {"ids": [clean(id) for id in ids]}
+            rows = await (await connection.execute(statement("select_states"), values)).fetchall()
+        return {id: State(state) for id, state in rows}
+
+    async def page(self, wanted: JobFilter, before: Position | None, limit: int) -> list[JobInfo]:
+        """Up to `limit` jobs by due time, latest first, after the position `before`."""
+        values = {
+            **{
+                name: clean(value) if isinstance(value, str) else value
+                for name, value in asdict(wanted).items()
+            },
+            "before": before.due if before else None,
+            "before_id": before.id if before else None,
+            "limit": limit,
+        }
+        async with self._pool.transaction() as connection:
+            query = statement_with_columns("select_jobs", JobRow)
+            rows = await fetch(connection, query, values, JobRow)
+        return [_job(row) for row in rows]
+
+
+def _job(row: JobRow) -> JobInfo:
+    return JobInfo(
+        id=row.id,
+        task=row.task,
+        state=State(row.state),
+        attempt=row.attempt or 0,
+        args=row.args or "",
+        due=row.due_at,
+        queue=row.queue,
+        reason=row.reason,
+        schedule=row.schedule,
+        created=row.created_at,
+        started=row.started_at,
+        ended=row.ended_at,
+        worker=row.worker,
+        error=row.error,
+        result=row.result,
+        key=row.key,
+        headers=_headers(row.headers),
+    )
+
+
+def _headers(text: str | None) -> dict[str, str]:
+    """None if they can't be read: Postgres takes JSON that Python does not, and JSON that is no object."""
+    try:
+        found = orjson.loads(text) if text else {}
+    except ValueError:
+        found = {}
+    return found if isinstance(found, dict) else {}
