@@ -3,7 +3,7 @@
 import asyncio
 
 
-class Slots:
+class Capacity:
     """Counts free places. Reserve before a claim; give back what was not needed, and when a job is over.
 
     Args:

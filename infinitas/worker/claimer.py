@@ -1,4 +1,4 @@
-"""Takes jobs: waits for a bell, then claims as many as the backlog and the free slots allow."""
+"""Takes jobs: waits for a bell, then claims as many as the backlog and the free capacity allow."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from infinitas.broker.connection import LONGEST_BLOCK_S
 from infinitas.broker.messages import Claim, ClaimedJob, ClaimRequest
 from infinitas.core.errors import InfinitasError, ServerUnreachable
-from infinitas.worker.capacity import Slots
+from infinitas.worker.capacity import Capacity
 from infinitas.worker.transport.interface import Edges
 
 TURNS_TO_SEND = 2
@@ -36,7 +36,7 @@ class Intake:
         broker: Edges,
         worker: str,
         groups: Sequence[Sequence[str]],
-        slots: Slots,
+        capacity: Capacity,
         job_ttl_s: int,
         start: Callable[[ClaimedJob], bool],
         patience_s: float = LONGEST_BLOCK_S,
@@ -50,7 +50,7 @@ class Intake:
         self._worker = worker
         self._groups = groups
         self._tasks = [name for group in groups for name in group]
-        self._slots = slots
+        self._capacity = capacity
         self._job_ttl_s = job_ttl_s
         self._start = start
         self._patience_s = patience_s
@@ -69,10 +69,10 @@ class Intake:
     def look_soon(self) -> None:
         """Compare with Redis what runs here, though no place may be free: Redis was away and may be older."""
         self._look_at_held, self._wait_s = True, 0.0
-        self._slots.wake()
+        self._capacity.wake()
 
     async def run_once(self) -> None:
-        """One claim, after waiting for a free slot and, where nothing is known to wait, for a bell.
+        """One claim, after waiting for free capacity and, where nothing is known to wait, for a bell.
 
         Raises:
             WorkerGone: the worker was declared dead.
@@ -95,10 +95,10 @@ class Intake:
             raise
 
     async def _wait_and_claim(self) -> "asyncio.Task[None] | None":
-        await self._slots.wait_for_free()
-        if self._wait_s and self._alone and not self._slots.busy:
+        await self._capacity.wait_for_free()
+        if self._wait_s and self._alone and not self._capacity.busy:
             if claim := await self._claim_when_rung():
-                places = self._slots.reserve(1)
+                places = self._capacity.reserve(1)
                 return asyncio.create_task(self._begin(self._answered(claim, 1), places))
         elif self._wait_s:
             self._note_silence(await self._wait_for_bell())
@@ -118,7 +118,7 @@ class Intake:
             # Stopping, and Redis may have handed out a job meanwhile: that is ours, as above.
             self._look_at_held = True
             with contextlib.suppress(InfinitasError):
-                await self._claim(self._slots.reserve(1))
+                await self._claim(self._capacity.reserve(1))
             raise
         except ServerUnreachable:
             self._look_at_held, self._wait_s = True, 0.0
@@ -131,7 +131,7 @@ class Intake:
         self._look_at_held |= not rung and self._wait_s == self._patience_s
 
     def _send_claim(self) -> "asyncio.Task[None] | None":
-        places = 0 if self._stopping else self._slots.reserve(self._width)
+        places = 0 if self._stopping else self._capacity.reserve(self._width)
         if not places and (self._stopping or not self._look_at_held):
             self._wait_s = 0.0
             return None
@@ -143,11 +143,11 @@ class Intake:
         except ServerUnreachable:
             # The claim may have been applied, and its reply lost.
             self._look_at_held, self._wait_s = True, 0.0
-            self._slots.return_unused(places)
-            self._slots.wake()  # The next look must not wait for a free place.
+            self._capacity.return_unused(places)
+            self._capacity.wake()  # The next look must not wait for a free place.
             raise
         except BaseException:
-            self._slots.return_unused(places)
+            self._capacity.return_unused(places)
             raise
         await self._begin(claim, places)
 
@@ -164,9 +164,9 @@ class Intake:
                 if self._start(job):
                     started += 1
                     if started > places:
-                        self._slots.occupy()  # Held already, so it takes a place, free or not.
+                        self._capacity.occupy()  # Held already, so it takes a place, free or not.
         finally:
-            self._slots.return_unused(max(places - started, 0))
+            self._capacity.return_unused(max(places - started, 0))
 
     async def _what_is_held(self) -> Claim:
         # As of now: what is settled while Redis answers is known no more then, and must not begin again.
@@ -195,4 +195,4 @@ class Intake:
 
     def _next_width(self, places: int) -> int:
         """Half of all places at most: one half runs while the other is on its way."""
-        return min(places * 2, max(self._slots.total // 2, 1))
+        return min(places * 2, max(self._capacity.total // 2, 1))

@@ -120,7 +120,7 @@ class Executor:
             attempt.call_back(SOFT_TIMEOUT, limit)
 
     def _expire(self, attempt: Attempt, runner: Runner) -> None:
-        """Out of time: the job fails at once. Code that goes on regardless keeps its slot."""
+        """Out of time: the job fails at once. Code that goes on regardless keeps its capacity."""
         limit = attempt.task.definition.timeout
         assert limit is not None
         if not attempt.ended:

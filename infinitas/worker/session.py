@@ -21,7 +21,7 @@ from infinitas.runtime.signals import StopSignal
 from infinitas.runtime.version import VERSION
 from infinitas.tasks.task import AnyTask
 from infinitas.worker.attempt import Attempt, Interruption
-from infinitas.worker.capacity import Slots
+from infinitas.worker.capacity import Capacity
 from infinitas.worker.claimer import Intake
 from infinitas.worker.executor import Executor
 from infinitas.worker.heartbeat import Listener
@@ -68,7 +68,7 @@ class Session:
         edges: Mapping[str, Edges],
         settings: Settings,
         executor: Executor,
-        slots: Slots,
+        capacity: Capacity,
         pulse: Pulse,
         on_end: Callable[[], None],
         patience_s: float,
@@ -85,7 +85,7 @@ class Session:
         self._pulse = pulse
         self._settings = settings
         self._executor = executor
-        self._slots = slots
+        self._capacity = capacity
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
@@ -96,13 +96,13 @@ class Session:
         """By job and attempt: code of an attempt that is over may still run beside the next one."""
         self._outbox = Outbox(self.id, edges, settings.job_ttl)
         at_most_once = any(task.definition.on_lost == "fail" for task in tasks.values())
-        alone = len(edges) == 1 and not slots.changing and not at_most_once
+        alone = len(edges) == 1 and not capacity.changing and not at_most_once
         self._intakes = {
             queue: Intake(
                 own,
                 self.id,
                 self._groups(queue),
-                slots,
+                capacity,
                 settings.job_ttl,
                 self._start,
                 patience_s,
@@ -174,7 +174,7 @@ class Session:
     def adopt(self, claimed: ClaimedJob) -> None:
         """Take charge of a job that this worker holds already."""
         if self._start(claimed):
-            self._slots.occupy()
+            self._capacity.occupy()
 
     @property
     def idle(self) -> bool:
@@ -197,8 +197,8 @@ class Session:
             "version": self._place.version,
             "owner": self._place.owner,
             "started": to_ms(self._born),
-            "slots": self._slots.total,
-            "busy": self._slots.busy,
+            "capacity": self._capacity.total,
+            "busy": self._capacity.busy,
             "queues": orjson.dumps(sorted(self._edges)).decode(),
             "tasks": orjson.dumps(sorted(self._tasks)).decode(),
         }
@@ -291,21 +291,21 @@ class Session:
     async def _run(self, attempt: Attempt) -> None:
         try:
             await self._executor.execute(attempt)
-        except Exception:  # noqa: BLE001 - a defect of ours: say so, and don't lose the slot
+        except Exception:  # noqa: BLE001 - a defect of ours: say so, and don't lose the capacity
             _log.exception("Job %s could not be run.", attempt.claimed.id)
         finally:
             # The place is free before Redis knows of the end, so that the next job comes with the same
             # round trip; unless Redis is so far behind with its answers that they would pile up.
-            behind = self._outbox.unsettled > self._slots.total
+            behind = self._outbox.unsettled > self._capacity.total
             if not behind:
-                self._slots.give_back()
+                self._capacity.give_back()
             attempt.when_settled(partial(self._forget, attempt, behind))
 
     def _forget(self, attempt: Attempt, gives_back: bool) -> None:
         """Code and end of an attempt are over. Until now it must not begin here a second time."""
         del self._running[attempt.claimed.id, attempt.claimed.attempt]
         if gives_back:
-            self._slots.give_back()
+            self._capacity.give_back()
         if not self._running:
             self._quiet.set()
         self._on_end()

@@ -8,7 +8,7 @@ from infinitas.app.app import Infinitas
 from infinitas.core.errors import ConfigError, InfinitasError
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal
-from infinitas.worker.capacity import Slots
+from infinitas.worker.capacity import Capacity
 from infinitas.worker.executor import Executor
 from infinitas.worker.heartbeat_thread import Beat
 from infinitas.worker.log_capture import capturing
@@ -66,18 +66,20 @@ class Worker:
             ServerUnreachable, UnsafeBroker, ConfigError: at the start only.
         """
         source = open_source(self._settings)
-        slots = Slots(self._settings.concurrency, self._max_jobs)
+        capacity = Capacity(self._settings.concurrency, self._max_jobs)
         executor = Executor(self._tasks, self._app.plugins)
         try:
             with capturing(self._tasks.values()):
                 await source.check()
-                await self._run_sessions(source, executor, slots, stop)
+                await self._run_sessions(source, executor, capacity, stop)
         finally:
-            self.abandoned = slots.busy > 0
+            self.abandoned = capacity.busy > 0
             executor.close()
             await source.close()
 
-    async def _run_sessions(self, source: Source, executor: Executor, slots: Slots, stop: StopSignal) -> None:
+    async def _run_sessions(
+        self, source: Source, executor: Executor, capacity: Capacity, stop: StopSignal
+    ) -> None:
         place, waiting = Place(), False
         while not stop.asked.is_set():
             session = Session(
@@ -87,9 +89,9 @@ class Worker:
                 {queue: source.edges(queue) for queue in self._queues},
                 self._settings,
                 executor,
-                slots,
+                capacity,
                 Beat(source, self._queues, self._settings.lease, self._interrupts),
-                on_end=partial(self._stop_when_used_up, slots, stop),
+                on_end=partial(self._stop_when_used_up, capacity, stop),
                 patience_s=BURST_PATIENCE_S if self._burst else PATIENCE_S,
             )
             try:
@@ -106,7 +108,7 @@ class Worker:
             waiting = False
             self.session = session
             names = ", ".join(self._tasks) if len(self._tasks) <= 5 else f"{len(self._tasks)} tasks"
-            _log.info("Worker %s serves %s with %d slots.", session.id, names, slots.total)
+            _log.info("Worker %s serves %s, capacity %d.", session.id, names, capacity.total)
             self._app.plugins.call("on_worker_start", session.id)
             self.ready.set()
             watching = asyncio.create_task(self._stop_when_idle(session, stop)) if self._burst else None
@@ -116,8 +118,8 @@ class Worker:
             self._app.plugins.call("on_worker_stop", session.id)
             _log.info("Worker %s has stopped.", session.id)
 
-    def _stop_when_used_up(self, slots: Slots, stop: StopSignal) -> None:
-        if slots.used_up and not stop.asked.is_set():
+    def _stop_when_used_up(self, capacity: Capacity, stop: StopSignal) -> None:
+        if capacity.used_up and not stop.asked.is_set():
             _log.info("%d jobs are done: stopping.", self._max_jobs)
             stop.receive()
 

@@ -12,7 +12,7 @@ from infinitas.broker.messages import Claim, ClaimedJob, ClaimRequest, NewJob
 from infinitas.broker.queue import Broker
 from infinitas.core.errors import WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all
-from infinitas.worker.capacity import Slots
+from infinitas.worker.capacity import Capacity
 from infinitas.worker.claimer import Intake
 from tests.support import aeventually
 
@@ -56,14 +56,14 @@ def lossy(broker: Broker) -> LossyBroker:
     return LossyBroker(broker.connection, "default")
 
 
-def intake(broker: Broker, slots: Slots, started: list[str], patience_s: float = 10) -> Intake:
+def intake(broker: Broker, capacity: Capacity, started: list[str], patience_s: float = 10) -> Intake:
     def start(job: ClaimedJob) -> bool:
         if job.id in started:
             return False
         started.append(job.id)
         return True
 
-    return Intake(broker, "w1", [["t"]], slots, 60, start, patience_s=patience_s, alone=True)
+    return Intake(broker, "w1", [["t"]], capacity, 60, start, patience_s=patience_s, alone=True)
 
 
 async def send(broker: Broker, count: int) -> None:
@@ -72,14 +72,14 @@ async def send(broker: Broker, count: int) -> None:
 
 async def test_claims_double_while_the_backlog_lasts_and_stay_within_the_slots(lossy: LossyBroker) -> None:
     await send(lossy, 30)
-    slots, started = Slots(20), list[str]()
-    taker = intake(lossy, slots, started)
+    capacity, started = Capacity(20), list[str]()
+    taker = intake(lossy, capacity, started)
     while len(started) < 20:
         await taker.run_once()
-        assert slots.busy <= 20
+        assert capacity.busy <= 20
     assert lossy.limits == [1, 2, 4, 8, 5]
     for _ in range(20):
-        slots.give_back()
+        capacity.give_back()
     while len(started) < 30:
         await taker.run_once()
     assert max(lossy.limits) == 10, "half of the places at most: the others run meanwhile"
@@ -93,7 +93,7 @@ async def test_the_next_claim_is_on_its_way_before_the_jobs_of_this_one_begin(lo
         seen.append(len(lossy.limits))
         return True
 
-    taker = Intake(lossy, "w1", [["t"]], Slots(20), 60, start)
+    taker = Intake(lossy, "w1", [["t"]], Capacity(20), 60, start)
     while len(seen) < 3:
         await taker.run_once()
     assert seen == [2, 2, 2]
@@ -101,31 +101,31 @@ async def test_the_next_claim_is_on_its_way_before_the_jobs_of_this_one_begin(lo
 
 async def test_one_that_stops_runs_what_its_claims_still_bring(lossy: LossyBroker) -> None:
     await send(lossy, 30)
-    slots, started = Slots(20), list[str]()
-    taker = intake(lossy, slots, started)
+    capacity, started = Capacity(20), list[str]()
+    taker = intake(lossy, capacity, started)
     taking = asyncio.create_task(Loop("intake", taker.run_once).run())
     while not started:  # noqa: ASYNC110 - the very next step
         await asyncio.sleep(0)
     await cancel_all([taking])
-    assert slots.busy == len(started)
+    assert capacity.busy == len(started)
     assert sorted(started) == sorted(job.id for job in await lossy.held("w1"))
 
 
 async def test_a_claim_whose_reply_was_lost_loses_no_job_and_no_slot(lossy: LossyBroker) -> None:
     await send(lossy, 1)
-    slots, started = Slots(5), list[str]()
-    taker = intake(lossy, slots, started)
+    capacity, started = Capacity(5), list[str]()
+    taker = intake(lossy, capacity, started)
     lossy.lose_reply = True
     with pytest.raises(ServerUnreachable):
         await taker.run_once()
-    assert (started, slots.busy) == ([], 0)
+    assert (started, capacity.busy) == ([], 0)
     await taker.run_once()
-    assert (started, slots.busy) == (["j000"], 1)
+    assert (started, capacity.busy) == (["j000"], 1)
     lossy.lose_reply = True
     with pytest.raises(ServerUnreachable):
         await taker.run_once()
     await taker.run_once()
-    assert (started, slots.busy) == (["j000"], 1), "what runs here already is not run twice"
+    assert (started, capacity.busy) == (["j000"], 1), "what runs here already is not run twice"
 
 
 async def test_what_ends_while_we_look_at_what_is_held_is_not_begun_again(lossy: LossyBroker) -> None:
@@ -140,7 +140,7 @@ async def test_what_ends_while_we_look_at_what_is_held_is_not_begun_again(lossy:
         return True
 
     await send(lossy, 1)
-    taker = Intake(lossy, "w1", [["t"]], Slots(5), 60, start, patience_s=0.1, known=lambda: set(running))
+    taker = Intake(lossy, "w1", [["t"]], Capacity(5), 60, start, patience_s=0.1, known=lambda: set(running))
     await taker.run_once()
     lossy.after_held = running.clear
     await taker.run_once()
@@ -161,19 +161,19 @@ async def _blocked(redis: Redis, count: int) -> bool:
 
 
 async def test_a_bell_brings_its_job_along(lossy: LossyBroker, redis: Redis) -> None:
-    slots, started = Slots(5), list[str]()
-    taker = intake(lossy, slots, started)
+    capacity, started = Capacity(5), list[str]()
+    taker = intake(lossy, capacity, started)
     task = await waiting(taker, redis)
     assert taker.idle.is_set()
     await send(lossy, 1)
     await task
-    assert (started, slots.busy, taker.idle.is_set()) == (["j000"], 1, False)
+    assert (started, capacity.busy, taker.idle.is_set()) == (["j000"], 1, False)
     assert lossy.limits == [1], "only the first look was a claim by itself"
 
 
 async def test_a_job_whose_answer_was_lost_with_its_bell_is_found(lossy: LossyBroker, redis: Redis) -> None:
-    slots, started = Slots(5), list[str]()
-    taker = intake(lossy, slots, started)
+    capacity, started = Capacity(5), list[str]()
+    taker = intake(lossy, capacity, started)
     await taker.run_once()
     lossy.lose_reply = True
     task = asyncio.create_task(taker.run_once())
@@ -182,29 +182,29 @@ async def test_a_job_whose_answer_was_lost_with_its_bell_is_found(lossy: LossyBr
     with pytest.raises(ServerUnreachable):
         await task
     await taker.run_once()
-    assert (started, slots.busy) == (["j000"], 1)
+    assert (started, capacity.busy) == (["j000"], 1)
 
 
 async def test_one_that_stops_waiting_leaves_no_job_behind(lossy: LossyBroker, redis: Redis) -> None:
     """Redis has handed a job out, and the one who waited for it is told to stop before it hears of it."""
-    slots, started = Slots(5), list[str]()
-    taker = intake(lossy, slots, started)
+    capacity, started = Capacity(5), list[str]()
+    taker = intake(lossy, capacity, started)
     lossy.keep_back = True
     task = await waiting(taker, redis)
     await send(lossy, 1)
     await aeventually(lambda: _blocked(redis, 0))
     await cancel_all([task])
-    assert (started, slots.busy) == (["j000"], 1)
+    assert (started, capacity.busy) == (["j000"], 1)
 
 
 async def test_one_that_has_stopped_waiting_takes_nothing(lossy: LossyBroker, redis: Redis) -> None:
-    slots, started = Slots(5), list[str]()
-    task = await waiting(intake(lossy, slots, started), redis)
+    capacity, started = Capacity(5), list[str]()
+    task = await waiting(intake(lossy, capacity, started), redis)
     await cancel_all([task])
     await aeventually(lambda: _blocked(redis, 0))
     await send(lossy, 1)
     assert (await lossy.claim(ClaimRequest("w2", [["t"]], 1, 60))).jobs[0].id == "j000"
-    assert (started, slots.busy) == ([], 0)
+    assert (started, capacity.busy) == ([], 0)
 
 
 async def test_a_connection_that_was_given_up_claims_nothing_and_its_bell_rings_again(
@@ -237,8 +237,8 @@ async def test_the_bell_of_one_that_has_left_rings_again(lossy: LossyBroker, red
 
 async def test_redis_may_forget_a_look(lossy: LossyBroker, redis: Redis) -> None:
     """A failover loses the last moment; a worker whose claims are refused looks again."""
-    slots, started = Slots(5), list[str]()
-    taker = intake(lossy, slots, started, patience_s=0.1)
+    capacity, started = Capacity(5), list[str]()
+    taker = intake(lossy, capacity, started, patience_s=0.1)
     for _ in range(3):
         await taker.run_once()
     assert redis.hexists("{infinitas:default}:looks", "w1"), "it has looked after a silence"

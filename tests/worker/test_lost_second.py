@@ -15,7 +15,7 @@ from infinitas.core.states import State
 from infinitas.core.verdict import Verdict
 from infinitas.devservers.servers import Urls
 from infinitas.worker import outbox
-from infinitas.worker.capacity import Slots
+from infinitas.worker.capacity import Capacity
 from infinitas.worker.claimer import Intake
 from tests.broker.test_edges import claimed, new
 from tests.support import aeventually, finished, running
@@ -114,19 +114,19 @@ async def test_an_attempt_that_was_out_of_time(
 async def test_what_the_worker_never_knew_begins_though_no_place_is_free(broker: Broker) -> None:
     await broker.enqueue([new("a"), new("b")])
     await claimed(broker, limit=2)
-    slots, started = Slots(1), list[str]()
-    slots.reserve(1)
+    capacity, started = Capacity(1), list[str]()
+    capacity.reserve(1)
 
     def start(job: ClaimedJob) -> bool:
         started.append(job.id)
         return True
 
-    intake = Intake(broker, "w1", [["t"]], slots, 60, start)
+    intake = Intake(broker, "w1", [["t"]], capacity, 60, start)
     taking = asyncio.create_task(intake.run_once())
     await asyncio.sleep(0)
     intake.look_soon()
     await taking
-    assert (sorted(started), slots.busy) == (["a", "b"], 3)
+    assert (sorted(started), capacity.busy) == (["a", "b"], 3)
 
 
 async def test_ends_are_kept_within_bounds(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from infinitas.server.websocket.socket import CLOSE_WITHIN_S, Channel, Closed
 from infinitas.server.websocket.socket_heartbeat import SocketPulse
 from infinitas.server.websocket.socket_runner import SocketRunner
 from infinitas.wire import close_codes, frames
-from infinitas.worker.capacity import Slots
+from infinitas.worker.capacity import Capacity
 from infinitas.worker.executor import Executor
 from infinitas.worker.heartbeat import BEATS_PER_LEASE
 from infinitas.worker.session import Place, Session
@@ -64,8 +64,8 @@ class WorkerSocket:
         self._channel = Channel(socket)
         self._heard_at = time.monotonic()
         self._stop = StopSignal()
-        self._capacity = 0
-        self._slots: Slots
+        self._wanted_capacity = 0
+        self._capacity: Capacity
         self._session: Session
         self._runner: SocketRunner
         self._pulse: SocketPulse
@@ -116,7 +116,7 @@ class WorkerSocket:
             }
         )
         who = await self._first_frame()
-        self._capacity = who.capacity
+        self._wanted_capacity = who.capacity
         while not (self._channel.closing or self._stop.asked.is_set()):
             await self._begin(who)
             await self._serve_session(who)
@@ -150,7 +150,7 @@ class WorkerSocket:
         wish = who.name if who.name and await gateway.owner(who.name) is None else None
         id = (resumed and who.session) or wish or place.fresh_name()
         await gateway.take(id, self)
-        self._slots = Slots(self._capacity, changing=True)
+        self._capacity = Capacity(self._wanted_capacity, changing=True)
         known = {(each.job, each.attempt) for each in who.in_flight} if resumed else set()
         self._runner = SocketRunner(self._channel, known)
         self._pulse = SocketPulse(gateway.source, self.queues, self._lease_s, self._answer_beat)
@@ -171,7 +171,7 @@ class WorkerSocket:
             edges,
             gateway.settings,
             Executor(tasks, gateway.app.plugins, self._runner),
-            self._slots,
+            self._capacity,
             self._pulse,
             on_end=lambda: None,
             patience_s=PATIENCE_S,
@@ -272,8 +272,8 @@ class WorkerSocket:
         if isinstance(frame, frames.Beat):
             self._pulse.beat()
         elif isinstance(frame, frames.Capacity):
-            self._capacity = frame.n
-            self._slots.resize(frame.n)
+            self._wanted_capacity = frame.n
+            self._capacity.resize(frame.n)
         elif isinstance(frame, frames.Bye):
             self._stop.receive()
         elif isinstance(frame, frames.Identify):

@@ -60,7 +60,7 @@ class AsyncRunner:
 
 
 class ThreadRunner:
-    """In a thread, which can't be stopped: it keeps its slot until it returns."""
+    """In a thread, which can't be stopped: it keeps its capacity until it returns."""
 
     def __init__(self, threads: DaemonThreads) -> None:
         self._threads = threads
