@@ -1,4 +1,4 @@
-"""The worker process: sessions, one after another, until it is asked to stop."""
+"""The worker: one session after another, until it is stopped."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,27 +10,31 @@ from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal
 from infinitas.worker.capacity import Capacity
 from infinitas.worker.executor import Executor
-from infinitas.worker.heartbeat_thread import Beat
+from infinitas.worker.heartbeat_thread import HeartbeatThread
 from infinitas.worker.log_capture import capturing
-from infinitas.worker.session import Place, Session
+from infinitas.worker.registration import Place
+from infinitas.worker.session import Session
 from infinitas.worker.transport.interface import Source, open_source
 
 _log = get_logger("worker")
 REJOIN_AFTER_S = 1.0
 BURST_PATIENCE_S = 0.1
 PATIENCE_S = 2.0
-"""A bell may ring for a worker that is frozen or cut off; the others look by themselves so often."""
+"""How long an idle worker waits for a bell: one may ring for a worker that is frozen or cut off."""
 
 
 class Worker:
     """One worker of an app; `run` returns when it has stopped.
 
     Args:
-        queues: which of the app's queues to serve; None: all.
-        burst: stop when there is nothing left to do.
-        max_jobs: stop after so many jobs.
-        interrupts: async code that blocks the loop beyond its limit is interrupted by a signal. Only
-            for a process of our own.
+        queues: names of the queues to serve; None: all of the app's.
+        burst: stop when no job is left.
+        max_jobs: stop after this number of jobs; None: no limit.
+        interrupts: interrupt async code that blocks the loop beyond its limit, by a signal. Only for
+            a process of our own.
+
+    Raises:
+        ConfigError: the app has no tasks in these queues.
     """
 
     def __init__(
@@ -54,16 +58,18 @@ class Worker:
         self._max_jobs = max_jobs
         self._interrupts = interrupts
         self.ready = asyncio.Event()
-        """Set once the tasks are declared and jobs are taken."""
+        """Set once the tasks are declared and the worker claims jobs."""
         self.session: Session | None = None
+        """The present session; None before the first one."""
         self.abandoned = False
-        """After `run`: code that could not be stopped still runs, in a thread or in the loop."""
+        """Set after `run`: code that could not be stopped still runs, in a thread or in the loop."""
 
     async def run(self, stop: StopSignal) -> None:
-        """Serve until `stop` is asked, finish what runs, then leave.
+        """Serve until `stop` is received, finish running jobs, then leave.
 
         Raises:
-            ServerUnreachable, UnsafeBroker, ConfigError: at the start only.
+            ServerUnreachable, UnsafeBroker, ConfigError: the worker could not start. A worker that
+                has served retries instead.
         """
         source = open_source(self._settings)
         capacity = Capacity(self._settings.concurrency, self._max_jobs)
@@ -90,14 +96,14 @@ class Worker:
                 self._settings,
                 executor,
                 capacity,
-                Beat(source, self._queues, self._settings.lease, self._interrupts),
+                HeartbeatThread(source, self._queues, self._settings.lease, self._interrupts),
                 on_end=partial(self._stop_when_used_up, capacity, stop),
                 patience_s=BURST_PATIENCE_S if self._burst else PATIENCE_S,
             )
             try:
                 await session.join()
             except InfinitasError as error:
-                # At the start people watch, or a manager does; a worker that has served waits.
+                # At the start the caller handles the error; a worker that has served retries.
                 if not self.ready.is_set():
                     raise
                 if not waiting:
@@ -111,10 +117,10 @@ class Worker:
             _log.info("Worker %s serves %s, capacity %d.", session.id, names, capacity.total)
             self._app.plugins.call("on_worker_start", session.id)
             self.ready.set()
-            watching = asyncio.create_task(self._stop_when_idle(session, stop)) if self._burst else None
+            burst = asyncio.create_task(self._stop_when_idle(session, stop)) if self._burst else None
             await session.serve(stop)
-            if watching is not None:
-                watching.cancel()
+            if burst is not None:
+                burst.cancel()
             self._app.plugins.call("on_worker_stop", session.id)
             _log.info("Worker %s has stopped.", session.id)
 
@@ -124,7 +130,7 @@ class Worker:
             stop.receive()
 
     async def _stop_when_idle(self, session: Session, stop: StopSignal) -> None:
-        while not session.idle:  # noqa: ASYNC110 - idle is a sum of many states
+        while not session.idle:  # noqa: ASYNC110 - idle combines many states
             await asyncio.sleep(0.02)
         if not stop.asked.is_set():
             stop.receive()

@@ -29,8 +29,9 @@ from infinitas.server.websocket.socket_runner import SocketRunner
 from infinitas.wire import close_codes, frames
 from infinitas.worker.capacity import Capacity
 from infinitas.worker.executor import Executor
-from infinitas.worker.heartbeat import BEATS_PER_LEASE
-from infinitas.worker.session import Place, Session
+from infinitas.worker.heartbeat import HEARTBEATS_PER_LEASE
+from infinitas.worker.registration import Place
+from infinitas.worker.session import Session
 
 if TYPE_CHECKING:
     from infinitas.server.websocket.gateway import Gateway
@@ -110,7 +111,7 @@ class WorkerSocket:
                 "t": "hello",
                 "protocol": frames.PROTOCOL,
                 "lease_ms": round(self._lease_s * 1000),
-                "beat_ms": round(self._lease_s * 1000 / BEATS_PER_LEASE),
+                "beat_ms": round(self._lease_s * 1000 / HEARTBEATS_PER_LEASE),
                 "accept_ms": round(ACCEPT_WITHIN_S * 1000),
                 "max_frame": frames.MAX_FRAME_BYTES,
             }
@@ -301,7 +302,7 @@ class WorkerSocket:
             if seconds % ADMIT_EVERY_S == ADMIT_EVERY_S - 1:
                 await self._admit_again(who)
             silent_s = time.monotonic() - self._heard_at
-            if silent_s > SILENT_BEATS * self._lease_s / BEATS_PER_LEASE:
+            if silent_s > SILENT_BEATS * self._lease_s / HEARTBEATS_PER_LEASE:
                 self._channel.close(close_codes.SILENT, f"nothing was heard for {silent_s:.0f} s")
             elif self._runner.unaccepted(ACCEPT_WITHIN_S):
                 self._channel.close(
