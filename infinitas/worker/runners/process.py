@@ -97,7 +97,8 @@ class ProcessRunner:
             process.start()
             theirs.close()
             self._pids[key] = process.pid or 0
-            if attempt.interruption is not None:
+            if attempt.ended:
+                # Timed out, cancelled or lost while the process started: `stop` found nothing to kill.
                 self._kill(attempt)
             outcome = _handle_messages(ours, attempt)
             process.join(GRACE_S)
