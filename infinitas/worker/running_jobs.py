@@ -1,4 +1,4 @@
-"""The attempts that run in this worker now: start, look up, cancel, lose, wait."""
+"""The attempts that run in this worker now: starts, finds, cancels and loses them."""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Keeps worker processes running: restarts those that end, beats for those that live, kills stuck ones.
+"""Keeps worker processes running: restarts ended ones, sends heartbeats for living ones, kills stuck ones.
 
 The supervisor knows at once that a child has died, so it requeues the child's jobs at once.
 """
