@@ -306,7 +306,7 @@ def worker_info(id: str, record: object) -> WorkerInfo:
         version=stored.text("version") or "",
         started=stored.read("started", moment, EPOCH, required=True),
         last_beat=stored.read("last_beat", moment, EPOCH, required=True),
-        slots=stored.count("slots"),
+        capacity=stored.count("capacity"),
         busy=stored.count("busy"),
         queues=stored.read("queues", _names, ()),
         tasks=stored.read("tasks", _names, ()),

@@ -24,7 +24,7 @@ def list_workers(ctx: click.Context, output: str | None) -> None:
             worker.id,
             worker.host,
             str(worker.pid),
-            f"{worker.busy}/{worker.slots}",
+            f"{worker.busy}/{worker.capacity}",
             relative(worker.last_beat, at),
             relative(worker.started, at),
             _tasks(worker),

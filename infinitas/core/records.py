@@ -233,7 +233,7 @@ class WorkerInfo:
     version: str
     started: datetime
     last_beat: datetime
-    slots: int
+    capacity: int
     busy: int
     queues: tuple[str, ...]
     tasks: tuple[str, ...]

@@ -1,1 +1,1 @@
-"""The worker process: takes jobs, runs them, settles them."""
+"""The worker process: claims jobs, runs them, settles them."""

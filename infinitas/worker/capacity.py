@@ -1,14 +1,14 @@
-"""How many more jobs this worker may take; shared by the intakes of all its queues."""
+"""How many more jobs this worker may take; all claimers of a worker share it."""
 
 import asyncio
 
 
-class Slots:
-    """Counts free places. Reserve before a claim; give back what was not needed, and when a job is over.
+class Capacity:
+    """Counts free capacity: reserve before a claim, then return what the claim did not use.
 
     Args:
-        total: jobs at once.
-        most: jobs in all; None: without end.
+        total: how many jobs may run at once.
+        most: how many jobs may run in all; None: no limit.
         changing: `total` may change.
     """
 
@@ -22,42 +22,44 @@ class Slots:
 
     @property
     def busy(self) -> int:
+        """Capacity in use: reserved for claims, or taken by running jobs."""
         return self.total - self._free
 
     @property
     def used_up(self) -> bool:
-        """All jobs that may run have run."""
+        """All `most` jobs have run."""
         return self._left == 0 and self.busy == 0
 
     async def wait_for_free(self) -> None:
+        """Wait until capacity is free, or until `wake`."""
         await self._room.wait()
 
     def wake(self) -> None:
-        """End all waits for a free place, though there may be none: `reserve` shows."""
+        """End all waits for free capacity, even if there is none; `reserve` then returns 0."""
         self._room.set()
 
     def reserve(self, wanted: int) -> int:
-        """Take up to `wanted` places; returns how many were free to take."""
+        """Reserve up to `wanted`. Returns how much was free."""
         taken = int(max(min(wanted, self._free, self._left), 0))
         self._left -= taken
         self._change(-taken)
         return taken
 
     def occupy(self) -> None:
-        """Take a place for a job that runs already, free or not."""
+        """Count a job that runs already, even beyond `total`."""
         self._change(-1)
 
     def return_unused(self, count: int) -> None:
-        """Places that were reserved and for which there was no job."""
+        """Free what was reserved and got no job; it does not count against `most`."""
         self._left += count
         self._change(count)
 
     def give_back(self) -> None:
-        """The place of a job that is over."""
+        """Free the capacity of one finished job."""
         self._change(1)
 
     def resize(self, total: int) -> None:
-        """Have so many places from now on; jobs beyond that may finish."""
+        """Change how many jobs may run at once; jobs beyond the new total may finish."""
         assert self.changing
         change, self.total = total - self.total, total
         self._change(change)

@@ -1,4 +1,4 @@
-"""What happens to one job, step by step: bind → perform → end."""
+"""Runs one job, step by step: bind → perform → end."""
 
 import asyncio
 import time
@@ -13,9 +13,11 @@ from infinitas.runtime.logging import get_logger
 from infinitas.tasks.job import SOFT_TIMEOUT, TIMEOUT
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.task import AnyTask
-from infinitas.worker.attempt import Attempt, timed_out
+from infinitas.worker.attempt import Attempt
 from infinitas.worker.log_capture import current, printing
-from infinitas.worker.runners.in_process import AsyncRunner, Call, Runner, ThreadRunner, is_async
+from infinitas.worker.outcomes import timed_out
+from infinitas.worker.runners.in_process import AsyncRunner, ThreadRunner, is_async
+from infinitas.worker.runners.interface import Call, Runner
 from infinitas.worker.runners.process import ProcessRunner
 from infinitas.worker.runners.thread_pool import DaemonThreads
 
@@ -23,21 +25,23 @@ _log = get_logger("worker")
 
 
 class Executor:
-    """Runs claimed jobs of an app's tasks; `elsewhere` runs them all, if it is given."""
+    """Runs the claimed jobs of an app's tasks.
 
-    def __init__(
-        self, tasks: Mapping[str, AnyTask], plugins: Plugins, elsewhere: Runner | None = None
-    ) -> None:
+    Args:
+        remote: runs all of them elsewhere.
+    """
+
+    def __init__(self, tasks: Mapping[str, AnyTask], plugins: Plugins, remote: Runner | None = None) -> None:
         self._plugins = plugins
-        self._elsewhere = elsewhere
+        self._remote = remote
         self._threads = DaemonThreads()
         self._async = AsyncRunner()
         self._thread = ThreadRunner(self._threads)
-        isolated = [task for task in tasks.values() if task.definition.runner == "process" and not elsewhere]
+        isolated = [task for task in tasks.values() if task.definition.runner == "process" and not remote]
         self._process = ProcessRunner(self._threads, isolated) if isolated else None
 
     async def execute(self, attempt: Attempt) -> None:
-        """Run one job until its code is over and its end is handed in."""
+        """Run one job until its code has returned and its end is in the outbox."""
         current.set(attempt)
         if attempt.task.definition.capture_print:
             printing.set(True)
@@ -51,11 +55,11 @@ class Executor:
                 self._plugins.call("before_run", attempt.job)
             await self.perform(attempt, call)
         if self._plugins:
-            tell = partial(copy_context().run, self._tell_plugins, attempt)
-            attempt.when_settled(tell)
+            call_plugins = partial(copy_context().run, self._call_plugins, attempt)
+            attempt.when_settled(call_plugins)
 
     def bind(self, attempt: Attempt) -> Call | Failed:
-        """Stored arguments → what the processor is called with."""
+        """Decode the stored arguments, and add the job where the processor has a parameter for it."""
         signature = attempt.task.signature
         try:
             args, kwargs = signature.decode(attempt.claimed.args)
@@ -66,28 +70,28 @@ class Executor:
         return signature.with_job(attempt.job, args, kwargs)
 
     async def perform(self, attempt: Attempt, call: Call) -> None:
-        """Run the processor within its limits, and end the job as it says unless something else has."""
+        """Run the processor within its limits, and end the attempt with its outcome."""
         runner = self._runner(attempt.task)
         attempt.on_interruption = partial(self._interrupt, attempt, runner)
         if attempt.interruption is not None:
             self._interrupt(attempt, runner)
-            attempt.code_is_over()
+            attempt.code_returned()
             return
-        timers = self._limit(attempt, runner)
+        timers = self._start_timers(attempt, runner)
         try:
             outcome = await runner.run(attempt, call)
         finally:
             for timer in timers:
                 timer.cancel()
-            # A circle would have every attempt wait for the garbage collector.
+            # A reference cycle would have every attempt wait for the garbage collector.
             attempt.on_interruption = None
         if attempt.deadline is not None and time.monotonic() >= attempt.deadline:
             self._expire(attempt, runner)
         self.end(attempt, outcome)
-        attempt.code_is_over()
+        attempt.code_returned()
 
     def end(self, attempt: Attempt, outcome: Outcome, *, lingers: bool = False) -> None:
-        """Hand in the outcome, unless the job has ended otherwise. `lingers`: its code goes on."""
+        """End the attempt with this outcome, unless it has ended. `lingers`: its code goes on."""
         if attempt.ended:
             return
         try:
@@ -98,8 +102,8 @@ class Executor:
     def close(self) -> None:
         self._threads.close()
 
-    def _limit(self, attempt: Attempt, runner: Runner) -> list[asyncio.TimerHandle]:
-        """Have the loop act when the limits are over, counted from now less what it has run elsewhere."""
+    def _start_timers(self, attempt: Attempt, runner: Runner) -> list[asyncio.TimerHandle]:
+        """Start a timer for each limit; time that the processor ran elsewhere counts."""
         definition = attempt.task.definition
         if definition.timeout is None and definition.soft_timeout is None:
             return []
@@ -113,30 +117,30 @@ class Executor:
             timers.append(attempt.loop.call_later(left, self._expire, attempt, runner))
         return timers
 
-    def _warn(self, attempt: Attempt, limit: float) -> None:
+    def _warn(self, attempt: Attempt, limit_s: float) -> None:
         """The soft limit is over."""
         if attempt.interruption is None:
-            attempt.note("warning", f"the soft limit of {limit:g} s is over")
-            attempt.call_back(SOFT_TIMEOUT, limit)
+            attempt.note("warning", f"the soft limit of {limit_s:g} s is over")
+            attempt.notify_limit(SOFT_TIMEOUT, limit_s)
 
     def _expire(self, attempt: Attempt, runner: Runner) -> None:
-        """Out of time: the job fails at once. Code that goes on regardless keeps its slot."""
-        limit = attempt.task.definition.timeout
-        assert limit is not None
+        """The hard limit is over: the job fails at once. Code that can't be stopped still uses capacity."""
+        limit_s = attempt.task.definition.timeout
+        assert limit_s is not None
         if not attempt.ended:
-            outcome = timed_out(limit)
+            outcome = timed_out(limit_s)
             attempt.note("error", outcome.error)
             self.end(attempt, outcome, lingers=True)
-            attempt.call_back(TIMEOUT, limit)
+            attempt.notify_limit(TIMEOUT, limit_s)
         runner.stop(attempt)
 
     def _interrupt(self, attempt: Attempt, runner: Runner) -> None:
-        """Somebody has cancelled the job, or it is no longer ours."""
+        """The job was cancelled, or another worker has it."""
         assert attempt.interruption is not None
         self.end(attempt, Cancelled(why=attempt.interruption.why or ""), lingers=True)
         runner.stop(attempt)
 
-    def _tell_plugins(self, attempt: Attempt) -> None:
+    def _call_plugins(self, attempt: Attempt) -> None:
         verdict = attempt.verdict
         if verdict is None:
             return
@@ -147,8 +151,8 @@ class Executor:
         self._plugins.call("after_run", attempt.job, verdict)
 
     def _runner(self, task: AnyTask) -> Runner:
-        if self._elsewhere is not None:
-            return self._elsewhere
+        if self._remote is not None:
+            return self._remote
         if task.definition.runner == "process":
             assert self._process is not None
             return self._process

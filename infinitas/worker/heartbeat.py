@@ -1,4 +1,4 @@
-"""One queue's beat: says what the worker holds, and brings back what it doesn't know."""
+"""One queue's heartbeat: sends what the worker holds, and passes on Redis' corrections."""
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -10,43 +10,51 @@ from infinitas.runtime.loop import LONGEST_WAIT_S
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.transport.interface import Source
 
-BEATS_PER_LEASE = 4
+HEARTBEATS_PER_LEASE = 4
 SOON_S = 0.1
-SOON_BEATS = 20
+SOON_HEARTBEATS = 20
+"""How many quick heartbeats follow the cancel notice of a job that the worker doesn't hold yet."""
 
 
 def longest_wait_s(lease_s: float) -> float:
-    """Between tries, after a fault: once Redis is back, a beat must come well within a lease."""
-    return min(LONGEST_WAIT_S, lease_s / BEATS_PER_LEASE)
+    """Longest pause between retries after a fault: a heartbeat must arrive well within a lease."""
+    return min(LONGEST_WAIT_S, lease_s / HEARTBEATS_PER_LEASE)
 
 
-class Listener(Protocol):
-    """Who hears the answers; every method may be called from any thread."""
+class HeartbeatListener(Protocol):
+    """Callbacks for heartbeat answers, and the facts that a heartbeat sends. Thread-safe."""
 
     @property
     def id(self) -> str: ...
     def attempts(self) -> Iterable[Attempt]: ...
     def held(self, queue: str) -> Sequence[tuple[str, int]]: ...
     def facts(self) -> dict[str, str | int]: ...
-    def heard(self, answer: BeatAnswer) -> None: ...
-    def reachable_again(self) -> None: ...
-    def declared_dead(self) -> None: ...
+    def on_heartbeat(self, answer: BeatAnswer) -> None: ...
+    def on_reconnect(self) -> None: ...
+    def on_declared_dead(self) -> None: ...
     def settle_later(self, queue: str, settlement: Settlement) -> None: ...
 
 
-class Beating:
-    """Beats, then waits for the next time.
+class Heartbeats(Protocol):
+    """Sends the heartbeats of one session, from `start` to `stop`."""
+
+    def start(self, listener: HeartbeatListener) -> None: ...
+    async def stop(self) -> None: ...
+
+
+class Heartbeat:
+    """The heartbeats of one worker in one queue.
 
     Args:
-        wait: sleeps until the worker is called for because of a job, and returns that job, or for
-            so many seconds.
+        wait: sleeps for a number of seconds, or until a job of this worker is cancelled. Returns that
+            job's id, or None.
     """
 
     def __init__(
         self,
         source: Source,
         queue: str,
-        listener: Listener,
+        listener: HeartbeatListener,
         lease_s: float,
         wait: Callable[[float], Awaitable[str | None]],
     ) -> None:
@@ -56,40 +64,46 @@ class Beating:
         self._listener = listener
         self._lease_s = lease_s
         self._wait = wait
-        self._called: dict[str, int] = {}
-        self._was_away = False
+        self._quick_heartbeats: dict[str, int] = {}
+        """Job with a cancel notice that is not held yet → how many quick heartbeats are left."""
+        self._was_unreachable = False
 
     async def run_once(self) -> None:
-        """Raises WorkerGone, once the listener has heard of it; ServerUnreachable."""
+        """Send one heartbeat, then wait until the next one is due.
+
+        Raises:
+            WorkerGone: the worker was declared dead; the listener was notified.
+            ServerUnreachable: no answer came.
+        """
         try:
             await self._beat_and_wait()
         except ServerUnreachable:
-            self._was_away = True
+            self._was_unreachable = True
             raise
 
     async def _beat_and_wait(self) -> None:
-        listener, called = self._listener, self._called
+        listener, quick = self._listener, self._quick_heartbeats
         held = listener.held(self._queue)
         for id, _ in held:
-            called.pop(id, None)
+            quick.pop(id, None)
         try:
             answer = await self._edges.beat(listener.id, held, self._lease_s)
         except WorkerGone:
-            listener.declared_dead()
+            listener.on_declared_dead()
             raise
-        listener.heard(answer)
-        if self._was_away:
-            listener.reachable_again()
-            self._was_away = False
+        listener.on_heartbeat(answer)
+        if self._was_unreachable:
+            listener.on_reconnect()
+            self._was_unreachable = False
         facts = {**listener.facts(), "last_beat": answer.now_ms}
-        # A full Redis counts beats and has no room for facts, which are there for people.
+        # A full Redis counts heartbeats but has no room for facts, which only people read.
         with contextlib.suppress(ServerFull):
             await self._source.tell(listener.id, facts, self._lease_s)
-        # A call may come before the worker knows that it holds the job: then beat again soon.
-        pause_s = SOON_S if called else self._lease_s / BEATS_PER_LEASE
-        for id in list(called):
-            called[id] -= 1
-            if not called[id]:
-                del called[id]
-        if caller := await self._wait(pause_s):
-            called[caller] = SOON_BEATS
+        # A cancel notice may arrive before the claim that brings its job: then beat again soon.
+        pause_s = SOON_S if quick else self._lease_s / HEARTBEATS_PER_LEASE
+        for id in list(quick):
+            quick[id] -= 1
+            if not quick[id]:
+                del quick[id]
+        if cancelled := await self._wait(pause_s):
+            quick[cancelled] = SOON_HEARTBEATS

@@ -1,5 +1,5 @@
-"""The beat, from a thread with an event loop of its own: a processor that blocks the worker's loop
-doesn't make the worker look dead. It says what the worker holds, and brings back what it doesn't know."""
+"""Sends heartbeats from a thread with its own event loop: a processor that blocks the worker's loop
+doesn't stop them."""
 
 import asyncio
 import threading
@@ -7,16 +7,21 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from infinitas.core.errors import ServerUnreachable, WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all, run_loops
-from infinitas.worker.heartbeat import Beating, Listener, longest_wait_s
+from infinitas.worker.heartbeat import Heartbeat, HeartbeatListener, longest_wait_s
 from infinitas.worker.transport.interface import Edges, Source
 from infinitas.worker.watchdog import CHECK_EVERY_S, Watchdog
 
-LATE_S = 1.0
-"""Redis times a blocking read by its wall clock: set back, it would hold up the beat for as long."""
+WAIT_SLACK_S = 1.0
+"""Redis times a blocking read by its wall clock: a clock set back would delay the next heartbeat."""
+JOIN_THREAD_S = 5
 
 
-class Beat:
-    """Beats until stopped, at once when the worker is called for."""
+class HeartbeatThread:
+    """The heartbeats of a session in all its queues. A cancel notice sends the next one at once.
+
+    Args:
+        interrupts: the watchdog may interrupt code that blocks the loop.
+    """
 
     def __init__(self, source: Source, queues: Iterable[str], lease_s: float, interrupts: bool) -> None:
         self._source = source
@@ -25,12 +30,12 @@ class Beat:
         self._interrupts = interrupts
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._live, name="infinitas-beat", daemon=True)
+        self._thread = threading.Thread(target=self._run_thread, name="infinitas-heartbeat", daemon=True)
 
-    def start(self, session: Listener) -> None:
-        """Called in the worker's loop, which is watched from now on."""
-        self._listener = session
-        self._watchdog = Watchdog(session.attempts, self._interrupts)
+    def start(self, listener: HeartbeatListener) -> None:
+        """Start the thread. Called in the worker's loop, which the watchdog watches from then on."""
+        self._listener = listener
+        self._watchdog = Watchdog(listener.attempts, self._interrupts)
         self._ticking = asyncio.create_task(Loop("watchdog", self._watchdog.tick_once).run())
         self._thread.start()
 
@@ -40,9 +45,9 @@ class Beat:
         self._watchdog.close()
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=JOIN_THREAD_S)
 
-    def _live(self) -> None:
+    def _run_thread(self) -> None:
         try:
             self._loop.run_until_complete(self._main())
         finally:
@@ -52,8 +57,8 @@ class Beat:
         source = self._source.apart("beat")
         edges = {queue: source.edges(queue) for queue in self._queues}
         longest = longest_wait_s(self._lease_s)
-        loops = [Loop(f"beat {each}", self._beating(source, each), longest) for each in self._queues]
-        loops.append(Loop("watchdog", self._watching(edges)))
+        loops = [Loop(f"heartbeat {each}", self._heartbeat(source, each), longest) for each in self._queues]
+        loops.append(Loop("watchdog", self._check_loop(edges)))
         try:
             await run_loops(loops, self._stop)
             await source.forget(self._listener.id)
@@ -62,20 +67,20 @@ class Beat:
         finally:
             await source.close()
 
-    def _beating(self, source: Source, queue: str) -> Callable[[], Awaitable[None]]:
+    def _heartbeat(self, source: Source, queue: str) -> Callable[[], Awaitable[None]]:
         edges, worker = source.edges(queue), self._listener.id
-        wait = in_time(lambda pause_s: edges.wait_for_call(worker, pause_s))
-        beating = Beating(source, queue, self._listener, self._lease_s, wait)
+        wait = bounded_wait(lambda pause_s: edges.wait_for_call(worker, pause_s))
+        heartbeat = Heartbeat(source, queue, self._listener, self._lease_s, wait)
 
         async def run_once() -> None:
             try:
-                await beating.run_once()
+                await heartbeat.run_once()
             except WorkerGone:
                 await self._stop.wait()
 
         return run_once
 
-    def _watching(self, edges: Mapping[str, Edges]) -> Callable[[], Awaitable[None]]:
+    def _check_loop(self, edges: Mapping[str, Edges]) -> Callable[[], Awaitable[None]]:
         async def run_once() -> None:
             for queue, settlement in self._watchdog.check():
                 try:
@@ -87,12 +92,12 @@ class Beat:
         return run_once
 
 
-def in_time(wait: Callable[[float], Awaitable[str | None]]) -> Callable[[float], Awaitable[str | None]]:
-    """A wait that ends soon after its time, whatever the server's clock does."""
+def bounded_wait(wait: Callable[[float], Awaitable[str | None]]) -> Callable[[float], Awaitable[str | None]]:
+    """Returns a `wait` that ends at most WAIT_SLACK_S late, whatever the server's clock does."""
 
     async def bounded(pause_s: float) -> str | None:
         try:
-            async with asyncio.timeout(pause_s + LATE_S):
+            async with asyncio.timeout(pause_s + WAIT_SLACK_S):
                 return await wait(pause_s)
         except TimeoutError:
             return None

@@ -1,4 +1,5 @@
-"""What a processor says without a Job: `logging` always, `print` where its task asks for it."""
+"""Adds to a job's log what its processor writes without a `Job`: `logging`, and `print` if its task
+has `capture_print`."""
 
 import contextlib
 import io
@@ -13,13 +14,14 @@ from infinitas.tasks.job import Reporter
 from infinitas.tasks.task import AnyTask
 
 current: ContextVar[Reporter | None] = ContextVar("infinitas_job", default=None)
-"""Whose code runs here; threads and tasks that a processor starts inherit it."""
+"""The reporter of the job that runs here; threads and tasks that a processor starts inherit it."""
 printing: ContextVar[bool] = ContextVar("infinitas_printing", default=False)
+"""Whether the job that runs here captures `print`."""
 MAX_UNFINISHED_CHARS = 8_000
 
 
 class JobLogHandler(logging.Handler):
-    """Keeps what a processor logs through `logging` with its job."""
+    """Adds log records of a processor to its job's log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         reporter = current.get()
@@ -35,11 +37,11 @@ class JobLogHandler(logging.Handler):
 
 @contextlib.contextmanager
 def capturing(tasks: Iterable[AnyTask]) -> Iterator[None]:
-    """Keep what processors log, and print where one of `tasks` asks for it, while the block lasts.
+    """Capture log records, and prints if one of `tasks` has `capture_print`, while the block lasts.
 
     Blocks may overlap, as those of several workers in one program do: each line is kept once.
     """
-    with _users.one_more(), Prints() if _any_prints(tasks) else contextlib.nullcontext():
+    with _handler.attached(), Prints() if _any_prints(tasks) else contextlib.nullcontext():
         yield
 
 
@@ -47,42 +49,42 @@ def _any_prints(tasks: Iterable[AnyTask]) -> bool:
     return any(task.definition.capture_print for task in tasks)
 
 
-class _Users:
-    """The handler is on the root logger while anybody needs it."""
+class _SharedHandler:
+    """One handler on the root logger, as long as at least one block needs it."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self._blocks = 0
         self._handler = JobLogHandler()
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def one_more(self) -> Iterator[None]:
+    def attached(self) -> Iterator[None]:
         with self._lock:
-            self._count += 1
+            self._blocks += 1
             logging.getLogger().addHandler(self._handler)
         try:
             yield
         finally:
             with self._lock:
-                self._count -= 1
-                if self._count == 0:
+                self._blocks -= 1
+                if self._blocks == 0:
                     logging.getLogger().removeHandler(self._handler)
 
 
-_users = _Users()
+_handler = _SharedHandler()
 
 
 class Prints(io.TextIOBase):
-    """Stands in for `sys.stdout`: lines of jobs that capture them go there, all others through."""
+    """Replaces `sys.stdout`: adds lines of jobs that capture them to their logs, passes on the rest."""
 
     def __init__(self) -> None:
-        self._through = sys.stdout
+        self._stdout = sys.stdout
         self._unfinished: ContextVar[str] = ContextVar("infinitas_unfinished", default="")
 
     def write(self, text: str) -> int:
         reporter = current.get()
         if reporter is None or not printing.get():
-            return self._through.write(text)
+            return self._stdout.write(text)
         *lines, rest = (self._unfinished.get() + text).split("\n")
         if len(rest) > MAX_UNFINISHED_CHARS:
             lines, rest = [*lines, rest], ""
@@ -95,13 +97,13 @@ class Prints(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        self._through.flush()
+        self._stdout.flush()
 
     def __enter__(self) -> "Prints":
         sys.stdout = self
         return self
 
     def __exit__(self, *_: object) -> None:
-        # One that somebody has put another in front of stays, and passes everything through.
+        # If other code has replaced `sys.stdout` since, this object stays in its chain and passes all on.
         if sys.stdout is self:
-            sys.stdout = self._through
+            sys.stdout = self._stdout

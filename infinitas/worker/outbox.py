@@ -1,7 +1,7 @@
-"""What jobs have to say, on its way to Redis: outcomes at once, the rest within a moment.
+"""What jobs report, on its way to Redis: outcomes at once; log lines, progress and checkpoints in batches.
 
-Outcomes gather while the previous call is in flight, so one call settles many. What a job said goes
-before its outcome; nobody else's words hold an outcome up. Nothing leaves the outbox before Redis
+Outcomes gather while the previous call is in flight, so one call settles many. A job's log lines are
+sent before its outcome; those of other jobs delay no outcome. The outbox keeps everything until Redis
 has answered.
 """
 
@@ -10,313 +10,244 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-
-import orjson
+from dataclasses import replace
 
 from infinitas.broker.messages import Report, Settlement
 from infinitas.core.errors import InfinitasError, JobLost, ServerFull, ServerUnreachable
 from infinitas.runtime.logging import get_logger
+from infinitas.worker.recent_settlements import RecentSettlements
 from infinitas.worker.transport.interface import Edges
+from infinitas.worker.unsent import Line, Unsent
 
 _log = get_logger("worker")
 SETTLE_BATCH = 200
-KEPT_S = 10.0
-MOST_KEPT = 10_000
-MOST_KEPT_CHARS = 16_000_000
 FULL_WAIT_S = 1.0
 REPORT_CHARS = 128 * 1024
 LINGER_S = 0.2
-OnError = Callable[[InfinitasError], object]
 OnAnswer = Callable[[str], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One log line; `on_error` hears of it if the line can't be handed in, `on_kept` once it is."""
-
-    seq: int
-    at_ms: int
-    level: str
-    text: str
-    on_error: OnError | None = None
-    on_kept: Callable[[], object] | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class Said:
-    """What one attempt has said and Redis has not heard yet; of values, the last counts."""
-
-    queue: str
-    job: str
-    attempt: int
-    lines: deque[Line] = field(default_factory=deque)
-    chars: int = 0
-    progress: float | None = None
-    step: str | None = None
-    checkpoint: str | None = None
-    stored: list[Future[str]] = field(default_factory=list)
-
-    def add_line(self, line: Line) -> None:
-        self.lines.append(line)
-        self.chars += len(line.text)
-
-
-def nobody(answer: str) -> None:
-    """Hears an answer that nobody waits for."""
+def ignore_answer(answer: str) -> None:
+    """Discard a settle answer."""
 
 
 class Outbox:
-    """One per worker session. `say` may be called from any thread, `settle` from the worker's loop."""
+    """One per worker session. `add` is thread-safe; `settle` belongs to the worker's loop."""
 
     def __init__(self, worker: str, brokers: Mapping[str, Edges], job_ttl_s: int) -> None:
         self._worker = worker
         self._brokers = brokers
         self._job_ttl_s = job_ttl_s
-        self._said: dict[tuple[str, int], Said] = {}
+        self._unsent: dict[tuple[str, int], Unsent] = {}
         self._outcomes: deque[tuple[str, Settlement, OnAnswer]] = deque()
-        """Queue, what to settle, and who hears the answer."""
+        """Queue, what to settle, and the callback for Redis' answer."""
         self.loop = asyncio.get_running_loop()
         self.thread = threading.get_ident()
-        """In which the loop runs."""
+        """The thread of the loop."""
         self.lock = threading.Lock()
-        """Guards what attempts say; one for all of them, it is held for moments."""
-        self._something = asyncio.Event()
-        self._outcome = asyncio.Event()
-        self._settled: dict[tuple[str, int], tuple[float, str, Settlement]] = {}
-        """Settled lately, by job and attempt: when (monotonic), queue, what."""
-        self._settled_chars = 0
-        self._drops = False
-        """Redis is full, and lines are dropped; logged once."""
+        """Guards what attempts add. One lock for all attempts: it is held for moments only."""
+        self._not_empty = asyncio.Event()
+        self._has_outcome = asyncio.Event()
+        self._recent = RecentSettlements()
+        self._drops_lines = False
+        """Redis is full and log lines are dropped; logged once."""
 
-    def say(self, queue: str, job: str, attempt: int, change: Callable[[Said], None]) -> None:
-        """Let `change` add to what an attempt says."""
+    def add(self, queue: str, job: str, attempt: int, change: Callable[[Unsent], None]) -> None:
+        """Let `change` add to what is unsent of an attempt. Thread-safe."""
         with self.lock:
-            first = not self._said
-            said = self._said.get((job, attempt))
-            if said is None:
-                said = self._said[job, attempt] = Said(queue=queue, job=job, attempt=attempt)
-            change(said)
+            first = not self._unsent
+            unsent = self._unsent.get((job, attempt))
+            if unsent is None:
+                unsent = self._unsent[job, attempt] = Unsent(queue=queue, job=job, attempt=attempt)
+            change(unsent)
         if first:
-            self.loop.call_soon_threadsafe(self._something.set)
+            self.loop.call_soon_threadsafe(self._not_empty.set)
 
     @property
     def unsettled(self) -> int:
-        """Outcomes to which Redis has not answered yet."""
+        """How many outcomes have no answer yet."""
         return len(self._outcomes)
 
     def settle(self, queue: str, settlement: Settlement, on_answer: OnAnswer) -> None:
-        """Hand in an outcome. `on_answer` hears what `Broker.settle` says of it, whenever that is."""
+        """Queue an outcome. `on_answer` is called with the answer of `Broker.settle`, however late."""
         if not self._outcomes:
-            self._something.set()
-            self._outcome.set()
+            self._not_empty.set()
+            self._has_outcome.set()
         self._outcomes.append((queue, settlement, on_answer))
 
     async def run_once(self) -> None:
-        """Wait for something to say, then say it. Raises ServerUnreachable; nothing is lost then."""
-        await self._something.wait()
+        """Wait until there is something to send, then send a batch.
+
+        Raises:
+            ServerUnreachable: no answer came; everything is kept and sent again.
+        """
+        await self._not_empty.wait()
         if not self._outcomes:
             await self._linger()
-        self._something.clear()
-        self._outcome.clear()
+        self._not_empty.clear()
+        self._has_outcome.clear()
         try:
             if self._outcomes:
                 await self._send_outcomes()
             else:
-                await self._send_words_or_wait()
+                await self._send_reports_or_wait()
         finally:
-            if self._said or self._outcomes:
-                self._something.set()
+            if self._unsent or self._outcomes:
+                self._not_empty.set()
 
     async def flush(self) -> None:
-        """Send everything, at a worker's end. Raises ServerUnreachable."""
-        while self._outcomes or self._said:
+        """Send everything, when the worker stops. Raises ServerUnreachable."""
+        while self._outcomes or self._unsent:
             if self._outcomes:
                 await self._send_outcomes()
             else:
-                await self._send_words()
+                await self._send_reports()
 
     def give_up(self, error: InfinitasError) -> None:
-        """Nothing more will be sent: tell those who wait, and those who asked to hear of it."""
+        """Send no more: answer `gone` to all callbacks, and call `on_error` of all lines."""
         while self._outcomes:
             self._outcomes.popleft()[2]("gone")
-        for said in self._said.values():
-            _complain(said.lines, error)
+        for unsent in self._unsent.values():
+            _call_on_error(unsent.lines, error)
+
+    def settle_again(self, job: str, attempt: int, due_ms: int, *, lingers: bool = False) -> bool:
+        """Send the outcome of an attempt again, if it ended here in the last seconds.
+
+        A Redis that lost its last second hands such an attempt out once more: its code must not run
+        again under the same number.
+
+        Args:
+            lingers: the attempt's code still runs here.
+
+        Returns:
+            Whether the attempt ended here.
+        """
+        recent = self._recent.find(job, attempt, due_ms)
+        if recent is None:
+            return False
+        self.settle(recent.queue, replace(recent.settlement, lingers=lingers), ignore_answer)
+        return True
 
     async def _linger(self) -> None:
-        """Words alone wait a moment for more; an outcome cuts that short."""
+        """Wait up to LINGER_S to batch log lines; an outcome ends the wait."""
         try:
             async with asyncio.timeout(LINGER_S):
-                await self._outcome.wait()
+                await self._has_outcome.wait()
         except TimeoutError:
             return
 
-    async def _send_words_or_wait(self) -> None:
-        """A full Redis has no room for words; outcomes go on meanwhile."""
+    async def _send_reports_or_wait(self) -> None:
+        """Send reports. A full Redis refuses them: then wait FULL_WAIT_S, or until there is an outcome."""
         try:
-            await self._send_words()
+            await self._send_reports()
         except ServerFull:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FULL_WAIT_S):
-                    await self._outcome.wait()
+                    await self._has_outcome.wait()
 
-    async def _send_words(self) -> None:
-        """Some words of the jobs that have waited longest; more outcomes may come in between."""
+    async def _send_reports(self) -> None:
+        """Send one batch of the oldest reports, all of one queue."""
         with self.lock:
-            waiting = list(self._said.values())
+            waiting = list(self._unsent.values())
         if not waiting:
             return
         budget = REPORT_CHARS
         chosen = []
-        for said in waiting:
-            if said.queue == waiting[0].queue and budget > 0:
-                chosen.append(said)
-                budget -= said.chars
+        for unsent in waiting:
+            if unsent.queue == waiting[0].queue and budget > 0:
+                chosen.append(unsent)
+                budget -= unsent.chars
         await self._report(chosen)
 
     async def _send_outcomes(self) -> None:
-        """Settle the first outcomes, all of one queue, after what their jobs have said."""
+        """Settle the oldest outcomes, all of one queue, after the reports of their jobs."""
         queue = self._outcomes[0][0]
         batch: list[Settlement] = []
         for each in self._outcomes:
             if each[0] != queue or len(batch) == SETTLE_BATCH:
                 break
             batch.append(each[1])
-        if self._said:
+        if self._unsent:
             keys = [(settlement.job, settlement.attempt) for settlement in batch]
-            while said := [self._said[key] for key in keys if key in self._said]:
+            while unsent := [self._unsent[key] for key in keys if key in self._unsent]:
                 try:
-                    await self._report(said)
+                    await self._report(unsent)
                 except ServerFull as error:
-                    # The end of a job gives memory back, and must not wait for room for its log.
-                    self._drop(said, error)
+                    # A job's end frees memory, so it must not wait for room for its log.
+                    self._drop(unsent, error)
         answers = await self._brokers[queue].settle(self._worker, batch)
         now = time.monotonic()
         for settlement, answer in zip(batch, answers, strict=True):
             if answer == "ok" and not settlement.over:
-                self._keep(now, queue, settlement)
+                self._recent.keep(queue, settlement, now)
             self._outcomes.popleft()[2](answer)
-        self._forget_settled(now)
+        self._recent.drop_old(now)
 
-    def settle_again(self, job: str, attempt: int, due_ms: int, *, lingers: bool = False) -> bool:
-        """Whether that attempt has ended here lately; its end is sent again then.
-
-        A Redis that has lost its last second (a restart, a failover) gives such an attempt out once more:
-        its code must not run a second time under the same number. `lingers`: it still runs here.
-        """
-        found = self._settled.get((job, attempt))
-        if (
-            found is None
-            or found[2].due_ms != due_ms
-            or time.monotonic() - found[0] > min(KEPT_S, found[2].ttl_s)
-        ):
-            return False
-        self.settle(found[1], replace(found[2], lingers=lingers), nobody)
-        return True
-
-    def _keep(self, now: float, queue: str, settlement: Settlement) -> None:
-        key = settlement.job, settlement.attempt
-        if before := self._settled.pop(key, None):
-            self._settled_chars -= before[2].chars
-        self._settled[key] = now, queue, settlement
-        self._settled_chars += settlement.chars
-
-    def _forget_settled(self, now: float) -> None:
-        while self._settled:
-            oldest = next(iter(self._settled))
-            then, _, settlement = self._settled[oldest]
-            fits = len(self._settled) <= MOST_KEPT and self._settled_chars <= MOST_KEPT_CHARS
-            if fits and now - then <= KEPT_S:
-                return
-            del self._settled[oldest]
-            self._settled_chars -= settlement.chars
-
-    def _drop(self, chosen: "list[Said]", error: ServerFull) -> None:
-        stored: list[Future[str]] = []
+    def _drop(self, chosen: Iterable[Unsent], error: ServerFull) -> None:
+        checkpoint_answers: list[Future[str]] = []
         with self.lock:
-            for said in chosen:
-                self._said.pop((said.job, said.attempt), None)
-                stored += said.stored
-        if not self._drops:
+            for unsent in chosen:
+                self._unsent.pop((unsent.job, unsent.attempt), None)
+                checkpoint_answers += unsent.checkpoint_answers
+        if not self._drops_lines:
             _log.warning("Log lines of jobs that end now are lost: %s", error)
-        self._drops = True
-        for said in chosen:
-            _complain(said.lines, error)
-        for future in stored:
+        self._drops_lines = True
+        for unsent in chosen:
+            _call_on_error(unsent.lines, error)
+        for future in checkpoint_answers:
             future.set_result("full")
 
-    async def _report(self, chosen: "list[Said]") -> None:
-        """Send the first words of `chosen`, as many as one call should carry."""
-        parts: list[tuple[Said, int, Report]] = []
+    async def _report(self, chosen: Sequence[Unsent]) -> None:
+        """Send the oldest lines and all values of `chosen`, up to REPORT_CHARS."""
+        parts: list[tuple[Unsent, int, Report]] = []
         budget = REPORT_CHARS
         with self.lock:
-            for said in chosen:
-                count = 0
-                while count < len(said.lines) and budget > 0:
-                    budget -= len(said.lines[count].text)
-                    count += 1
-                parts.append((said, count, _report(said, count)))
+            for unsent in chosen:
+                count, chars = unsent.lines_within(budget)
+                parts.append((unsent, count, unsent.report(count)))
+                budget -= chars
                 if budget <= 0:
                     break
         broker = self._brokers[chosen[0].queue]
         try:
             answers = await broker.report(self._worker, [part[2] for part in parts], self._job_ttl_s)
         except ServerUnreachable as error:
-            for said, _, _ in parts:
-                self._complain_once(said, error)
+            for unsent, _, _ in parts:
+                self._call_on_error_once(unsent, error)
             raise
-        self._drops = False
-        for (said, count, report), answer in zip(parts, answers, strict=True):
-            self._forget(said, count, report, answer)
+        self._drops_lines = False
+        for (unsent, count, report), answer in zip(parts, answers, strict=True):
+            self._remove_sent(unsent, count, report, answer)
 
-    def _forget(self, said: Said, count: int, report: Report, answer: str) -> None:
-        """Redis has answered: drop what it was told, unless a newer value came in meanwhile."""
-        stored: list[Future[str]] = []
+    def _remove_sent(self, unsent: Unsent, count: int, report: Report, answer: str) -> None:
+        """Remove what Redis has answered to; a newer value that came in meanwhile stays."""
         with self.lock:
-            sent = [said.lines.popleft() for _ in range(count)]
-            said.chars -= sum(len(line.text) for line in sent)
-            if said.progress == report.progress:
-                said.progress = None
-            if said.step == report.step:
-                said.step = None
-            if said.checkpoint == report.checkpoint:
-                said.checkpoint = None
-                stored, said.stored = said.stored, stored
-            if not said.lines and (said.progress, said.step, said.checkpoint) == (None, None, None):
-                self._said.pop((said.job, said.attempt), None)
-        for future in stored:
+            sent, checkpoint_answers = unsent.remove(count, report)
+            if unsent.is_empty:
+                self._unsent.pop((unsent.job, unsent.attempt), None)
+        for future in checkpoint_answers:
             future.set_result(answer)
         if answer == "ok":
             for line in sent:
-                if line.on_kept is not None:
-                    line.on_kept()
-        if answer != "ok":
-            _complain(sent, JobLost(f"Job {said.job} is no longer this worker's; the line is not kept."))
+                if line.on_stored is not None:
+                    line.on_stored()
+        else:
+            _call_on_error(
+                sent, JobLost(f"Job {unsent.job} is no longer this worker's; the line is not kept.")
+            )
 
-    def _complain_once(self, said: Said, error: InfinitasError) -> None:
+    def _call_on_error_once(self, unsent: Unsent, error: InfinitasError) -> None:
         with self.lock:
-            lines = list(said.lines)
-            said.lines = deque(replace(line, on_error=None) for line in lines)
-        _complain(lines, error)
+            lines = list(unsent.lines)
+            unsent.lines = deque(replace(line, on_error=None) for line in lines)
+        _call_on_error(lines, error)
 
 
-def _complain(lines: Iterable[Line], error: InfinitasError) -> None:
+def _call_on_error(lines: Iterable[Line], error: InfinitasError) -> None:
     for line in lines:
         if line.on_error is not None:
-            # It concerns nobody else, and they were told.
+            # An error inside a job's own callback concerns only that job's code.
             with contextlib.suppress(Exception):
                 line.on_error(error)
-
-
-def _report(said: Said, count: int) -> Report:
-    texts = [[x.seq, x.at_ms, x.level, x.text] for x in (said.lines[i] for i in range(count))]
-    return Report(
-        job=said.job,
-        attempt=said.attempt,
-        lines=orjson.dumps(texts).decode() if texts else None,
-        progress=said.progress,
-        step=said.step,
-        checkpoint=said.checkpoint,
-    )

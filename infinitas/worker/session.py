@@ -1,64 +1,44 @@
-"""One name of a worker, from joining to leaving. A worker that was declared dead begins a new one."""
+"""One worker id, from joining to leaving. A worker that was declared dead begins a new session."""
 
 import asyncio
-import os
-import secrets
-import socket
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Protocol
 
-import orjson
-
-from infinitas.broker.messages import BeatAnswer, ClaimedJob, Declarer, Settlement
-from infinitas.core.codec import to_ms
+from infinitas.broker.messages import BeatAnswer, ClaimedJob, Settlement
 from infinitas.core.errors import InfinitasError, WorkerGone
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, cancel_all, run_loops
 from infinitas.runtime.signals import StopSignal
-from infinitas.runtime.version import VERSION
 from infinitas.tasks.task import AnyTask
-from infinitas.worker.attempt import Attempt, Interruption
-from infinitas.worker.capacity import Slots
-from infinitas.worker.claimer import Intake
+from infinitas.worker.attempt import Attempt
+from infinitas.worker.capacity import Capacity
+from infinitas.worker.claimer import Claimer
 from infinitas.worker.executor import Executor
-from infinitas.worker.heartbeat import Listener
-from infinitas.worker.outbox import Outbox, nobody
-from infinitas.worker.supervisor_pipe import Teller
+from infinitas.worker.heartbeat import Heartbeats
+from infinitas.worker.outbox import Outbox, ignore_answer
+from infinitas.worker.registration import Place, Registration
+from infinitas.worker.running_jobs import Held, RunningJobs
+from infinitas.worker.supervisor_pipe import SupervisorPipe
 from infinitas.worker.transport.interface import Edges
 
 _log = get_logger("worker")
 DECLARE_EVERY_S = 30.0
-Held = Mapping[str, Sequence[tuple[str, int]]]
-"""Queue → (job, attempt) of what runs."""
-
-
-class Pulse(Protocol):
-    """Keeps a session known as alive while it serves."""
-
-    def start(self, session: Listener) -> None: ...
-    async def stop(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a worker's code runs."""
-
-    host: str = field(default_factory=socket.gethostname)
-    pid: int = field(default_factory=os.getpid)
-    version: str = VERSION
-    owner: str = ""
-    """Id of the access token that a remote worker came with."""
-
-    def fresh_name(self) -> str:
-        host = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.host) or "remote"
-        return f"{host}-{self.pid}-{secrets.token_hex(5)}"
+STOPPED_CODE_S = 1.0
+"""How long code that was handed back may take to return."""
 
 
 class Session:
-    """Declares, joins, takes jobs, and leaves. All names below are this session's alone."""
+    """Joins, serves, drains, leaves. It is the `HeartbeatListener` of its heartbeats.
+
+    Args:
+        id: the worker's id.
+        tasks: the tasks to serve, by name.
+        edges: the queues to serve, by name.
+        heartbeats: run while the session serves.
+        on_end: called after each attempt whose code and end are over.
+        patience_s: how long a claimer waits for a bell before it claims anyway.
+        declares: names of the tasks to declare; None: all.
+    """
 
     def __init__(
         self,
@@ -68,270 +48,180 @@ class Session:
         edges: Mapping[str, Edges],
         settings: Settings,
         executor: Executor,
-        slots: Slots,
-        pulse: Pulse,
+        capacity: Capacity,
+        heartbeats: Heartbeats,
         on_end: Callable[[], None],
         patience_s: float,
         declares: Container[str] | None = None,
     ) -> None:
         self.id = id
         self.dead = False
+        """Redis declared this worker dead."""
         self._held_at_death: Held = {}
         self._detached = False
-        self._place = place
-        self._tasks = tasks
-        self._declared = [task for task in tasks.values() if declares is None or task.name in declares]
         self._edges = edges
-        self._pulse = pulse
+        self._heartbeats = heartbeats
         self._settings = settings
-        self._executor = executor
-        self._slots = slots
-        self._on_end = on_end
+        self._capacity = capacity
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
-        self._quiet = asyncio.Event()
-        """Set when the last job that ran here is over and settled."""
-        self._teller = Teller()
-        self._running: dict[tuple[str, int], tuple[Attempt, asyncio.Task[None]]] = {}
-        """By job and attempt: code of an attempt that is over may still run beside the next one."""
-        self._outbox = Outbox(self.id, edges, settings.job_ttl)
+        self._supervisor = SupervisorPipe()
+        self._registration = Registration(id, place, tasks, edges, declares)
+        self._outbox = Outbox(id, edges, settings.job_ttl)
+        self._running = RunningJobs(tasks, settings, self._outbox, executor, capacity, on_end)
         at_most_once = any(task.definition.on_lost == "fail" for task in tasks.values())
-        alone = len(edges) == 1 and not slots.changing and not at_most_once
-        self._intakes = {
-            queue: Intake(
+        exclusive = len(edges) == 1 and not capacity.changing and not at_most_once
+        self._claimers = {
+            queue: Claimer(
                 own,
-                self.id,
-                self._groups(queue),
-                slots,
+                id,
+                self._registration.groups(queue),
+                capacity,
                 settings.job_ttl,
-                self._start,
+                self._running.start,
                 patience_s,
-                known=lambda: {k for k, (a, _) in self._running.items() if not a.ended or a.unsettled},
-                alone=alone,
+                known=self._running.known,
+                exclusive=exclusive,
             )
             for queue, own in edges.items()
         }
 
     async def join(self) -> None:
-        """Declare the tasks and sign up. Raises ServerUnreachable."""
-        # First: whenever we die from here on, a supervisor must know who has died.
-        self._teller.tell(self.id, list(self._edges))
-        self._born = await next(iter(self._edges.values())).now()
-        await self._declare()
-        for queue, broker in self._edges.items():
-            names = [task.name for task in self._tasks.values() if task.definition.queue == queue]
-            await broker.join(self.id, names, self._settings.lease)
+        """Declare the tasks and join each queue. Raises ServerUnreachable."""
+        # First: if this process dies from here on, its supervisor must know the worker's id.
+        self._report_to_supervisor()
+        await self._registration.join(self._settings.lease)
 
     async def resume(self) -> None:
-        """In place of `join` for a worker that has joined already. Raises ServerUnreachable."""
-        self._born = await next(iter(self._edges.values())).now()
-        await self._declare()
-
-    async def _declare(self) -> None:
-        """What newer code has declared stays, while a worker of that code lives."""
-        declarer = Declarer(born=self._born, worker=self.id)
-        for queue, broker in self._edges.items():
-            tasks = [task for task in self._declared if task.definition.queue == queue]
-            schedules = [task.schedule for task in tasks if task.schedule]
-            await broker.schedules.declare([task.definition for task in tasks], schedules, declarer)
-
-    async def _declare_again(self) -> None:
-        """Heals what was flushed, and what a worker of other code has left when it went."""
-        await asyncio.sleep(DECLARE_EVERY_S)
-        await self._declare()
+        """Instead of `join`, for a worker that has joined already. Raises ServerUnreachable."""
+        await self._registration.resume()
 
     async def serve(self, stop: StopSignal) -> None:
-        """Take and run jobs until `stop` is asked and they are over, or this worker is declared dead."""
+        """Claim and run jobs until `stop` is received, or until this worker is declared dead.
+
+        After a stop, running jobs may finish within `shutdown_timeout`.
+        """
         self._stop = stop
         sending = asyncio.create_task(Loop("outbox", self._outbox.run_once).run())
-        stopping = asyncio.create_task(self._end_with(stop))
+        stopping = asyncio.create_task(self._end_on(stop))
         declaring = asyncio.create_task(Loop("declare", self._declare_again).run())
-        self._pulse.start(self)
+        self._heartbeats.start(self)
         try:
-            loops = [Loop(f"intake {queue}", self._taking(queue)) for queue in self._edges]
+            loops = [Loop(f"claimer {queue}", self._claim_from(queue)) for queue in self._edges]
             await run_loops(loops, self._over)
             if not (self.dead or self._detached):
                 await self._drain(stop)
-            # One sender at a time. Also from the dead: a stale report is kept as a fact.
+            # One sender at a time. A dead worker flushes too: a stale report is kept as a fact.
             await cancel_all([sending])
-            await self._say_last_words()
+            await self._flush_outbox()
         finally:
             await cancel_all([sending, stopping, declaring])
-            await self._pulse.stop()
+            await self._heartbeats.stop()
         if self._detached:
-            await cancel_all([task for _, task in self._running.values()])
+            await self._running.abort_all()
             return
         if self.dead:
-            # Declared dead in one queue; in the others its jobs need not wait for a lease to pass.
+            # Declared dead in one queue: its jobs in the others need not wait for their lease.
             await self._release(self._held_at_death)
-        await self._leave()
+        await self._registration.leave(self._settings.job_ttl)
 
     def detach(self) -> None:
-        """End here, and leave worker and jobs in Redis as they are: somebody else goes on with them."""
+        """End this session, and leave worker and jobs in Redis for another session that resumes it."""
         self._detached = True
         self._over.set()
 
     def adopt(self, claimed: ClaimedJob) -> None:
-        """Take charge of a job that this worker holds already."""
-        if self._start(claimed):
-            self._slots.occupy()
+        """Run a job that this worker holds already."""
+        self._running.adopt(claimed)
 
     @property
     def idle(self) -> bool:
-        """Nothing runs, and no queue had anything to take."""
-        return not self._running and all(intake.idle.is_set() for intake in self._intakes.values())
+        """Nothing runs, and the last claim in each queue found nothing."""
+        return not self._running and all(claimer.idle.is_set() for claimer in self._claimers.values())
 
-    # What the pulse calls, from whatever thread it lives in:
-
-    def held(self, queue: str) -> Sequence[tuple[str, int]]:
-        return [
-            (attempt.claimed.id, attempt.claimed.attempt)
-            for attempt in self.attempts()
-            if attempt.task.definition.queue == queue and not attempt.ended
-        ]
-
-    def facts(self) -> dict[str, str | int]:
-        return {
-            "host": self._place.host,
-            "pid": self._place.pid,
-            "version": self._place.version,
-            "owner": self._place.owner,
-            "started": to_ms(self._born),
-            "slots": self._slots.total,
-            "busy": self._slots.busy,
-            "queues": orjson.dumps(sorted(self._edges)).decode(),
-            "tasks": orjson.dumps(sorted(self._tasks)).decode(),
-        }
-
-    def heard(self, answer: BeatAnswer) -> None:
-        if not self._teller.tell(self.id, list(self._edges)):
-            self._loop.call_soon_threadsafe(self._end_with_supervisor)
-        if answer.lost or answer.cancels:
-            self._loop.call_soon_threadsafe(self._act_on, answer)
-
-    def reachable_again(self) -> None:
-        self._loop.call_soon_threadsafe(self._look_at_held)
-
-    def declared_dead(self) -> None:
-        self._loop.call_soon_threadsafe(self._die)
+    # HeartbeatListener: called from the thread of the heartbeats.
 
     def attempts(self) -> list[Attempt]:
-        return [attempt for attempt, _ in list(self._running.values())]
+        return self._running.attempts()
+
+    def held(self, queue: str) -> Sequence[tuple[str, int]]:
+        return self._running.held(queue)
+
+    def facts(self) -> dict[str, str | int]:
+        return self._registration.facts(self._capacity)
+
+    def on_heartbeat(self, answer: BeatAnswer) -> None:
+        if not self._report_to_supervisor():
+            self._loop.call_soon_threadsafe(self._stop_without_supervisor)
+        if answer.lost or answer.cancels:
+            self._loop.call_soon_threadsafe(self._running.apply, answer.lost, dict(answer.cancels))
+
+    def on_reconnect(self) -> None:
+        self._loop.call_soon_threadsafe(self._reconcile_soon)
+
+    def on_declared_dead(self) -> None:
+        self._loop.call_soon_threadsafe(self._die)
 
     def settle_later(self, queue: str, settlement: Settlement) -> None:
-        self._loop.call_soon_threadsafe(self._outbox.settle, queue, settlement, nobody)
+        self._loop.call_soon_threadsafe(self._outbox.settle, queue, settlement, ignore_answer)
 
-    # The rest lives in the worker's loop.
+    # The rest runs in the worker's loop.
 
-    def _groups(self, queue: str) -> list[list[str]]:
-        """Names of the queue's tasks by priority, the highest first."""
-        groups: dict[int, list[str]] = {}
-        for name, task in sorted(self._tasks.items()):
-            if task.definition.queue == queue:
-                groups.setdefault(-task.definition.priority, []).append(name)
-        return [groups[priority] for priority in sorted(groups)]
+    def _report_to_supervisor(self) -> bool:
+        return self._supervisor.report(self.id, list(self._edges))
 
-    def _taking(self, queue: str) -> Callable[[], Awaitable[None]]:
+    async def _declare_again(self) -> None:
+        """Restore what was flushed, and what a worker of other code left behind."""
+        await asyncio.sleep(DECLARE_EVERY_S)
+        await self._registration.declare()
+
+    def _claim_from(self, queue: str) -> Callable[[], Awaitable[None]]:
         async def run_once() -> None:
             try:
-                await self._intakes[queue].run_once()
+                await self._claimers[queue].run_once()
             except WorkerGone:
                 self._die()
                 await asyncio.Event().wait()
 
         return run_once
 
-    def _look_at_held(self) -> None:
-        for intake in self._intakes.values():
-            intake.look_soon()
-
-    def _act_on(self, answer: BeatAnswer) -> None:
-        cancels = dict(answer.cancels)
-        for attempt in self.attempts():
-            if attempt.claimed.id in answer.lost:
-                attempt.lose()
-            elif attempt.claimed.id in cancels:
-                attempt.interrupt(Interruption(cancels[attempt.claimed.id]))
+    def _reconcile_soon(self) -> None:
+        for claimer in self._claimers.values():
+            claimer.reconcile_soon()
 
     def _die(self) -> None:
         if not self.dead:
             _log.warning("Worker %s was declared dead; its jobs go on elsewhere.", self.id)
             self.dead = True
             self._held_at_death = self._all_held()
-            self._lose_all()
+            self._running.lose_all()
             self._over.set()
 
-    def _lose_all(self) -> None:
-        for attempt in self.attempts():
-            attempt.lose()
-
-    def _end_with_supervisor(self) -> None:
+    def _stop_without_supervisor(self) -> None:
         if not self._stop.asked.is_set():
             _log.warning("The supervisor is gone: stopping.")
             self._stop.receive()
 
-    async def _end_with(self, stop: StopSignal) -> None:
+    async def _end_on(self, stop: StopSignal) -> None:
         await stop.asked.wait()
         self._over.set()
 
-    def _start(self, claimed: ClaimedJob) -> bool:
-        """Run a claimed job beside the others. False if it runs here already."""
-        key = claimed.id, claimed.attempt
-        if (
-            self._outbox.settle_again(*key, claimed.due_ms, lingers=key in self._running)
-            or key in self._running
-        ):
-            return False
-        attempt = Attempt(
-            claimed, self._tasks[claimed.task], self._outbox, self._settings.job_ttl, self._settings.lease
-        )
-        self._running[key] = attempt, asyncio.create_task(self._run(attempt), name=claimed.id)
-        return True
-
-    async def _run(self, attempt: Attempt) -> None:
-        try:
-            await self._executor.execute(attempt)
-        except Exception:  # noqa: BLE001 - a defect of ours: say so, and don't lose the slot
-            _log.exception("Job %s could not be run.", attempt.claimed.id)
-        finally:
-            # The place is free before Redis knows of the end, so that the next job comes with the same
-            # round trip; unless Redis is so far behind with its answers that they would pile up.
-            behind = self._outbox.unsettled > self._slots.total
-            if not behind:
-                self._slots.give_back()
-            attempt.when_settled(partial(self._forget, attempt, behind))
-
-    def _forget(self, attempt: Attempt, gives_back: bool) -> None:
-        """Code and end of an attempt are over. Until now it must not begin here a second time."""
-        del self._running[attempt.claimed.id, attempt.claimed.attempt]
-        if gives_back:
-            self._slots.give_back()
-        if not self._running:
-            self._quiet.set()
-        self._on_end()
-
     async def _drain(self, stop: StopSignal) -> None:
         """Let jobs finish until the deadline or a second signal; hand back what is left."""
-        for edges in self._edges.values():
-            try:
-                await edges.rest(self.id)
-            except InfinitasError as error:
-                _log.warning("Redis does not know that this worker stops: %s", error)
-        jobs = [task for _, task in self._running.values()]
-        if not jobs:
+        await self._registration.announce_stop()
+        if not self._running:
             return
         limit = self._settings.shutdown_timeout
-        _log.info("Stopping: %d jobs may finish within %g s.", len(jobs), limit)
-        self._quiet.clear()
-        quiet = asyncio.create_task(self._quiet.wait())
+        _log.info("Stopping: %d jobs may finish within %g s.", len(self._running), limit)
+        finished = asyncio.create_task(self._running.wait_until_none())
         insisted = asyncio.create_task(stop.insisted.wait())
-        await asyncio.wait({quiet, insisted}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({finished, insisted}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         insisted.cancel()
-        quiet.cancel()
+        finished.cancel()
         if self._running:
             await self._release(self._all_held())
-            self._lose_all()
-            await asyncio.wait(jobs, timeout=1)
+            self._running.lose_all()
+            await self._running.wait_for_code(STOPPED_CODE_S)
 
     def _all_held(self) -> Held:
         return {queue: held for queue in self._edges if (held := self.held(queue))}
@@ -344,16 +234,9 @@ class Session:
             except InfinitasError as error:
                 _log.warning("Unfinished jobs could not be handed back; they will be rescued: %s", error)
 
-    async def _say_last_words(self) -> None:
+    async def _flush_outbox(self) -> None:
         try:
             await self._outbox.flush()
         except InfinitasError as error:
             self._outbox.give_up(error)
             _log.warning("The last log lines are lost: %s", error)
-
-    async def _leave(self) -> None:
-        for broker in self._edges.values():
-            try:
-                await broker.leave(self.id, self._settings.job_ttl)
-            except InfinitasError as error:
-                _log.warning("Could not sign off: %s", error)

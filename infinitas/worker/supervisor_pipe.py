@@ -1,4 +1,4 @@
-"""What a worker tells the supervisor that started it, over a pipe: its name, at every beat."""
+"""The pipe from a worker to its supervisor: the worker reports its id and queues at every heartbeat."""
 
 import os
 import signal
@@ -7,11 +7,11 @@ import orjson
 
 from infinitas.runtime.signals import end_with_parent
 
-VARIABLE = "INFINITAS_TELL_FD"
+VARIABLE = "INFINITAS_SUPERVISOR_FD"
 
 
-class Teller:
-    """Silent in a worker that nobody supervises."""
+class SupervisorPipe:
+    """The worker's end. Does nothing in a worker without a supervisor."""
 
     def __init__(self) -> None:
         number = os.environ.get(VARIABLE, "")
@@ -19,14 +19,14 @@ class Teller:
         if self._fd is not None:
             end_with_parent(signal.SIGTERM)
 
-    def tell(self, worker: str, queues: list[str]) -> bool:
-        """False if the supervisor is gone."""
+    def report(self, worker: str, queues: list[str]) -> bool:
+        """Send the worker's id and queues. Returns False if the supervisor is gone."""
         if self._fd is None:
             return True
         try:
             os.write(self._fd, orjson.dumps({"worker": worker, "queues": queues}) + b"\n")
         except BlockingIOError:
-            return True
+            return True  # The supervisor reads slowly; the next heartbeat reports again.
         except OSError:
             return False
         return True

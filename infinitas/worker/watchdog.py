@@ -1,5 +1,5 @@
-"""Watches the worker's event loop from the beat's thread: a processor that blocks it can't be timed
-out there, and holds up every other job."""
+"""Watches the worker's event loop from the heartbeat thread: while a processor blocks the loop, no
+time limit fires there and every other job waits."""
 
 import asyncio
 import contextlib
@@ -19,16 +19,16 @@ _log = get_logger("worker")
 CHECK_EVERY_S = 0.5
 SLACK_S = 1.0
 _SIGNAL = signal.SIGURG
-"""Ignored by default and hardly used; Go interrupts its goroutines with it too."""
+"""Ignored by default and rarely used; Go interrupts its goroutines with it too."""
 
 
 class Watchdog:
-    """Ends jobs that are overdue though the loop is blocked, and interrupts the code that blocks it.
+    """Times out jobs while the loop is blocked, and interrupts the code that blocks it.
 
     Args:
-        running: the attempts that run now.
-        interrupts: whether blocking code may be interrupted by a signal. Only for a process of our
-            own, whose loop runs in the main thread.
+        running: returns the attempts that run now.
+        interrupts: a signal may interrupt blocking code. Only for a process of our own, whose loop
+            runs in the main thread.
     """
 
     def __init__(self, running: Callable[[], Iterable[Attempt]], interrupts: bool) -> None:
@@ -37,28 +37,29 @@ class Watchdog:
         self._loop = asyncio.get_running_loop()
         self._ticked = time.monotonic()
         self._checked = time.monotonic()
-        self._said = False
+        self._reported = False
+        """The present blockage was logged."""
         self._interrupts = interrupts and threading.current_thread() is threading.main_thread()
         if self._interrupts:
             signal.signal(_SIGNAL, self._interrupt)
 
     async def tick_once(self) -> None:
-        """In the loop: it is not blocked."""
-        if self._said:
+        """Runs in the watched loop, and so proves that it is not blocked."""
+        if self._reported:
             _log.warning("The event loop goes on, after %.1f s.", time.monotonic() - self._ticked)
-        self._said = False
+        self._reported = False
         self._ticked = time.monotonic()
         await asyncio.sleep(CHECK_EVERY_S)
 
     def check(self) -> list[tuple[str, Settlement]]:
-        """In the beat's thread: what to settle from there, with its queue."""
+        """Runs in the heartbeat thread. Returns what to settle from there, each with its queue."""
         now = time.monotonic()
         late_s, self._checked = now - self._checked - CHECK_EVERY_S, now
         blocked_s = now - self._ticked
         # If this thread is late as well, the whole process was stopped, not the loop alone.
         if blocked_s < CHECK_EVERY_S + SLACK_S or late_s > SLACK_S:
             return []
-        self._say_who(blocked_s)
+        self._report_blocking_code(blocked_s)
         found: list[tuple[str, Settlement]] = []
         for attempt in self._running():
             if attempt.deadline is None or time.monotonic() < attempt.deadline + SLACK_S:
@@ -74,7 +75,7 @@ class Watchdog:
             signal.signal(_SIGNAL, signal.SIG_DFL)
 
     def _interrupt(self, *_: object) -> None:
-        """The signal's handler, in the main thread: raise inside the blocking processor, and only there."""
+        """The signal's handler, in the main thread: raises only inside the blocking processor."""
         try:
             task = asyncio.current_task(self._loop)
         except RuntimeError:
@@ -83,10 +84,10 @@ class Watchdog:
             if task is not None and attempt.code is task and attempt.end_is(JobTimedOut):
                 raise JobTimedOut(f"Job {attempt.claimed.id} blocked the event loop beyond its limit.")
 
-    def _say_who(self, blocked_s: float) -> None:
-        if self._said:
+    def _report_blocking_code(self, blocked_s: float) -> None:
+        if self._reported:
             return
-        self._said = True
+        self._reported = True
         frame = sys._current_frames().get(self._thread)
         where = "".join(traceback.format_stack(frame, limit=4)) if frame else "unknown"
         _log.warning(

@@ -1,4 +1,4 @@
-"""The worker process: sessions, one after another, until it is asked to stop."""
+"""The worker: one session after another, until it is stopped."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,29 +9,33 @@ from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal
 from infinitas.tasks.registry import Registry
-from infinitas.worker.capacity import Slots
+from infinitas.worker.capacity import Capacity
 from infinitas.worker.executor import Executor
-from infinitas.worker.heartbeat_thread import Beat
+from infinitas.worker.heartbeat_thread import HeartbeatThread
 from infinitas.worker.log_capture import capturing
-from infinitas.worker.session import Place, Session
+from infinitas.worker.registration import Place
+from infinitas.worker.session import Session
 from infinitas.worker.transport.interface import Source, open_source
 
 _log = get_logger("worker")
 REJOIN_AFTER_S = 1.0
 BURST_PATIENCE_S = 0.1
 PATIENCE_S = 2.0
-"""A bell may ring for a worker that is frozen or cut off; the others look by themselves so often."""
+"""How long an idle worker waits for a bell: one may ring for a worker that is frozen or cut off."""
 
 
 class Worker:
     """One worker of an app; `run` returns when it has stopped.
 
     Args:
-        queues: which of the app's queues to serve; None: all.
-        burst: stop when there is nothing left to do.
-        max_jobs: stop after so many jobs.
-        interrupts: async code that blocks the loop beyond its limit is interrupted by a signal. Only
-            for a process of our own.
+        queues: names of the queues to serve; None: all of the app's.
+        burst: stop when no job is left.
+        max_jobs: stop after this number of jobs; None: no limit.
+        interrupts: interrupt async code that blocks the loop beyond its limit, by a signal. Only for
+            a process of our own.
+
+    Raises:
+        ConfigError: the app has no tasks in these queues.
     """
 
     def __init__(
@@ -56,30 +60,34 @@ class Worker:
         self._max_jobs = max_jobs
         self._interrupts = interrupts
         self.ready = asyncio.Event()
-        """Set once the tasks are declared and jobs are taken."""
+        """Set once the tasks are declared and the worker claims jobs."""
         self.session: Session | None = None
+        """The present session; None before the first one."""
         self.abandoned = False
-        """After `run`: code that could not be stopped still runs, in a thread or in the loop."""
+        """Set after `run`: code that could not be stopped still runs, in a thread or in the loop."""
 
     async def run(self, stop: StopSignal) -> None:
-        """Serve until `stop` is asked, finish what runs, then leave.
+        """Serve until `stop` is received, finish running jobs, then leave.
 
         Raises:
-            ServerUnreachable, UnsafeBroker, ConfigError: at the start only.
+            ServerUnreachable, UnsafeBroker, ConfigError: the worker could not start. A worker that
+                has served retries instead.
         """
         source = open_source(self._settings)
-        slots = Slots(self._settings.concurrency, self._max_jobs)
+        capacity = Capacity(self._settings.concurrency, self._max_jobs)
         executor = Executor(self._tasks, self._plugins)
         try:
             with capturing(self._tasks.values()):
                 await source.check()
-                await self._run_sessions(source, executor, slots, stop)
+                await self._run_sessions(source, executor, capacity, stop)
         finally:
-            self.abandoned = slots.busy > 0
+            self.abandoned = capacity.busy > 0
             executor.close()
             await source.close()
 
-    async def _run_sessions(self, source: Source, executor: Executor, slots: Slots, stop: StopSignal) -> None:
+    async def _run_sessions(
+        self, source: Source, executor: Executor, capacity: Capacity, stop: StopSignal
+    ) -> None:
         place, waiting = Place(), False
         while not stop.asked.is_set():
             session = Session(
@@ -89,15 +97,15 @@ class Worker:
                 {queue: source.edges(queue) for queue in self._queues},
                 self._settings,
                 executor,
-                slots,
-                Beat(source, self._queues, self._settings.lease, self._interrupts),
-                on_end=partial(self._stop_when_used_up, slots, stop),
+                capacity,
+                HeartbeatThread(source, self._queues, self._settings.lease, self._interrupts),
+                on_end=partial(self._stop_when_used_up, capacity, stop),
                 patience_s=BURST_PATIENCE_S if self._burst else PATIENCE_S,
             )
             try:
                 await session.join()
             except InfinitasError as error:
-                # At the start people watch, or a manager does; a worker that has served waits.
+                # At the start the caller handles the error; a worker that has served retries.
                 if not self.ready.is_set():
                     raise
                 if not waiting:
@@ -108,23 +116,23 @@ class Worker:
             waiting = False
             self.session = session
             names = ", ".join(self._tasks) if len(self._tasks) <= 5 else f"{len(self._tasks)} tasks"
-            _log.info("Worker %s serves %s with %d slots.", session.id, names, slots.total)
+            _log.info("Worker %s serves %s, capacity %d.", session.id, names, capacity.total)
             self._plugins.call("on_worker_start", session.id)
             self.ready.set()
-            watching = asyncio.create_task(self._stop_when_idle(session, stop)) if self._burst else None
+            burst = asyncio.create_task(self._stop_when_idle(session, stop)) if self._burst else None
             await session.serve(stop)
-            if watching is not None:
-                watching.cancel()
+            if burst is not None:
+                burst.cancel()
             self._plugins.call("on_worker_stop", session.id)
             _log.info("Worker %s has stopped.", session.id)
 
-    def _stop_when_used_up(self, slots: Slots, stop: StopSignal) -> None:
-        if slots.used_up and not stop.asked.is_set():
+    def _stop_when_used_up(self, capacity: Capacity, stop: StopSignal) -> None:
+        if capacity.used_up and not stop.asked.is_set():
             _log.info("%d jobs are done: stopping.", self._max_jobs)
             stop.receive()
 
     async def _stop_when_idle(self, session: Session, stop: StopSignal) -> None:
-        while not session.idle:  # noqa: ASYNC110 - idle is a sum of many states
+        while not session.idle:  # noqa: ASYNC110 - idle combines many states
             await asyncio.sleep(0.02)
         if not stop.asked.is_set():
             stop.receive()

@@ -192,16 +192,16 @@ def send_from_there() -> str:
 
 @app.task(runner="process")
 def lie(kind: str) -> None:
-    """Untrusted code that speaks to the worker by itself."""
+    """Untrusted code that sends its own messages to the worker."""
     import gc
     from multiprocessing.connection import Connection
 
     (pipe,) = (found for found in gc.get_objects() if isinstance(found, Connection))
     messages = {
         "nonsense": b"no JSON",
-        "result": b'{"what":"outcome","Succeeded":{"result":"{broken"}}',
-        "fields": b'{"what":"outcome","Succeeded":{"result":null,"state":"x"}}',
-        "reason": b'{"what":"outcome","Failed":{"error":"e","reason":"quarantined"}}',
+        "result": b'{"kind":"outcome","Succeeded":{"result":"{broken"}}',
+        "fields": b'{"kind":"outcome","Succeeded":{"result":null,"state":"x"}}',
+        "reason": b'{"kind":"outcome","Failed":{"error":"e","reason":"quarantined"}}',
         "huge": b" " * 5_000_000,
     }
     pipe.send_bytes(messages[kind])

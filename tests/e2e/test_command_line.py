@@ -55,7 +55,7 @@ def test_everything_at_a_glance(busy: Processes) -> None:
     assert "last success" in shown
     slots = as_json(busy, "task", "preview", "tick", "-n", "3")
     assert len(slots) == 3
-    assert [worker["slots"] for worker in as_json(busy, "worker", "ls")] == [3]
+    assert [worker["capacity"] for worker in as_json(busy, "worker", "ls")] == [3]
 
 
 def test_jobs(busy: Processes) -> None:

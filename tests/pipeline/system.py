@@ -64,7 +64,7 @@ class System:
         self.job = task.using(key="k").send(7, "hidden").id
         self.redis.hset(f"{P}members", "w-honest", "{}")
         facts: dict[Any, Any] = {"host": "h", "pid": 1, "version": "1", "started": 1, "last_beat": 2}
-        facts |= {"slots": 3, "busy": 1, "queues": '["default"]', "tasks": '["honest"]'}
+        facts |= {"capacity": 3, "busy": 1, "queues": '["default"]', "tasks": '["honest"]'}
         self.redis.hset("infinitas:worker:w-honest", mapping=facts)
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
@@ -143,7 +143,7 @@ class System:
         )
         assert "honest too" in [each["key"] for each in self.get("/schedules") if not each["unreadable"]]
         (worker,) = (each for each in self.get("/workers") if each["id"] == "w-honest")
-        assert (worker["slots"], worker["unreadable"]) == (3, None)
+        assert (worker["capacity"], worker["unreadable"]) == (3, None)
         assert 'infinitas_queue_depth{task="honest"} ' in self.request("GET", "/metrics").text
 
     def _check_clients(self) -> None:

@@ -144,7 +144,14 @@ def test_a_key_that_holds_something_else_is_one_bad_record(system: System, name:
 
 
 BAD_FACTS = [
-    *({"host": "h"}, {"pid": "x"}, {"started": "9" * 20}, {"tasks": "{"}, {"queues": "5"}, {"slots": "1.5"}),
+    *(
+        {"host": "h"},
+        {"pid": "x"},
+        {"started": "9" * 20},
+        {"tasks": "{"},
+        {"queues": "5"},
+        {"capacity": "1.5"},
+    ),
 ]
 
 
@@ -184,7 +191,7 @@ JOB_FIELDS = (
     *("crashes", "logged", "expires", "rung"),
 )
 SUMMARY = ("last_job", "last_job_date", "last_job_status", "last_success", "last_failure_date", "streak")
-FACTS = ("host", "pid", "version", "started", "slots", "busy", "queues", "tasks", "last_beat")
+FACTS = ("host", "pid", "version", "started", "capacity", "busy", "queues", "tasks", "last_beat")
 SCHEDULE_HASHES = ("schedules", "marks", "paused", "skips", "runs", "live", "backfills")
 HASHES = st.one_of(
     st.tuples(st.just(f"{P}job:bad"), st.sampled_from(JOB_FIELDS)),

@@ -29,7 +29,7 @@ def test_a_job_from_curl_to_its_result(http: httpx.Client, processes: Processes)
     assert http.get(f"{API}/tasks/slow").json()["last_success"]["id"] == shown["id"]
     again = http.post(f"{job}/rerun")
     assert (again.status_code, again.json()["id"] != shown["id"]) == (202, True)
-    assert [worker["slots"] for worker in http.get(f"{API}/workers").json()] == [2]
+    assert [worker["capacity"] for worker in http.get(f"{API}/workers").json()] == [2]
 
 
 def test_attempts_and_metrics(http: httpx.Client, processes: Processes, archiver: None) -> None:
@@ -40,7 +40,7 @@ def test_attempts_and_metrics(http: httpx.Client, processes: Processes, archiver
         lambda: [a for a in http.get(f"{API}/jobs/{job}/attempts").json() if a["outcome"] == "failed"]
     )
     assert "SystemExit" in attempts[0]["error"]
-    free = 'infinitas_worker_slots{state="free"} 3.0'
+    free = 'infinitas_worker_capacity{state="free"} 3.0'
     eventually(lambda: free in http.get("/metrics").text.splitlines())
     lines = http.get("/metrics").text.splitlines()
     assert 'infinitas_task_consecutive_failures{task="explode"} 1.0' in lines

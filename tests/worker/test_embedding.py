@@ -1,4 +1,4 @@
-"""Inside somebody's program: everything runs, signals are left alone, several at once are safe."""
+"""Inside another program: everything runs, signal handlers stay, several at once are safe."""
 
 import logging
 import signal
@@ -46,7 +46,7 @@ async def test_three_at_once_fire_each_slot_once(make_app: Callable[..., Infinit
     assert redis.zcard(f"{P}beats") == 0
 
 
-async def test_a_plugin_hears_of_a_lost_attempt(
+async def test_a_plugin_is_called_for_a_lost_attempt(
     make_app: Callable[..., Infinitas], servers: Urls, redis: Redis
 ) -> None:
     lost: list[tuple[str, int]] = []

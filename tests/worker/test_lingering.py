@@ -1,4 +1,4 @@
-"""A thread can't be stopped: its code counts as running until it returns, whatever has become of its job."""
+"""A thread can't be stopped: its code counts as running until it returns, even if its job has ended."""
 
 import threading
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ AGAIN = NewJob(id="again", task="t", args="[[],{}]", key="k")
 
 
 class Gate:
-    """Code that runs until it is let go, and the most that ran at once."""
+    """Code that runs until the gate opens; counts how many ran at once."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
@@ -79,7 +79,7 @@ async def test_max_running_counts_threads_out_of_time(app: Infinitas, gate: Gate
     assert gate.began > 3
 
 
-async def test_a_key_and_a_slot_wait_for_code_that_goes_on(broker: Broker, redis: Redis) -> None:
+async def test_a_key_and_a_slot_wait_for_lingering_code(broker: Broker, redis: Redis) -> None:
     await broker.enqueue([KEYED])
     await claimed(broker)
     assert await broker.settle("w1", [LINGERS]) == ["ok"]
@@ -109,13 +109,13 @@ async def test_the_next_slot_does_not_run_beside_it(broker: Broker, redis: Redis
 
 
 async def reconcile(broker: Broker) -> None:
-    """Two passes: what the first is unsure of the second mends."""
+    """Two passes: the second mends what the first only suspected."""
     reconciler = Reconciler(Reconciliation(broker.connection, "default"), 60, rest=0)
     await reconciler.look()
     await reconciler.look()
 
 
-async def test_the_reconciler_leaves_what_waits_for_it_alone(broker: Broker, redis: Redis) -> None:
+async def test_the_reconciler_leaves_jobs_that_wait_for_lingering_code(broker: Broker, redis: Redis) -> None:
     rule = replace(HOURLY, overlap="queue")
     await broker.schedules.schedule([rule], SLOT - MS)
     await broker.schedules.fire([fire(rule)])
@@ -132,7 +132,7 @@ async def test_the_reconciler_leaves_what_waits_for_it_alone(broker: Broker, red
     assert await claimed(broker, "w2") == []
 
 
-async def test_the_reconciler_ends_it_where_its_worker_is_gone(broker: Broker, redis: Redis) -> None:
+async def test_the_reconciler_ends_lingering_code_of_a_dead_worker(broker: Broker, redis: Redis) -> None:
     await broker.enqueue([KEYED])
     await claimed(broker)
     await broker.settle("w1", [LINGERS])
@@ -144,7 +144,7 @@ async def test_the_reconciler_ends_it_where_its_worker_is_gone(broker: Broker, r
 
 
 @pytest.mark.parametrize("how", ["leave", "rescue"])
-async def test_it_is_over_with_its_process(broker: Broker, redis: Redis, how: str) -> None:
+async def test_lingering_code_ends_with_its_process(broker: Broker, redis: Redis, how: str) -> None:
     limited = TaskDefinition(name="t", max_running=1)
     await broker.schedules.declare([limited], [], Declarer(born=SLOT))
     await broker.enqueue([KEYED])
@@ -156,6 +156,6 @@ async def test_it_is_over_with_its_process(broker: Broker, redis: Redis, how: st
         assert await broker.leave("w1", 60)
     else:
         await broker.rescue_all("w1", 1, 60)
-    assert await broker.wait_for_bell(["t"], 1), "its place is free"
+    assert await broker.wait_for_bell(["t"], 1), "max_running is free"
     assert [job.id for job in await claimed(broker, "w2")] == ["next"]
     assert await broker.enqueue([AGAIN]) == ["new"]

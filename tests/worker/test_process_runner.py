@@ -1,12 +1,16 @@
-"""A process of its own: killable, group and all; a crash is an outcome; the contract is the same."""
+"""A job in its own process: killable with its group; a crash is an outcome; the contract is the same."""
 
+import multiprocessing
 import os
+import threading
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
 
 from infinitas import ConfigError, Infinitas
 from infinitas.devservers.servers import Urls
+from infinitas.worker.runners import process
 from tests.e2e import contract
 from tests.support import aeventually, alive, finished, running
 
@@ -15,7 +19,7 @@ def app_on(servers: Urls) -> Infinitas:
     return contract.app.configure(redis_url=servers.redis)
 
 
-async def test_it_returns_logs_and_reports_like_any_other(servers: Urls, redis: object) -> None:
+async def test_it_returns_logs_and_reports_like_any_job(servers: Urls, redis: object) -> None:
     app = app_on(servers)
     async with running(app):
         handle = await contract.compute.asend(2, 40)
@@ -45,6 +49,32 @@ async def test_a_timeout_kills_the_process_and_its_children(
 
         async def dead() -> bool:
             return not any(alive(pid) for pid in pids)
+
+        await aeventually(dead)
+    app.close()
+
+
+async def test_a_process_that_starts_after_its_limit_is_killed(
+    servers: Urls, redis: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, started = threading.Event(), threading.Event()
+    start = ForkServerProcess.start
+
+    def start_late(self: ForkServerProcess) -> None:
+        go.wait(20)
+        start(self)
+        started.set()
+
+    monkeypatch.setattr(ForkServerProcess, "start", start_late)
+    monkeypatch.setattr(process, "GRACE_S", 0)
+    app = app_on(servers)
+    async with running(app):
+        job = await finished(app, await contract.spin.asend(str(tmp_path / "pids")))
+        assert job.reason == "timed_out"
+        go.set()
+
+        async def dead() -> bool:
+            return started.is_set() and not multiprocessing.active_children()
 
         await aeventually(dead)
     app.close()
@@ -90,14 +120,14 @@ async def test_limits_reach_callbacks_in_the_process(servers: Urls, redis: objec
         job = await finished(app, await contract.warned.asend(str(file)))
         assert job.reason == "timed_out"
 
-        async def told() -> bool:
+        async def both_called() -> bool:
             return file.exists() and file.read_text() == "soft 1\nhard 2\n"
 
-        await aeventually(told)
+        await aeventually(both_called)
     app.close()
 
 
-async def test_what_a_process_could_not_find_is_refused_at_the_start(app: Infinitas) -> None:
+async def test_a_task_that_a_process_can_not_import_is_refused_at_the_start(app: Infinitas) -> None:
     @app.task(runner="process")
     def local() -> None: ...
 
@@ -116,7 +146,7 @@ async def test_what_a_process_could_not_find_is_refused_at_the_start(app: Infini
         ("reason", "error"),
     ],
 )
-async def test_lies_of_untrusted_code_are_its_own_failure(
+async def test_invalid_messages_of_untrusted_code_fail_its_job(
     servers: Urls, redis: object, kind: str, reason: str
 ) -> None:
     app = app_on(servers)

@@ -1,4 +1,4 @@
-"""What a job says while it runs: coalesced, live, in order, bounded."""
+"""What a job reports while it runs: coalesced, live, in order, bounded."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from infinitas import BadArgs, Infinitas, Job
-from infinitas.worker.attempt import MAX_LINES
+from infinitas.worker.attempt_log import MAX_LINES
 from tests.support import aeventually, finished, running
 
 P = "{infinitas:default}:"
@@ -45,7 +45,7 @@ async def test_only_a_float_from_0_to_1_is_progress(app: Infinitas, wrong: Any) 
     refused: list[bool] = []
 
     @app.task
-    async def says(job: Job) -> None:
+    async def reports(job: Job) -> None:
         try:
             await job.progress(wrong)
             refused.append(False)
@@ -53,7 +53,7 @@ async def test_only_a_float_from_0_to_1_is_progress(app: Infinitas, wrong: Any) 
             refused.append(True)
 
     async with running(app):
-        await finished(app, await says.asend())
+        await finished(app, await reports.asend())
     assert refused == [not isinstance(wrong, (str, type(None)))]
 
 
@@ -61,14 +61,14 @@ async def test_lines_are_live_within_a_second_and_in_order(app: Infinitas) -> No
     go = asyncio.Event()
 
     @app.task
-    async def talks(job: Job) -> None:
+    async def logs(job: Job) -> None:
         for number in range(1_000):
             job.log(f"line {number}", level="debug")
         await go.wait()
         logging.getLogger("shop").error("the last")
 
     async with running(app):
-        handle = await talks.asend()
+        handle = await logs.asend()
 
         async def started() -> bool:
             return (await app.afetch_job(handle.id)).state == "running"
@@ -88,7 +88,7 @@ async def test_lines_are_live_within_a_second_and_in_order(app: Infinitas) -> No
 
 
 @pytest.mark.parametrize("kind", ["async", "thread"])
-async def test_prints_are_kept_where_the_task_asks_for_it(
+async def test_prints_are_kept_if_the_task_captures_them(
     app: Infinitas, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def loud() -> None:
@@ -153,7 +153,7 @@ async def test_a_soft_limit_comes_before_the_hard_one(app: Infinitas, kind: str)
     assert [line.text for line in job.log] == ["the soft limit of 0.1 s is over"]
 
 
-async def test_half_characters_and_long_words_stop_nothing(app: Infinitas) -> None:
+async def test_half_characters_and_long_text_stop_nothing(app: Infinitas) -> None:
     @app.task
     async def odd(job: Job) -> None:
         await job.progress(0.5, "\ud800 step" + "x" * 1_000)

@@ -1,4 +1,4 @@
-"""Where the Job goes, whatever shape the processor has."""
+"""The job goes into its parameter, whatever the processor's signature."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -55,7 +55,7 @@ JOB: Any = object()
         (many, (1, 2), {"x": 3}, (JOB, (1, 2), {"x": 3})),
     ],
 )
-def test_the_job_is_put_where_it_is_asked_for(
+def test_the_job_goes_into_its_parameter(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], expected: Any
 ) -> None:
     signature = Signature(function, "t")

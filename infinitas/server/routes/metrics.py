@@ -53,11 +53,13 @@ class _Snapshot(Collector):
         ):
             known = ((task, moment.timestamp()) for task, moment in moments if moment is not None)
             yield _gauge(name, text or "When it was; absent if never.", known)
-        slots = GaugeMetricFamily("infinitas_worker_slots", "Jobs that workers can run.", labels=["state"])
+        capacity = GaugeMetricFamily(
+            "infinitas_worker_capacity", "Jobs that workers can run.", labels=["state"]
+        )
         busy = sum(worker.busy for worker in self._workers)
-        slots.add_metric(["busy"], busy)
-        slots.add_metric(["free"], sum(worker.slots for worker in self._workers) - busy)
-        yield slots
+        capacity.add_metric(["busy"], busy)
+        capacity.add_metric(["free"], sum(worker.capacity for worker in self._workers) - busy)
+        yield capacity
         sockets = GaugeMetricFamily("infinitas_ws_connections", "Open WebSockets.", labels=["role"])
         for role in ("worker", "page", "new"):
             sockets.add_metric([role], self._sockets.get(role, 0))

@@ -30,9 +30,9 @@ from infinitas.server.websocket.socket_runner import Remote, SocketRunner
 from infinitas.tasks.task import AnyTask
 from infinitas.wire import frames
 from infinitas.worker.attempt import Attempt
-from infinitas.worker.outbox import Line
 from infinitas.worker.outcomes import MAX_ERROR_CHARS, MAX_TRACEBACK_CHARS
 from infinitas.worker.transport.interface import Edges
+from infinitas.worker.unsent import Line
 
 _log = get_logger("gateway")
 End = frames.Done | frames.Fail
@@ -140,8 +140,8 @@ class Words:
         try:
             for line in new:
                 remote.last_line = line.seq
-                on_kept = partial(self._ack_lines, frame, last) if line is new[-1] else None
-                attempt.keep(Line(line.seq, line.at, line.level, line.text, on_kept=on_kept))
+                on_stored = partial(self._ack_lines, frame, last) if line is new[-1] else None
+                attempt.log_numbered(Line(line.seq, line.at, line.level, line.text, on_stored=on_stored))
         except JobEnded as error:
             self._complain(frame, error)
 

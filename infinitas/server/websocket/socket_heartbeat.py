@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from infinitas.core.errors import WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all
-from infinitas.worker.heartbeat import SOON_S, Beating, Listener, longest_wait_s
+from infinitas.worker.heartbeat import SOON_S, Heartbeat, HeartbeatListener, longest_wait_s
 from infinitas.worker.transport.interface import Source
 
 
@@ -21,10 +21,10 @@ class SocketPulse:
         self._on_beat = on_beat
         self._loops: list[asyncio.Task[None]] = []
 
-    def start(self, session: Listener) -> None:
+    def start(self, listener: HeartbeatListener) -> None:
         for queue, wait in self._waits.items():
-            beating = Beating(self._source, queue, session, self._lease_s, wait)
-            run_once = self._until_gone(beating)
+            heartbeat = Heartbeat(self._source, queue, listener, self._lease_s, wait)
+            run_once = self._until_gone(heartbeat)
             loop = Loop(f"beat {queue}", run_once, longest_wait_s(self._lease_s))
             self._loops.append(asyncio.create_task(loop.run()))
 
@@ -41,11 +41,11 @@ class SocketPulse:
         self._waits[queue].job = job
         self._waits[queue].due.set()
 
-    def _until_gone(self, beating: Beating) -> Callable[[], Awaitable[None]]:
+    def _until_gone(self, heartbeat: Heartbeat) -> Callable[[], Awaitable[None]]:
         async def run_once() -> None:
             self._on_beat()
             try:
-                await beating.run_once()
+                await heartbeat.run_once()
             except WorkerGone:
                 await asyncio.Event().wait()
 

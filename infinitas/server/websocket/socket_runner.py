@@ -10,7 +10,7 @@ import orjson
 from infinitas.core.verdict import Failed, Outcome
 from infinitas.server.websocket.socket import Channel
 from infinitas.worker.attempt import Attempt
-from infinitas.worker.runners.in_process import Call
+from infinitas.worker.runners.interface import Call
 
 Key = tuple[str, int]
 """Job and attempt."""
@@ -49,7 +49,7 @@ class SocketRunner:
         ended = attempt.loop.create_future()
         remote = Remote(attempt, ended, key in self._known, asyncio.current_task())
         self._remotes[key] = remote
-        attempt.tell_remote = lambda kind, seconds: self._tell(key, kind, seconds)
+        attempt.notify_remote = lambda kind, seconds: self._tell(key, kind, seconds)
         if not remote.accepted:
             self._channel.send(_job(attempt))
         return await remote.ended

@@ -27,10 +27,11 @@ from infinitas.server.websocket.socket import CLOSE_WITHIN_S, Channel, Closed
 from infinitas.server.websocket.socket_heartbeat import SocketPulse
 from infinitas.server.websocket.socket_runner import SocketRunner
 from infinitas.wire import close_codes, frames
-from infinitas.worker.capacity import Slots
+from infinitas.worker.capacity import Capacity
 from infinitas.worker.executor import Executor
-from infinitas.worker.heartbeat import BEATS_PER_LEASE
-from infinitas.worker.session import Place, Session
+from infinitas.worker.heartbeat import HEARTBEATS_PER_LEASE
+from infinitas.worker.registration import Place
+from infinitas.worker.session import Session
 
 if TYPE_CHECKING:
     from infinitas.server.websocket.gateway import Gateway
@@ -64,8 +65,8 @@ class WorkerSocket:
         self._channel = Channel(socket)
         self._heard_at = time.monotonic()
         self._stop = StopSignal()
-        self._capacity = 0
-        self._slots: Slots
+        self._wanted_capacity = 0
+        self._capacity: Capacity
         self._session: Session
         self._runner: SocketRunner
         self._pulse: SocketPulse
@@ -110,13 +111,13 @@ class WorkerSocket:
                 "t": "hello",
                 "protocol": frames.PROTOCOL,
                 "lease_ms": round(self._lease_s * 1000),
-                "beat_ms": round(self._lease_s * 1000 / BEATS_PER_LEASE),
+                "beat_ms": round(self._lease_s * 1000 / HEARTBEATS_PER_LEASE),
                 "accept_ms": round(ACCEPT_WITHIN_S * 1000),
                 "max_frame": frames.MAX_FRAME_BYTES,
             }
         )
         who = await self._first_frame()
-        self._capacity = who.capacity
+        self._wanted_capacity = who.capacity
         while not (self._channel.closing or self._stop.asked.is_set()):
             await self._begin(who)
             await self._serve_session(who)
@@ -150,7 +151,7 @@ class WorkerSocket:
         wish = who.name if who.name and await gateway.owner(who.name) is None else None
         id = (resumed and who.session) or wish or place.fresh_name()
         await gateway.take(id, self)
-        self._slots = Slots(self._capacity, changing=True)
+        self._capacity = Capacity(self._wanted_capacity, changing=True)
         known = {(each.job, each.attempt) for each in who.in_flight} if resumed else set()
         self._runner = SocketRunner(self._channel, known)
         self._pulse = SocketPulse(gateway.source, self.queues, self._lease_s, self._answer_beat)
@@ -171,7 +172,7 @@ class WorkerSocket:
             edges,
             gateway.settings,
             Executor(tasks, gateway.registry.plugins, self._runner),
-            self._slots,
+            self._capacity,
             self._pulse,
             on_end=lambda: None,
             patience_s=PATIENCE_S,
@@ -272,8 +273,8 @@ class WorkerSocket:
         if isinstance(frame, frames.Beat):
             self._pulse.beat()
         elif isinstance(frame, frames.Capacity):
-            self._capacity = frame.n
-            self._slots.resize(frame.n)
+            self._wanted_capacity = frame.n
+            self._capacity.resize(frame.n)
         elif isinstance(frame, frames.Bye):
             self._stop.receive()
         elif isinstance(frame, frames.Identify):
@@ -301,7 +302,7 @@ class WorkerSocket:
             if seconds % ADMIT_EVERY_S == ADMIT_EVERY_S - 1:
                 await self._admit_again(who)
             silent_s = time.monotonic() - self._heard_at
-            if silent_s > SILENT_BEATS * self._lease_s / BEATS_PER_LEASE:
+            if silent_s > SILENT_BEATS * self._lease_s / HEARTBEATS_PER_LEASE:
                 self._channel.close(close_codes.SILENT, f"nothing was heard for {silent_s:.0f} s")
             elif self._runner.unaccepted(ACCEPT_WITHIN_S):
                 self._channel.close(

@@ -1,1 +1,1 @@
-"""Ways to run a processor: in the event loop, in a thread, in a process of its own."""
+"""Ways to run a processor: in the event loop, in a thread, or in its own process."""

@@ -1,7 +1,6 @@
-"""Two ways to run a processor here: async functions in the loop, sync functions in threads.
+"""Runs a processor in the worker's process: async functions in its loop, sync functions in threads.
 
-A runner turns whatever the processor does into an outcome. `SystemExit` in somebody's code is a
-failed job, not the end of the worker.
+Whatever the processor raises becomes an outcome: a `SystemExit` fails the job and doesn't end the worker.
 """
 
 import asyncio
@@ -10,31 +9,16 @@ import inspect
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
 
 from infinitas.core.verdict import Failed, Outcome
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.outcomes import failure, success
+from infinitas.worker.runners.interface import Call
 from infinitas.worker.runners.thread_pool import DaemonThreads
-
-Call = tuple[tuple[Any, ...], dict[str, Any]]
-
-
-class Runner(Protocol):
-    """Runs a call, and stops it as far as that can be done."""
-
-    async def run(self, attempt: Attempt, call: Call) -> Outcome:
-        """Returns when the code is over."""
-
-    def stop(self, attempt: Attempt) -> None:
-        """Have the code be over soon, if it has begun and is not over."""
-
-    def ran_s(self, attempt: Attempt) -> float:
-        """How long the processor had run when this process took charge of it, in seconds."""
 
 
 class AsyncRunner:
-    """In the worker's event loop, in the asyncio task of its caller; stopped by cancelling."""
+    """Runs async functions in the caller's asyncio task; stops them by cancelling it."""
 
     async def run(self, attempt: Attempt, call: Call) -> Outcome:
         attempt.code = asyncio.current_task()
@@ -60,7 +44,7 @@ class AsyncRunner:
 
 
 class ThreadRunner:
-    """In a thread, which can't be stopped: it keeps its slot until it returns."""
+    """Runs sync functions in threads. A thread can't be stopped: it uses capacity until it returns."""
 
     def __init__(self, threads: DaemonThreads) -> None:
         self._threads = threads
@@ -81,7 +65,10 @@ def is_async(function: Callable[..., object]) -> bool:
 
 
 def end_a_forked_copy(pid: int) -> None:
-    """A processor that forked comes back twice; the copy must not act as a second worker."""
+    """End this process if it is not `pid`.
+
+    A processor that forks returns in both processes; the copy must not act as a second worker.
+    """
     if os.getpid() != pid:
         os._exit(0)
 

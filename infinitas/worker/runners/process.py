@@ -1,4 +1,4 @@
-"""Runs a processor in a process of its own: for code that must be killable, is CPU-bound or may crash."""
+"""Runs a processor in its own process: for code that must be killable, uses much CPU or may crash."""
 
 import contextlib
 import multiprocessing
@@ -20,13 +20,14 @@ from infinitas.core.verdict import Failed, Outcome, Succeeded
 from infinitas.tasks.task import AnyTask
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.outcomes import MAX_ERROR_CHARS, MAX_TRACEBACK_CHARS
-from infinitas.worker.runners.in_process import Call
+from infinitas.worker.runners.interface import Call
 from infinitas.worker.runners.process_child import outcome_from, run_child
 from infinitas.worker.runners.thread_pool import DaemonThreads
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-LAST_WORDS_S = 1.0
-_ITS_REASONS = (Reason.ERROR, Reason.BAD_ARGS, Reason.BAD_RESULT)
+GRACE_S = 1.0
+"""How long a process may take for its callbacks after a timeout, or to exit after its outcome."""
+_ALLOWED_REASONS = (Reason.ERROR, Reason.BAD_ARGS, Reason.BAD_RESULT)
 
 
 class ProcessRunner:
@@ -40,39 +41,39 @@ class ProcessRunner:
         self._context.set_forkserver_preload(
             ["infinitas.worker.runners.process_child", *sorted({task.function.__module__ for task in tasks})]
         )
-        # Now, not with the first job, whose time limit would pay for it.
+        # Now: started with the first job, it would use up that job's time limit.
         ensure_running()
-        self._children: dict[tuple[str, int], int] = {}
-        """By job and attempt, the process's number; negative once it has ended."""
+        self._pids: dict[tuple[str, int], int] = {}
+        """By job and attempt; negative once the process has ended."""
 
     async def run(self, attempt: Attempt, call: Call) -> Outcome:
-        """The arguments were checked here; the process decodes them from the same text again."""
+        """`call` only proves that the arguments are valid: the process decodes their text again."""
         return await self._threads.submit(lambda: self._run(attempt))
 
     def ran_s(self, attempt: Attempt) -> float:
         return 0.0
 
     def stop(self, attempt: Attempt) -> None:
-        """Kill the process and what it started. After a timeout it has a second for its callbacks."""
-        wait = LAST_WORDS_S if attempt.tell_remote and attempt.interruption is None else 0
-        attempt.loop.call_later(wait, self._kill, attempt)
+        """Kill the process and all that it started; after a timeout, GRACE_S later for its callbacks."""
+        wait_s = GRACE_S if attempt.notify_remote and attempt.interruption is None else 0
+        attempt.loop.call_later(wait_s, self._kill, attempt)
 
     def _kill(self, attempt: Attempt) -> None:
-        pid = self._children.get((attempt.claimed.id, attempt.claimed.attempt))
+        pid = self._pids.get((attempt.claimed.id, attempt.claimed.attempt))
         if not pid:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(abs(pid), signal.SIGKILL)
         if pid > 0:
-            # Also in the moment before it has a group of its own.
+            # In its first moment the process has no group of its own yet.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
     def _run(self, attempt: Attempt) -> Outcome:
-        """Lives in a thread: starts the process, passes on what it says, and returns its outcome."""
+        """Runs in a thread: starts the process, handles its messages, and returns its outcome."""
         ours, theirs = self._context.Pipe()
         claimed, function = attempt.claimed, attempt.task.function
-        order = {
+        job_fields = {
             "id": claimed.id,
             "task": claimed.task,
             "attempt": claimed.attempt,
@@ -81,41 +82,42 @@ class ProcessRunner:
             "headers": dict(claimed.headers),
             "checkpoint": claimed.checkpoint,
             "args": claimed.args,
-            # What it sends itself must go where this worker belongs.
+            # Jobs that the processor sends must go to this worker's servers.
             "settings": attempt.task.client.settings.model_dump(include={"redis_url", "postgres_url"}),
         }
         process = self._context.Process(
             target=run_child,
-            args=(theirs, function.__module__, function.__qualname__, order),
+            args=(theirs, function.__module__, function.__qualname__, job_fields),
             name=f"infinitas {claimed.task}",
         )
         key = claimed.id, claimed.attempt
-        # Before it has started: what is said now waits in the pipe.
-        attempt.tell_remote = lambda kind, seconds: _send(ours, what=kind, seconds=seconds)
+        # Before the start: messages that are sent now wait in the pipe.
+        attempt.notify_remote = lambda kind, limit_s: _send(ours, kind=kind, seconds=limit_s)
         try:
             process.start()
             theirs.close()
-            self._children[key] = process.pid or 0
-            if attempt.interruption is not None:
+            self._pids[key] = process.pid or 0
+            if attempt.ended:
+                # Timed out, cancelled or lost while the process started: `stop` found nothing to kill.
                 self._kill(attempt)
-            outcome = _converse(ours, attempt)
-            process.join(LAST_WORDS_S)
+            outcome = _handle_messages(ours, attempt)
+            process.join(GRACE_S)
             if process.exitcode is not None:
-                # Its number may belong to another by now; only its group may still be killed.
-                self._children[key] = -(process.pid or 0)
+                # Another process may have this pid by now; only the group may still be killed.
+                self._pids[key] = -(process.pid or 0)
             return outcome or _crash(process.exitcode)
-        except Exception as error:  # noqa: BLE001 - a process that can't be had is the job's failure
+        except Exception as error:  # noqa: BLE001 - a process that can't be run is the job's failure
             return Failed(error=f"the process could not be run: {error!r}", reason=Reason.CRASHED)
         finally:
-            attempt.tell_remote = None
+            attempt.notify_remote = None
             self._kill(attempt)
-            self._children.pop(key, None)
-            process.join(LAST_WORDS_S)
+            self._pids.pop(key, None)
+            process.join(GRACE_S)
             ours.close()
 
 
 def check_importable(task: AnyTask) -> None:
-    """Refuse a task that another process could not find. Raises ConfigError."""
+    """Raises ConfigError: another process could not import the task's function."""
     name = task.function.__qualname__
     if "<locals>" in name or task.function.__module__ == "__main__":
         raise ConfigError(
@@ -124,34 +126,34 @@ def check_importable(task: AnyTask) -> None:
         )
 
 
-def _converse(pipe: Connection, attempt: Attempt) -> Outcome | None:
-    """Pass on what the process says until it has an outcome; None if it died without one."""
+def _handle_messages(pipe: Connection, attempt: Attempt) -> Outcome | None:
+    """Handle the process's messages. Returns its outcome; None if it died without one."""
     try:
         while True:
             message = orjson.loads(pipe.recv_bytes(MAX_MESSAGE_BYTES))
-            if message["what"] == "outcome":
+            if message["kind"] == "outcome":
                 return _checked(outcome_from(message))
-            if message["what"] in ("settle", "checkpoint"):
-                _send(pipe, what="answer", **_answer(attempt, message))
+            if message["kind"] in ("settle", "checkpoint"):
+                _send(pipe, kind="answer", **_answer(attempt, message))
             else:
                 with contextlib.suppress(InfinitasError):
-                    _pass_on(attempt, message)
+                    _report(attempt, message)
     except (EOFError, OSError):
         return None
     except (ValueError, KeyError, TypeError, Refused) as error:
-        return Failed(error=f"the process spoke nonsense: {error!r}", reason=Reason.CRASHED)
+        return Failed(error=f"the job's process sent an invalid message: {error!r}", reason=Reason.CRASHED)
 
 
-def _pass_on(attempt: Attempt, message: dict[str, Any]) -> None:
-    if message["what"] == "log":
+def _report(attempt: Attempt, message: dict[str, Any]) -> None:
+    if message["kind"] == "log":
         attempt.job.log(str(message["text"]), str(message["level"]))
-    elif message["what"] == "progress":
+    elif message["kind"] == "progress":
         attempt.job.progress(message["value"], message["step"])
 
 
 def _answer(attempt: Attempt, message: dict[str, Any]) -> dict[str, str]:
     try:
-        if message["what"] == "checkpoint":
+        if message["kind"] == "checkpoint":
             attempt.job.checkpoint(from_json(str(message["text"])))
         else:
             attempt.settle(_checked(outcome_from(message)))
@@ -161,7 +163,7 @@ def _answer(attempt: Attempt, message: dict[str, Any]) -> dict[str, str]:
 
 
 def _checked(outcome: Succeeded | Failed) -> Succeeded | Failed:
-    """What may be stored of it: the code may be untrusted. Raises ValueError, Refused."""
+    """The outcome within what may be stored: the code may be untrusted. Raises ValueError, Refused."""
     if isinstance(outcome, Succeeded):
         if outcome.result is None:
             return Succeeded()
@@ -169,7 +171,7 @@ def _checked(outcome: Succeeded | Failed) -> Succeeded | Failed:
     return Failed(
         error=str(outcome.error)[:MAX_ERROR_CHARS],
         traceback=None if outcome.traceback is None else str(outcome.traceback)[-MAX_TRACEBACK_CHARS:],
-        reason=outcome.reason if outcome.reason in _ITS_REASONS else Reason.ERROR,
+        reason=outcome.reason if outcome.reason in _ALLOWED_REASONS else Reason.ERROR,
         retryable=bool(outcome.retryable),
         after_s=None if outcome.after_s is None else min(max(float(outcome.after_s), 0), YEAR_S),
     )

@@ -1,6 +1,6 @@
-"""The inside of a process of its own: runs one processor, and speaks JSON to its worker over a pipe.
+"""Inside a job's own process: runs one processor, and exchanges JSON with the worker over a pipe.
 
-Nothing is unpickled in the worker that comes from here: the code may be untrusted.
+The worker unpickles nothing that comes from here: the code may be untrusted.
 """
 
 import asyncio
@@ -38,57 +38,63 @@ _CODES = {
 }
 
 
-def run_child(pipe: Connection, module: str, name: str, order: dict[str, Any]) -> None:
-    """Entry of the process. `order` says what `Job` needs, and the arguments as JSON text."""
+def run_child(pipe: Connection, module: str, name: str, job_fields: dict[str, Any]) -> None:
+    """Entry point of the process.
+
+    Args:
+        module: where the task is defined.
+        name: its function's qualified name.
+        job_fields: what `Job` needs, the arguments as JSON text, and the app's settings.
+    """
     os.setsid()
-    # Elsewhere than on Linux the end of the pipe ends it, if the code lets it.
+    # On systems other than Linux the closed pipe ends this process, if the code releases the interpreter.
     end_with_parent(signal.SIGKILL)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    talk = _Talk(pipe)
+    reporter = _PipeReporter(pipe)
     job = Job(
-        id=order["id"],
-        task=order["task"],
-        attempt=order["attempt"],
-        due=datetime.fromisoformat(order["due"]),
-        schedule=order["schedule"],
-        headers=order["headers"],
-        last_checkpoint=order["checkpoint"],
-        reporter=talk,
+        id=job_fields["id"],
+        task=job_fields["task"],
+        attempt=job_fields["attempt"],
+        due=datetime.fromisoformat(job_fields["due"]),
+        schedule=job_fields["schedule"],
+        headers=job_fields["headers"],
+        last_checkpoint=job_fields["checkpoint"],
+        reporter=reporter,
     )
-    threading.Thread(target=talk.listen, args=(job,), daemon=True).start()
+    threading.Thread(target=reporter.receive_messages, args=(job,), daemon=True).start()
     try:
         task = find_task(module, name)
-        task.client.configure(**order["settings"])
-        outcome = _run(task, job, talk, order["args"])
+        task.client.configure(**job_fields["settings"])
+        outcome = _run(task, job, reporter, job_fields["args"])
     except InfinitasError as error:
         outcome = Failed(error=str(error), reason=Reason.BAD_ARGS)
-    talk.say("outcome", **{type(outcome).__name__: asdict(outcome)})
+    reporter.send("outcome", **{type(outcome).__name__: asdict(outcome)})
     sys.stdout.flush()
-    # Threads that the processor left behind must not keep the process.
+    # Threads that the processor left behind must not keep the process alive.
     os._exit(0)
 
 
 def find_task(module: str, name: str) -> AnyTask:
-    """The task that a module has under a name. Raises BadApp."""
+    """Import the task of this name from a module. Raises BadApp: it is not there."""
     found: object = importlib.import_module(module)
     for part in name.split("."):
         found = getattr(found, part, None)
     if not isinstance(found, Task):
-        raise errors.BadApp(f"{module}:{name} is not a task that a process of its own can find.")
+        raise errors.BadApp(f"{module}:{name} is not a task: the job's process can't find it.")
     return found
 
 
 def outcome_from(fields: dict[str, Any]) -> Succeeded | Failed:
-    """What a child said its outcome was. Raises KeyError, TypeError, ValueError for anything else."""
+    """The outcome in a message of a child. Raises KeyError, TypeError, ValueError: it holds none."""
     if "Succeeded" in fields:
         return Succeeded(**fields["Succeeded"])
     return Failed(**{**fields["Failed"], "reason": Reason(fields["Failed"]["reason"])})
 
 
-def _run(task: AnyTask, job: Job, talk: "_Talk", args: str) -> Outcome:
+def _run(task: AnyTask, job: Job, reporter: "_PipeReporter", args: str) -> Outcome:
     call = task.signature.with_job(job, *task.signature.decode(args))
-    current.set(talk)
+    current.set(reporter)
     printing.set(task.definition.capture_print)
     root = logging.getLogger()
     root.addHandler(JobLogHandler())
@@ -104,53 +110,54 @@ def _run(task: AnyTask, job: Job, talk: "_Talk", args: str) -> Outcome:
             return failure(task, error)
 
 
-class _Talk:
-    """The `Reporter` of a process of its own. The worker decides; here its answers are waited for."""
+class _PipeReporter:
+    """The `Reporter` of a job in its own process: sends each call to the worker, which decides."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._sending = threading.Lock()
-        self._asking = threading.Lock()
+        self._requesting = threading.Lock()
         self._answers: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._pid = os.getpid()
 
-    def say(self, what: str, **fields: Any) -> None:
+    def send(self, kind: str, **fields: Any) -> None:
+        """Send one message; does nothing in a forked copy of this process."""
         with self._sending:
             if os.getpid() == self._pid:
-                self._pipe.send_bytes(orjson.dumps({"what": what, **fields}))
+                self._pipe.send_bytes(orjson.dumps({"kind": kind, **fields}))
 
     def log(self, level: str, text: str, on_error: OnError | None = None) -> None:
         try:
-            self.say("log", level=level, text=text.encode(errors="replace").decode())
+            self.send("log", level=level, text=text.encode(errors="replace").decode())
         except OSError as error:
             if on_error is not None:
                 on_error(errors.ServerUnreachable(f"The worker is gone: {error}"))
 
     def progress(self, value: float | None, step: str | None) -> None:
-        self.say("progress", value=value, step=step)
+        self.send("progress", value=value, step=step)
 
     def checkpoint(self, text: str) -> Awaitable[None]:
-        return self._ask("checkpoint", text=text)
+        return self._request("checkpoint", text=text)
 
     def settle(self, outcome: Succeeded | Failed) -> Awaitable[None]:
-        return self._ask("settle", **{type(outcome).__name__: asdict(outcome)})
+        return self._request("settle", **{type(outcome).__name__: asdict(outcome)})
 
-    def listen(self, job: Job) -> None:
-        """The worker's words: answers, and limits that are over. Its silence ends this process."""
+    def receive_messages(self, job: Job) -> None:
+        """Handle answers, and limits that are over. A pipe that the worker closed kills this process."""
         try:
             while True:
                 message = orjson.loads(self._pipe.recv_bytes())
-                if message["what"] == "answer":
+                if message["kind"] == "answer":
                     self._answers.put(message)
                     continue
-                for error in job.limit_is_over(message["what"], message["seconds"]):
-                    self.log("error", f"on_{message['what']} callback failed: {error!r}")
+                for error in job.limit_is_over(message["kind"], message["seconds"]):
+                    self.log("error", f"on_{message['kind']} callback failed: {error!r}")
         except (EOFError, OSError):
             os.killpg(0, signal.SIGKILL)
 
-    def _ask(self, what: str, **fields: Any) -> Awaitable[None]:
-        with self._asking:
-            self.say(what, **fields)
+    def _request(self, kind: str, **fields: Any) -> Awaitable[None]:
+        with self._requesting:
+            self.send(kind, **fields)
             answer = self._answers.get()
         if answer["code"]:
             raise _CODES.get(answer["code"], JobEnded)(answer["text"])

@@ -11,7 +11,7 @@ _Work = Callable[[], None]
 
 
 class DaemonThreads:
-    """A pool that grows as needed, up to one thread per job that runs at once."""
+    """A pool that grows as needed, up to one thread for each job that runs at once."""
 
     def __init__(self) -> None:
         self._work: SimpleQueue[_Work | None] = SimpleQueue()
@@ -20,7 +20,7 @@ class DaemonThreads:
         self._lock = threading.Lock()
 
     def submit(self, function: Callable[[], T]) -> "asyncio.Future[T]":
-        """Run `function` in a thread; it must not raise."""
+        """Run `function` in a thread; it must not raise. Returns a future of the caller's loop."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -36,15 +36,15 @@ class DaemonThreads:
             self._idle -= 1
         self._work.put(work)
         if grow:
-            threading.Thread(target=self._live, name=f"infinitas-job-{self._count}", daemon=True).start()
+            threading.Thread(target=self._run, name=f"infinitas-job-{self._count}", daemon=True).start()
         return future
 
     def close(self) -> None:
-        """Let idle threads end, and busy ones when they return."""
+        """End idle threads now, and busy ones when they return."""
         for _ in range(self._count):
             self._work.put(None)
 
-    def _live(self) -> None:
+    def _run(self) -> None:
         while (work := self._work.get()) is not None:
             work()
             with self._lock:

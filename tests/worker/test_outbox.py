@@ -1,4 +1,4 @@
-"""Redis gives no answer while a job settles or logs: the caller hears of it, and nothing is lost."""
+"""Redis gives no answer while a job settles or logs: the processor gets an error, and nothing is lost."""
 
 import shutil
 import tempfile
@@ -22,7 +22,7 @@ def data() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("kind", ["async", "thread"])
-async def test_a_settle_without_an_answer_raises_and_is_made_up_for(data: Path, kind: str) -> None:
+async def test_a_settle_without_an_answer_raises_and_is_sent_again(data: Path, kind: str) -> None:
     server, url = start_redis(data)
     app = Infinitas(redis_url=url).configure(lease=1)
     codes: list[str] = []
@@ -33,7 +33,7 @@ async def test_a_settle_without_an_answer_raises_and_is_made_up_for(data: Path, 
 
     def broken(job: Job) -> None:
         server.stop()
-        job.log("nobody hears this now", on_error=complain)
+        job.log("not sent at once", on_error=complain)
         job.log("nor this")
 
     async def settle(job: Job) -> None:
@@ -62,15 +62,15 @@ async def test_a_settle_without_an_answer_raises_and_is_made_up_for(data: Path, 
     async with running(app):
         handle = await task.asend()
 
-        async def told() -> bool:
+        async def both_raised() -> bool:
             return len(codes) == 2
 
-        await aeventually(told)
+        await aeventually(both_raised)
         assert codes == ["server_unreachable", "job_done"]
-        assert complaints == ["server_unreachable"], "once, and only who asked"
+        assert complaints == ["server_unreachable"], "once, and only the line with a callback"
         server, _ = start_redis(data)
         assert await handle.result(20) == "kept"
         job = await app.afetch_job(handle.id)
-        assert [line.text for line in job.log] == ["nobody hears this now", "nor this"]
+        assert [line.text for line in job.log] == ["not sent at once", "nor this"]
     app.close()
     server.stop()

@@ -1,4 +1,4 @@
-"""A beat comes in time, whatever becomes of the wait between two."""
+"""A heartbeat is sent in time, however long the wait between two takes."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -9,13 +9,13 @@ from redis import Redis
 
 from infinitas.broker.queue import Broker
 from infinitas.worker import heartbeat_thread
-from infinitas.worker.heartbeat import Beating
-from infinitas.worker.heartbeat_thread import in_time
+from infinitas.worker.heartbeat import Heartbeat
+from infinitas.worker.heartbeat_thread import bounded_wait
 from infinitas.worker.transport.interface import RedisSource
 from tests.support import aeventually
 
 
-class Quiet:
+class Idle:
     """Holds nothing."""
 
     id = "w1"
@@ -29,31 +29,31 @@ class Quiet:
     def facts(self) -> dict[str, str | int]:
         return {}
 
-    def heard(self, answer: object) -> None: ...
-    def reachable_again(self) -> None: ...
-    def declared_dead(self) -> None: ...
+    def on_heartbeat(self, answer: object) -> None: ...
+    def on_reconnect(self) -> None: ...
+    def on_declared_dead(self) -> None: ...
     def settle_later(self, queue: str, settlement: object) -> None: ...
 
 
-async def test_a_wait_that_redis_does_not_end_holds_up_no_beat(
+async def test_a_wait_that_redis_does_not_end_delays_no_heartbeat(
     broker: Broker, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heartbeat_thread, "LATE_S", 0.01)
+    monkeypatch.setattr(heartbeat_thread, "WAIT_SLACK_S", 0.01)
 
     async def without_end(seconds: float) -> str | None:
         return await asyncio.Event().wait() and None
 
-    each = Beating(RedisSource(broker.connection), "default", Quiet(), 0.04, in_time(without_end))
+    heartbeat = Heartbeat(RedisSource(broker.connection), "default", Idle(), 0.04, bounded_wait(without_end))
     before = redis.zscore("{infinitas:default}:beats", "w1") or 0
 
-    async def beat() -> None:
+    async def run() -> None:
         while True:
-            await each.run_once()
+            await heartbeat.run_once()
 
-    running = asyncio.create_task(beat())
+    running = asyncio.create_task(run())
 
-    async def beaten() -> bool:
+    async def three_more() -> bool:
         return (redis.zscore("{infinitas:default}:beats", "w1") or 0) >= before + 3
 
-    await aeventually(beaten)
+    await aeventually(three_more)
     running.cancel()

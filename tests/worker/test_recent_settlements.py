@@ -1,4 +1,4 @@
-"""Redis comes back without its last second: jobs that had ended run again by its account."""
+"""Redis comes back without its last second: by its account, jobs that had ended run again."""
 
 import asyncio
 import threading
@@ -14,9 +14,10 @@ from infinitas.broker.queue import Broker
 from infinitas.core.states import State
 from infinitas.core.verdict import Verdict
 from infinitas.devservers.servers import Urls
-from infinitas.worker import outbox
-from infinitas.worker.capacity import Slots
-from infinitas.worker.claimer import Intake
+from infinitas.worker import recent_settlements
+from infinitas.worker.capacity import Capacity
+from infinitas.worker.claimer import Claimer
+from infinitas.worker.outbox import Outbox, ignore_answer
 from tests.broker.test_edges import claimed, new
 from tests.support import aeventually, finished, running
 
@@ -40,11 +41,11 @@ def lose_since(redis: Any, kept: dict[str, bytes]) -> None:
     redis.client_kill_filter(_type="normal", skipme=True)
 
 
-@pytest.mark.parametrize("busy", ["idle", "a place is free", "no place is free"])
+@pytest.mark.parametrize("busy", ["idle", "capacity is free", "no capacity is free"])
 async def test_a_job_that_had_ended_is_settled_again_and_does_not_run_again(
     app: Infinitas, redis: Redis, servers: Urls, busy: str
 ) -> None:
-    app.configure(lease=1, concurrency={"idle": 5, "a place is free": 2, "no place is free": 1}[busy])
+    app.configure(lease=1, concurrency={"idle": 5, "capacity is free": 2, "no capacity is free": 1}[busy])
     ran: list[int] = []
     go, over = asyncio.Event(), asyncio.Event()
 
@@ -81,7 +82,7 @@ async def test_a_job_that_had_ended_is_settled_again_and_does_not_run_again(
 async def test_an_attempt_that_was_out_of_time(
     app: Infinitas, redis: Redis, servers: Urls, kind: str
 ) -> None:
-    """Async code has stopped, a thread goes on: neither runs again, and only the thread holds its place."""
+    """Async code has stopped, a thread goes on: neither runs again, and only the thread uses capacity."""
     app.configure(lease=1, concurrency=2)
     ran: list[int] = []
     gate = threading.Event()
@@ -111,32 +112,32 @@ async def test_an_attempt_that_was_out_of_time(
     assert len(ran) == 2
 
 
-async def test_what_the_worker_never_knew_begins_though_no_place_is_free(broker: Broker) -> None:
+async def test_a_job_unknown_to_its_worker_begins_even_without_free_capacity(broker: Broker) -> None:
     await broker.enqueue([new("a"), new("b")])
     await claimed(broker, limit=2)
-    slots, started = Slots(1), list[str]()
-    slots.reserve(1)
+    capacity, started = Capacity(1), list[str]()
+    capacity.reserve(1)
 
     def start(job: ClaimedJob) -> bool:
         started.append(job.id)
         return True
 
-    intake = Intake(broker, "w1", [["t"]], slots, 60, start)
-    taking = asyncio.create_task(intake.run_once())
+    claimer = Claimer(broker, "w1", [["t"]], capacity, 60, start)
+    taking = asyncio.create_task(claimer.run_once())
     await asyncio.sleep(0)
-    intake.look_soon()
+    claimer.reconcile_soon()
     await taking
-    assert (sorted(started), slots.busy) == (["a", "b"], 3)
+    assert (sorted(started), capacity.busy) == (["a", "b"], 3)
 
 
-async def test_ends_are_kept_within_bounds(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "MOST_KEPT_CHARS", 250)
+async def test_settlements_are_kept_within_bounds(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent_settlements, "MOST_KEPT_CHARS", 250)
     await broker.enqueue([new("a"), new("b"), new("c")])
     await claimed(broker, limit=3)
-    kept = outbox.Outbox("w1", {"default": broker}, 60)
+    kept = Outbox("w1", {"default": broker}, 60)
     result = Verdict(state=State.SUCCEEDED, result=f'"{"x" * 98}"')
     for id in ("a", "b", "c"):
-        kept.settle("default", Settlement(id, 1, result, 60), outbox.nobody)
+        kept.settle("default", Settlement(id, 1, result, 60), ignore_answer)
         await kept.flush()
     assert [kept.settle_again(id, 1, 0) for id in ("a", "b", "c")] == [False, True, True]
     await kept.flush()

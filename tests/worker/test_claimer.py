@@ -1,4 +1,4 @@
-"""The intake, pass by pass: fair when light, batched when heavy, and a lost reply loses no job."""
+"""The claimer, pass by pass: fair when light, batched when heavy, and a lost reply loses no job."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from infinitas.broker.messages import Claim, ClaimedJob, ClaimRequest, NewJob
 from infinitas.broker.queue import Broker
 from infinitas.core.errors import WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all
-from infinitas.worker.capacity import Slots
-from infinitas.worker.claimer import Intake
+from infinitas.worker.capacity import Capacity
+from infinitas.worker.claimer import Claimer
 from tests.support import aeventually
 
 
@@ -23,9 +23,9 @@ class LossyBroker(Broker):
     lose_reply = False
     keep_back = False
     after_held: Callable[[], object] = staticmethod(list)
-    """Called when Redis has answered, and nobody knows the answer yet."""
+    """Called when Redis has answered, before the claimer gets the answer."""
     limits: ClassVar[list[int]] = []
-    """Of the claims so far."""
+    """How many jobs each claim so far wanted at most."""
 
     async def claim(self, request: ClaimRequest) -> Claim:
         self.limits.append(request.most)
@@ -56,33 +56,33 @@ def lossy(broker: Broker) -> LossyBroker:
     return LossyBroker(broker.connection, "default")
 
 
-def intake(broker: Broker, slots: Slots, started: list[str], patience_s: float = 10) -> Intake:
+def make_claimer(broker: Broker, capacity: Capacity, started: list[str], patience_s: float = 10) -> Claimer:
     def start(job: ClaimedJob) -> bool:
         if job.id in started:
             return False
         started.append(job.id)
         return True
 
-    return Intake(broker, "w1", [["t"]], slots, 60, start, patience_s=patience_s, alone=True)
+    return Claimer(broker, "w1", [["t"]], capacity, 60, start, patience_s=patience_s, exclusive=True)
 
 
 async def send(broker: Broker, count: int) -> None:
     await broker.enqueue([NewJob(id=f"j{i:03}", task="t", args="[[],{}]") for i in range(count)])
 
 
-async def test_claims_double_while_the_backlog_lasts_and_stay_within_the_slots(lossy: LossyBroker) -> None:
+async def test_claims_double_while_the_backlog_lasts_and_stay_within_the_capacity(lossy: LossyBroker) -> None:
     await send(lossy, 30)
-    slots, started = Slots(20), list[str]()
-    taker = intake(lossy, slots, started)
+    capacity, started = Capacity(20), list[str]()
+    claimer = make_claimer(lossy, capacity, started)
     while len(started) < 20:
-        await taker.run_once()
-        assert slots.busy <= 20
+        await claimer.run_once()
+        assert capacity.busy <= 20
     assert lossy.limits == [1, 2, 4, 8, 5]
     for _ in range(20):
-        slots.give_back()
+        capacity.give_back()
     while len(started) < 30:
-        await taker.run_once()
-    assert max(lossy.limits) == 10, "half of the places at most: the others run meanwhile"
+        await claimer.run_once()
+    assert max(lossy.limits) == 10, "half of the capacity at most: the other half runs meanwhile"
 
 
 async def test_the_next_claim_is_on_its_way_before_the_jobs_of_this_one_begin(lossy: LossyBroker) -> None:
@@ -93,43 +93,43 @@ async def test_the_next_claim_is_on_its_way_before_the_jobs_of_this_one_begin(lo
         seen.append(len(lossy.limits))
         return True
 
-    taker = Intake(lossy, "w1", [["t"]], Slots(20), 60, start)
+    claimer = Claimer(lossy, "w1", [["t"]], Capacity(20), 60, start)
     while len(seen) < 3:
-        await taker.run_once()
+        await claimer.run_once()
     assert seen == [2, 2, 2]
 
 
-async def test_one_that_stops_runs_what_its_claims_still_bring(lossy: LossyBroker) -> None:
+async def test_a_stopping_claimer_runs_what_its_claims_still_bring(lossy: LossyBroker) -> None:
     await send(lossy, 30)
-    slots, started = Slots(20), list[str]()
-    taker = intake(lossy, slots, started)
-    taking = asyncio.create_task(Loop("intake", taker.run_once).run())
+    capacity, started = Capacity(20), list[str]()
+    claimer = make_claimer(lossy, capacity, started)
+    taking = asyncio.create_task(Loop("claimer", claimer.run_once).run())
     while not started:  # noqa: ASYNC110 - the very next step
         await asyncio.sleep(0)
     await cancel_all([taking])
-    assert slots.busy == len(started)
+    assert capacity.busy == len(started)
     assert sorted(started) == sorted(job.id for job in await lossy.held("w1"))
 
 
-async def test_a_claim_whose_reply_was_lost_loses_no_job_and_no_slot(lossy: LossyBroker) -> None:
+async def test_a_claim_whose_reply_was_lost_loses_no_job_and_no_capacity(lossy: LossyBroker) -> None:
     await send(lossy, 1)
-    slots, started = Slots(5), list[str]()
-    taker = intake(lossy, slots, started)
+    capacity, started = Capacity(5), list[str]()
+    claimer = make_claimer(lossy, capacity, started)
     lossy.lose_reply = True
     with pytest.raises(ServerUnreachable):
-        await taker.run_once()
-    assert (started, slots.busy) == ([], 0)
-    await taker.run_once()
-    assert (started, slots.busy) == (["j000"], 1)
+        await claimer.run_once()
+    assert (started, capacity.busy) == ([], 0)
+    await claimer.run_once()
+    assert (started, capacity.busy) == (["j000"], 1)
     lossy.lose_reply = True
     with pytest.raises(ServerUnreachable):
-        await taker.run_once()
-    await taker.run_once()
-    assert (started, slots.busy) == (["j000"], 1), "what runs here already is not run twice"
+        await claimer.run_once()
+    await claimer.run_once()
+    assert (started, capacity.busy) == (["j000"], 1), "what runs here already is not run twice"
 
 
-async def test_what_ends_while_we_look_at_what_is_held_is_not_begun_again(lossy: LossyBroker) -> None:
-    """Redis says that it runs, and then, on another connection, that it is settled: that may come first."""
+async def test_a_job_that_ends_during_a_reconciliation_is_not_begun_again(lossy: LossyBroker) -> None:
+    """Redis lists it as held, and then settles it on another connection, whose answer may come first."""
     running, ran = set[tuple[str, int]](), list[str]()
 
     def start(job: ClaimedJob) -> bool:
@@ -140,18 +140,20 @@ async def test_what_ends_while_we_look_at_what_is_held_is_not_begun_again(lossy:
         return True
 
     await send(lossy, 1)
-    taker = Intake(lossy, "w1", [["t"]], Slots(5), 60, start, patience_s=0.1, known=lambda: set(running))
-    await taker.run_once()
+    claimer = Claimer(
+        lossy, "w1", [["t"]], Capacity(5), 60, start, patience_s=0.1, known=lambda: set(running)
+    )
+    await claimer.run_once()
     lossy.after_held = running.clear
-    await taker.run_once()
-    assert not running, "it has looked"
+    await claimer.run_once()
+    assert not running, "it has reconciled"
     assert ran == ["j000"]
 
 
-async def waiting(taker: Intake, redis: Redis) -> "asyncio.Task[None]":
-    """The taker, after a look that found nothing, when it waits in Redis."""
-    await taker.run_once()
-    task = asyncio.create_task(taker.run_once())
+async def waiting(claimer: Claimer, redis: Redis) -> "asyncio.Task[None]":
+    """The task of a claimer that found nothing and waits in Redis."""
+    await claimer.run_once()
+    task = asyncio.create_task(claimer.run_once())
     await aeventually(lambda: _blocked(redis, 1))
     return task
 
@@ -161,50 +163,50 @@ async def _blocked(redis: Redis, count: int) -> bool:
 
 
 async def test_a_bell_brings_its_job_along(lossy: LossyBroker, redis: Redis) -> None:
-    slots, started = Slots(5), list[str]()
-    taker = intake(lossy, slots, started)
-    task = await waiting(taker, redis)
-    assert taker.idle.is_set()
+    capacity, started = Capacity(5), list[str]()
+    claimer = make_claimer(lossy, capacity, started)
+    task = await waiting(claimer, redis)
+    assert claimer.idle.is_set()
     await send(lossy, 1)
     await task
-    assert (started, slots.busy, taker.idle.is_set()) == (["j000"], 1, False)
-    assert lossy.limits == [1], "only the first look was a claim by itself"
+    assert (started, capacity.busy, claimer.idle.is_set()) == (["j000"], 1, False)
+    assert lossy.limits == [1], "only the first call was a claim by itself"
 
 
 async def test_a_job_whose_answer_was_lost_with_its_bell_is_found(lossy: LossyBroker, redis: Redis) -> None:
-    slots, started = Slots(5), list[str]()
-    taker = intake(lossy, slots, started)
-    await taker.run_once()
+    capacity, started = Capacity(5), list[str]()
+    claimer = make_claimer(lossy, capacity, started)
+    await claimer.run_once()
     lossy.lose_reply = True
-    task = asyncio.create_task(taker.run_once())
+    task = asyncio.create_task(claimer.run_once())
     await aeventually(lambda: _blocked(redis, 1))
     await send(lossy, 1)
     with pytest.raises(ServerUnreachable):
         await task
-    await taker.run_once()
-    assert (started, slots.busy) == (["j000"], 1)
+    await claimer.run_once()
+    assert (started, capacity.busy) == (["j000"], 1)
 
 
-async def test_one_that_stops_waiting_leaves_no_job_behind(lossy: LossyBroker, redis: Redis) -> None:
-    """Redis has handed a job out, and the one who waited for it is told to stop before it hears of it."""
-    slots, started = Slots(5), list[str]()
-    taker = intake(lossy, slots, started)
+async def test_a_claimer_that_stops_waiting_leaves_no_job_behind(lossy: LossyBroker, redis: Redis) -> None:
+    """Redis has handed a job out, and the claimer is stopped before the answer arrives."""
+    capacity, started = Capacity(5), list[str]()
+    claimer = make_claimer(lossy, capacity, started)
     lossy.keep_back = True
-    task = await waiting(taker, redis)
+    task = await waiting(claimer, redis)
     await send(lossy, 1)
     await aeventually(lambda: _blocked(redis, 0))
     await cancel_all([task])
-    assert (started, slots.busy) == (["j000"], 1)
+    assert (started, capacity.busy) == (["j000"], 1)
 
 
-async def test_one_that_has_stopped_waiting_takes_nothing(lossy: LossyBroker, redis: Redis) -> None:
-    slots, started = Slots(5), list[str]()
-    task = await waiting(intake(lossy, slots, started), redis)
+async def test_a_claimer_that_has_stopped_waiting_takes_nothing(lossy: LossyBroker, redis: Redis) -> None:
+    capacity, started = Capacity(5), list[str]()
+    task = await waiting(make_claimer(lossy, capacity, started), redis)
     await cancel_all([task])
     await aeventually(lambda: _blocked(redis, 0))
     await send(lossy, 1)
     assert (await lossy.claim(ClaimRequest("w2", [["t"]], 1, 60))).jobs[0].id == "j000"
-    assert (started, slots.busy) == ([], 0)
+    assert (started, capacity.busy) == ([], 0)
 
 
 async def test_a_connection_that_was_given_up_claims_nothing_and_its_bell_rings_again(
@@ -225,7 +227,7 @@ async def test_a_connection_that_was_given_up_claims_nothing_and_its_bell_rings_
     assert [job.id for job in claim.jobs] == ["j000"]
 
 
-async def test_the_bell_of_one_that_has_left_rings_again(lossy: LossyBroker, redis: Redis) -> None:
+async def test_the_bell_of_a_worker_that_has_left_rings_again(lossy: LossyBroker, redis: Redis) -> None:
     lost = asyncio.create_task(lossy.claim_when_rung(ClaimRequest("w1", [["t"]], 1, 60), 5))
     await aeventually(lambda: _blocked(redis, 1))
     assert await lossy.leave("w1", 60)
@@ -235,23 +237,23 @@ async def test_the_bell_of_one_that_has_left_rings_again(lossy: LossyBroker, red
     assert await lossy.wait_for_bell(["t"], 5)
 
 
-async def test_redis_may_forget_a_look(lossy: LossyBroker, redis: Redis) -> None:
-    """A failover loses the last moment; a worker whose claims are refused looks again."""
-    slots, started = Slots(5), list[str]()
-    taker = intake(lossy, slots, started, patience_s=0.1)
+async def test_redis_may_forget_a_reconciliation(lossy: LossyBroker, redis: Redis) -> None:
+    """A failover loses the last moment; a worker whose claims are refused reconciles again."""
+    capacity, started = Capacity(5), list[str]()
+    claimer = make_claimer(lossy, capacity, started, patience_s=0.1)
     for _ in range(3):
-        await taker.run_once()
-    assert redis.hexists("{infinitas:default}:reconciled", "w1"), "it has looked after a silence"
+        await claimer.run_once()
+    assert redis.hexists("{infinitas:default}:reconciled", "w1"), "it reconciles after a silence"
     redis.hset("{infinitas:default}:reconciled", "w1", "another")
     await send(lossy, 1)
     for _ in range(3):
-        await taker.run_once()
+        await claimer.run_once()
     assert started == ["j000"]
     assert await lossy.leave("w1", 60) is False
 
 
-async def test_a_look_is_forgotten_with_its_worker(lossy: LossyBroker, redis: Redis) -> None:
-    for worker in ("w1", "w2", "nobody"):
+async def test_a_reconciliation_is_forgotten_with_its_worker(lossy: LossyBroker, redis: Redis) -> None:
+    for worker in ("w1", "w2", "unknown"):
         await lossy.held(worker, "look")
     assert sorted(redis.hkeys("{infinitas:default}:reconciled")) == ["w1", "w2"]
     await lossy.leave("w1", 60)

@@ -1,12 +1,13 @@
-"""Places are free before Redis has confirmed an end: nothing runs twice, piles up, or is left behind."""
+"""Capacity is free before Redis has confirmed an end: nothing runs twice, piles up, or is left behind."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import pytest
 from redis import Redis
 
-from infinitas import Infinitas, ServerUnreachable
+from infinitas import Infinitas, Job, ServerUnreachable
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import Claim, ClaimRequest, Settlement
 from infinitas.broker.queue import Broker
@@ -36,7 +37,7 @@ class SlowBroker(Broker):
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]:
         self.slow.settling.set()
         if self.slow.away and not self.slow.go.is_set():
-            raise ServerUnreachable("nobody is there")
+            raise ServerUnreachable("no answer")
         await self.slow.go.wait()
         return await super().settle(worker, settlements)
 
@@ -84,7 +85,7 @@ async def test_ends_that_redis_does_not_confirm_do_not_pile_up(app: Infinitas, s
     working = asyncio.create_task(worker.run(stop))
     await slow.settling.wait()
     await aeventually(lambda: _is(len(ran) == 4))
-    # However often it looks: two that are over and two places that wait for their answers.
+    # However often the claimer runs: two jobs have ended, and two more wait for the answers.
     for _ in range(3):
         await app.afetch_task("work")
     assert len(ran) == 4
@@ -96,8 +97,8 @@ async def test_ends_that_redis_does_not_confirm_do_not_pile_up(app: Infinitas, s
     await working
 
 
-async def test_what_is_over_and_not_confirmed_is_not_begun_again(app: Infinitas, slow: Slow) -> None:
-    """A claim's reply is lost meanwhile, and Redis still says that the worker holds the first job."""
+async def test_an_unconfirmed_end_is_not_begun_again(app: Infinitas, slow: Slow) -> None:
+    """A claim's reply is lost meanwhile, and Redis still counts the first job as running."""
     ran: list[int] = []
 
     @app.task
@@ -118,7 +119,7 @@ async def test_what_is_over_and_not_confirmed_is_not_begun_again(app: Infinitas,
     await working
 
 
-async def test_one_that_stops_waits_until_redis_knows_all_ends(app: Infinitas, slow: Slow) -> None:
+async def test_a_stopping_worker_waits_until_redis_knows_all_ends(app: Infinitas, slow: Slow) -> None:
     @app.task
     async def work() -> None: ...
 
@@ -140,8 +141,8 @@ async def _is(condition: bool) -> bool:
     return condition
 
 
-async def test_two_queues_share_the_places(app: Infinitas, redis: Redis) -> None:
-    """Each waits for a bell of its own; whoever hears it has no place by itself."""
+async def test_two_queues_share_the_capacity(app: Infinitas, redis: Redis) -> None:
+    """Each waits for its own bell; a bell that rings brings no capacity."""
     app.configure(concurrency=1)
     go = asyncio.Event()
 
@@ -160,3 +161,19 @@ async def test_two_queues_share_the_places(app: Infinitas, redis: Redis) -> None
         assert (await app.afetch_job(second.id)).state == "queued"
         go.set()
         assert (await finished(app, second)).state == "succeeded"
+
+
+async def test_the_next_attempt_runs_beside_lingering_code_of_the_last(app: Infinitas) -> None:
+    release = threading.Event()
+
+    @app.task(timeout=0.2, retries=1, retry_delay=0)
+    def stubborn(job: Job) -> str:
+        if job.attempt == 1:
+            release.wait(30)
+        return "second"
+
+    async with running(app, scheduler=True):
+        job = await finished(app, await stubborn.asend())
+        release.set()
+
+    assert (job.state, job.attempt, job.result) == ("succeeded", 2, '"second"')

@@ -1,0 +1,122 @@
+"""Declares a worker's tasks, and keeps its identity and facts."""
+
+import os
+import secrets
+import socket
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import orjson
+
+from infinitas.broker.messages import Declarer
+from infinitas.core.codec import to_ms
+from infinitas.core.errors import InfinitasError
+from infinitas.runtime.logging import get_logger
+from infinitas.runtime.version import VERSION
+from infinitas.tasks.task import AnyTask
+from infinitas.worker.capacity import Capacity
+from infinitas.worker.transport.interface import Edges
+
+_log = get_logger("worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker's code runs."""
+
+    host: str = field(default_factory=socket.gethostname)
+    pid: int = field(default_factory=os.getpid)
+    version: str = VERSION
+    owner: str = ""
+    """Id of a remote worker's access token."""
+
+    def fresh_name(self) -> str:
+        """A new worker id: host, pid and a random part."""
+        host = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.host) or "remote"
+        return f"{host}-{self.pid}-{secrets.token_hex(5)}"
+
+
+class Registration:
+    """One worker id in Redis, from `join` or `resume` to `leave`.
+
+    Args:
+        id: the worker's id.
+        tasks: the tasks that the worker serves.
+        edges: the worker's queues.
+        declares: names of the tasks to declare; None: all.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        place: Place,
+        tasks: Mapping[str, AnyTask],
+        edges: Mapping[str, Edges],
+        declares: Container[str] | None = None,
+    ) -> None:
+        self.id = id
+        self.queues = sorted(edges)
+        self._place = place
+        self._tasks = tasks
+        self._declared = [task for task in tasks.values() if declares is None or task.name in declares]
+        self._edges = edges
+        self._born: datetime
+
+    async def join(self, lease_s: float) -> None:
+        """Declare the tasks and add the worker to each queue. Raises ServerUnreachable."""
+        await self.resume()
+        for queue, edges in self._edges.items():
+            names = [task.name for task in self._tasks.values() if task.definition.queue == queue]
+            await edges.join(self.id, names, lease_s)
+
+    async def resume(self) -> None:
+        """Declare the tasks of a worker that has joined already. Raises ServerUnreachable."""
+        self._born = await next(iter(self._edges.values())).now()
+        await self.declare()
+
+    async def declare(self) -> None:
+        """Declare the tasks. Declarations of newer code stay while a worker of that code lives."""
+        declarer = Declarer(born=self._born, worker=self.id)
+        for queue, edges in self._edges.items():
+            tasks = [task for task in self._declared if task.definition.queue == queue]
+            schedules = [task.schedule for task in tasks if task.schedule]
+            await edges.schedules.declare([task.definition for task in tasks], schedules, declarer)
+
+    async def announce_stop(self) -> None:
+        """Notify Redis that this worker takes no more jobs; a failure is only logged."""
+        for edges in self._edges.values():
+            try:
+                await edges.rest(self.id)
+            except InfinitasError as error:
+                _log.warning("Redis does not know that this worker stops: %s", error)
+
+    async def leave(self, job_ttl_s: int) -> None:
+        """Remove the worker from each queue; a failure is only logged."""
+        for edges in self._edges.values():
+            try:
+                await edges.leave(self.id, job_ttl_s)
+            except InfinitasError as error:
+                _log.warning("Could not sign off: %s", error)
+
+    def groups(self, queue: str) -> list[list[str]]:
+        """Names of the queue's tasks by priority, the highest first."""
+        groups: dict[int, list[str]] = {}
+        for name, task in sorted(self._tasks.items()):
+            if task.definition.queue == queue:
+                groups.setdefault(-task.definition.priority, []).append(name)
+        return [groups[priority] for priority in sorted(groups)]
+
+    def facts(self, capacity: Capacity) -> dict[str, str | int]:
+        """What Redis stores of a worker for people to read."""
+        return {
+            "host": self._place.host,
+            "pid": self._place.pid,
+            "version": self._place.version,
+            "owner": self._place.owner,
+            "started": to_ms(self._born),
+            "capacity": capacity.total,
+            "busy": capacity.busy,
+            "queues": orjson.dumps(self.queues).decode(),
+            "tasks": orjson.dumps(sorted(self._tasks)).decode(),
+        }
