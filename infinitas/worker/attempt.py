@@ -22,10 +22,11 @@ from infinitas.core.errors import (
     JobTimedOut,
     ServerUnreachable,
 )
+from infinitas.core.job_endings import ending_elsewhere, ending_of_outcome
 from infinitas.core.names import clean_level
-from infinitas.core.states import Reason, State
+from infinitas.core.states import Reason
 from infinitas.core.text import clean
-from infinitas.core.verdict import Cancelled, Failed, Outcome, Succeeded, Verdict, judge
+from infinitas.core.verdict import Failed, Outcome, Succeeded, Verdict, judge
 from infinitas.runtime.logging import get_logger
 from infinitas.tasks.job import Job, OnError, nothing
 from infinitas.tasks.task import AnyTask
@@ -273,7 +274,7 @@ class Attempt:
 
     def _conclude(self, outcome: Outcome, *, lingers: bool = False) -> Settlement:
         """The one moment at which an attempt ends here. Raises JobEnded if it has already."""
-        self._claim_end(_end_of(outcome))
+        self._claim_end(ending_of_outcome(outcome))
         self.outcome = outcome
         self._say_what_was_dropped()
         claimed = self.claimed
@@ -343,15 +344,8 @@ def _cleaned(failed: Failed) -> Failed:
     return replace(failed, error=clean(failed.error), traceback=traceback)
 
 
-def _end_of(outcome: Outcome) -> type[JobEnded]:
-    if isinstance(outcome, Succeeded):
-        return JobDone
-    if isinstance(outcome, Cancelled):
-        return JobCancelled
-    return JobTimedOut if outcome.reason is Reason.TIMED_OUT else JobFailed
-
-
 def _ended_elsewhere(answer: str) -> type[JobEnded]:
     """What a stale settle means for the processor: the job ended, or somebody else has it."""
-    state = answer.split(":")[1] if answer.startswith("stale:") else ""
-    return JobCancelled if state == State.CANCELLED else JobLost
+    _, _, ending = answer.partition("stale:")
+    state, _, reason = ending.partition(":")
+    return ending_elsewhere(state, reason)

@@ -31,12 +31,6 @@ from infinitas.worker.log_capture import JobLogHandler, Prints, current, printin
 from infinitas.worker.outcomes import failure, success
 from infinitas.worker.runners.in_process import is_async
 
-_CODES = {
-    value.code: value
-    for value in vars(errors).values()
-    if isinstance(value, type) and issubclass(value, InfinitasError)
-}
-
 
 def run_child(pipe: Connection, module: str, name: str, order: dict[str, Any]) -> None:
     """Entry of the process. `order` says what `Job` needs, and the arguments as JSON text."""
@@ -153,5 +147,5 @@ class _Talk:
             self.say(what, **fields)
             answer = self._answers.get()
         if answer["code"]:
-            raise _CODES.get(answer["code"], JobEnded)(answer["text"])
+            raise errors.by_code(answer["code"], JobEnded)(answer["text"])
         return nothing()
