@@ -9,9 +9,9 @@ from infinitas.core.errors import ConfigError
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 
 if TYPE_CHECKING:
-    from infinitas.client.http_client import RemoteClient
+    from infinitas.client.http_client import HttpClient
 
-AnyClient = Union[Client, "RemoteClient"]
+AnyClient = Union[Client, "HttpClient"]
 
 
 def open_client(settings: Settings, connect: Callable[[str, str], Connection] | None = None) -> AnyClient:
@@ -25,9 +25,9 @@ def open_client(settings: Settings, connect: Callable[[str, str], Connection] | 
         )
     try:
         # Imported here: who is beside Redis needs neither.
-        from infinitas.client.http_client import RemoteClient
+        from infinitas.client.http_client import HttpClient
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"server= needs the package {error.name}: pip install 'infinitas[remote]'."
         ) from None
-    return RemoteClient(settings.server, settings.token_text)
+    return HttpClient(settings.server, settings.token_text)

@@ -9,7 +9,7 @@ from infinitas.broker.connection import LONGEST_BLOCK_S
 from infinitas.broker.messages import Claim, ClaimedJob, ClaimRequest
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.worker.capacity import Slots
-from infinitas.worker.transport.interface import Edges
+from infinitas.worker.transport.interface import QueueTransport
 
 TURNS_TO_SEND = 2
 """Of the event loop, until a call is on its way to Redis: the caller's, and that of the batch it joins."""
@@ -33,7 +33,7 @@ class Intake:
 
     def __init__(
         self,
-        broker: Edges,
+        broker: QueueTransport,
         worker: str,
         groups: Sequence[Sequence[str]],
         slots: Slots,

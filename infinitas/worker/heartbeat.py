@@ -8,7 +8,7 @@ from infinitas.broker.messages import BeatAnswer, Settlement
 from infinitas.core.errors import ServerFull, ServerUnreachable, WorkerGone
 from infinitas.runtime.loop import LONGEST_WAIT_S
 from infinitas.worker.attempt import Attempt
-from infinitas.worker.transport.interface import Source
+from infinitas.worker.transport.interface import Transport
 
 BEATS_PER_LEASE = 4
 SOON_S = 0.1
@@ -44,14 +44,14 @@ class Beating:
 
     def __init__(
         self,
-        source: Source,
+        source: Transport,
         queue: str,
         listener: Listener,
         lease_s: float,
         wait: Callable[[float], Awaitable[str | None]],
     ) -> None:
         self._source = source
-        self._edges = source.edges(queue)
+        self._edges = source.queue(queue)
         self._queue = queue
         self._listener = listener
         self._lease_s = lease_s
@@ -84,7 +84,7 @@ class Beating:
         facts = {**listener.facts(), "last_beat": answer.now_ms}
         # A full Redis counts beats and has no room for facts, which are there for people.
         with contextlib.suppress(ServerFull):
-            await self._source.tell(listener.id, facts, self._lease_s)
+            await self._source.store_facts(listener.id, facts, self._lease_s)
         # A call may come before the worker knows that it holds the job: then beat again soon.
         pause_s = SOON_S if called else self._lease_s / BEATS_PER_LEASE
         for id in list(called):

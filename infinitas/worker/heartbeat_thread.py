@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from infinitas.core.errors import ServerUnreachable, WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all, run_loops
 from infinitas.worker.heartbeat import Beating, Listener, longest_wait_s
-from infinitas.worker.transport.interface import Edges, Source
+from infinitas.worker.transport.interface import QueueTransport, Transport
 from infinitas.worker.watchdog import CHECK_EVERY_S, Watchdog
 
 LATE_S = 1.0
@@ -18,7 +18,7 @@ LATE_S = 1.0
 class Beat:
     """Beats until stopped, at once when the worker is called for."""
 
-    def __init__(self, source: Source, queues: Iterable[str], lease_s: float, interrupts: bool) -> None:
+    def __init__(self, source: Transport, queues: Iterable[str], lease_s: float, interrupts: bool) -> None:
         self._source = source
         self._queues = list(queues)
         self._lease_s = lease_s
@@ -49,21 +49,21 @@ class Beat:
             self._loop.close()
 
     async def _main(self) -> None:
-        source = self._source.apart("beat")
-        edges = {queue: source.edges(queue) for queue in self._queues}
+        source = self._source.clone("beat")
+        edges = {queue: source.queue(queue) for queue in self._queues}
         longest = longest_wait_s(self._lease_s)
         loops = [Loop(f"beat {each}", self._beating(source, each), longest) for each in self._queues]
         loops.append(Loop("watchdog", self._watching(edges)))
         try:
             await run_loops(loops, self._stop)
-            await source.forget(self._listener.id)
+            await source.remove_facts(self._listener.id)
         except ServerUnreachable:
             return  # The facts expire by themselves.
         finally:
             await source.close()
 
-    def _beating(self, source: Source, queue: str) -> Callable[[], Awaitable[None]]:
-        edges, worker = source.edges(queue), self._listener.id
+    def _beating(self, source: Transport, queue: str) -> Callable[[], Awaitable[None]]:
+        edges, worker = source.queue(queue), self._listener.id
         wait = in_time(lambda pause_s: edges.wait_for_call(worker, pause_s))
         beating = Beating(source, queue, self._listener, self._lease_s, wait)
 
@@ -75,7 +75,7 @@ class Beat:
 
         return run_once
 
-    def _watching(self, edges: Mapping[str, Edges]) -> Callable[[], Awaitable[None]]:
+    def _watching(self, edges: Mapping[str, QueueTransport]) -> Callable[[], Awaitable[None]]:
         async def run_once() -> None:
             for queue, settlement in self._watchdog.check():
                 try:

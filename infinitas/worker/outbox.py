@@ -19,7 +19,7 @@ import orjson
 from infinitas.broker.messages import Report, Settlement
 from infinitas.core.errors import InfinitasError, JobLost, ServerFull, ServerUnreachable
 from infinitas.runtime.logging import get_logger
-from infinitas.worker.transport.interface import Edges
+from infinitas.worker.transport.interface import QueueTransport
 
 _log = get_logger("worker")
 SETTLE_BATCH = 200
@@ -71,7 +71,7 @@ def nobody(answer: str) -> None:
 class Outbox:
     """One per worker session. `say` may be called from any thread, `settle` from the worker's loop."""
 
-    def __init__(self, worker: str, brokers: Mapping[str, Edges], job_ttl_s: int) -> None:
+    def __init__(self, worker: str, brokers: Mapping[str, QueueTransport], job_ttl_s: int) -> None:
         self._worker = worker
         self._brokers = brokers
         self._job_ttl_s = job_ttl_s

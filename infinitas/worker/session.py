@@ -27,7 +27,7 @@ from infinitas.worker.executor import Executor
 from infinitas.worker.heartbeat import Listener
 from infinitas.worker.outbox import Outbox, nobody
 from infinitas.worker.supervisor_pipe import Teller
-from infinitas.worker.transport.interface import Edges
+from infinitas.worker.transport.interface import QueueTransport
 
 _log = get_logger("worker")
 DECLARE_EVERY_S = 30.0
@@ -65,7 +65,7 @@ class Session:
         id: str,
         place: Place,
         tasks: Mapping[str, AnyTask],
-        edges: Mapping[str, Edges],
+        edges: Mapping[str, QueueTransport],
         settings: Settings,
         executor: Executor,
         slots: Slots,

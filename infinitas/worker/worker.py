@@ -13,7 +13,8 @@ from infinitas.worker.executor import Executor
 from infinitas.worker.heartbeat_thread import Beat
 from infinitas.worker.log_capture import capturing
 from infinitas.worker.session import Place, Session
-from infinitas.worker.transport.interface import Source, open_source
+from infinitas.worker.transport.interface import Transport
+from infinitas.worker.transport.open import open_transport
 
 _log = get_logger("worker")
 REJOIN_AFTER_S = 1.0
@@ -65,7 +66,7 @@ class Worker:
         Raises:
             ServerUnreachable, UnsafeBroker, ConfigError: at the start only.
         """
-        source = open_source(self._settings)
+        source = open_transport(self._settings)
         slots = Slots(self._settings.concurrency, self._max_jobs)
         executor = Executor(self._tasks, self._app.plugins)
         try:
@@ -77,14 +78,16 @@ class Worker:
             executor.close()
             await source.close()
 
-    async def _run_sessions(self, source: Source, executor: Executor, slots: Slots, stop: StopSignal) -> None:
+    async def _run_sessions(
+        self, source: Transport, executor: Executor, slots: Slots, stop: StopSignal
+    ) -> None:
         place, waiting = Place(), False
         while not stop.asked.is_set():
             session = Session(
                 place.fresh_name(),
                 place,
                 self._tasks,
-                {queue: source.edges(queue) for queue in self._queues},
+                {queue: source.queue(queue) for queue in self._queues},
                 self._settings,
                 executor,
                 slots,

@@ -15,7 +15,8 @@ from redis import Redis
 
 from infinitas import Infinitas, every
 from infinitas.cli.main import cli as command_line
-from infinitas.client.http_client import PREFIX, RemoteClient
+from infinitas.client.http import PREFIX
+from infinitas.client.http_client import HttpClient
 from infinitas.server.server import serving
 
 P = "{infinitas:default}:"
@@ -87,7 +88,7 @@ class System:
         """What a client that goes through the server receives."""
 
         async def ask() -> Any:
-            client = RemoteClient("http://localhost", None)
+            client = HttpClient("http://localhost", None)
             async with self._client() as http:
                 http.base_url = httpx.URL(f"http://localhost{PREFIX}")
                 client._http._client = http

@@ -11,7 +11,7 @@ from infinitas.broker.queue import Broker
 from infinitas.worker import heartbeat_thread
 from infinitas.worker.heartbeat import Beating
 from infinitas.worker.heartbeat_thread import in_time
-from infinitas.worker.transport.interface import RedisSource
+from infinitas.worker.transport.redis import RedisTransport
 from tests.support import aeventually
 
 
@@ -43,7 +43,7 @@ async def test_a_wait_that_redis_does_not_end_holds_up_no_beat(
     async def without_end(seconds: float) -> str | None:
         return await asyncio.Event().wait() and None
 
-    each = Beating(RedisSource(broker.connection), "default", Quiet(), 0.04, in_time(without_end))
+    each = Beating(RedisTransport(broker.connection), "default", Quiet(), 0.04, in_time(without_end))
     before = redis.zscore("{infinitas:default}:beats", "w1") or 0
 
     async def beat() -> None:
