@@ -10,8 +10,8 @@ from pydantic_core import to_json
 from infinitas.core.errors import InfinitasError, KeyTaken, ServerUnreachable, by_code
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.runtime.masking import mask_url
+from infinitas.wire.paths import PREFIX
 
-PREFIX = "/api/v1"
 TIMEOUT_S = 15.0
 Model = TypeVar("Model")
 

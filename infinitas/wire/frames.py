@@ -19,7 +19,6 @@ from infinitas.wire.schedules import Change
 from infinitas.wire.values import MAX_TEXT_CHARS, NUMBER, Text
 
 PROTOCOL = "infinitas.v1"
-PATH = "/api/v1/worker"
 MAX_FRAME_BYTES = 1024 * 1024
 MOST_IN_A_FRAME = 500
 PRINTABLE = r"^[ -~]*$"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import orjson
 from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
 
 
@@ -121,3 +122,10 @@ class Drain(_Message):
 
 Message = Hello | Welcome | JobMessage | Cancel | Limit | Ack | Err | BeatAck | Drain
 MESSAGES: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="t")])
+
+
+def dump(message: Message) -> bytes:
+    """A message as JSON. In answers, fields without a value are left out."""
+    if isinstance(message, Ack | Err):
+        return orjson.dumps({name: value for name, value in vars(message).items() if value is not None})
+    return orjson.dumps(message)

@@ -26,7 +26,8 @@ from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.wire.frames import Checkpoint, Done, Fail, FailReason, Identify, Progress, TaskEntry, embed
-from infinitas.worker.transport.websocket_link import Inbox, Link, Message, id_of
+from infinitas.worker.transport.websocket_link import Inbox, Link
+from infinitas.worker.transport.websocket_requests import Message, id_of
 
 
 class WebSocketTransport:
@@ -237,11 +238,11 @@ class WebSocketQueue:
         code = ""
         if report.checkpoint is not None:
             id, value = id_of("checkpoint", job, attempt), embed(report.checkpoint)
-            code = await self._link.request(
+            code = await self._link.requests.request(
                 Checkpoint(t="checkpoint", id=id, job=job, attempt=attempt, value=value)
             )
         if report.lines is not None:
-            code = await self._link.log(job, attempt, orjson.loads(report.lines)) or code
+            code = await self._link.requests.log(job, attempt, orjson.loads(report.lines)) or code
         return code
 
     async def _release(self, jobs: Sequence[tuple[str, int]]) -> int:

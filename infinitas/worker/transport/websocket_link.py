@@ -1,6 +1,5 @@
 """The worker's end of `infinitas.v1` (docs/protocol.md): one connection, restored after each break.
 
-Frames that need an answer are sent again, on the next connection as well, until the server has answered.
 On reconnect the worker lists its running jobs, and the server returns which of them it still holds.
 """
 
@@ -10,7 +9,6 @@ import random
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
@@ -29,12 +27,18 @@ from infinitas.core.errors import (
 )
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.masking import mask_url
-from infinitas.wire import close_codes, frames
+from infinitas.wire import close_codes, frames, paths
+from infinitas.worker.transport.websocket_requests import (
+    ANSWER_WITHIN_S,
+    Key,
+    Message,
+    Requests,
+    id_of,
+    key_of,
+)
 
 _log = get_logger("remote")
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
-ANSWER_WITHIN_S = 15.0
-AGAIN_AFTER_S = 0.5
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 BATCH_BYTES = 128 * 1024
 MOST_IN_A_MESSAGE = 100
@@ -46,26 +50,6 @@ _FINAL = {
     close_codes.WRONG_VERSION: ConfigError,
 }
 """Close codes after which reconnecting is useless, with the errors that they raise."""
-Message = dict[str, Any]
-"""A frame from the server. Read without a model: unknown fields and frames must be ignored."""
-Key = tuple[str, int]
-"""Job and attempt."""
-Line = tuple[int, int, str, str]
-"""The worker's own number of it, milliseconds since 1970, level, text."""
-Answered = frames.Checkpoint | frames.Done | frames.Fail | frames.Release
-"""Frames with an `id`, which the server answers."""
-
-
-@dataclass(slots=True)
-class _Request:
-    """A frame that waits for its answer. The future returns the code of a refusal, "" for none."""
-
-    frame: frames.Frame
-    answer: "asyncio.Future[str]"
-
-    def settle(self, code: str) -> None:
-        if not self.answer.done():
-            self.answer.set_result(code)
 
 
 @dataclass(slots=True)
@@ -85,10 +69,10 @@ class Inbox:
 
 
 class Link:
-    """Lives in one event loop. `begin` starts a session, `request` and `send` serve it, `end` ends it."""
+    """Lives in one event loop. `begin` starts a session, `send` and `requests` serve it, `end` ends it."""
 
     def __init__(self, url: str, token: str | None) -> None:
-        self._url = url.rstrip("/") + frames.PATH
+        self._url = url.rstrip("/") + paths.WORKER
         self._token = token
         self._socket: ClientConnection | None = None
         """Set from the server's welcome to the end of the connection."""
@@ -104,12 +88,7 @@ class Link:
         """By task."""
         self._held: dict[Key, str] = {}
         """Jobs of this worker that have not ended, with their queues."""
-        self._requests: dict[str, _Request] = {}
-        """By the ids of their frames."""
-        self._lines: dict[Key, deque[tuple[int, _Request]]] = {}
-        """Log frames, with the `seq` of their last lines."""
-        self._numbers: dict[Key, dict[int, int]] = {}
-        """The `seq` of lines, by their numbers here."""
+        self.requests = Requests(self.send, self._unreachable)
         self._beat_s = 1.0
         self._outgoing: list[frames.Frame] = []
         self._sending: asyncio.Task[None] | None = None
@@ -138,7 +117,7 @@ class Link:
             while inbox.jobs:
                 # Without an answer, other workers get them when the lease is over.
                 with contextlib.suppress(ServerUnreachable):
-                    await self.release(*_key(inbox.jobs.popleft()))
+                    await self.release(*key_of(inbox.jobs.popleft()))
 
     async def bye(self) -> None:
         """End the session once nothing runs any more; returns when the server has confirmed it."""
@@ -154,9 +133,8 @@ class Link:
             self._running.cancel()
             await asyncio.wait({self._running})
             self._running = self._socket = None
-        for request in self._unanswered():
-            request.settle(JobLost.code)
-        self._held, self._requests, self._lines, self._numbers = {}, {}, {}, {}
+        self.requests.end()
+        self._held = {}
 
     def check(self) -> None:
         """Raises ServerUnreachable: there is no connection. Raises as `begin`: the server has refused one."""
@@ -172,20 +150,9 @@ class Link:
             if self._sending is None or self._sending.done():
                 self._sending = asyncio.create_task(self._send_all(self._socket))
 
-    async def request(self, frame: Answered) -> str:
-        """Send a frame until it is answered; a frame with the same id waits for the same answer.
-
-        Returns the code of a refusal, "" for none. Raises ServerUnreachable: it is still being sent.
-        """
-        request = self._requests.get(frame.id)
-        if request is None:
-            request = self._requests[frame.id] = _Request(frame, asyncio.get_running_loop().create_future())
-            self.send(frame)
-        return await self._answer_to(request)
-
     async def end_job(self, frame: frames.Done | frames.Fail | frames.Release) -> str:
-        """`request` with the last frame about a job."""
-        code = await self.request(frame)
+        """Request with the last frame about a job. Returns and raises as `Requests.request`."""
+        code = await self.requests.request(frame)
         self._forget((frame.job, frame.attempt))
         return code
 
@@ -193,42 +160,10 @@ class Link:
         id = id_of("release", job, attempt)
         return await self.end_job(frames.Release(t="release", id=id, job=job, attempt=attempt))
 
-    async def log(self, job: str, attempt: int, lines: Sequence[Line]) -> str:
-        """Send lines until they are stored; a repeated line keeps its `seq`. Returns as `request`."""
-        key = job, attempt
-        numbers = self._numbers.setdefault(key, {})
-        numbered = [
-            frames.LogLine(seq=numbers.setdefault(n, len(numbers)), at=at, level=level, text=text)
-            for n, at, level, text in lines
-        ]
-        frame = frames.Log(t="log", job=job, attempt=attempt, lines=numbered)
-        request = _Request(frame, asyncio.get_running_loop().create_future())
-        waiting = self._lines.setdefault(key, deque())
-        waiting.append((numbers[lines[-1][0]], request))
-        self.send(frame)
-        try:
-            return await self._answer_to(request)
-        except ServerUnreachable:
-            # The caller sends the lines again.
-            waiting.clear()
-            raise
-
-    def _unanswered(self) -> list[_Request]:
-        return [*(each for lines in self._lines.values() for _, each in lines), *self._requests.values()]
-
-    async def _answer_to(self, request: _Request) -> str:
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                return await asyncio.shield(request.answer)
-        except TimeoutError:
-            raise self._unreachable("no answer") from None
-
     def _forget(self, key: Key) -> None:
         if queue := self._held.pop(key, None):
             self.inboxes[queue].cancels.pop(key[0], None)
-        self._numbers.pop(key, None)
-        for _, request in self._lines.pop(key, ()):
-            request.settle(JobLost.code)
+        self.requests.end_job(key)
 
     async def _stay_connected(self) -> None:
         """Returns when the session is over. Raises the error for which reconnecting is useless."""
@@ -252,9 +187,8 @@ class Link:
             except (ConnectionClosed, InvalidHandshake, OSError, TimeoutError) as error:
                 received = error.rcvd if isinstance(error, ConnectionClosed) else None
                 if received is not None and received.code in _FINAL:
-                    raise _FINAL[received.code](
-                        f"The server refused this worker: {received.reason}."
-                    ) from None
+                    kind = _FINAL[received.code]
+                    raise kind(f"The server refused this worker: {received.reason}.") from None
                 if not self._welcome.done():
                     raise self._unreachable(str(error) or type(error).__name__) from None
             if self._socket is not None:
@@ -302,10 +236,9 @@ class Link:
         self._session = welcome["session"]
         for verdict in welcome["resumed"]:
             if verdict["verdict"] == "lost":
-                self._lose(_key(verdict))
+                self._lose(key_of(verdict))
         self._socket, self._outgoing = socket, []
-        for request in self._unanswered():
-            self.send(request.frame)
+        self.requests.send_all()
         if not self._welcome.done():
             self._welcome.set_result(None)
 
@@ -314,16 +247,16 @@ class Link:
         if kind == "job":
             self._take(message)
         elif kind in ("ack", "err"):
-            self._receive_answer(message)
+            self.requests.receive(message)
         elif kind == "cancel" and message["code"] == JobCancelled.code:
-            if queue := self._held.get(_key(message)):
+            if queue := self._held.get(key_of(message)):
                 self.inboxes[queue].cancels[message["job"]] = message["reason"]
                 self.inboxes[queue].call(message["job"])
         elif kind == "cancel" and message["code"] == JobLost.code:
-            self._lose(_key(message))
+            self._lose(key_of(message))
 
     def _take(self, message: Message) -> None:
-        key = _key(message)
+        key = key_of(message)
         if key not in self._held:
             queue = self._held[key] = self._queues[message["task"]]
             self.inboxes[queue].jobs.append(message)
@@ -335,25 +268,11 @@ class Link:
         queue = self._held.get(key)
         if queue is not None:
             inbox = self.inboxes[queue]
-            inbox.jobs = deque(job for job in inbox.jobs if _key(job) != key)
+            inbox.jobs = deque(job for job in inbox.jobs if key_of(job) != key)
             inbox.lost.add(key[0])
             inbox.call(key[0])
             self._forget(key)
         self.send(frames.Reject(t="reject", job=key[0], attempt=key[1], reason=JobLost.code))
-
-    def _receive_answer(self, message: Message) -> None:
-        code, re = message.get("code", ""), message.get("re")
-        if "log" in message:
-            waiting = self._lines.get(_key(message), deque())
-            while waiting and waiting[0][0] <= message["log"]:
-                waiting.popleft()[1].settle("")
-        elif code == ServerUnreachable.code and re in self._requests:
-            asyncio.get_running_loop().call_later(AGAIN_AFTER_S, self._send_again, re)
-        elif re in self._requests:
-            self._requests.pop(re).settle(code)
-        elif code and "job" in message:
-            for _, request in self._lines.pop(_key(message), ()):
-                request.settle(code)
 
     async def _send_all(self, socket: ClientConnection) -> None:
         """Send what waits, small frames together. Requests that are lost here are sent again later."""
@@ -365,17 +284,8 @@ class Link:
         except (ConnectionClosed, OSError):
             return
 
-    def _send_again(self, id: str) -> None:
-        if id in self._requests:
-            self.send(self._requests[id].frame)
-
     def _unreachable(self, why: str) -> ServerUnreachable:
         return ServerUnreachable(f"The server at {mask_url(self._url)} can't be reached ({why}).")
-
-
-def id_of(kind: str, job: str, attempt: int) -> str:
-    """The id of a frame that is answered: one of each kind for an attempt."""
-    return f"{kind} {job} {attempt}"
 
 
 def _batches(outgoing: Sequence[frames.Frame]) -> Iterator[str]:
@@ -387,10 +297,6 @@ def _batches(outgoing: Sequence[frames.Frame]) -> Iterator[str]:
             small = []
         small.append(data)
     yield f"[{b','.join(small).decode()}]" if len(small) > 1 else small[0].decode()
-
-
-def _key(message: Message) -> Key:
-    return message["job"], message["attempt"]
 
 
 def _refusal(message: Message) -> InfinitasError:
