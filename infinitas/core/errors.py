@@ -5,8 +5,8 @@ InfinitasError
 ├── BadApp               bad_app            `module:object` does not lead to an Infinitas app
 ├── ServerUnreachable    server_unreachable Redis or Postgres gave no answer, or can't do its work now
 ├── UnsafeBroker         unsafe_broker      this Redis can't be trusted with jobs: too old, evicts, a cluster
-├── EmbeddedError        embedded_failed    an embedded server can't be had or does not start
-├── Refused              (one code each)    what was asked is refused, and nothing was stored
+├── EmbeddedError        embedded_failed    an embedded server can't be found or does not start
+├── Refused              (one code each)    the request is refused, and nothing was stored
 │   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
 │   ├── Unauthorized · Forbidden · Changed · Conflict · BadFrame · RateLimited
@@ -41,7 +41,7 @@ class ServerUnreachable(InfinitasError):
 
 
 class ServerFull(ServerUnreachable):
-    """Redis refuses what needs memory; it goes on with what gives memory back."""
+    """Redis refuses writes that need memory; it accepts those that free memory."""
 
 
 class UnsafeBroker(InfinitasError):
@@ -53,7 +53,7 @@ class EmbeddedError(InfinitasError):
 
 
 class Refused(InfinitasError):
-    """The request is refused at the edge; nothing was stored."""
+    """The request is refused before anything is stored."""
 
 
 class BadName(Refused):
@@ -85,7 +85,7 @@ class UnknownSchedule(Refused):
 
 
 class BadSchedule(Refused):
-    """`column` counts from 1 where the fault is one of cron text, else it is None."""
+    """`column`: where the fault is in a cron text, counted from 1; None for other faults."""
 
     code = "bad_schedule"
 
@@ -121,7 +121,7 @@ class RateLimited(Refused):
 
 
 class BadFrame(Refused):
-    """A WebSocket frame that the protocol doesn't know, or not at this moment."""
+    """A WebSocket frame that the protocol doesn't have, or doesn't allow at this point."""
 
     code = "bad_frame"
 
@@ -131,7 +131,7 @@ class KeyTaken(Refused):
 
     code = "key_taken"
 
-    def __init__(self, message: str, job: str) -> None:
+    def __init__(self, message: str, job: str = "") -> None:
         super().__init__(message)
         self.job = job
 
@@ -190,8 +190,20 @@ class Retry(Exception):
     It counts against the task's `retries`; without any left the job fails.
     """
 
-    def __init__(self, why: str = "asked to be tried again", *, after: float | None = None) -> None:
+    def __init__(self, why: str = "another attempt was requested", *, after: float | None = None) -> None:
         super().__init__(why)
         if after is not None and not 0 <= after <= 365 * 86_400:
             raise ValueError(f"after={after!r}: seconds from 0 to a year")
         self.after = after
+
+
+def by_code(code: str, default: type[InfinitasError] = InfinitasError) -> type[InfinitasError]:
+    """The class of errors with this code; `default` if this version has none."""
+    return _CLASSES.get(code, default)
+
+
+_CLASSES: dict[str, type[InfinitasError]] = {
+    kind.code: kind
+    for kind in list(vars().values())
+    if isinstance(kind, type) and issubclass(kind, InfinitasError) and "code" in vars(kind)
+}

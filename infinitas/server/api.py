@@ -12,8 +12,8 @@ from infinitas.server.rate_limit import Rates
 from infinitas.server.routes import audit, jobs, logs, metrics, schedules, session, system, tasks, timeline
 from infinitas.server.websocket import routes as sockets
 from infinitas.server.websocket.gateway import Gateway
+from infinitas.wire.paths import PREFIX
 
-PREFIX = "/api/v1"
 RATE = 500.0
 
 

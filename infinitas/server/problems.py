@@ -39,14 +39,14 @@ _CODES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
 
 
 class Fault(BaseModel):
-    """One thing that is wrong with a request: where (a JSON pointer), and what."""
+    """One fault in a request: where (a JSON pointer), and what."""
 
     pointer: str
     detail: str
 
 
 class Problem(BaseModel):
-    """What every error looks like (RFC 9457)."""
+    """The body of every error response (RFC 9457)."""
 
     type: str = "about:blank"
     title: str
@@ -58,7 +58,7 @@ class Problem(BaseModel):
 
 def answer(status: int, code: str, detail: str, faults: list[Fault] | None = None) -> JSONResponse:
     """One problem as a response."""
-    # What is wrong with a request may be quoted here, half characters and all.
+    # The detail may quote the request, with lone surrogates in it.
     text, phrase = clean(detail), HTTPStatus(status).phrase
     problem = Problem(title=phrase, status=status, code=code, detail=text, errors=faults or [])
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
@@ -66,7 +66,7 @@ def answer(status: int, code: str, detail: str, faults: list[Fault] | None = Non
 
 
 def status_of(error: InfinitasError) -> HTTPStatus:
-    """The status of the nearest class that has one."""
+    """The status of the nearest base class that has one."""
     for kind in type(error).__mro__:
         if kind in _STATUS:
             return _STATUS[kind]
@@ -74,7 +74,7 @@ def status_of(error: InfinitasError) -> HTTPStatus:
 
 
 def install(api: FastAPI) -> None:
-    """Have the API answer every error as a problem."""
+    """Make the API answer every error as a problem."""
 
     @api.exception_handler(InfinitasError)
     async def ours(_request: Request, error: InfinitasError) -> JSONResponse:
@@ -92,7 +92,7 @@ def install(api: FastAPI) -> None:
             )
             for each in error.errors()[:20]
         ]
-        return answer(422, "bad_request", "The request has another form than the API asks for.", faults)
+        return answer(422, "bad_request", "The request has another form than the API expects.", faults)
 
     @api.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> JSONResponse:
@@ -102,10 +102,10 @@ def install(api: FastAPI) -> None:
 
 
 class _Unexpected:
-    """ASGI middleware: an error of our own is answered with 500, and the connection stays open.
+    """ASGI middleware: an unexpected error is answered with 500, and the connection stays open.
 
-    Starlette's own handler of these errors raises them again, upon which uvicorn cuts the connection
-    without having said so: the client's next request would fail as well.
+    Starlette's own handler raises such errors again. Uvicorn then closes the connection unannounced, and the
+    client's next request fails as well.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -127,4 +127,4 @@ class _Unexpected:
             if started:
                 raise
             _log.error("%s %s failed.", scope["method"], scope["path"], exc_info=error)
-            await answer(500, "error", "The server failed; its log says why.")(scope, receive, send)
+            await answer(500, "error", "The server failed; its log has the traceback.")(scope, receive, send)

@@ -8,7 +8,9 @@ from pydantic_core import from_json, to_json
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.records import JobInfo, ScheduleInfo, TaskInfo, check_payloads
 from infinitas.core.redaction import redact
-from infinitas.wire.views import JobView, ScheduleView, TaskView
+from infinitas.wire.jobs import JobView
+from infinitas.wire.schedules import ScheduleView
+from infinitas.wire.tasks import TaskView
 
 
 async def view_jobs(client: RedisClient, jobs: Sequence[JobInfo]) -> list[JobView]:
@@ -38,7 +40,7 @@ async def view_schedule(client: RedisClient, info: ScheduleInfo) -> ScheduleView
 
 
 def hide(args: str, paths: Sequence[str]) -> str:
-    """Stored arguments without what the paths lead to."""
+    """Stored arguments without the values at these paths."""
     if not paths or not args:
         return args
     positional, named = from_json(args)

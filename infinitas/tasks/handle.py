@@ -5,16 +5,9 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic_core import from_json
 
 from infinitas.client.lazy import LazyClient
-from infinitas.core.errors import (
-    JobCancelled,
-    JobEnded,
-    JobFailed,
-    JobLost,
-    JobSkipped,
-    JobTimedOut,
-)
+from infinitas.core.job_endings import ending_of
 from infinitas.core.records import JobInfo
-from infinitas.core.states import Reason, State
+from infinitas.core.states import State
 
 Result = TypeVar("Result")
 
@@ -69,15 +62,5 @@ class Handle(Generic[Result]):
         if job.state is State.SUCCEEDED:
             value: Any = from_json(job.result) if job.result else None
             return cast(Result, value)
-        raise _ended(job)
-
-
-def _ended(job: JobInfo) -> JobEnded:
-    text = f"Job {job.id} {job.state}: {job.error or job.reason or 'no reason was given'}"
-    if job.state is State.CANCELLED:
-        return JobCancelled(text)
-    if job.state in (State.SKIPPED, State.MISSED):
-        return JobSkipped(text)
-    if job.reason == Reason.TIMED_OUT:
-        return JobTimedOut(text)
-    return JobLost(text) if job.reason in (Reason.LOST, Reason.QUARANTINED) else JobFailed(text)
+        why = job.error or job.reason or "no reason was given"
+        raise ending_of(job.state, job.reason)(f"Job {job.id} {job.state}: {why}")

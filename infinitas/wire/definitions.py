@@ -1,4 +1,4 @@
-"""Task definitions out of what somebody else's code says."""
+"""Task definitions from options that a request or a frame gives."""
 
 from collections.abc import Mapping
 

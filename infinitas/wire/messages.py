@@ -1,21 +1,25 @@
-"""What the server sends to a worker, for those who write clients (docs/protocol.md); the tests check it."""
+"""Frames that the server sends to a worker (docs/protocol.md); the tests check them."""
 
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
-
-
-class _Message(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+import orjson
+from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
 
 
+class _Message:
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+
+@dataclass(kw_only=True)
 class _About(_Message):
     job: str
     attempt: int
 
 
+@dataclass(kw_only=True)
 class Hello(_Message):
-    """First. Say `identify` now; beat every `beat_ms`; accept a job within `accept_ms`."""
+    """First. Send `identify` now; beat every `beat_ms`; accept a job within `accept_ms`."""
 
     t: Literal["hello"]
     protocol: str
@@ -25,14 +29,16 @@ class Hello(_Message):
     max_frame: int
 
 
+@dataclass(kw_only=True)
 class Verdict(_About):
-    """`lost`: somebody else has the job now; stop its code."""
+    """`lost`: the job is no longer yours; stop its code."""
 
     verdict: Literal["keep", "lost"]
 
 
+@dataclass(kw_only=True)
 class Welcome(_Message):
-    """You are in. Another `session` than the one you named: that one is over, and its jobs are lost."""
+    """Accepted. Another `session` than the one you named: that one is over, and its jobs are lost."""
 
     t: Literal["welcome"]
     session: str
@@ -40,8 +46,9 @@ class Welcome(_Message):
     resumed: list[Verdict]
 
 
+@dataclass(kw_only=True)
 class JobMessage(_About):
-    """A job to run. `args` is `[positional, named]`. Accept it, also when you have it already."""
+    """A job to run. `args` is `[positional, named]`. Accept it, also if you have it already."""
 
     t: Literal["job"]
     task: str
@@ -60,24 +67,27 @@ class JobMessage(_About):
     """Seconds since it was due."""
 
 
+@dataclass(kw_only=True)
 class Cancel(_About):
-    """Stop the code, then say anything that ends the job: the answer will be the same code."""
+    """Stop the code, then send any frame that ends the job: the answer has the same code."""
 
     t: Literal["cancel"]
     code: Literal["job_cancelled", "job_timed_out", "job_lost"]
     reason: str
 
 
+@dataclass(kw_only=True)
 class Limit(_About):
-    """A limit is over, and the job goes on: `soft_timeout` means wind up."""
+    """A time limit has passed, and the job goes on: `soft_timeout` means wind up."""
 
     t: Literal["limit"]
     kind: str
     seconds: float
 
 
+@dataclass(kw_only=True)
 class Ack(_Message):
-    """Redis has it: the frame with the id `re`, or the lines of a job up to number `log`."""
+    """Stored in Redis: the frame with the id `re`, or the lines of a job up to number `log`."""
 
     t: Literal["ack"]
     re: str | None = None
@@ -86,8 +96,9 @@ class Ack(_Message):
     log: int | None = None
 
 
+@dataclass(kw_only=True)
 class Err(_Message):
-    """Refused; nothing was changed. `code`: docs/errors.md. `server_unreachable`: say it again soon."""
+    """Refused; nothing was changed. `code`: docs/errors.md. `server_unreachable`: send it again soon."""
 
     t: Literal["err"]
     code: str
@@ -97,10 +108,12 @@ class Err(_Message):
     attempt: int | None = None
 
 
+@dataclass(kw_only=True)
 class BeatAck(_Message):
     t: Literal["beat_ack"]
 
 
+@dataclass(kw_only=True)
 class Drain(_Message):
     """This server stops. Connect again; your jobs stay yours."""
 
@@ -108,4 +121,11 @@ class Drain(_Message):
 
 
 Message = Hello | Welcome | JobMessage | Cancel | Limit | Ack | Err | BeatAck | Drain
-MESSAGES: TypeAdapter[Any] = TypeAdapter(Annotated[Message, Field(discriminator="t")])
+MESSAGES: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="t")])
+
+
+def dump(message: Message) -> bytes:
+    """A message as JSON. In answers, fields without a value are left out."""
+    if isinstance(message, Ack | Err):
+        return orjson.dumps({name: value for name, value in vars(message).items() if value is not None})
+    return orjson.dumps(message)

@@ -1,4 +1,4 @@
-"""Values in requests and frames, as strict as their names: no text for a number, no number for a date."""
+"""Types of values in requests and frames. Strict: text is no number, a number is no date."""
 
 import re
 from datetime import datetime
@@ -43,11 +43,13 @@ def _storable(text: str) -> str:
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_the_calendar)]
 """A moment with its offset, from 1970 to 8999."""
-Whole = Annotated[int, BeforeValidator(_number)]
+NUMBER = BeforeValidator(_number)
+"""Stands behind bounds: only there the JSON Schema shows them."""
+Whole = Annotated[int, NUMBER]
 """Also written `2.0`, but neither `"2"` nor `true`."""
-Number = Annotated[float, BeforeValidator(_number)]
+Number = Annotated[float, NUMBER]
 Flag = Annotated[bool, Strict()]
 Text = Annotated[str, AfterValidator(_storable)]
-"""Text without NUL and half characters."""
-Word = Annotated[Text, Field(max_length=MAX_TEXT_CHARS)]
-"""A name or an id, to be looked for."""
+"""Text without NUL and lone surrogates."""
+Name = Annotated[Text, Field(max_length=MAX_TEXT_CHARS)]
+"""The name, key or id of something stored."""

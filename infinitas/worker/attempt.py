@@ -10,11 +10,11 @@ from typing import Any
 
 from infinitas.broker.messages import ClaimedJob, Settlement
 from infinitas.core.errors import JobEnded, JobLost, JobTimedOut, ServerUnreachable
+from infinitas.core.job_endings import ending_elsewhere, ending_of_outcome, too_late
 from infinitas.core.verdict import Failed, Outcome, Succeeded, Verdict, judge
 from infinitas.runtime.logging import get_logger
 from infinitas.tasks.job import Job, OnError, nothing
 from infinitas.tasks.task import AnyTask
-from infinitas.worker.attempt_end import End, end_elsewhere, end_of, too_late
 from infinitas.worker.attempt_log import AttemptLog
 from infinitas.worker.outbox import Outbox, ignore_answer
 from infinitas.worker.outcomes import cleaned, timed_out
@@ -83,7 +83,7 @@ class Attempt:
         self._began = time.monotonic()
         self._ttl_s = task.definition.result_ttl or job_ttl_s
         self._settle_timeout_s = settle_timeout_s
-        self._end: End | None = None
+        self._end: type[JobEnded] | None = None
         self._lock = outbox.lock
 
     @property
@@ -223,7 +223,7 @@ class Attempt:
         assert self.task.definition.timeout is not None
         return self._conclude(timed_out(self.task.definition.timeout), lingers=True)
 
-    def end_is(self, end: End) -> bool:
+    def end_is(self, end: type[JobEnded]) -> bool:
         return self._end is end
 
     def lose(self) -> None:
@@ -254,7 +254,7 @@ class Attempt:
         with self._lock:
             if self._end is not None:
                 raise self._too_late(self._end)
-            self._end = end_of(outcome)
+            self._end = ending_of_outcome(outcome)
         self.outcome = outcome
         if self._log is not None:
             self._log.note_dropped()
@@ -275,7 +275,9 @@ class Attempt:
         self.unsettled = False
         if answer not in ("ok", "already"):
             self.verdict = None
-            self._end = end_elsewhere(answer)
+            _, _, ending = answer.partition("stale:")
+            state, _, reason = ending.partition(":")
+            self._end = ending_elsewhere(state, reason)
             _log.warning("%s", self._too_late(self._end))
         for callback in self._when_settled:
             callback()
@@ -315,5 +317,5 @@ class Attempt:
         if self._end is not None and self._end is not JobTimedOut:
             raise self._too_late(self._end)
 
-    def _too_late(self, end: End) -> JobEnded:
+    def _too_late(self, end: type[JobEnded]) -> JobEnded:
         return too_late(end, self.claimed.id, self.task.definition.timeout)

@@ -9,7 +9,7 @@ from infinitas.broker.connection import LONGEST_BLOCK_S
 from infinitas.broker.messages import Claim, ClaimedJob, ClaimRequest
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.worker.capacity import Capacity
-from infinitas.worker.transport.interface import Edges
+from infinitas.worker.transport.interface import QueueTransport
 
 TURNS_TO_SEND = 2
 """Turns of the event loop until a call is on its way to Redis: its own, and that of the batch it joins."""
@@ -33,7 +33,7 @@ class Claimer:
 
     def __init__(
         self,
-        broker: Edges,
+        broker: QueueTransport,
         worker: str,
         groups: Sequence[Sequence[str]],
         capacity: Capacity,

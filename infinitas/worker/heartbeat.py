@@ -8,7 +8,7 @@ from infinitas.broker.messages import BeatAnswer, Settlement
 from infinitas.core.errors import ServerFull, ServerUnreachable, WorkerGone
 from infinitas.runtime.loop import LONGEST_WAIT_S
 from infinitas.worker.attempt import Attempt
-from infinitas.worker.transport.interface import Source
+from infinitas.worker.transport.interface import Transport
 
 HEARTBEATS_PER_LEASE = 4
 SOON_S = 0.1
@@ -52,14 +52,14 @@ class Heartbeat:
 
     def __init__(
         self,
-        source: Source,
+        source: Transport,
         queue: str,
         listener: HeartbeatListener,
         lease_s: float,
         wait: Callable[[float], Awaitable[str | None]],
     ) -> None:
         self._source = source
-        self._edges = source.edges(queue)
+        self._edges = source.queue(queue)
         self._queue = queue
         self._listener = listener
         self._lease_s = lease_s
@@ -98,7 +98,7 @@ class Heartbeat:
         facts = {**listener.facts(), "last_beat": answer.now_ms}
         # A full Redis counts heartbeats but has no room for facts, which only people read.
         with contextlib.suppress(ServerFull):
-            await self._source.tell(listener.id, facts, self._lease_s)
+            await self._source.store_facts(listener.id, facts, self._lease_s)
         # A cancel notice may arrive before the claim that brings its job: then beat again soon.
         pause_s = SOON_S if quick else self._lease_s / HEARTBEATS_PER_LEASE
         for id in list(quick):

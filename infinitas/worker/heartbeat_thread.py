@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from infinitas.core.errors import ServerUnreachable, WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all, run_loops
 from infinitas.worker.heartbeat import Heartbeat, HeartbeatListener, longest_wait_s
-from infinitas.worker.transport.interface import Edges, Source
+from infinitas.worker.transport.interface import QueueTransport, Transport
 from infinitas.worker.watchdog import CHECK_EVERY_S, Watchdog
 
 WAIT_SLACK_S = 1.0
@@ -23,7 +23,7 @@ class HeartbeatThread:
         interrupts: the watchdog may interrupt code that blocks the loop.
     """
 
-    def __init__(self, source: Source, queues: Iterable[str], lease_s: float, interrupts: bool) -> None:
+    def __init__(self, source: Transport, queues: Iterable[str], lease_s: float, interrupts: bool) -> None:
         self._source = source
         self._queues = list(queues)
         self._lease_s = lease_s
@@ -54,21 +54,21 @@ class HeartbeatThread:
             self._loop.close()
 
     async def _main(self) -> None:
-        source = self._source.apart("beat")
-        edges = {queue: source.edges(queue) for queue in self._queues}
+        source = self._source.clone("beat")
+        edges = {queue: source.queue(queue) for queue in self._queues}
         longest = longest_wait_s(self._lease_s)
         loops = [Loop(f"heartbeat {each}", self._heartbeat(source, each), longest) for each in self._queues]
         loops.append(Loop("watchdog", self._check_loop(edges)))
         try:
             await run_loops(loops, self._stop)
-            await source.forget(self._listener.id)
+            await source.remove_facts(self._listener.id)
         except ServerUnreachable:
             return  # The facts expire by themselves.
         finally:
             await source.close()
 
-    def _heartbeat(self, source: Source, queue: str) -> Callable[[], Awaitable[None]]:
-        edges, worker = source.edges(queue), self._listener.id
+    def _heartbeat(self, source: Transport, queue: str) -> Callable[[], Awaitable[None]]:
+        edges, worker = source.queue(queue), self._listener.id
         wait = bounded_wait(lambda pause_s: edges.wait_for_call(worker, pause_s))
         heartbeat = Heartbeat(source, queue, self._listener, self._lease_s, wait)
 
@@ -80,7 +80,7 @@ class HeartbeatThread:
 
         return run_once
 
-    def _check_loop(self, edges: Mapping[str, Edges]) -> Callable[[], Awaitable[None]]:
+    def _check_loop(self, edges: Mapping[str, QueueTransport]) -> Callable[[], Awaitable[None]]:
         async def run_once() -> None:
             for queue, settlement in self._watchdog.check():
                 try:

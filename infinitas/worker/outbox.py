@@ -18,7 +18,7 @@ from infinitas.broker.messages import Report, Settlement
 from infinitas.core.errors import InfinitasError, JobLost, ServerFull, ServerUnreachable
 from infinitas.runtime.logging import get_logger
 from infinitas.worker.recent_settlements import RecentSettlements
-from infinitas.worker.transport.interface import Edges
+from infinitas.worker.transport.interface import QueueTransport
 from infinitas.worker.unsent import Line, Unsent
 
 _log = get_logger("worker")
@@ -36,7 +36,7 @@ def ignore_answer(answer: str) -> None:
 class Outbox:
     """One per worker session. `add` is thread-safe; `settle` belongs to the worker's loop."""
 
-    def __init__(self, worker: str, brokers: Mapping[str, Edges], job_ttl_s: int) -> None:
+    def __init__(self, worker: str, brokers: Mapping[str, QueueTransport], job_ttl_s: int) -> None:
         self._worker = worker
         self._brokers = brokers
         self._job_ttl_s = job_ttl_s

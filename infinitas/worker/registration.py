@@ -16,7 +16,7 @@ from infinitas.runtime.logging import get_logger
 from infinitas.runtime.version import VERSION
 from infinitas.tasks.task import AnyTask
 from infinitas.worker.capacity import Capacity
-from infinitas.worker.transport.interface import Edges
+from infinitas.worker.transport.interface import QueueTransport
 
 _log = get_logger("worker")
 
@@ -52,7 +52,7 @@ class Registration:
         id: str,
         place: Place,
         tasks: Mapping[str, AnyTask],
-        edges: Mapping[str, Edges],
+        edges: Mapping[str, QueueTransport],
         declares: Container[str] | None = None,
     ) -> None:
         self.id = id

@@ -19,7 +19,7 @@ from infinitas.worker.outbox import Outbox, ignore_answer
 from infinitas.worker.registration import Place, Registration
 from infinitas.worker.running_jobs import Held, RunningJobs
 from infinitas.worker.supervisor_pipe import SupervisorPipe
-from infinitas.worker.transport.interface import Edges
+from infinitas.worker.transport.interface import QueueTransport
 
 _log = get_logger("worker")
 DECLARE_EVERY_S = 30.0
@@ -45,7 +45,7 @@ class Session:
         id: str,
         place: Place,
         tasks: Mapping[str, AnyTask],
-        edges: Mapping[str, Edges],
+        edges: Mapping[str, QueueTransport],
         settings: Settings,
         executor: Executor,
         capacity: Capacity,

@@ -15,7 +15,8 @@ from infinitas.worker.heartbeat_thread import HeartbeatThread
 from infinitas.worker.log_capture import capturing
 from infinitas.worker.registration import Place
 from infinitas.worker.session import Session
-from infinitas.worker.transport.interface import Source, open_source
+from infinitas.worker.transport.interface import Transport
+from infinitas.worker.transport.open import open_transport
 
 _log = get_logger("worker")
 REJOIN_AFTER_S = 1.0
@@ -73,7 +74,7 @@ class Worker:
             ServerUnreachable, UnsafeBroker, ConfigError: the worker could not start. A worker that
                 has served retries instead.
         """
-        source = open_source(self._settings)
+        source = open_transport(self._settings)
         capacity = Capacity(self._settings.concurrency, self._max_jobs)
         executor = Executor(self._tasks, self._plugins)
         try:
@@ -86,7 +87,7 @@ class Worker:
             await source.close()
 
     async def _run_sessions(
-        self, source: Source, executor: Executor, capacity: Capacity, stop: StopSignal
+        self, source: Transport, executor: Executor, capacity: Capacity, stop: StopSignal
     ) -> None:
         place, waiting = Place(), False
         while not stop.asked.is_set():
@@ -94,7 +95,7 @@ class Worker:
                 place.fresh_name(),
                 place,
                 self._tasks,
-                {queue: source.edges(queue) for queue in self._queues},
+                {queue: source.queue(queue) for queue in self._queues},
                 self._settings,
                 executor,
                 capacity,

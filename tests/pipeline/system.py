@@ -15,8 +15,9 @@ from redis import Redis
 
 from infinitas import Infinitas, every
 from infinitas.cli.main import cli as command_line
-from infinitas.client.http_client import PREFIX, HttpClient
+from infinitas.client.http_client import HttpClient
 from infinitas.server.server import serving
+from infinitas.wire.paths import PREFIX
 
 P = "{infinitas:default}:"
 RUN: dict[str, Any] = {

@@ -7,15 +7,15 @@ import pytest
 
 from infinitas.broker.messages import ClaimRequest
 from infinitas.core.task_definition import TaskDefinition
-from infinitas.worker.transport.websocket import SocketEdges, SocketSource
+from infinitas.worker.transport.websocket import WebSocketQueue, WebSocketTransport
 from tests.server.test_worker_socket import send
 from tests.support import PATIENCE_S
 
 
 @pytest.fixture
-async def edges(http: httpx.Client) -> AsyncIterator[SocketEdges]:
-    source = SocketSource(str(http.base_url).replace("http", "ws", 1), None, concurrency=1)
-    edges = source.edges("default")
+async def edges(http: httpx.Client) -> AsyncIterator[WebSocketQueue]:
+    source = WebSocketTransport(str(http.base_url).replace("http", "ws", 1), None, concurrency=1)
+    edges = source.queue("default")
     await edges.declare([TaskDefinition(name="noop")], [])
     await edges.join("w", ["noop"], 10)
     yield edges
@@ -27,7 +27,7 @@ def change(http: httpx.Client, id: str, verb: str, **body: str) -> None:
 
 
 async def test_a_cancel_that_comes_before_its_job_has_begun_is_told_when_it_has(
-    http: httpx.Client, edges: SocketEdges
+    http: httpx.Client, edges: WebSocketQueue
 ) -> None:
     id = send(http, "noop")
     assert await edges.wait_for_bell(["noop"], PATIENCE_S)
@@ -41,7 +41,7 @@ async def test_a_cancel_that_comes_before_its_job_has_begun_is_told_when_it_has(
     await edges.release("w", held, 60)
 
 
-async def test_a_cancel_is_forgotten_with_its_attempt(http: httpx.Client, edges: SocketEdges) -> None:
+async def test_a_cancel_is_forgotten_with_its_attempt(http: httpx.Client, edges: WebSocketQueue) -> None:
     id = send(http, "noop")
     assert await edges.wait_for_bell(["noop"], PATIENCE_S)
     (job,) = (await edges.claim(ClaimRequest("w", [["noop"]], 1, 60))).jobs

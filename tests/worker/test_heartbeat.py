@@ -11,7 +11,7 @@ from infinitas.broker.queue import Broker
 from infinitas.worker import heartbeat_thread
 from infinitas.worker.heartbeat import Heartbeat
 from infinitas.worker.heartbeat_thread import bounded_wait
-from infinitas.worker.transport.interface import RedisSource
+from infinitas.worker.transport.redis import RedisTransport
 from tests.support import aeventually
 
 
@@ -43,7 +43,9 @@ async def test_a_wait_that_redis_does_not_end_delays_no_heartbeat(
     async def without_end(seconds: float) -> str | None:
         return await asyncio.Event().wait() and None
 
-    heartbeat = Heartbeat(RedisSource(broker.connection), "default", Idle(), 0.04, bounded_wait(without_end))
+    heartbeat = Heartbeat(
+        RedisTransport(broker.connection), "default", Idle(), 0.04, bounded_wait(without_end)
+    )
     before = redis.zscore("{infinitas:default}:beats", "w1") or 0
 
     async def run() -> None:

@@ -14,7 +14,8 @@ from infinitas.broker.queue import Broker
 from infinitas.runtime.config import Settings
 from infinitas.runtime.signals import StopSignal
 from infinitas.worker import worker as worker_module
-from infinitas.worker.transport.interface import Edges, RedisSource
+from infinitas.worker.transport.interface import QueueTransport
+from infinitas.worker.transport.redis import RedisTransport
 from infinitas.worker.worker import Worker
 from tests.support import aeventually, finished, running
 
@@ -49,10 +50,10 @@ class SlowBroker(Broker):
         return claim
 
 
-class SlowSource(RedisSource):
+class SlowSource(RedisTransport):
     slow: Slow
 
-    def edges(self, queue: str) -> Edges:
+    def queue(self, queue: str) -> QueueTransport:
         broker = SlowBroker(self._connection, queue)
         broker.slow = self.slow
         return broker
@@ -62,12 +63,12 @@ class SlowSource(RedisSource):
 async def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
     switches = Slow()
 
-    def open_source(settings: Settings) -> SlowSource:
+    def open_transport(settings: Settings) -> SlowSource:
         source = SlowSource(Connection(settings.redis_url or "", "test"))
         source.slow = switches
         return source
 
-    monkeypatch.setattr(worker_module, "open_source", open_source)
+    monkeypatch.setattr(worker_module, "open_transport", open_transport)
     return switches
 
 

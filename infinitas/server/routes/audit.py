@@ -1,4 +1,4 @@
-"""`/audit`: who changed what, and why."""
+"""`/audit`: changes made through a server, with their reasons."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from infinitas.core.errors import ConfigError
 from infinitas.core.records import AuditEntry
 from infinitas.server.auth import MayRead
 from infinitas.server.dependencies import ClientOf
-from infinitas.wire.values import Word
+from infinitas.wire.values import Name
 
 router = APIRouter(tags=["system"])
 
@@ -25,13 +25,13 @@ class AuditPage(BaseModel):
 async def list_audit(
     client: ClientOf,
     _: MayRead,
-    target: Word | None = None,
-    who: Word | None = None,
+    target: Name | None = None,
+    who: Name | None = None,
     before: Annotated[int | None, Query(ge=1, lt=1 << 62)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> AuditPage:
-    """What was changed through a server, newest first; it is kept in Postgres."""
+    """Changes made through a server, newest first; they are stored in Postgres."""
     if client.archive is None:
-        raise ConfigError("The audit is kept in Postgres; set INFINITAS_POSTGRES_URL to have one.")
+        raise ConfigError("The audit is stored in Postgres; set INFINITAS_POSTGRES_URL to have one.")
     found = await client.archive.audit.page(target=target, who=who, before=before, limit=limit)
     return AuditPage(items=found, next=found[-1].id if len(found) == limit else None)

@@ -1,13 +1,12 @@
-"""`/jobs`: look at jobs, cancel them, and run them again."""
+"""`/jobs`: list jobs, cancel them, and run them again."""
 
 import re
 from contextlib import suppress
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from infinitas.client.backend import MAX_REASON_CHARS
 from infinitas.core.errors import BadArgs, NotInTime, Refused
 from infinitas.core.job_filter import JobFilter, Position
 from infinitas.core.records import AttemptInfo
@@ -16,35 +15,24 @@ from infinitas.server.auth import MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.redacted import view_job, view_jobs
-from infinitas.wire.values import MAX_TEXT_CHARS, Flag, Instant, Text, Whole, Word
-from infinitas.wire.views import JobView
+from infinitas.wire.jobs import MAX_REASON_CHARS, CancelBody, JobId, JobPage, JobView
+from infinitas.wire.values import Flag, Instant, Name, Text, Whole
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=IdempotentRoute)
 LONGEST_WAIT_S = 60.0
 _WAIT = re.compile(r"\bwait=(\d{1,3})\b")
-Id = Annotated[Text, Path(max_length=MAX_TEXT_CHARS)]
-
-
-class CancelBody(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    reason: Text = Field(default="", max_length=MAX_REASON_CHARS)
-
-
-class JobId(BaseModel):
-    id: str
 
 
 class JobQuery(BaseModel):
-    """Which jobs; what is not given does not matter."""
+    """Selects jobs; a field that is not given matches all."""
 
     model_config = ConfigDict(extra="forbid")
 
-    task: Word | None = None
+    task: Name | None = None
     state: State | None = None
-    schedule: Word | None = None
-    worker: Word | None = None
-    key: Word | None = None
+    schedule: Name | None = None
+    worker: Name | None = None
+    key: Name | None = None
     since: Instant | None = None
     until: Instant | None = None
 
@@ -57,20 +45,13 @@ class ListQuery(JobQuery):
     limit: int = Field(default=50, ge=1, le=500)
 
 
-class JobPage(BaseModel):
-    """`next` is the `cursor` of the next page; null on the last."""
-
-    items: list[JobView]
-    next: str | None
-
-
 class BulkBody(BaseModel):
-    """The same for many jobs: those of `ids`, or at most `limit` that `filter` finds."""
+    """One action for many jobs: those of `ids`, or at most `limit` that `filter` finds."""
 
     model_config = ConfigDict(extra="forbid")
 
     action: Literal["cancel", "retry"]
-    ids: list[Word] | None = Field(default=None, max_length=1000)
+    ids: list[Name] | None = Field(default=None, max_length=1000)
     filter: JobQuery | None = None
     limit: Whole = Field(default=1000, ge=1, le=1000)
     reason: Text = Field(default="", max_length=MAX_REASON_CHARS)
@@ -84,7 +65,7 @@ class Refusal(BaseModel):
 
 
 class BulkAnswer(BaseModel):
-    """`done` or, with `dry_run`, `wanted` are ids; a job that could not be helped says why."""
+    """Ids: `wanted` were selected, `done` were changed (none with `dry_run`), `refused` have the reason."""
 
     wanted: list[str]
     done: list[str]
@@ -102,7 +83,7 @@ async def list_jobs(client: ClientOf, _: MayRead, query: Annotated[ListQuery, Qu
 
 @router.post("/bulk")
 async def change_jobs(body: BulkBody, client: ClientOf, _: MayRunJobs) -> BulkAnswer:
-    """Cancel or retry many jobs. Look first: `dry_run` only lists them."""
+    """Cancel or retry many jobs. `dry_run` only lists them."""
     if (body.ids is None) == (body.filter is None):
         raise BadArgs("Give either `ids` or a `filter`.")
     ids = body.ids or []
@@ -121,16 +102,16 @@ async def change_jobs(body: BulkBody, client: ClientOf, _: MayRunJobs) -> BulkAn
 
 
 @router.get("/{id:path}/attempts")
-async def list_attempts(id: Id, client: ClientOf, _: MayRead) -> list[AttemptInfo]:
-    """Every execution, oldest first; empty where there is no archive."""
+async def list_attempts(id: Name, client: ClientOf, _: MayRead) -> list[AttemptInfo]:
+    """Every execution, oldest first; empty without an archive."""
     return list((await client.job(id)).attempts)
 
 
 @router.get("/{id:path}")
-async def show_job(id: Id, request: Request, client: ClientOf, _: MayRead) -> JobView:
+async def show_job(id: Name, request: Request, client: ClientOf, _: MayRead) -> JobView:
     """One job, live or archived, with its log.
 
-    With the header `Prefer: wait=8` (RFC 7240) the answer comes when the job has ended, or after so many
+    With the header `Prefer: wait=8` (RFC 7240) the response comes when the job has ended, or after so many
     seconds, at most 60.
     """
     wanted = _WAIT.search(request.headers.get("prefer", ""))
@@ -143,18 +124,18 @@ async def show_job(id: Id, request: Request, client: ClientOf, _: MayRead) -> Jo
 
 
 @router.post("/{id:path}/cancel")
-async def cancel_job(id: Id, client: ClientOf, _: MayRunJobs, body: CancelBody | None = None) -> JobView:
-    """End a job that waits; ask the worker of one that runs."""
+async def cancel_job(id: Name, client: ClientOf, _: MayRunJobs, body: CancelBody | None = None) -> JobView:
+    """End a job that waits; notify the worker of one that runs."""
     return await view_job(client, await client.cancel(id, body.reason if body else ""))
 
 
 @router.post("/{id:path}/retry")
-async def retry_job(id: Id, client: ClientOf, _: MayRunJobs) -> JobView:
+async def retry_job(id: Name, client: ClientOf, _: MayRunJobs) -> JobView:
     """Give an ended job that did not succeed a fresh set of tries."""
     return await view_job(client, await client.retry(id))
 
 
 @router.post("/{id:path}/rerun", status_code=202)
-async def rerun_job(id: Id, client: ClientOf, _: MayRunJobs) -> JobId:
+async def rerun_job(id: Name, client: ClientOf, _: MayRunJobs) -> JobId:
     """A new job with the same arguments."""
     return JobId(id=await client.rerun(id))

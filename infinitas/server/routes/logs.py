@@ -1,11 +1,11 @@
 """`/jobs/{id}/logs`: a job's lines, as a page or as a stream that follows a running job."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
@@ -15,8 +15,7 @@ from infinitas.core.errors import BadArgs, InfinitasError
 from infinitas.core.records import JobInfo, LogLine
 from infinitas.server.auth import MayRead
 from infinitas.server.dependencies import ClientOf
-from infinitas.wire.values import MAX_TEXT_CHARS, Text
-from infinitas.wire.views import LineView
+from infinitas.wire.values import Name
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 STREAM = "text/event-stream"
@@ -24,9 +23,13 @@ WAIT_MS = 2_000
 _START = "0-0"
 
 
-class NumberedLine(LineView):
+class NumberedLine(BaseModel):
+    """A line; `n` counts the job's lines from 0."""
+
     n: int
-    """Counts the job's lines from 0."""
+    at: datetime
+    level: str
+    text: str
 
 
 class LogPage(BaseModel):
@@ -39,7 +42,7 @@ class LogPage(BaseModel):
 
 @router.get("/{id:path}/logs", response_model=LogPage, responses={200: {"content": {STREAM: {}}}})
 async def show_log(
-    id: Annotated[Text, Path(max_length=MAX_TEXT_CHARS)],
+    id: Name,
     client: ClientOf,
     _: MayRead,
     accept: Annotated[str, Header(max_length=1000)] = "",
@@ -49,7 +52,7 @@ async def show_log(
 ) -> LogPage | StreamingResponse:
     """Lines after number `after`. With `Accept: text/event-stream` they come as they are written.
 
-    The stream ends with an event `end` that has the job's state; `Last-Event-ID` goes on behind a line.
+    The stream ends with an event `end` that has the job's state; `Last-Event-ID` resumes after that line.
     """
     job = await client.job(id)
     if STREAM not in accept:
@@ -64,7 +67,7 @@ async def show_log(
 
 
 async def _follow(client: RedisClient, job: JobInfo, after: int) -> AsyncIterator[bytes]:
-    """Server-sent events, until the job has ended or the reader is gone."""
+    """Server-sent events, until the job has ended or the client has disconnected."""
     position, number = _START, -1
     try:
         while True:

@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus: what people alert on, computed when it is asked for."""
+"""`/metrics` for Prometheus: gauges to alert on, computed for each request."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ from infinitas.server.dependencies import ClientOf
 
 router = APIRouter(tags=["system"])
 MOST_TASKS = 1000
-"""With more, the rest are left out: a label with endless values breaks Prometheus."""
+"""Further tasks are left out: a label with too many values breaks Prometheus."""
 
 
 @router.get("/metrics", response_class=Response)
@@ -31,7 +31,7 @@ async def metrics(client: ClientOf, request: Request, _: MayRead) -> Response:
 
 
 class _Snapshot(Collector):
-    """One moment's facts."""
+    """Gauges of tasks, workers and WebSockets, read at one moment."""
 
     def __init__(self, tasks: list[TaskInfo], workers: list[WorkerInfo], sockets: Mapping[str, int]) -> None:
         self._sockets = sockets
@@ -40,19 +40,19 @@ class _Snapshot(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         tasks = self._tasks
-        yield _gauge("queue_depth", "Jobs that no worker has taken.", ((t, t.queued) for t in tasks))
-        yield _gauge("jobs_running", "Jobs that a worker has.", ((t, t.running) for t in tasks))
+        yield _gauge("queue_depth", "Ready jobs that no worker has claimed.", ((t, t.queued) for t in tasks))
+        yield _gauge("jobs_running", "Jobs that run on a worker.", ((t, t.running) for t in tasks))
         yield _gauge("task_has_worker", "1 if a live worker serves it.", ((t, t.has_worker) for t in tasks))
         yield _gauge(
             "task_consecutive_failures", "Failures in a row.", ((t, max(0, -t.streak)) for t in tasks)
         )
         for name, text, moments in (
-            ("task_next_due_timestamp_seconds", "Its next slot.", [(t, t.next_slot) for t in tasks]),
+            ("task_next_due_timestamp_seconds", "The next slot.", [(t, t.next_slot) for t in tasks]),
             ("task_last_success_timestamp_seconds", "", [(t, _date(t.last_success)) for t in tasks]),
             ("task_last_failure_timestamp_seconds", "", [(t, _date(t.last_failure)) for t in tasks]),
         ):
             known = ((task, moment.timestamp()) for task, moment in moments if moment is not None)
-            yield _gauge(name, text or "When it was; absent if never.", known)
+            yield _gauge(name, text or "The time it ended; absent if never.", known)
         capacity = GaugeMetricFamily(
             "infinitas_worker_capacity", "Jobs that workers can run.", labels=["state"]
         )
@@ -68,7 +68,7 @@ class _Snapshot(Collector):
 
 
 class _History(Collector):
-    """How well the archive follows. What is not known now is left out."""
+    """Gauges of the archive. Values that are not known now are left out."""
 
     def __init__(self, lags: Mapping[str, float], refused: Mapping[str, int]) -> None:
         self._lags = lags
@@ -82,7 +82,7 @@ class _History(Collector):
         )
         refused = GaugeMetricFamily(
             "infinitas_archive_refused_events",
-            "Events in the table infinitas_refused: they had no place in the others.",
+            "Events in the table infinitas_refused: the other tables could not store them.",
             labels=["queue"],
         )
         for queue, lag in self._lags.items():

@@ -1,4 +1,4 @@
-"""`/session`: people sign in with a token once, and a cookie stands for it (docs/http.md)."""
+"""`/session`: login with a token, which a cookie replaces from then on (docs/http.md)."""
 
 import secrets
 from datetime import datetime
@@ -15,20 +15,20 @@ router = APIRouter(prefix="/session", tags=["system"])
 _SECRET_BYTES = 32
 
 
-class SignIn(BaseModel):
+class LoginBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     token: str = Field(max_length=200)
 
 
-class Who(BaseModel):
+class Login(BaseModel):
     name: str
     scopes: list[str]
     expires: datetime | None
 
 
 @router.post("")
-async def sign_in(body: SignIn, client: ClientOf, request: Request, response: Response) -> Who:
+async def sign_in(body: LoginBody, client: ClientOf, request: Request, response: Response) -> Login:
     """Exchange a token for a cookie that scripts can't read and other sites can't send."""
     refuse_other_sites(request)
     token = await find_token(client, body.token)
@@ -42,18 +42,18 @@ async def sign_in(body: SignIn, client: ClientOf, request: Request, response: Re
         samesite="strict",
         secure=request.scope["scheme"] == "https",
     )
-    return Who(name=token.name, scopes=list(token.scopes), expires=token.expires)
+    return Login(name=token.name, scopes=list(token.scopes), expires=token.expires)
 
 
 @router.get("")
-async def who_am_i(token: MayRead) -> Who:
-    """Whose requests these are, and what they may do."""
-    return Who(name=token.name, scopes=[str(scope) for scope in token.scopes], expires=token.expires)
+async def show_login(token: MayRead) -> Login:
+    """The token of these requests, and its scopes."""
+    return Login(name=token.name, scopes=[str(scope) for scope in token.scopes], expires=token.expires)
 
 
 @router.delete("", status_code=204)
 async def sign_out(client: ClientOf, request: Request, response: Response) -> None:
-    """Forget the cookie, here and there."""
+    """Delete the login, and the cookie."""
     refuse_other_sites(request)
     if secret := request.cookies.get(COOKIE):
         await Sessions(client.connection).remove(digest_of(secret))

@@ -1,4 +1,4 @@
-"""`/workers`, and whether this server lives and can work."""
+"""`/workers`, `/queues`, and the probes of this server."""
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
@@ -13,7 +13,7 @@ probes = APIRouter(tags=["system"])
 
 
 class Readiness(BaseModel):
-    """`ready`: Redis answers. Postgres away means that only history is missing."""
+    """`ready`: Redis answers. Without Postgres only history is missing."""
 
     ready: bool
     redis: str
@@ -22,7 +22,7 @@ class Readiness(BaseModel):
 
 @router.get("/workers")
 async def list_workers(client: ClientOf, _: MayRead) -> list[WorkerInfo]:
-    """Live workers: where they run, how busy they are, when they last beat."""
+    """Live workers: host, load and last heartbeat."""
     return await client.workers()
 
 
@@ -34,13 +34,13 @@ async def list_queues(client: ClientOf, _: MayRead) -> list[QueueInfo]:
 
 @probes.get("/livez")
 async def livez() -> dict[str, bool]:
-    """This process answers; it says nothing of Redis and Postgres."""
+    """200 while this process answers, whatever the state of Redis and Postgres."""
     return {"alive": True}
 
 
 @probes.get("/readyz")
 async def readyz(request: Request, response: Response) -> Readiness:
-    """200 if the server can work, 503 if not; within a second, also while Redis or Postgres is silent."""
+    """200 if the server can work, else 503; within a second, also while Redis or Postgres does not answer."""
     redis, postgres = await probes_of(request).ask()
     if redis != "ok":
         response.status_code = 503
@@ -48,7 +48,7 @@ async def readyz(request: Request, response: Response) -> Readiness:
 
 
 def probes_of(request: Request) -> Probes:
-    """The ones of this server, made when first asked for."""
+    """The probes of this server, made on first use."""
     state = request.app.state
     if not hasattr(state, "probes"):
         state.probes = Probes(state.client)

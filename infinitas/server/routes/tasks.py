@@ -1,66 +1,24 @@
-"""`/tasks`: look at tasks, and send jobs."""
+"""`/tasks`: list and declare tasks, and send their jobs."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from fastapi import APIRouter
+from pydantic import JsonValue
 
 from infinitas.broker.messages import NewJob
 from infinitas.client.job_ids import fresh_id
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name
+from infinitas.core.schedule import EMPTY_ARGS
 from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.redacted import view_job, view_task
-from infinitas.tasks.arguments import encode_plain
-from infinitas.tasks.sending import MAX_DELAY_S, check_headers
+from infinitas.tasks.sending import check_headers
 from infinitas.wire.definitions import define
-from infinitas.wire.values import MAX_TEXT_CHARS, Instant, Number, Text
-from infinitas.wire.views import JobView, TaskView
+from infinitas.wire.jobs import Batch, JobIds, JobView, NewJobBody
+from infinitas.wire.tasks import TaskView
+from infinitas.wire.values import Name
 
 router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=IdempotentRoute)
-Name = Annotated[Text, Path(max_length=MAX_TEXT_CHARS)]
-Arguments = list[JsonValue] | dict[str, JsonValue]
-
-
-class NewJobBody(BaseModel):
-    """A job to send. `args`: a list, or an object of named arguments; `kwargs` for both at once.
-
-    With an `id` of your own (a ULID in lower case) it is safe to send the same job again.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    args: Arguments = []
-    kwargs: dict[str, JsonValue] = {}
-    id: str | None = Field(default=None, pattern="^[0-9a-hjkmnp-tv-z]{26}$")
-    headers: dict[str, str] = {}
-    key: str | None = Field(default=None, max_length=200)
-    due: Instant | None = None
-    delay: Number | None = Field(default=None, ge=0, le=MAX_DELAY_S)
-    """In place of `due`: seconds from now, by Redis' clock."""
-    expires: Number | None = Field(default=None, gt=0, le=31_536_000)
-
-
-class Batch(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    jobs: list[NewJobBody] = Field(min_length=1, max_length=500)
-
-
-class JobIds(BaseModel):
-    ids: list[str]
-
-
-def encode(args: Arguments, kwargs: dict[str, JsonValue] | None = None) -> str:
-    """JSON text as it is stored. Raises PayloadTooLarge, BadArgs."""
-    named = kwargs or {}
-    if isinstance(args, list):
-        return encode_plain(args, named)
-    if named:
-        raise BadArgs("Give named arguments once: as `args` or as `kwargs`.")
-    return encode_plain([], args)
 
 
 def _new_job(task: str, body: NewJobBody) -> NewJob:
@@ -71,7 +29,7 @@ def _new_job(task: str, body: NewJobBody) -> NewJob:
     return NewJob(
         id=body.id or fresh_id(),
         task=task,
-        args=encode(body.args, body.kwargs),
+        args=body.stored_args() or EMPTY_ARGS,
         headers=check_headers(body.headers),
         key=body.key,
         due=body.due,
@@ -114,7 +72,7 @@ async def send_jobs(name: Name, body: Batch, client: ClientOf, _: MayRunJobs) ->
 async def declare_task(
     name: Name, options: dict[str, JsonValue], client: ClientOf, _: MayChangeTasks
 ) -> TaskView:
-    """Declare a task (options: docs/tasks.md). One that is known stays as it is: code owns it."""
+    """Declare a task (options: docs/tasks.md). One that is declared already stays as it is: code owns it."""
     definition = define(check_name(name, "task"), options)
     await (await client.broker(definition.queue)).schedules.declare([definition], [])
     return view_task(await client.live_task(name))

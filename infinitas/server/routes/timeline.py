@@ -1,4 +1,4 @@
-"""`/timeline`: one call that feeds a chart of what ran, what should have, and what comes."""
+"""`/timeline`: past jobs, absent slots and coming slots of every task, counted for a chart."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from infinitas.core.errors import BadArgs, ServerUnreachable
 from infinitas.core.records import Bucket, ScheduleInfo
 from infinitas.server.auth import MayRead
 from infinitas.server.dependencies import ClientOf
-from infinitas.wire.values import Instant, Word
+from infinitas.wire.values import Instant, Name
 
 router = APIRouter(tags=["system"])
 DAY = timedelta(days=1)
@@ -20,11 +20,11 @@ LONGEST = timedelta(days=31)
 MOST_BUCKETS = 20_000
 MOST_SCHEDULES = 1000
 MOST_SLOTS = 2_000
-"""Of one schedule; a denser one is cut off, and says so."""
+"""Per schedule; more are cut off, and `missing` names the schedule."""
 
 
 class Past(BaseModel):
-    """Jobs that were due in the stretch that begins at `start` and stand alike."""
+    """Jobs that were due in the bucket that begins at `start`, with the same state and reason."""
 
     start: datetime
     state: str
@@ -33,11 +33,11 @@ class Past(BaseModel):
     longest: float | None
     """Seconds of the longest run."""
     job: str
-    """One of them."""
+    """The id of one of them."""
 
 
-class Slots(BaseModel):
-    """Slots of a schedule in the stretch that begins at `start`."""
+class SlotCount(BaseModel):
+    """Slots of a schedule in the bucket that begins at `start`."""
 
     start: datetime
     schedule: str
@@ -45,16 +45,16 @@ class Slots(BaseModel):
 
 
 class Lane(BaseModel):
-    """One task. `absent`: slots that have come and that nobody has fired."""
+    """One task. `absent`: slots that have come and were not fired."""
 
     task: str
     past: list[Past] = []
-    absent: list[Slots] = []
-    future: list[Slots] = []
+    absent: list[SlotCount] = []
+    future: list[SlotCount] = []
 
 
 class Timeline(BaseModel):
-    """`missing` says what could not be had: "history" (Postgres), or parts that were cut off."""
+    """`missing` names what is not included: "history" (Postgres), or parts that were cut off."""
 
     now: datetime
     since: datetime
@@ -68,12 +68,12 @@ class Timeline(BaseModel):
 async def timeline(
     client: ClientOf,
     _: MayRead,
-    task: Word | None = None,
+    task: Name | None = None,
     since: Instant | None = None,
     until: Instant | None = None,
     bucket: Annotated[int, Query(ge=1, le=86_400)] = 300,
 ) -> Timeline:
-    """The past and the next 24 h of every task, in stretches of `bucket` seconds."""
+    """The past and the next 24 h of every task, in buckets of `bucket` seconds."""
     now = await client.connection.now()
     since, until = since or now - DAY, until or now + DAY
     if not timedelta(0) < until - since <= LONGEST:
@@ -120,7 +120,7 @@ def _add_past(lanes: dict[str, Lane], buckets: Iterable[Bucket]) -> None:
 def _add_slots(
     lane: Lane, info: ScheduleInfo, now: datetime, since: datetime, until: datetime, bucket: int
 ) -> bool:
-    """Count the slots from the next one on. Returns whether there were too many."""
+    """Count the slots from the next one on. Returns whether some were cut off."""
     absent: Counter[datetime] = Counter()
     future: Counter[datetime] = Counter()
     cut = False
@@ -133,7 +133,7 @@ def _add_slots(
             start = slot - timedelta(seconds=slot.timestamp() % bucket)
             (absent if late else future)[start] += 1
     for counted, into in ((absent, lane.absent), (future, lane.future)):
-        into += [Slots(start=at, schedule=info.schedule.key, count=n) for at, n in counted.items()]
+        into += [SlotCount(start=at, schedule=info.schedule.key, count=n) for at, n in counted.items()]
     return cut
 
 

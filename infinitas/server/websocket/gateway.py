@@ -15,7 +15,7 @@ from infinitas.server.websocket.event_broadcaster import Hub
 from infinitas.server.websocket.page_subscription import Feed
 from infinitas.server.websocket.worker_connection import WorkerSocket
 from infinitas.tasks.registry import Registry
-from infinitas.worker.transport.interface import RedisSource
+from infinitas.worker.transport.redis import RedisTransport
 
 CALLS_FOR_S = 1.0
 
@@ -28,7 +28,7 @@ class Gateway:
         self.client = client
         # A remote worker says itself when it gives up what it holds.
         self.settings = settings.model_copy(update={"shutdown_timeout": 86_400.0})
-        self.source = RedisSource(client.connection)
+        self.source = RedisTransport(client.connection)
         self._sockets: dict[str, WorkerSocket] = {}
         """By session."""
         self._sessions: dict[WorkerSocket, str] = {}

@@ -11,16 +11,14 @@ from infinitas.broker.messages import Settlement
 from infinitas.core.codec import encode_payload
 from infinitas.core.errors import (
     InfinitasError,
-    JobCancelled,
-    JobDone,
     JobEnded,
-    JobFailed,
     JobLost,
-    JobTimedOut,
     Refused,
     ServerUnreachable,
     UnknownJob,
+    by_code,
 )
+from infinitas.core.job_endings import ending_elsewhere
 from infinitas.core.records import JobInfo
 from infinitas.core.states import Reason, State
 from infinitas.core.verdict import Failed, Succeeded, Verdict
@@ -31,12 +29,11 @@ from infinitas.tasks.task import AnyTask
 from infinitas.wire import frames
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.outcomes import MAX_ERROR_CHARS, MAX_TRACEBACK_CHARS
-from infinitas.worker.transport.interface import Edges
+from infinitas.worker.transport.interface import QueueTransport
 from infinitas.worker.unsent import Line
 
 _log = get_logger("gateway")
 End = frames.Done | frames.Fail
-_ENDS = {kind.code: kind for kind in (JobDone, JobFailed, JobTimedOut, JobCancelled)}
 
 
 class Words:
@@ -46,7 +43,7 @@ class Words:
         self,
         worker: str,
         tasks: Mapping[str, AnyTask],
-        edges: Mapping[str, Edges],
+        edges: Mapping[str, QueueTransport],
         runner: SocketRunner,
         channel: Channel,
         connection: Connection,
@@ -61,7 +58,7 @@ class Words:
         self._job_ttl_s = job_ttl_s
         self._answers: set[asyncio.Future[Any]] = set()
 
-    def take(self, frame: frames.Word) -> None:
+    def take(self, frame: frames.JobFrame) -> None:
         """Apply one frame; its answer follows."""
         remote = self._runner.find(frame.job, frame.attempt)
         if remote is None:
@@ -124,7 +121,7 @@ class Words:
         """The job is over: by this outcome, or by something else that came first."""
         answered.set_result(None)
         if attempt.outcome is not outcome or attempt.verdict is None:
-            kind = _ENDS.get(attempt.end_code, JobLost)
+            kind = by_code(attempt.end_code, JobLost)
             self._complain(frame, kind(f"Job {frame.job} had ended otherwise; this call changed nothing."))
         elif refused is not None:
             self._complain(frame, refused)
@@ -157,13 +154,13 @@ class Words:
     async def _keep_checkpoint(self, remote: Remote, frame: frames.Checkpoint) -> None:
         await remote.attempt.checkpoint(encode_payload(frame.value, "checkpoint"))
 
-    def _answer(self, frame: frames.Word, doing: Awaitable[None] | Coroutine[Any, Any, None]) -> None:
+    def _answer(self, frame: frames.JobFrame, doing: Awaitable[None] | Coroutine[Any, Any, None]) -> None:
         """Say how it went, once it has."""
         future = asyncio.ensure_future(doing)
         self._answers.add(future)
         future.add_done_callback(partial(self._say_how_it_went, frame))
 
-    def _say_how_it_went(self, frame: frames.Word, future: "asyncio.Future[None]") -> None:
+    def _say_how_it_went(self, frame: frames.JobFrame, future: "asyncio.Future[None]") -> None:
         self._answers.discard(future)
         if future.cancelled():
             return
@@ -177,7 +174,7 @@ class Words:
             _log.error("A frame of worker %s failed.", self._worker, exc_info=error)
             self._channel.send({"t": "err", "re": getattr(frame, "id", None), "code": "error"})
 
-    def _complain(self, frame: frames.Word, error: InfinitasError) -> None:
+    def _complain(self, frame: frames.JobFrame, error: InfinitasError) -> None:
         self._channel.send(
             {
                 "t": "err",
@@ -189,7 +186,7 @@ class Words:
             }
         )
 
-    async def _answer_late(self, frame: frames.Word) -> None:
+    async def _answer_late(self, frame: frames.JobFrame) -> None:
         """A word about what does not run here: repeated after an answer was lost, or stale, or invented.
 
         Raises:
@@ -206,11 +203,9 @@ class Words:
         if current and _says_the_same(job, frame):
             return
         await self._note_stale(job, frame)
-        if current and job.reason == Reason.TIMED_OUT:
-            raise JobTimedOut(f"Job {job.id} ran out of time; this call changed nothing.")
-        if current and job.state is State.CANCELLED:
-            raise JobCancelled(f"Job {job.id} was cancelled; this call changed nothing.")
-        raise JobLost(f"Job {job.id} is no longer this worker's; this call changed nothing.")
+        ending = ending_elsewhere(job.state, job.reason) if current else JobLost
+        how = "is no longer this worker's" if ending is JobLost else f"has ended already: it is {job.state}"
+        raise ending(f"Job {job.id} {how}; this call changed nothing.")
 
     async def _note_stale(self, job: JobInfo, frame: End) -> None:
         """A stale report is kept as a fact, never applied."""

@@ -6,9 +6,8 @@ from datetime import datetime
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import UnknownTask
 from infinitas.core.names import check_name
-from infinitas.core.schedule import Schedule
+from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.schedule_options import make_schedule
-from infinitas.server.routes.tasks import encode
 from infinitas.tasks.registry import Registry
 from infinitas.tasks.task import AnyTask, Task
 from infinitas.wire.definitions import define
@@ -54,7 +53,7 @@ def _schedule(entry: TaskEntry, now: datetime) -> Schedule | None:
         key=entry.name,
         task=entry.name,
         at=rule.at,
-        args=encode(rule.args or [], rule.kwargs),
+        args=rule.stored_args() or EMPTY_ARGS,
         now=now,
         options=rule.options(),
     )

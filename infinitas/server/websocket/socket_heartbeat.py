@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from infinitas.core.errors import WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all
 from infinitas.worker.heartbeat import SOON_S, Heartbeat, HeartbeatListener, longest_wait_s
-from infinitas.worker.transport.interface import Source
+from infinitas.worker.transport.interface import Transport
 
 
 class SocketPulse:
     """Beats when the other end does, and when somebody calls for the worker."""
 
     def __init__(
-        self, source: Source, queues: Iterable[str], lease_s: float, on_beat: Callable[[], None]
+        self, source: Transport, queues: Iterable[str], lease_s: float, on_beat: Callable[[], None]
     ) -> None:
         self._source = source
         self._waits = {queue: _Wait() for queue in queues}

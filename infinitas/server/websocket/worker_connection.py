@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starlette.websockets import WebSocket
@@ -122,7 +123,7 @@ class WorkerSocket:
             await self._begin(who)
             await self._serve_session(who)
             # Declared dead, and still there: it goes on under a new name, without its old jobs.
-            who = who.model_copy(update={"session": None, "in_flight": []})
+            who = replace(who, session=None, in_flight=[])
 
     async def _first_frame(self) -> frames.Identify:
         try:
@@ -155,7 +156,7 @@ class WorkerSocket:
         known = {(each.job, each.attempt) for each in who.in_flight} if resumed else set()
         self._runner = SocketRunner(self._channel, known)
         self._pulse = SocketPulse(gateway.source, self.queues, self._lease_s, self._answer_beat)
-        edges = {queue: gateway.source.edges(queue) for queue in self.queues}
+        edges = {queue: gateway.source.queue(queue) for queue in self.queues}
         self._words = Words(
             id,
             tasks,
@@ -181,7 +182,7 @@ class WorkerSocket:
         held = await self._resume() if resumed else await self._join()
         # Who comes back at once must be known as the one it was.
         facts = {**self._session.facts(), "last_beat": to_ms(now)}
-        await gateway.source.tell(id, facts, self._lease_s)
+        await gateway.source.store_facts(id, facts, self._lease_s)
         verdicts = [
             {
                 "job": each.job,
@@ -210,7 +211,7 @@ class WorkerSocket:
             return False
         try:
             for queue in self.queues:
-                await source.edges(queue).beat(session, [], self._lease_s)
+                await source.queue(queue).beat(session, [], self._lease_s)
         except WorkerGone:
             return False
         return True
@@ -224,7 +225,7 @@ class WorkerSocket:
         await self._session.resume()
         held = set()
         for queue in self.queues:
-            for claimed in await self._gateway.source.edges(queue).held(self._session.id):
+            for claimed in await self._gateway.source.queue(queue).held(self._session.id):
                 self._session.adopt(claimed)
                 held.add((claimed.id, claimed.attempt))
         # Each job's own asyncio task takes its first step now, and the runner knows it.
@@ -252,7 +253,7 @@ class WorkerSocket:
         if ended:
             reading.result()
         if self._stop.asked.is_set():
-            await self._gateway.source.forget(self._session.id)
+            await self._gateway.source.remove_facts(self._session.id)
             self._channel.close(1000, "bye")
 
     async def _read(self) -> None:

@@ -31,12 +31,6 @@ from infinitas.worker.log_capture import JobLogHandler, Prints, current, printin
 from infinitas.worker.outcomes import failure, success
 from infinitas.worker.runners.in_process import is_async
 
-_CODES = {
-    value.code: value
-    for value in vars(errors).values()
-    if isinstance(value, type) and issubclass(value, InfinitasError)
-}
-
 
 def run_child(pipe: Connection, module: str, name: str, job_fields: dict[str, Any]) -> None:
     """Entry point of the process.
@@ -160,5 +154,5 @@ class _PipeReporter:
             self.send(kind, **fields)
             answer = self._answers.get()
         if answer["code"]:
-            raise _CODES.get(answer["code"], JobEnded)(answer["text"])
+            raise errors.by_code(answer["code"], JobEnded)(answer["text"])
         return nothing()

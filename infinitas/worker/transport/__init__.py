@@ -1,1 +1,1 @@
-"""Where a worker's jobs come from: Redis, or a server over a WebSocket."""
+"""The ways between a worker and the broker: Redis, or a server's WebSocket."""

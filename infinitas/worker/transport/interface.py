@@ -1,13 +1,10 @@
-"""Where jobs come from and what is said about them goes: the one seam between a worker and its server.
-
-A worker beside Redis speaks to Redis itself; a remote one over a socket (`infinitas.remote`).
-"""
+"""What a worker needs of its connection: to Redis, or to a server."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from infinitas.broker.connection import LONGEST_BLOCK_S, Connection
+from infinitas.broker.connection import LONGEST_BLOCK_S
 from infinitas.broker.messages import (
     BeatAnswer,
     Claim,
@@ -17,14 +14,11 @@ from infinitas.broker.messages import (
     Report,
     Settlement,
 )
-from infinitas.broker.queue import Broker
-from infinitas.broker.workers import forget, tell
 from infinitas.core.schedule import Schedule
 from infinitas.core.task_definition import TaskDefinition
-from infinitas.runtime.config import DEFAULT_REDIS, Settings
 
 
-class Declares(Protocol):
+class Declarations(Protocol):
     async def declare(
         self,
         tasks: Sequence[TaskDefinition],
@@ -33,11 +27,11 @@ class Declares(Protocol):
     ) -> object: ...
 
 
-class Edges(Protocol):
-    """What a worker does with one queue; `Broker` says what each method means."""
+class QueueTransport(Protocol):
+    """What a worker does with one queue; `Broker` documents the methods."""
 
     @property
-    def schedules(self) -> Declares: ...
+    def schedules(self) -> Declarations: ...
     async def now(self) -> datetime: ...
     async def join(self, worker: str, tasks: Sequence[str], lease_s: float) -> datetime: ...
     async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> BeatAnswer: ...
@@ -53,54 +47,19 @@ class Edges(Protocol):
     async def release(self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int) -> int: ...
 
 
-class Source(Protocol):
+class Transport(Protocol):
     """One connection, for one event loop."""
 
     async def check(self) -> None:
-        """Whether it can be trusted. Raises ServerUnreachable, UnsafeBroker, Unauthorized."""
+        """Raises ServerUnreachable, UnsafeBroker, Unauthorized: it can't be used."""
 
-    def edges(self, queue: str) -> Edges: ...
+    def queue(self, queue: str) -> QueueTransport: ...
 
-    def apart(self, role: str) -> "Source":
-        """The same for another event loop; whoever asks closes it."""
+    def clone(self, role: str) -> "Transport":
+        """The same for another event loop; the caller closes it."""
 
-    async def tell(self, worker: str, facts: Mapping[str, str | int], lease_s: float) -> None:
-        """Store what people may know of a worker."""
+    async def store_facts(self, worker: str, facts: Mapping[str, str | int], lease_s: float) -> None:
+        """Store host, version and the like of a worker, for lists of workers."""
 
-    async def forget(self, worker: str) -> None: ...
+    async def remove_facts(self, worker: str) -> None: ...
     async def close(self) -> None: ...
-
-
-class RedisSource:
-    """Redis itself."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    async def check(self) -> None:
-        await self._connection.check()
-
-    def edges(self, queue: str) -> Edges:
-        return Broker(self._connection, queue)
-
-    def apart(self, role: str) -> Source:
-        return RedisSource(Connection(self._connection.url, role))
-
-    async def tell(self, worker: str, facts: Mapping[str, str | int], lease_s: float) -> None:
-        await tell(self._connection, worker, facts, lease_s)
-
-    async def forget(self, worker: str) -> None:
-        await forget(self._connection, worker)
-
-    async def close(self) -> None:
-        await self._connection.close()
-
-
-def open_source(settings: Settings) -> Source:
-    """The source that the settings name: a server, or Redis."""
-    if settings.server is not None:
-        # Imported here: it needs the extra `remote`.
-        from infinitas.worker.transport.websocket import SocketSource
-
-        return SocketSource(settings.server, settings.token_text, settings.concurrency)
-    return RedisSource(Connection(settings.redis_url or DEFAULT_REDIS, "worker"))

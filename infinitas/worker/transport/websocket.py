@@ -1,4 +1,4 @@
-"""A worker's source over a socket: the methods of a broker, spoken as frames."""
+"""The transport of a worker that reaches only a server: the methods of a broker, sent as frames."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import cast
 
 import orjson
 
@@ -20,77 +20,65 @@ from infinitas.broker.messages import (
     Settlement,
 )
 from infinitas.client.portal import Portal
-from infinitas.core.errors import WorkerGone
+from infinitas.core.errors import JobCancelled, JobTimedOut, PayloadTooLarge, UnknownJob, WorkerGone
+from infinitas.core.job_endings import ending_of
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
 from infinitas.core.task_definition import TaskDefinition
-from infinitas.wire.rules import rule_of
-from infinitas.worker.transport.websocket_link import Frame, Inbox, Link
-
-_SETTLED = {
-    "": "ok",
-    "payload_too_large": "ok",
-    "job_cancelled": f"stale:{State.CANCELLED}:",
-    "job_timed_out": f"stale:{State.FAILED}:{Reason.TIMED_OUT}",
-    "unknown_job": "gone",
-}
-"""What `Broker.settle` would have said, by the server's answer."""
-_STALE = "stale::"
+from infinitas.wire.frames import Checkpoint, Done, Fail, FailReason, Identify, Progress, TaskEntry, embed
+from infinitas.worker.transport.websocket_link import Inbox, Link
+from infinitas.worker.transport.websocket_requests import Message, id_of
 
 
-class SocketSource:
-    """One link, in a thread of its own: a processor that blocks the worker's loop does not cut it."""
+class WebSocketTransport:
+    """One link, in a thread of its own: a processor that blocks the worker's loop does not break it."""
 
     def __init__(self, url: str, token: str | None, concurrency: int) -> None:
         self._portal = Portal()
         self._link = Link(url, token)
         self._concurrency = concurrency
-        self._declared: dict[str, dict[str, Frame]] = {}
-        """By queue and task."""
+        self._declared: dict[str, list[TaskEntry]] = {}
+        """By queue."""
         self._begun = False
 
     async def check(self) -> None:
-        """Whether the server lets us in shows when the worker joins."""
+        """Nothing: the server accepts or refuses the worker when it joins."""
 
-    def edges(self, queue: str) -> "SocketEdges":
-        return SocketEdges(self, self._portal, self._link, queue)
+    def queue(self, queue: str) -> "WebSocketQueue":
+        return WebSocketQueue(self, self._portal, self._link, queue)
 
-    def apart(self, role: str) -> "_SameLink":
-        return _SameLink(self)
+    def clone(self, role: str) -> "_SharedTransport":
+        return _SharedTransport(self)
 
-    async def tell(self, worker: str, facts: Mapping[str, str | int], lease_s: float) -> None:
-        """The server knows them."""
+    async def store_facts(self, worker: str, facts: Mapping[str, str | int], lease_s: float) -> None:
+        """Nothing: the server stores them."""
 
-    async def forget(self, worker: str) -> None:
-        """The server does."""
+    async def remove_facts(self, worker: str) -> None:
+        """Nothing: the server removes them."""
 
     async def close(self) -> None:
         await self._portal.join(self._link.end())
         self._portal.stop()
 
     def declare(self, queue: str, tasks: Sequence[TaskDefinition], schedules: Sequence[Schedule]) -> None:
-        rules = {schedule.task: rule_of(schedule) for schedule in schedules}
-        self._declared[queue] = {
-            task.name: {"name": task.name, "options": task.options, "schedule": rules.get(task.name)}
-            for task in tasks
-        }
+        rules = {schedule.task: schedule for schedule in schedules}
+        self._declared[queue] = [TaskEntry.of(task, rules.get(task.name)) for task in tasks]
 
     async def begin(self, worker: str) -> None:
-        """Sign up with the tasks of all queues, once."""
+        """Start a session with the tasks of all queues, once."""
         if self._begun:
             return
         self._begun = True
-        entries = [entry for tasks in self._declared.values() for entry in tasks.values()]
-        identify = {
-            "t": "identify",
-            "name": worker,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "version": version("infinitas"),
-            "tasks": entries,
-            "capacity": self._concurrency,
-        }
-        queues = {task: queue for queue, tasks in self._declared.items() for task in tasks}
+        identify = Identify(
+            t="identify",
+            name=worker,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=version("infinitas"),
+            tasks=[entry for entries in self._declared.values() for entry in entries],
+            capacity=self._concurrency,
+        )
+        queues = {entry.name: queue for queue, entries in self._declared.items() for entry in entries}
         try:
             await self._portal.join(self._link.begin(identify, queues))
         except BaseException:
@@ -98,39 +86,38 @@ class SocketSource:
             raise
 
     async def finish(self) -> None:
-        """Sign off, once."""
+        """End the session, once."""
         if self._begun:
             self._begun = False
             await self._portal.join(self._link.bye())
 
     def lost(self) -> None:
-        """The session is gone; the next `begin` begins another."""
+        """The session is over; the next `begin` starts another."""
         self._begun = False
 
 
-class _SameLink:
-    """What the beat's thread gets: the link is for all threads."""
+class _SharedTransport:
+    """The same link for the heartbeat's thread; the link serves all threads."""
 
-    def __init__(self, source: SocketSource) -> None:
-        self._source = source
-        self.check, self.edges, self.apart = source.check, source.edges, source.apart
-        self.tell, self.forget = source.tell, source.forget
+    def __init__(self, transport: WebSocketTransport) -> None:
+        self.check, self.queue, self.clone = transport.check, transport.queue, transport.clone
+        self.store_facts, self.remove_facts = transport.store_facts, transport.remove_facts
 
     async def close(self) -> None:
-        """It is the worker's, who closes it."""
+        """Nothing: the worker closes the link."""
 
 
-class SocketEdges:
-    """What a worker does with one queue; `Broker` says what each method means."""
+class WebSocketQueue:
+    """`Broker` documents the methods."""
 
-    def __init__(self, source: SocketSource, portal: Portal, link: Link, queue: str) -> None:
-        self._source = source
+    def __init__(self, transport: WebSocketTransport, portal: Portal, link: Link, queue: str) -> None:
+        self._transport = transport
         self._portal = portal
         self._link = link
         self._queue = queue
 
     @property
-    def schedules(self) -> "SocketEdges":
+    def schedules(self) -> "WebSocketQueue":
         return self
 
     async def declare(
@@ -139,21 +126,21 @@ class SocketEdges:
         schedules: Sequence[Schedule],
         declarer: Declarer | None = None,
     ) -> None:
-        """Told when the worker joins; from then on the server declares them again."""
-        self._source.declare(self._queue, tasks, schedules)
+        """Sent when the worker joins; from then on the server repeats the declaration."""
+        self._transport.declare(self._queue, tasks, schedules)
 
     async def now(self) -> datetime:
         return datetime.now(UTC)
 
     async def join(self, worker: str, tasks: Sequence[str], lease_s: float) -> datetime:
-        await self._source.begin(worker)
+        await self._transport.begin(worker)
         return await self.now()
 
     async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> BeatAnswer:
         return await self._portal.join(self._beat({job for job, _ in held}))
 
     async def leave(self, worker: str, job_ttl_s: int) -> bool:
-        await self._source.finish()
+        await self._transport.finish()
         return True
 
     async def rest(self, worker: str) -> None:
@@ -169,23 +156,23 @@ class SocketEdges:
         return await self._portal.join(self._claim(request.most))
 
     async def claim_when_rung(self, request: ClaimRequest, seconds: float) -> tuple[bool, Claim | None]:
-        """Only the bell: the jobs are here by then, and to take them is no round trip."""
+        """Only waits: the jobs have arrived then, and claiming them costs no round trip."""
         return await self.wait_for_bell([], seconds), None
 
     async def held(self, worker: str, look: str = "") -> list[ClaimedJob]:
-        """The server sends again by itself what we don't know of."""
+        """None: the server repeats jobs that the worker has not accepted."""
         return []
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]:
         return await self._portal.join(self._settle(settlements))
 
     async def report(self, worker: str, reports: Sequence[Report], ttl_s: int) -> list[str]:
-        return await self._portal.join(self._report(reports))
+        return await self._portal.join(self._report_all(reports))
 
     async def release(self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int) -> int:
         return await self._portal.join(self._release(jobs))
 
-    # The rest lives in the link's loop.
+    # All below runs in the link's loop.
 
     @property
     def _inbox(self) -> Inbox:
@@ -197,7 +184,7 @@ class SocketEdges:
         inbox = self._inbox
         lost = list(inbox.lost)
         inbox.lost.clear()
-        # A job that has not begun can't be interrupted yet: its cancel waits here until it has.
+        # A job that has not begun can't be interrupted yet: its cancel stays here until it has.
         cancels = [(job, inbox.cancels.pop(job)) for job in held & inbox.cancels.keys()]
         return BeatAnswer(now=datetime.now(UTC), lost=lost, cancels=cancels)
 
@@ -211,7 +198,7 @@ class SocketEdges:
 
     def _refuse_if_gone(self) -> None:
         if self._link.gone:
-            self._source.lost()
+            self._transport.lost()
             raise WorkerGone("The server has declared this worker dead.")
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> bool:
@@ -232,27 +219,30 @@ class SocketEdges:
         return job
 
     async def _settle(self, settlements: Sequence[Settlement]) -> list[str]:
-        # The server itself ends a job that is out of time or cancelled. The frame of its end frees its place
-        # there, so it goes when the code is over.
+        # The server itself ends a job that is out of time or cancelled. There the frame of its end frees the
+        # capacity that it took, so it is sent only when the code has returned.
         ends = [each for each in settlements if not each.lingers]
         codes = iter(await asyncio.gather(*(self._link.end_job(_end(each)) for each in ends)))
         return ["ok" if each.lingers else _settled(each, next(codes)) for each in settlements]
 
-    async def _report(self, reports: Sequence[Report]) -> list[str]:
-        codes = await asyncio.gather(*(self._say(report) for report in reports))
+    async def _report_all(self, reports: Sequence[Report]) -> list[str]:
+        codes = await asyncio.gather(*(self._report(report) for report in reports))
         return ["stale" if code else "ok" for code in codes]
 
-    async def _say(self, report: Report) -> str:
-        about: Frame = {"job": report.job, "attempt": report.attempt}
+    async def _report(self, report: Report) -> str:
+        job, attempt = report.job, report.attempt
         if report.progress is not None or report.step is not None:
-            said = {"value": report.progress, "step": report.step}
-            self._link.tell({"t": "progress", **about, **said})
+            self._link.send(
+                Progress(t="progress", job=job, attempt=attempt, value=report.progress, step=report.step)
+            )
         code = ""
         if report.checkpoint is not None:
-            value = orjson.Fragment(report.checkpoint)
-            code = await self._link.ask({"t": "checkpoint", **about, "value": value})
+            id, value = id_of("checkpoint", job, attempt), embed(report.checkpoint)
+            code = await self._link.requests.request(
+                Checkpoint(t="checkpoint", id=id, job=job, attempt=attempt, value=value)
+            )
         if report.lines is not None:
-            code = await self._link.log(report.job, report.attempt, orjson.loads(report.lines)) or code
+            code = await self._link.requests.log(job, attempt, orjson.loads(report.lines)) or code
         return code
 
     async def _release(self, jobs: Sequence[tuple[str, int]]) -> int:
@@ -260,48 +250,53 @@ class SocketEdges:
         return codes.count("")
 
 
-def _claimed(frame: Frame) -> ClaimedJob:
+def _claimed(message: Message) -> ClaimedJob:
+    checkpoint = message["checkpoint"]
     return ClaimedJob(
-        id=frame["job"],
-        task=frame["task"],
-        attempt=frame["attempt"],
-        uncharged=frame["uncharged"],
-        args=_text(frame["args"]),
-        due_ms=frame["due"],
-        schedule=frame["schedule"],
-        headers=frame["headers"],
-        checkpoint=None if frame["checkpoint"] is None else _text(frame["checkpoint"]),
-        was_lost=frame["lost"],
-        age_s=frame["age"],
+        id=message["job"],
+        task=message["task"],
+        attempt=message["attempt"],
+        uncharged=message["uncharged"],
+        args=orjson.dumps(message["args"]).decode(),
+        due_ms=message["due"],
+        schedule=message["schedule"],
+        headers=message["headers"],
+        checkpoint=None if checkpoint is None else orjson.dumps(checkpoint).decode(),
+        was_lost=message["lost"],
+        age_s=message["age"],
     )
 
 
-def _text(value: Any) -> str:
-    return orjson.dumps(value).decode()
-
-
-def _end(settlement: Settlement) -> Frame:
-    """An outcome as a frame. The server judges failures by the same definition as we have."""
-    verdict = settlement.verdict
-    about: Frame = {"job": settlement.job, "attempt": settlement.attempt}
+def _end(settlement: Settlement) -> Done | Fail:
+    """An outcome as a frame. The server computes the same verdict from it, by the same definition."""
+    verdict, job, attempt = settlement.verdict, settlement.job, settlement.attempt
     if verdict.state is State.SUCCEEDED:
-        result = None if verdict.result is None else orjson.Fragment(verdict.result)
-        return {"t": "done", **about, "result": result}
-    return {
-        "t": "fail",
-        **about,
-        "error": verdict.error or "",
-        "traceback": verdict.traceback,
-        "reason": verdict.reason if verdict.state is not State.CANCELLED else Reason.ERROR,
-        "retry": verdict.delay_ms / 1000 if verdict.delay_ms is not None else "never",
-    }
+        id = id_of("done", job, attempt)
+        return Done(t="done", id=id, job=job, attempt=attempt, result=embed(verdict.result))
+    # Only the server cancels; of code that fails because of that, the reason does not matter.
+    reason = Reason.ERROR if verdict.state is State.CANCELLED else verdict.reason
+    return Fail(
+        t="fail",
+        id=id_of("fail", job, attempt),
+        job=job,
+        attempt=attempt,
+        error=verdict.error or "",
+        traceback=verdict.traceback,
+        reason=cast(FailReason, reason),
+        retry="never" if verdict.delay_ms is None else verdict.delay_ms / 1000,
+    )
 
 
 def _settled(settlement: Settlement, code: str) -> str:
-    """What `Broker.settle` would have answered."""
-    verdict = settlement.verdict
-    own = {State.CANCELLED: "job_cancelled"}.get(verdict.state)
-    if verdict.reason == Reason.TIMED_OUT:
-        own = "job_timed_out"
-    # The server ends such a job by itself; that we say so as well only frees its place.
-    return "already" if code and code == own else _SETTLED.get(code, _STALE)
+    """The answer of `Broker.settle` that an answer of the server stands for."""
+    ending = ending_of(settlement.verdict.state, settlement.verdict.reason)
+    if code in ("", PayloadTooLarge.code):
+        return "ok"
+    if code == UnknownJob.code:
+        return "gone"
+    if code == ending.code and ending in (JobCancelled, JobTimedOut):
+        # The server has ended the job by itself; the frame has only freed its capacity.
+        return "already"
+    if code == JobCancelled.code:
+        return f"stale:{State.CANCELLED}:"
+    return f"stale:{State.FAILED}:{Reason.TIMED_OUT}" if code == JobTimedOut.code else "stale::"

@@ -1,0 +1,108 @@
+"""Jobs: what a request gives to send, list or end them, and what the API shows."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from infinitas.core.records import AttemptInfo, JobInfo, LogLine
+from infinitas.core.states import State
+from infinitas.wire.arguments import ArgumentsBody, from_text, read_args, show_args, to_text
+from infinitas.wire.values import NUMBER, Instant, Text
+
+MAX_DELAY_S = 100 * 366 * 86_400
+MAX_REASON_CHARS = 500
+
+
+class NewJobBody(ArgumentsBody):
+    """A job to send. `args`: a list, or an object of named arguments; `kwargs` for both at once.
+
+    With an `id` of your own (a ULID in lower case) it is safe to send the same job again.
+    """
+
+    id: str | None = Field(default=None, pattern="^[0-9a-hjkmnp-tv-z]{26}$")
+    headers: dict[str, str] = Field(default={})
+    key: str | None = Field(default=None, max_length=200)
+    due: Instant | None = None
+    delay: Annotated[float, Field(ge=0, le=MAX_DELAY_S), NUMBER] | None = None
+    """In place of `due`: seconds from now, by Redis' clock."""
+    expires: Annotated[float, Field(gt=0, le=31_536_000), NUMBER] | None = None
+
+
+class Batch(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    jobs: list[NewJobBody] = Field(min_length=1, max_length=500)
+
+
+class CancelBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Text = Field(default="", max_length=MAX_REASON_CHARS)
+
+
+class JobId(BaseModel):
+    id: str
+
+
+class JobIds(BaseModel):
+    ids: list[str]
+
+
+class JobView(BaseModel):
+    """One job; its attempts are apart."""
+
+    id: str
+    task: str
+    queue: str
+    state: State
+    attempt: int
+    args: JsonValue
+    due: datetime
+    schedule: str | None
+    key: str | None
+    created: datetime | None
+    started: datetime | None
+    ended: datetime | None
+    duration: float | None
+    """Seconds from the last attempt's start to the end."""
+    worker: str | None
+    reason: str | None
+    error: str | None
+    traceback: str | None
+    result: JsonValue
+    progress: float | None
+    step: str | None
+    checkpoint: JsonValue
+    headers: dict[str, str]
+    ready: datetime | None
+    crashes: int
+    log: tuple[LogLine, ...]
+    unreadable: str | None
+    """What could not be read, and why; what it names has a neutral value."""
+
+    @classmethod
+    def of(cls, job: JobInfo) -> Self:
+        ms = job.duration_ms
+        fields = {name: getattr(job, name) for name in _SAME}
+        fields |= {name: from_text(getattr(job, name)) for name in _PAYLOADS}
+        return cls(**fields, args=show_args(job.args), duration=None if ms is None else ms / 1000)
+
+    def to_record(self, attempts: tuple[AttemptInfo, ...] = ()) -> JobInfo:
+        fields: dict[str, Any] = {name: getattr(self, name) for name in _SAME}
+        for name in _PAYLOADS:
+            value = getattr(self, name)
+            fields[name] = None if value is None else to_text(value)
+        return JobInfo(**fields, args=read_args(self.args), attempts=attempts)
+
+
+_PAYLOADS = ("result", "checkpoint")
+"""JSON text in the record."""
+_SAME = JobView.model_fields.keys() - {*_PAYLOADS, "args", "duration"}
+
+
+class JobPage(BaseModel):
+    """`next` is the `cursor` of the next page; null on the last."""
+
+    items: list[JobView]
+    next: str | None
