@@ -34,7 +34,7 @@ NEEDS = {
     "POST /jobs/{id}/retry": "jobs",
     "POST /jobs/{id}/rerun": "jobs",
     "GET /workers": "read",
-    "GET /session": "read",
+    "GET /login": "read",
     "GET /queues": "read",
     "GET /timeline": "read",
     "GET /audit": "read",
@@ -44,7 +44,7 @@ NEEDS = {
     "PUT /tasks/{name}": "tasks",
 }
 
-OPEN = {"POST /session", "DELETE /session", "GET /asyncapi.json"}
+OPEN = {"POST /login", "DELETE /login", "GET /asyncapi.json"}
 """Who signs in shows a token in the body; signing out needs none."""
 
 
@@ -181,21 +181,21 @@ def test_one_token_cannot_go_on_with_the_session_of_another(
 
 def test_people_sign_in_and_out_with_a_cookie(http: httpx.Client, make_token: MakeToken) -> None:
     token = make_token("read")
-    wrong = http.post(f"{API}/session", json={"token": "inf_wrong"})
+    wrong = http.post(f"{API}/login", json={"token": "inf_wrong"})
     assert (wrong.status_code, wrong.json()["code"]) == (401, "unauthorized")
-    foreign = http.post(f"{API}/session", json={"token": token}, headers={"Sec-Fetch-Site": "cross-site"})
+    foreign = http.post(f"{API}/login", json={"token": token}, headers={"Sec-Fetch-Site": "cross-site"})
     assert foreign.status_code == 403
-    signed = http.post(f"{API}/session", json={"token": token})
+    signed = http.post(f"{API}/login", json={"token": token})
     assert signed.json()["scopes"] == ["read"]
     cookie = signed.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert token not in cookie
-    assert http.get(f"{API}/session").json()["name"] == "read"
+    assert http.get(f"{API}/login").json()["name"] == "read"
     assert http.get(f"{API}/tasks").status_code == 200
     assert http.post(f"{API}/jobs/x/retry").status_code == 403
     kept = dict(http.cookies)
-    assert http.delete(f"{API}/session").status_code == 204
+    assert http.delete(f"{API}/login").status_code == 204
     again = httpx.get(f"{http.base_url}{API}/tasks", cookies=kept)
     assert again.status_code == 401
 

@@ -1,4 +1,4 @@
-"""Tasks whose processors are elsewhere, out of what a worker says of itself."""
+"""Tasks of a remote worker, made from its `identify` frame; their processors run in the worker."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ async def remote_tasks(
     """The tasks of an `identify` by name.
 
     Raises:
-        UnknownTask: one without options is not declared.
+        UnknownTask: an entry has no options and its task is not declared.
         BadName, ConfigError, BadSchedule, BadArgs: an entry is wrong.
     """
     for entry in entries:
@@ -32,7 +32,7 @@ async def remote_tasks(
         if entry.options is None:
             if entry.name not in stored:
                 raise UnknownTask(
-                    f"Nobody has declared the task {entry.name!r}; send its options with it ({{}} will do)."
+                    f"The task {entry.name!r} is not declared; send its options with it ({{}} is enough)."
                 )
             definition, schedule = stored[entry.name], None
         else:
@@ -42,7 +42,7 @@ async def remote_tasks(
 
 
 def _elsewhere(*args: object, **kwargs: object) -> object:
-    raise AssertionError("its processor is in another program")
+    raise AssertionError("its processor runs in a remote worker")
 
 
 def _schedule(entry: TaskEntry, now: datetime) -> Schedule | None:
