@@ -1,29 +1,30 @@
-"""Answers that are given again to whoever asks again with the same Idempotency-Key."""
+"""Stored responses for repeated requests with the same Idempotency-Key."""
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.keys import reply
+from infinitas.broker.keys import idempotency
 
 KEEP_S = 24 * 3600
-WORK_WITHIN_S = 60
+RESPOND_WITHIN_S = 60
 
 
-class Replies:
-    """One key each. All raise ServerUnreachable."""
+class StoredResponses:
+    """One Redis key per Idempotency-Key. All methods raise ServerUnreachable."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def begin(self, digest: str, request: str) -> str | None:
-        """Take the key for a request, or return what is stored under it."""
+        """Store the request under a free key, or return what is stored under it already."""
         redis = self._connection.redis
         stored: str | None = await self._connection.ask(
-            redis.set(reply(digest), request, nx=True, get=True, ex=WORK_WITHIN_S)
+            redis.set(idempotency(digest), request, nx=True, get=True, ex=RESPOND_WITHIN_S)
         )
         return stored
 
-    async def keep(self, digest: str, text: str) -> None:
-        await self._connection.ask(self._connection.redis.set(reply(digest), text, ex=KEEP_S))
+    async def store(self, digest: str, text: str) -> None:
+        """Store the response in place of the request."""
+        await self._connection.ask(self._connection.redis.set(idempotency(digest), text, ex=KEEP_S))
 
     async def forget(self, digest: str) -> None:
-        """It came to nothing: the next one with this key is as good as the first."""
-        await self._connection.ask(self._connection.redis.delete(reply(digest)))
+        """The request has failed: free the key for the next one."""
+        await self._connection.ask(self._connection.redis.delete(idempotency(digest)))

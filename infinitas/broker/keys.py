@@ -37,12 +37,12 @@ QUEUE_KEYS = (
 )
 
 
-def session(digest: str) -> str:
-    return f"infinitas:session:{digest}"
+def login(digest: str) -> str:
+    return f"infinitas:login:{digest}"
 
 
-def reply(digest: str) -> str:
-    return f"infinitas:reply:{digest}"
+def idempotency(digest: str) -> str:
+    return f"infinitas:idempotency:{digest}"
 
 
 def worker(worker_id: str) -> str:

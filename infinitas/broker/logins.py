@@ -1,24 +1,24 @@
-"""People who have signed in: a cookie's digest leads to the token they came with, for half a day."""
+"""Logins of people: cookie digest → token id, for 12 h."""
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.keys import session
+from infinitas.broker.keys import login
 
 KEEP_S = 12 * 3600
 
 
-class Sessions:
-    """One key each. All raise ServerUnreachable."""
+class Logins:
+    """One key per login. All methods raise ServerUnreachable."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, digest: str, token_id: str) -> None:
-        await self._connection.ask(self._connection.redis.set(session(digest), token_id, ex=KEEP_S))
+        await self._connection.ask(self._connection.redis.set(login(digest), token_id, ex=KEEP_S))
 
     async def find(self, digest: str) -> str | None:
-        """The id of the token that the session was begun with."""
-        found: str | None = await self._connection.ask(self._connection.redis.get(session(digest)))
+        """Id of the token that the login was made with."""
+        found: str | None = await self._connection.ask(self._connection.redis.get(login(digest)))
         return found
 
     async def remove(self, digest: str) -> None:
-        await self._connection.ask(self._connection.redis.delete(session(digest)))
+        await self._connection.ask(self._connection.redis.delete(login(digest)))

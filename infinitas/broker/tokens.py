@@ -1,4 +1,4 @@
-"""Access tokens in Redis. Their secrets are not: only digests are kept."""
+"""Access tokens in Redis. Only a digest of each secret is stored."""
 
 import orjson
 
@@ -9,7 +9,7 @@ from infinitas.core.codec import from_ms, to_ms
 
 
 class Tokens:
-    """One hash: id → JSON. All raise ServerUnreachable."""
+    """One hash: id → JSON. All methods raise ServerUnreachable."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -30,7 +30,7 @@ class Tokens:
         return bool(await self._connection.ask(self._connection.redis.hdel(TOKENS, id)))
 
     async def any(self) -> bool:
-        """Whether there is one at all, expired ones included."""
+        """Whether any token is stored, expired ones included."""
         return bool(await self._connection.ask(self._connection.redis.exists(TOKENS)))
 
 

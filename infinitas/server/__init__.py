@@ -1,1 +1,1 @@
-"""The server: HTTP for every language."""
+"""The server: HTTP and WebSocket for clients and workers in any language."""

@@ -8,9 +8,9 @@ from infinitas.client.redis_client import RedisClient
 from infinitas.server import problems
 from infinitas.server.body_limit import BodyLimit
 from infinitas.server.problems import Problem
-from infinitas.server.rate_limit import Rates
-from infinitas.server.routes import audit, jobs, logs, metrics, schedules, session, system, tasks, timeline
-from infinitas.server.websocket import routes as sockets
+from infinitas.server.rate_limit import RateLimit
+from infinitas.server.routes import audit, jobs, login, logs, metrics, schedules, system, tasks, timeline
+from infinitas.server.websocket import routes as websocket
 from infinitas.server.websocket.gateway import Gateway
 from infinitas.wire.paths import PREFIX
 
@@ -21,8 +21,8 @@ def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate
     """The API over one client and one gateway, which the caller closes.
 
     Args:
-        local: nobody but this machine can reach it; only then it works without any token.
-        rate: requests a second that each token may make; 0: any number.
+        local: only this machine can reach it; only then it works without any token.
+        rate: requests a second that each token may make; 0: no limit.
     """
     api = FastAPI(
         title="Infinitas",
@@ -38,13 +38,13 @@ def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate
     api.state.client = client
     api.state.gateway = gateway
     api.state.local = local
-    api.state.rates = Rates(rate)
+    api.state.rate_limit = RateLimit(rate)
     problems.install(api)
     api.add_middleware(BodyLimit)
-    # Before jobs: its `/{id}` would take `/{id}/logs` for an id.
-    for router in (logs, tasks, schedules, jobs, timeline, audit, session, system):
+    # Logs before jobs, whose `/{id}` also matches `/{id}/logs`.
+    for router in (logs, tasks, schedules, jobs, timeline, audit, login, system):
         api.include_router(router.router, prefix=PREFIX)
-    api.include_router(sockets.router, prefix=PREFIX)
+    api.include_router(websocket.router, prefix=PREFIX)
     api.include_router(metrics.router)
     api.include_router(system.probes)
     return api

@@ -1,4 +1,4 @@
-"""The size of a request is checked while it comes in, not after it lies in memory."""
+"""Limits the size of a request while its body is read, before all of it is in memory."""
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -7,7 +7,7 @@ MAX_BODY_BYTES = 1024 * 1024
 
 
 class BodyLimit:
-    """ASGI middleware: a longer body is answered with 413 `payload_too_large`."""
+    """ASGI middleware: answers a longer body with 413 `payload_too_large`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -17,7 +17,7 @@ class BodyLimit:
             return await self._app(scope, receive, send)
         size = 0
 
-        async def counted() -> Message:
+        async def receive_counted() -> Message:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
@@ -25,4 +25,4 @@ class BodyLimit:
                 raise HTTPException(413, f"A request has at most {MAX_BODY_BYTES:,} bytes.")
             return message
 
-        await self._app(scope, counted, send)
+        await self._app(scope, receive_counted, send)

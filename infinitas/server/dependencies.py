@@ -1,4 +1,4 @@
-"""What every route works with: the one client of this server."""
+"""FastAPI dependencies of the routes: the server's client."""
 
 from typing import Annotated
 

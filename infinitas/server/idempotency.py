@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the same POST again gets the same answer, and changes nothing more."""
+"""`Idempotency-Key`: a repeated POST gets the stored response, and changes nothing more."""
 
 import hashlib
 from collections.abc import Callable, Coroutine
@@ -8,18 +8,18 @@ import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from infinitas.broker.idempotency import Replies
+from infinitas.broker.idempotency import StoredResponses
 from infinitas.core.errors import BadArgs, Changed, Conflict
-from infinitas.server.auth import identify
+from infinitas.server.auth import authenticate
 from infinitas.server.dependencies import client_of
 
 HEADER = "idempotency-key"
 MAX_KEY_CHARS = 200
-_KEPT_HEADERS = ("content-type", "etag", "location")
+_STORED_HEADERS = ("content-type", "etag", "location")
 
 
 class IdempotentRoute(APIRoute):
-    """A route whose POSTs can be said twice. Only who may ask gets an answer: access is checked first."""
+    """A route whose POSTs may be repeated. The token is checked before a stored response is sent."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -31,39 +31,39 @@ class IdempotentRoute(APIRoute):
             if not 0 < len(key) <= MAX_KEY_CHARS:
                 raise BadArgs(f"An Idempotency-Key has 1 to {MAX_KEY_CHARS} characters.")
             client = client_of(request)
-            await identify(request, client, request.headers.get("authorization", ""))
-            replies = Replies(client.connection)
-            # Keys are their owner's: another token with the same one is another request.
+            await authenticate(request, client, request.headers.get("authorization", ""))
+            responses = StoredResponses(client.connection)
+            # A key belongs to a token: the same key with another token is another request.
             owner = request.headers.get("authorization", "") + request.headers.get("cookie", "")
             digest = _digest(owner.encode(), key.encode())
-            asked = _digest(f"{request.method} {request.url}".encode(), await request.body())
-            stored = await replies.begin(digest, orjson.dumps({"asked": asked}).decode())
+            request_digest = _digest(f"{request.method} {request.url}".encode(), await request.body())
+            stored = await responses.begin(digest, orjson.dumps({"request": request_digest}).decode())
             if stored is not None:
-                return _again(orjson.loads(stored), asked)
+                return _repeat(orjson.loads(stored), request_digest)
             try:
-                answer = await handle(request)
+                response = await handle(request)
             except BaseException:
-                await replies.forget(digest)
+                await responses.forget(digest)
                 raise
-            await replies.keep(digest, _record(answer, asked))
-            return answer
+            await responses.store(digest, _to_json(response, request_digest))
+            return response
 
         return handle_once
 
 
-def _again(stored: dict[str, Any], asked: str) -> Response:
+def _repeat(stored: dict[str, Any], request_digest: str) -> Response:
     """Raises Changed, Conflict."""
-    if stored["asked"] != asked:
+    if stored["request"] != request_digest:
         raise Changed("That Idempotency-Key was used for another request.")
     if "status" not in stored:
         raise Conflict("The first request with that Idempotency-Key is still being carried out.")
     return Response(stored["body"], stored["status"], {**stored["headers"], "Idempotency-Replayed": "true"})
 
 
-def _record(answer: Response, asked: str) -> str:
-    headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
-    body = bytes(answer.body).decode()
-    stored = {"asked": asked, "status": answer.status_code, "headers": headers, "body": body}
+def _to_json(response: Response, request_digest: str) -> str:
+    headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
+    body = bytes(response.body).decode()
+    stored = {"request": request_digest, "status": response.status_code, "headers": headers, "body": body}
     return orjson.dumps(stored).decode()
 
 

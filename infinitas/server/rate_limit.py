@@ -1,4 +1,4 @@
-"""How many requests a token may make: a bucket each, in this process."""
+"""Limits the requests of each token, in this process."""
 
 import math
 import time
@@ -10,17 +10,17 @@ BURST_S = 2.0
 MOST_TOKENS = 10_000
 
 
-class Rates:
-    """Token buckets. `per_second` 0: no limit."""
+class RateLimit:
+    """One token bucket per access token. `per_second` 0: no limit."""
 
     def __init__(self, per_second: float) -> None:
         self._per_second = per_second
         self._burst = max(per_second * BURST_S, 1)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        """Per token, the longest unused first: what is left, and when that was."""
+        """By token, the longest unused first: requests left, and when they were counted."""
 
     def take(self, token: str) -> None:
-        """One request. Raises RateLimited."""
+        """Count one request. Raises RateLimited."""
         if not self._per_second:
             return
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""The server process: the HTTP API on uvicorn."""
+"""The server process: bind, TLS, uvicorn."""
 
 import asyncio
 import socket
@@ -28,8 +28,8 @@ PORT = 3000
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-class _Quiet(uvicorn.Server):
-    """Signals are ours (`run_until_signal`), not uvicorn's."""
+class _SignalFreeServer(uvicorn.Server):
+    """Leaves signals to `run_until_signal`."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -38,27 +38,28 @@ class _Quiet(uvicorn.Server):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Where the server listens, and how. Port 0 takes a free one; the log names it."""
+    """Address, TLS and rate limit of the server. Port 0 takes a free port; the log names it."""
 
     host: str = "127.0.0.1"
     port: int = PORT
     tls_cert: str | None = None
     tls_key: str | None = None
     rate: float = RATE
-    """Requests a second that each token may make; 0: any number."""
+    """Requests a second that each token may make; 0: no limit."""
 
     @property
     def local(self) -> bool:
-        """Nobody but this machine can reach it."""
+        """Only this machine can reach the server."""
         return self.host in LOOPBACK
 
 
 @asynccontextmanager
 async def serving(settings: Settings, *, local: bool, rate: float = RATE) -> AsyncIterator[FastAPI]:
-    """The API with all that it needs, until the block ends: also for an ASGI app to mount.
+    """The API and its connections, until the block ends. Another ASGI app may mount it.
 
     Raises:
-        ServerUnreachable, UnsafeBroker: Redis is away at the start, or can't be trusted.
+        ServerUnreachable: Redis can't be reached at the start.
+        UnsafeBroker: this Redis can't be trusted with jobs.
     """
     client = RedisClient(settings.redis_url or DEFAULT_REDIS, settings.postgres_url, settings.job_ttl)
     registry = Registry(LazyClient(redis_url=settings.redis_url), Plugins(()))
@@ -73,15 +74,15 @@ async def serving(settings: Settings, *, local: bool, rate: float = RATE) -> Asy
 
 
 async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> None:
-    """Serve until `stop` is asked.
+    """Serve until the stop signal.
 
     Raises:
-        ConfigError: the port is taken, or others could reach the server and there is no token.
-        ServerUnreachable: Redis is away at the start.
+        ConfigError: the port is taken, or other machines could reach the server and there is no token.
+        ServerUnreachable: Redis can't be reached at the start.
     """
     allow_many_sockets()
     async with serving(settings, local=binding.local, rate=binding.rate) as api:
-        await _refuse_to_be_open(api.state.client, binding)
+        await _require_token(api.state.client, binding)
         with _listen(binding.host, binding.port) as listening:
             scheme = "https" if binding.tls_cert else "http"
             _log.info("Server answers on %s://%s:%d", scheme, binding.host, listening.getsockname()[1])
@@ -89,19 +90,19 @@ async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> 
         _log.info("Server has stopped.")
 
 
-async def _refuse_to_be_open(client: RedisClient, binding: Binding) -> None:
+async def _require_token(client: RedisClient, binding: Binding) -> None:
     if not binding.local and not await Tokens(client.connection).any():
         raise ConfigError(
-            f"On {binding.host} others could reach the server, and there is no token yet. Make one with "
-            "`infinitas token add NAME --scope admin`, or leave out --host."
+            f"On {binding.host} other machines could reach the server, and there is no token yet. Make one "
+            "with `infinitas token add NAME --scope admin`, or leave out --host."
         )
 
 
 async def _migrate(settings: Settings) -> None:
-    """Tables for what only the archive has. Without Postgres the rest works; who asks is told."""
+    """Apply migrations. Without Postgres the server runs, and history routes answer 503."""
     if settings.postgres_url is None:
         return
-    # Imported here: without the `postgres` extra everything but the archive works.
+    # Imported here: it needs the `postgres` extra.
     from infinitas.archive.connection import Archive
     from infinitas.archive.migrate import migrate
 
@@ -110,7 +111,7 @@ async def _migrate(settings: Settings) -> None:
         for name in await migrate(archive):
             _log.info("Applied migration %s.", name)
     except ServerUnreachable as error:
-        _log.warning("History is missing until Postgres is there: %s", error)
+        _log.warning("History is missing until Postgres can be reached: %s", error)
     finally:
         await archive.close()
 
@@ -132,7 +133,7 @@ async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop:
         timeout_graceful_shutdown=5,
         ws="websockets-sansio",
         ws_max_size=MAX_FRAME_BYTES,
-        # Frames are small and many: compression would cost more than it saves.
+        # Frames are small and frequent: compression costs more than it saves.
         ws_per_message_deflate=False,
         ssl_certfile=binding.tls_cert,
         ssl_keyfile=binding.tls_key,
@@ -141,11 +142,11 @@ async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop:
         config.load()
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"The certificate or its key can't be used: {error}.") from None
-    server = _Quiet(config)
+    server = _SignalFreeServer(config)
     running = asyncio.ensure_future(server.serve(sockets=[listening]))
-    asked = asyncio.ensure_future(stop.asked.wait())
-    await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+    stopping = asyncio.ensure_future(stop.asked.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     await api.state.gateway.close()
     server.should_exit = True
-    asked.cancel()
+    stopping.cancel()
     await running

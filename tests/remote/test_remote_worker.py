@@ -6,7 +6,7 @@ import subprocess
 import httpx
 
 from tests.server.conftest import APP
-from tests.server.test_worker_socket import ended, job, send
+from tests.server.test_worker_connection import ended, job, send
 from tests.support import Processes, eventually
 
 NOWHERE = "redis://127.0.0.1:1/0"

@@ -7,7 +7,7 @@ import httpx
 
 from infinitas import Infinitas
 from tests.remote.test_node_worker import StartNode, start_node
-from tests.server.test_worker_socket import ended, job
+from tests.server.test_worker_connection import ended, job
 from tests.support import ROOT, eventually
 
 __all__ = ["start_node"]

@@ -21,7 +21,7 @@ MakeToken = Callable[..., str]
 
 @pytest.fixture
 def http(processes: Processes, servers: Urls) -> Iterator[httpx.Client]:
-    """Speaks to a server that has no tokens and knows the tasks of `tests.e2e.jobs`."""
+    """A client of a server that has no tokens and has the tasks of `tests.e2e.jobs` declared."""
     asyncio.run(_declare(servers.redis))
     processes.start("server", "--port", "0")
     with httpx.Client(base_url=address(processes), timeout=10) as client:
@@ -35,7 +35,7 @@ def archiver(processes: Processes) -> None:
 
 
 async def _declare(redis_url: str) -> None:
-    """What `infinitas sync` does."""
+    """Declare the tasks, as `infinitas sync` does."""
     connection = Connection(redis_url, "test")
     tasks = jobs.app.tasks.values()
     declarer = Declarer(born=await connection.now())
@@ -46,7 +46,7 @@ async def _declare(redis_url: str) -> None:
 
 
 def address(processes: Processes, host: str = "127.0.0.1") -> str:
-    """Where the server says that it answers."""
+    """The server's address, out of its log."""
     return eventually(lambda: re.search(rf"http://{re.escape(host)}:\d+", processes.logs()))[0]
 
 
@@ -84,7 +84,7 @@ MakePage = Callable[..., Peer]
 
 @pytest.fixture
 def make_page(http: httpx.Client) -> Iterator[MakePage]:
-    """Connects listeners to the server of `http`."""
+    """Connects pages to the server of `http`."""
     pages: list[Peer] = []
 
     def make(token: str | None = None) -> Peer:

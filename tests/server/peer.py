@@ -1,4 +1,4 @@
-"""A worker that speaks `infinitas.v1` and nothing else: what a client in any language would do."""
+"""A worker that uses only `infinitas.v1`, as a client in any language does."""
 
 import contextlib
 import json
@@ -16,33 +16,33 @@ Message = dict[str, Any]
 
 
 class Peer:
-    """One connection. Messages are kept until somebody asks for one of their kind."""
+    """One connection. Messages are kept until a test expects one of their kind."""
 
     def __init__(self, address: str, token: str | None = None, path: str = "/api/v1/worker") -> None:
         url = address.replace("http", "ws", 1) + path
         headers = {"Authorization": f"Bearer {token}"} if token else None
-        # Never left as a context manager: that would say goodbye, and a cut cable does not.
+        # Never left as a context manager: that would send a close frame, and a cut cable does not.
         self.socket: ClientConnection = connect(
             url, additional_headers=headers, proxy=None, max_size=None
         ).__enter__()
         self.kept: list[Message] = []
-        self._described = path.endswith("/worker")
-        """What comes must be as docs/asyncapi.json says."""
+        self._validates = path.endswith("/worker")
+        """Validate messages against the models of docs/asyncapi.json."""
         self.beating = False
-        """Beat whenever something is read."""
-        self._beaten = 0.0
+        """Send heartbeats while reading."""
+        self._beaten_at = 0.0
 
     def send(self, t: str, **fields: object) -> None:
         self.socket.send(json.dumps({"t": t, **fields}))
 
     def identify(self, *tasks: object, capacity: int = 1, **more: object) -> Message:
-        """Say who we are; returns the welcome."""
+        """Send `identify`. Returns the welcome."""
         entries = [{"name": task, "options": {}} if isinstance(task, str) else task for task in tasks]
         self.send("identify", tasks=entries, capacity=capacity, **more)
         return self.expect("welcome")
 
     def expect(self, t: str, patience: float = PATIENCE_S, **fields: object) -> Message:
-        """The next message of a kind, with these fields, kept or yet to come."""
+        """The next message of a kind with these fields, kept or received later."""
         deadline = time.monotonic() + patience
         while True:
             for message in self.kept:
@@ -64,19 +64,19 @@ class Peer:
         raise AssertionError("the server did not close")
 
     def drop(self) -> None:
-        """End the connection without a word, as a cut cable would."""
+        """End the connection without a close frame, as a cut cable does."""
         with contextlib.suppress(OSError):
             self.socket.socket.shutdown(socket.SHUT_RDWR)
 
     def _read(self) -> None:
-        if self.beating and time.monotonic() > self._beaten + 0.5:
-            self._beaten = time.monotonic()
+        if self.beating and time.monotonic() > self._beaten_at + 0.5:
+            self._beaten_at = time.monotonic()
             self.send("beat")
         try:
             found = json.loads(self.socket.recv(timeout=0.25))
         except TimeoutError:
             return
         for message in found if isinstance(found, list) else [found]:
-            if self._described:
+            if self._validates:
                 MESSAGES.validate_python(message, strict=False)
             self.kept.append(message)

@@ -1,4 +1,4 @@
-"""Hostile and broken connections: a clear answer, stable memory, and nobody else disturbed."""
+"""Hostile and broken connections: a clear answer, stable memory, no effect on other connections."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.server.conftest import MakePage, MakePeer
 from tests.server.peer import Message
-from tests.server.test_worker_socket import job, of, send
+from tests.server.test_worker_connection import job, of, send
 from tests.support import Processes, eventually
 
 IDLE = 1000
@@ -38,7 +38,7 @@ NASTY = [
 
 
 def rss_mb(processes: Processes) -> float:
-    """Of the server that was started first."""
+    """Memory of the server that was started first."""
     status = Path(f"/proc/{processes.pids()[0]}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+)", status)
     assert found is not None
@@ -141,9 +141,7 @@ def test_a_frame_that_is_too_large_closes_its_own_connection(http: httpx.Client,
     works(http, make_peer)
 
 
-def test_a_thousand_connections_that_say_nothing(
-    http: httpx.Client, make_peer: MakePeer, processes: Processes
-) -> None:
+def test_a_thousand_silent_connections(http: httpx.Client, make_peer: MakePeer, processes: Processes) -> None:
     url = str(http.base_url).replace("http", "ws", 1).rstrip("/") + "/api/v1/worker"
 
     async def crowd() -> tuple[float, list[int]]:
@@ -165,12 +163,12 @@ def test_a_thousand_connections_that_say_nothing(
     eventually(lambda: 'infinitas_ws_connections{role="new"} 0.0' in http.get("/metrics").text)
 
 
-def test_a_page_that_does_not_read_disturbs_nobody(
+def test_a_page_that_does_not_read_has_no_effect_on_others(
     http: httpx.Client, make_page: MakePage, make_peer: MakePeer, processes: Processes
 ) -> None:
-    deaf, good = make_page(), make_page()
+    stuck, good = make_page(), make_page()
     topics = [f"task:{name}" for name in ("patient", "honest")]
-    for page in (deaf, good):
+    for page in (stuck, good):
         page.send("subscribe", topics=topics)
     good.expect("subscribed")
     before = rss_mb(processes)
@@ -179,14 +177,14 @@ def test_a_page_that_does_not_read_disturbs_nobody(
         http.post("/api/v1/tasks/patient/jobs/batch", json={"jobs": jobs})
     assert rss_mb(processes) - before < 50
 
-    def hears() -> bool:
-        """In a flood a page is told to look for itself, also at topics that are quiet; after it, it hears."""
+    def receives() -> bool:
+        """In a flood a page gets `resync`, also for quiet topics; after it, events again."""
         works(http, make_peer)
         with contextlib.suppress(AssertionError):
             return bool(good.expect("events", patience=2, topic="task:honest"))
         return False
 
-    eventually(hears)
+    eventually(receives)
 
 
 def test_strange_names_are_names(http: httpx.Client, make_peer: MakePeer) -> None:

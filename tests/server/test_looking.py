@@ -8,7 +8,7 @@ import httpx
 import psycopg
 
 from tests.server.conftest import MakePeer, MakeToken
-from tests.server.test_worker_socket import job, of, send
+from tests.server.test_worker_connection import job, of, send
 from tests.support import Processes, eventually
 
 API = "/api/v1"

@@ -1,4 +1,4 @@
-"""Hostile values in the frames of a worker that has a job: refused with a code, and every view answers."""
+"""Hostile values in frames about a job: refused with a code, and every view answers."""
 
 import json
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.pipeline.system import RUN
 from tests.server.conftest import MakePeer
 from tests.server.peer import Message
-from tests.server.test_worker_socket import job, of, send
+from tests.server.test_worker_connection import job, of, send
 from tests.support import eventually
 
 VALUE = st.recursive(
@@ -93,21 +93,19 @@ def test_an_origin_that_is_none_is_another_site(http: httpx.Client) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
-def test_whatever_a_worker_says_every_view_answers(
-    http: httpx.Client, make_peer: MakePeer, archiver: None
-) -> None:
+def test_after_any_frame_every_view_answers(http: httpx.Client, make_peer: MakePeer, archiver: None) -> None:
     @settings(max_examples=25, **RUN)
     @given(st.sampled_from(FRAMES), st.data())
-    def say(kind: tuple[str, Message], data: st.DataObject) -> None:
+    def send_hostile(kind: tuple[str, Message], data: st.DataObject) -> None:
         t, fields = kind
-        said = {**fields, data.draw(st.sampled_from(sorted(fields))): data.draw(VALUE)}
+        values = {**fields, data.draw(st.sampled_from(sorted(fields))): data.draw(VALUE)}
         if t == "log" and data.draw(st.booleans()):
-            said = {"lines": [{**LINE, data.draw(st.sampled_from(sorted(LINE))): data.draw(VALUE)}]}
+            values = {"lines": [{**LINE, data.draw(st.sampled_from(sorted(LINE))): data.draw(VALUE)}]}
         peer = make_peer()
         peer.identify("hostile")
         id = send(http, "hostile")
         got = peer.expect("job", job=id)
-        peer.socket.send(json.dumps({"t": t, **of(got), **said}))
+        peer.socket.send(json.dumps({"t": t, **of(got), **values}))
         peer.send("beat")
         peer.expect("beat_ack")
         assert job(http, id)["unreadable"] is None
@@ -116,7 +114,7 @@ def test_whatever_a_worker_says_every_view_answers(
         for name in LISTS:
             assert http.get(f"/api/v1/{name}").status_code == 200
 
-    say()
+    send_hostile()
     peer = make_peer()
     peer.identify("honest")
     id = send(http, "honest", 1)

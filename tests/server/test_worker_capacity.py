@@ -1,11 +1,11 @@
-"""How many jobs a worker over WebSocket is given: never more than it says that it has places for."""
+"""A worker over WebSocket never gets more jobs than its capacity."""
 
 import httpx
 import pytest
 from redis import Redis
 
 from tests.server.conftest import MakePeer
-from tests.server.test_worker_socket import of, send
+from tests.server.test_worker_connection import of, send
 from tests.support import eventually
 
 
@@ -26,7 +26,7 @@ def test_capacity_is_absolute(http: httpx.Client, make_peer: MakePeer) -> None:
     peer.send("accept", **of(peer.expect("job")))
 
 
-def test_one_that_waits_and_says_it_has_no_place_gets_no_job(
+def test_a_waiting_worker_that_sets_its_capacity_to_0_gets_no_job(
     http: httpx.Client, make_peer: MakePeer, redis: Redis
 ) -> None:
     peer = make_peer()
@@ -43,5 +43,5 @@ def test_one_that_waits_and_says_it_has_no_place_gets_no_job(
 
 
 def _commands(redis: Redis) -> list[str]:
-    """What the clients of Redis do now."""
+    """The current command of each client of Redis."""
     return [client["cmd"] for client in redis.client_list()]

@@ -40,8 +40,8 @@ async def livez() -> dict[str, bool]:
 
 @probes.get("/readyz")
 async def readyz(request: Request, response: Response) -> Readiness:
-    """200 if the server can work, else 503; within a second, also while Redis or Postgres does not answer."""
-    redis, postgres = await probes_of(request).ask()
+    """200 if the server can work, 503 if not; within a second, also while Redis or Postgres is silent."""
+    redis, postgres = await probes_of(request).status()
     if redis != "ok":
         response.status_code = 503
     return Readiness(ready=redis == "ok", redis=redis, postgres=postgres)

@@ -1,1 +1,1 @@
-"""WebSockets: workers in any language, and feeds for pages."""
+"""WebSockets: remote workers in any language, and events for pages."""

@@ -1,6 +1,6 @@
-"""The socket protocols as AsyncAPI 3, with a JSON Schema of every frame.
+"""The WebSocket protocols as AsyncAPI 3, with a JSON Schema of every frame.
 
-`python -m infinitas.server.websocket.asyncapi` prints what docs/asyncapi.json holds.
+`python -m infinitas.server.websocket.asyncapi > docs/asyncapi.json` writes the published document.
 """
 
 from importlib.metadata import version
@@ -9,14 +9,14 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from infinitas.server.websocket.page_subscription import PROTOCOL as FEED
+from infinitas.server.websocket.page_subscription import PROTOCOL as FEED_PROTOCOL
 from infinitas.server.websocket.page_subscription import Subscribe
 from infinitas.wire import frames, messages
 
 _SCHEMAS = "#/components/schemas/{model}"
 
 
-def describe() -> dict[str, Any]:
+def asyncapi_document() -> dict[str, Any]:
     """The whole document."""
     schemas: dict[str, Any] = {}
     sent = _messages(frames.FRAMES, schemas)
@@ -31,7 +31,7 @@ def describe() -> dict[str, Any]:
         },
         "channels": {
             "worker": _channel("/api/v1/worker", frames.PROTOCOL, [*sent, *received]),
-            "feed": _channel("/api/v1/feed", FEED, ["Subscribe"]),
+            "feed": _channel("/api/v1/feed", FEED_PROTOCOL, ["Subscribe"]),
         },
         "operations": {
             "workerSends": _operation("send", "worker", sent),
@@ -43,7 +43,7 @@ def describe() -> dict[str, Any]:
 
 
 def _messages(adapter: TypeAdapter[Any], schemas: dict[str, Any]) -> list[str]:
-    """Adds the schemas of a union of frames; returns the frames' names."""
+    """Add the schemas of a union of frames to `schemas`. Returns the frames' names."""
     schema = adapter.json_schema(ref_template=_SCHEMAS)
     schemas.update(schema["$defs"])
     return [each["$ref"].rpartition("/")[2] for each in schema["oneOf"]]
@@ -58,9 +58,9 @@ def _channel(address: str, protocol: str, names: list[str]) -> dict[str, Any]:
 
 
 def _operation(action: str, channel: str, names: list[str]) -> dict[str, Any]:
-    found = [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in names]
-    return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}, "messages": found}
+    references = [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in names]
+    return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}, "messages": references}
 
 
 if __name__ == "__main__":
-    print(orjson.dumps(describe(), option=orjson.OPT_INDENT_2).decode())
+    print(orjson.dumps(asyncapi_document(), option=orjson.OPT_INDENT_2).decode())

@@ -1,4 +1,4 @@
-"""All remote workers of this server: their sessions, and who calls for them."""
+"""All WebSocket connections of one server: workers and pages."""
 
 import asyncio
 from collections import Counter
@@ -6,102 +6,70 @@ from functools import partial
 
 from starlette.websockets import WebSocket
 
-from infinitas.broker.queue import Broker
-from infinitas.broker.workers import owner
 from infinitas.client.redis_client import RedisClient
 from infinitas.runtime.config import Settings
-from infinitas.runtime.loop import Loop, cancel_all
-from infinitas.server.websocket.event_broadcaster import Hub
-from infinitas.server.websocket.page_subscription import Feed
-from infinitas.server.websocket.worker_connection import WorkerSocket
+from infinitas.server.websocket.event_broadcaster import EventBroadcaster
+from infinitas.server.websocket.handshake import Handshake
+from infinitas.server.websocket.page_subscription import PageSubscription
+from infinitas.server.websocket.remote_session import SessionContext
+from infinitas.server.websocket.remote_tasks import remote_tasks
+from infinitas.server.websocket.worker_connection import WorkerConnection
+from infinitas.server.websocket.worker_registry import WorkerRegistry
 from infinitas.tasks.registry import Registry
 from infinitas.worker.transport.redis import RedisTransport
 
-CALLS_FOR_S = 1.0
+NO_DEADLINE_S = 86_400.0
+CLOSE_WITHIN_S = 5.0
 
 
 class Gateway:
     """Made once per server, inside its event loop."""
 
     def __init__(self, registry: Registry, client: RedisClient, settings: Settings) -> None:
-        self.registry = registry
-        self.client = client
-        # A remote worker says itself when it gives up what it holds.
-        self.settings = settings.model_copy(update={"shutdown_timeout": 86_400.0})
-        self.source = RedisTransport(client.connection)
-        self._sockets: dict[str, WorkerSocket] = {}
-        """By session."""
-        self._sessions: dict[WorkerSocket, str] = {}
-        self._open: set[WorkerSocket] = set()
-        self._hub = Hub(client.connection)
-        self._feeds: set[Feed] = set()
-        self._calls: dict[str, asyncio.Task[None]] = {}
-        """By queue, who listens for cancelled jobs."""
+        source = RedisTransport(client.connection)
+        self._client = client
+        self._registry = WorkerRegistry(client.connection)
+        self._handshake = Handshake(self._registry, client, source, partial(remote_tasks, registry, client))
+        # The remote worker has the deadline of a shutdown, and sends `release` for what it gives up.
+        endless = settings.model_copy(update={"shutdown_timeout": NO_DEADLINE_S})
+        self._context = SessionContext(source, client.connection, endless, registry.plugins)
+        self._workers: set[WorkerConnection] = set()
+        self._broadcaster = EventBroadcaster(client.connection)
+        self._pages: set[PageSubscription] = set()
 
-    async def serve(self, socket: WebSocket) -> None:
-        """One connection of a worker, from its handshake to its end."""
-        worker = WorkerSocket(self, socket)
-        self._open.add(worker)
+    async def serve_worker(self, websocket: WebSocket) -> None:
+        """Serve one connection of a worker, from its handshake to its end."""
+        worker = WorkerConnection(websocket, self._handshake, self._registry, self._context)
+        self._workers.add(worker)
         try:
             await worker.serve()
         finally:
-            self.drop(worker)
-            self._open.discard(worker)
+            self._registry.drop(worker)
+            self._workers.discard(worker)
 
-    async def serve_page(self, socket: WebSocket) -> None:
-        """One connection of a page that listens."""
-        feed = Feed(self._hub, self.client, socket)
-        self._feeds.add(feed)
+    async def serve_page(self, websocket: WebSocket) -> None:
+        """Serve one connection of a page."""
+        page = PageSubscription(self._broadcaster, self._client, websocket)
+        self._pages.add(page)
         try:
-            await feed.serve()
+            await page.serve()
         finally:
-            self._feeds.discard(feed)
-
-    async def take(self, session: str, worker: WorkerSocket) -> None:
-        """`worker` goes on with a session; whoever had it here is cut off first."""
-        other = self._sockets.pop(session, None)
-        if other is not None and other is not worker:
-            await other.give_up()
-        self._sockets[session] = worker
-        self._sessions[worker] = session
-        for queue in worker.queues:
-            if queue not in self._calls:
-                listening = Loop(f"calls {queue}", partial(self._listen, queue))
-                self._calls[queue] = asyncio.create_task(listening.run())
-
-    def drop(self, worker: WorkerSocket) -> None:
-        """This connection has no session any more."""
-        session = self._sessions.pop(worker, None)
-        if session is not None and self._sockets.get(session) is worker:
-            del self._sockets[session]
+            self._pages.discard(page)
 
     async def close(self) -> None:
-        """Send everybody away; their jobs stay theirs, and go on at the next server."""
-        for feed in list(self._feeds):
-            feed.send_away()
-        for worker in list(self._open):
-            worker.send_away()
-        if self._open:
-            await asyncio.wait([asyncio.ensure_future(w.over.wait()) for w in self._open], timeout=5)
-        await cancel_all(self._calls.values())
-        await self._hub.close()
-
-    async def owner(self, session: str) -> str | None:
-        """Id of the token that a session was begun with; None if there is no such session."""
-        return await owner(self.client.connection, session)
+        """Close all connections. Workers keep their jobs, and resume their sessions at another server."""
+        for page in list(self._pages):
+            page.disconnect()
+        for worker in list(self._workers):
+            worker.disconnect()
+        if self._workers:
+            ends = [asyncio.ensure_future(worker.over.wait()) for worker in self._workers]
+            await asyncio.wait(ends, timeout=CLOSE_WITHIN_S)
+        await self._registry.close()
+        await self._broadcaster.close()
 
     @property
     def counts(self) -> Counter[str]:
-        """Open connections: `worker`, `new` (has not said who it is), `page`."""
-        known = Counter("worker" if worker.queues else "new" for worker in self._open)
-        return known + Counter(page=len(self._feeds))
-
-    async def _listen(self, queue: str) -> None:
-        workers = [session for session, worker in self._sockets.items() if queue in worker.queues]
-        if not workers:
-            await asyncio.sleep(CALLS_FOR_S)
-            return
-        if called := await Broker(self.client.connection, queue).wait_for_calls(workers, CALLS_FOR_S):
-            session, job = called
-            if session in self._sockets:
-                self._sockets[session].call(queue, job)
+        """Open connections: `worker`, `new` (has not identified itself yet), `page`."""
+        workers = Counter("worker" if worker.queues else "new" for worker in self._workers)
+        return workers + Counter(page=len(self._pages))

@@ -1,4 +1,4 @@
-"""What a remote worker says about its jobs: applied to the attempt, and answered."""
+"""Frames of a remote worker about its jobs: applied to the attempt, then answered."""
 
 import asyncio
 from collections.abc import Awaitable, Coroutine, Iterable, Mapping
@@ -23,8 +23,8 @@ from infinitas.core.records import JobInfo
 from infinitas.core.states import Reason, State
 from infinitas.core.verdict import Failed, Succeeded, Verdict
 from infinitas.runtime.logging import get_logger
-from infinitas.server.websocket.socket import Channel
-from infinitas.server.websocket.socket_runner import Remote, SocketRunner
+from infinitas.server.websocket.socket import Socket
+from infinitas.server.websocket.socket_runner import RemoteAttempt, SocketRunner
 from infinitas.tasks.task import AnyTask
 from infinitas.wire import frames
 from infinitas.worker.attempt import Attempt
@@ -36,8 +36,8 @@ _log = get_logger("gateway")
 End = frames.Done | frames.Fail
 
 
-class Words:
-    """Takes the frames about jobs of one session. Answers go out when Redis has spoken."""
+class JobFrames:
+    """Applies the job frames of one session. Each answer is sent after Redis has answered."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Words:
         tasks: Mapping[str, AnyTask],
         edges: Mapping[str, QueueTransport],
         runner: SocketRunner,
-        channel: Channel,
+        socket: Socket,
         connection: Connection,
         job_ttl_s: int,
     ) -> None:
@@ -53,13 +53,13 @@ class Words:
         self._tasks = tasks
         self._edges = edges
         self._runner = runner
-        self._channel = channel
+        self._socket = socket
         self._connection = connection
         self._job_ttl_s = job_ttl_s
         self._answers: set[asyncio.Future[Any]] = set()
 
-    def take(self, frame: frames.JobFrame) -> None:
-        """Apply one frame; its answer follows."""
+    def apply(self, frame: frames.JobFrame) -> None:
+        """Apply one frame; its answer follows later."""
         remote = self._runner.find(frame.job, frame.attempt)
         if remote is None:
             if not isinstance(frame, frames.Accept | frames.Progress):
@@ -67,32 +67,32 @@ class Words:
         elif isinstance(frame, End):
             self._end(remote, frame)
         elif isinstance(frame, frames.Log):
-            self._keep_lines(remote, frame)
+            self._store_lines(remote, frame)
         elif isinstance(frame, frames.Release | frames.Reject):
-            self._answer(frame, self.hand_back([remote]))
+            self._answer(frame, self.release([remote]))
         elif isinstance(frame, frames.Checkpoint):
-            self._answer(frame, self._keep_checkpoint(remote, frame))
+            self._answer(frame, self._store_checkpoint(remote, frame))
         elif isinstance(frame, frames.Progress):
-            self._tell_progress(remote, frame)
+            self._report_progress(remote, frame)
 
-    async def hand_back(self, remotes: Iterable[Remote]) -> None:
-        """Jobs that are not begun, or given up: back into their queues, the attempts not counted."""
+    async def release(self, remotes: Iterable[RemoteAttempt]) -> None:
+        """Requeue jobs that the worker has not begun or has given up, without charging the attempts."""
         queues: dict[str, list[tuple[str, int]]] = {}
         for remote in remotes:
             claimed = remote.attempt.claimed
             remote.attempt.lose()
-            self._runner.over(remote)
+            self._runner.end(remote)
             queue = remote.attempt.task.definition.queue
             queues.setdefault(queue, []).append((claimed.id, claimed.attempt))
         for queue, jobs in queues.items():
             await self._edges[queue].release(self._worker, jobs, self._job_ttl_s)
 
-    async def answered(self, within_s: float) -> None:
-        """Wait until all has been answered."""
+    async def wait_for_answers(self, within_s: float) -> None:
+        """Wait until every frame has been answered."""
         if self._answers:
             await asyncio.wait(self._answers, timeout=within_s)
 
-    def _end(self, remote: Remote, frame: End) -> None:
+    def _end(self, remote: RemoteAttempt, frame: End) -> None:
         refused: Refused | None = None
         try:
             outcome = _outcome(frame)
@@ -108,7 +108,7 @@ class Words:
         remote.task.add_done_callback(
             lambda task: answered.cancel() if task.cancelled() else attempt.when_settled(answer)
         )
-        self._runner.over(remote, outcome)
+        self._runner.end(remote, outcome)
 
     def _answer_end(
         self,
@@ -118,17 +118,17 @@ class Words:
         refused: Refused | None,
         answered: "asyncio.Future[None]",
     ) -> None:
-        """The job is over: by this outcome, or by something else that came first."""
+        """The job has ended: by this outcome, or by another one that came first."""
         answered.set_result(None)
         if attempt.outcome is not outcome or attempt.verdict is None:
             kind = by_code(attempt.end_code, JobLost)
-            self._complain(frame, kind(f"Job {frame.job} had ended otherwise; this call changed nothing."))
+            self._send_error(frame, kind(f"Job {frame.job} had ended before; this call changed nothing."))
         elif refused is not None:
-            self._complain(frame, refused)
+            self._send_error(frame, refused)
         else:
-            self._channel.send({"t": "ack", "re": frame.id})
+            self._socket.send({"t": "ack", "re": frame.id})
 
-    def _keep_lines(self, remote: Remote, frame: frames.Log) -> None:
+    def _store_lines(self, remote: RemoteAttempt, frame: frames.Log) -> None:
         new = [line for line in frame.lines if line.seq > remote.last_line]
         attempt, last = remote.attempt, frame.lines[-1].seq
         if not new:
@@ -140,42 +140,42 @@ class Words:
                 on_stored = partial(self._ack_lines, frame, last) if line is new[-1] else None
                 attempt.log_numbered(Line(line.seq, line.at, line.level, line.text, on_stored=on_stored))
         except JobEnded as error:
-            self._complain(frame, error)
+            self._send_error(frame, error)
 
     def _ack_lines(self, frame: frames.Log, last: int) -> None:
-        self._channel.send({"t": "ack", "job": frame.job, "attempt": frame.attempt, "log": last})
+        self._socket.send({"t": "ack", "job": frame.job, "attempt": frame.attempt, "log": last})
 
-    def _tell_progress(self, remote: Remote, frame: frames.Progress) -> None:
+    def _report_progress(self, remote: RemoteAttempt, frame: frames.Progress) -> None:
         try:
             remote.attempt.progress(frame.value, frame.step)
         except JobEnded as error:
-            self._complain(frame, error)
+            self._send_error(frame, error)
 
-    async def _keep_checkpoint(self, remote: Remote, frame: frames.Checkpoint) -> None:
+    async def _store_checkpoint(self, remote: RemoteAttempt, frame: frames.Checkpoint) -> None:
         await remote.attempt.checkpoint(encode_payload(frame.value, "checkpoint"))
 
     def _answer(self, frame: frames.JobFrame, doing: Awaitable[None] | Coroutine[Any, Any, None]) -> None:
-        """Say how it went, once it has."""
+        """Send the answer when `doing` is done."""
         future = asyncio.ensure_future(doing)
         self._answers.add(future)
-        future.add_done_callback(partial(self._say_how_it_went, frame))
+        future.add_done_callback(partial(self._send_answer, frame))
 
-    def _say_how_it_went(self, frame: frames.JobFrame, future: "asyncio.Future[None]") -> None:
+    def _send_answer(self, frame: frames.JobFrame, future: "asyncio.Future[None]") -> None:
         self._answers.discard(future)
         if future.cancelled():
             return
         error = future.exception()
         if error is None:
             if re := getattr(frame, "id", None):
-                self._channel.send({"t": "ack", "re": re})
+                self._socket.send({"t": "ack", "re": re})
         elif isinstance(error, InfinitasError):
-            self._complain(frame, error)
+            self._send_error(frame, error)
         else:
             _log.error("A frame of worker %s failed.", self._worker, exc_info=error)
-            self._channel.send({"t": "err", "re": getattr(frame, "id", None), "code": "error"})
+            self._socket.send({"t": "err", "re": getattr(frame, "id", None), "code": "error"})
 
-    def _complain(self, frame: frames.JobFrame, error: InfinitasError) -> None:
-        self._channel.send(
+    def _send_error(self, frame: frames.JobFrame, error: InfinitasError) -> None:
+        self._socket.send(
             {
                 "t": "err",
                 "re": getattr(frame, "id", None),
@@ -187,20 +187,22 @@ class Words:
         )
 
     async def _answer_late(self, frame: frames.JobFrame) -> None:
-        """A word about what does not run here: repeated after an answer was lost, or stale, or invented.
+        """A frame about an attempt that does not run here: repeated after a lost answer, stale, or invented.
 
         Raises:
-            JobEnded: what became of the job. UnknownJob. ServerUnreachable: ask again soon.
+            JobEnded: how the job has ended.
+            UnknownJob: the job is not stored, or its task is not this worker's.
+            ServerUnreachable: its state is not settled yet; the worker repeats the frame.
         """
         job = await find_job(self._connection, frame.job)
         if job is None or job.task not in self._tasks:
             raise UnknownJob(f"There is no job {frame.job[:120]!r} for this worker.")
         current = job.worker == self._worker and job.attempt == frame.attempt
         if current and job.state is State.RUNNING:
-            raise ServerUnreachable(f"Job {job.id} is being looked at; say it again in a moment.")
+            raise ServerUnreachable(f"Job {job.id} is being settled; send the frame again in a moment.")
         if not isinstance(frame, End):
             raise JobLost(f"Job {job.id} is no longer this worker's.")
-        if current and _says_the_same(job, frame):
+        if current and _repeats(job, frame):
             return
         await self._note_stale(job, frame)
         ending = ending_elsewhere(job.state, job.reason) if current else JobLost
@@ -208,9 +210,9 @@ class Words:
         raise ending(f"Job {job.id} {how}; this call changed nothing.")
 
     async def _note_stale(self, job: JobInfo, frame: End) -> None:
-        """A stale report is kept as a fact, never applied."""
+        """Record a stale report as an event; it is never applied."""
         state = State.SUCCEEDED if isinstance(frame, frames.Done) else State.FAILED
-        # A reason that nothing has: it can't be taken for a repetition of what is stored.
+        # No stored outcome has this reason, so Redis can't take it for a repetition.
         verdict = Verdict(state=state, reason="stale")
         stale = Settlement(job=job.id, attempt=frame.attempt, verdict=verdict, ttl_s=self._job_ttl_s)
         await self._edges[job.queue].settle(self._worker, [stale])
@@ -230,8 +232,8 @@ def _outcome(frame: End) -> Succeeded | Failed:
     )
 
 
-def _says_the_same(job: JobInfo, frame: End) -> bool:
-    """Whether what became of the job is what this report wanted."""
+def _repeats(job: JobInfo, frame: End) -> bool:
+    """Whether the job has already ended as this frame reports."""
     if isinstance(frame, frames.Done):
         return job.state is State.SUCCEEDED
     return job.state in (State.FAILED, State.RETRYING, State.QUEUED) and job.reason == frame.reason

@@ -1,4 +1,4 @@
-"""One page that listens: which topics, then their frames (docs/http.md)."""
+"""One page's WebSocket: it subscribes to topics, and receives their frames (docs/http.md)."""
 
 import asyncio
 import contextlib
@@ -11,15 +11,15 @@ from starlette.websockets import WebSocket
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import Scope
 from infinitas.core.errors import BadFrame, Forbidden, InfinitasError, ServerUnreachable, Unauthorized
-from infinitas.server.auth import identify, refuse_other_sites
-from infinitas.server.websocket.event_broadcaster import Hub
-from infinitas.server.websocket.socket import Channel, Closed
+from infinitas.server.auth import authenticate, refuse_other_sites
+from infinitas.server.websocket.event_broadcaster import EventBroadcaster
+from infinitas.server.websocket.socket import Closed, Socket
 from infinitas.wire import close_codes
 
 PROTOCOL = "infinitas.feed.v1"
 MOST_TOPICS = 100
 SUBSCRIBE_WITHIN_S = 10.0
-TELL_EVERY_S = 10.0
+BEAT_EVERY_S = 10.0
 LAG_BYTES = 256 * 1024
 LAG_FOR_S = 30.0
 _CLOSE_CODES = {
@@ -30,7 +30,7 @@ _CLOSE_CODES = {
 
 
 class Subscribe(BaseModel):
-    """The one frame of a page; a later one replaces it."""
+    """The only frame that a page sends; a later one replaces it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -39,92 +39,94 @@ class Subscribe(BaseModel):
     topics: list[Annotated[str, Field(min_length=1, max_length=700)]] = Field(max_length=MOST_TOPICS)
 
 
-class Feed:
+class PageSubscription:
     """Serves until the socket closes."""
 
-    def __init__(self, hub: Hub, client: RedisClient, socket: WebSocket) -> None:
-        self._hub = hub
+    def __init__(self, broadcaster: EventBroadcaster, client: RedisClient, websocket: WebSocket) -> None:
+        self._broadcaster = broadcaster
         self._client = client
-        self._socket = socket
-        self._channel = Channel(socket)
+        self._websocket = websocket
+        self._socket = Socket(websocket)
         self._topics: list[str] = []
         self._lags_since: float | None = None
-        self._wanted: Subscribe | None = None
+        self._current: Subscribe | None = None
 
     async def serve(self) -> None:
-        offered = self._socket.scope.get("subprotocols") or []
-        await self._channel.open(PROTOCOL if PROTOCOL in offered else None)
-        telling = asyncio.create_task(self._tell())
+        offered = self._websocket.scope.get("subprotocols") or []
+        await self._socket.open(PROTOCOL if PROTOCOL in offered else None)
+        beating = asyncio.create_task(self._beat())
         try:
-            refuse_other_sites(self._socket)
-            await self._subscribe(await self._first())
+            refuse_other_sites(self._websocket)
+            await self._subscribe(await self._receive_first())
             while True:
-                await self._subscribe(_parse(await self._channel.receive()))
+                await self._subscribe(_parse(await self._socket.receive()))
         except Closed:
-            self._channel.close(close_codes.RESTART, "gone")
+            self._socket.close(close_codes.RESTART, "disconnected")
         except InfinitasError as error:
             self._refuse(error)
         finally:
-            telling.cancel()
-            self._hub.leave(self._topics, self._hear)
-            await self._channel.closed()
+            beating.cancel()
+            self._broadcaster.unsubscribe(self._topics, self._deliver)
+            await self._socket.closed()
 
-    def send_away(self) -> None:
-        self._channel.close(close_codes.RESTART, "the server stops: come back")
+    def disconnect(self) -> None:
+        """Close, because this server stops."""
+        self._socket.close(close_codes.RESTART, "the server stops: connect again")
 
-    async def _first(self) -> Subscribe:
+    async def _receive_first(self) -> Subscribe:
         try:
             async with asyncio.timeout(SUBSCRIBE_WITHIN_S):
-                return _parse(await self._channel.receive())
+                return _parse(await self._socket.receive())
         except TimeoutError:
             raise Unauthorized(f"No `subscribe` within {SUBSCRIBE_WITHIN_S:g} s.") from None
 
-    async def _admit(self, wanted: Subscribe) -> None:
+    async def _authorize(self, subscribe: Subscribe) -> None:
         """Raises Unauthorized, Forbidden, ServerUnreachable."""
-        header = self._socket.headers.get("authorization", "")
-        credentials = f"Bearer {wanted.token}" if wanted.token else header
-        token = await identify(self._socket, self._client, credentials)
+        header = self._websocket.headers.get("authorization", "")
+        credentials = f"Bearer {subscribe.token}" if subscribe.token else header
+        token = await authenticate(self._websocket, self._client, credentials)
         if not token.allows(Scope.READ):
             raise Forbidden(f"The token {token.name!r} lacks the scope 'read'.")
 
-    async def _admit_again(self, wanted: Subscribe) -> None:
+    async def _authorize_again(self, subscribe: Subscribe) -> None:
+        """Close when the token was revoked or has expired."""
         try:
-            await self._admit(wanted)
+            await self._authorize(subscribe)
         except (Unauthorized, Forbidden) as error:
             self._refuse(error)
 
     def _refuse(self, error: InfinitasError) -> None:
-        self._channel.send({"t": "err", "code": error.code, "detail": str(error)})
-        self._channel.close(_CLOSE_CODES.get(error.code, close_codes.BAD_FRAME), error.code)
+        self._socket.send({"t": "err", "code": error.code, "detail": str(error)})
+        self._socket.close(_CLOSE_CODES.get(error.code, close_codes.BAD_FRAME), error.code)
 
-    async def _subscribe(self, wanted: Subscribe) -> None:
-        await self._admit(wanted)
-        self._wanted = wanted
-        self._hub.leave(self._topics, self._hear)
-        self._topics = sorted(set(wanted.topics))
-        numbers = await self._hub.listen(self._topics, self._hear)
-        self._channel.send({"t": "subscribed", "topics": numbers})
+    async def _subscribe(self, subscribe: Subscribe) -> None:
+        await self._authorize(subscribe)
+        self._current = subscribe
+        self._broadcaster.unsubscribe(self._topics, self._deliver)
+        self._topics = sorted(set(subscribe.topics))
+        numbers = await self._broadcaster.subscribe(self._topics, self._deliver)
+        self._socket.send({"t": "subscribed", "topics": numbers})
 
-    def _hear(self, topic: str, frame: bytes) -> None:
-        """A page that reads too slowly misses frames, is told so, and at last is cut off."""
-        if self._channel.waiting_bytes > LAG_BYTES:
+    def _deliver(self, topic: str, frame: bytes) -> None:
+        """Send a frame. A page that reads too slowly misses frames, gets a `resync`, or is closed."""
+        if self._socket.waiting_bytes > LAG_BYTES:
             self._lags_since = self._lags_since or time.monotonic()
             if time.monotonic() - self._lags_since > LAG_FOR_S:
-                self._channel.close(close_codes.TOO_SLOW, "read faster")
+                self._socket.close_too_slow()
             return
         if self._lags_since is not None:
             self._lags_since = None
-            self._channel.send({"t": "resync"})
-        self._channel.send_bytes(frame)
+            self._socket.send({"t": "resync"})
+        self._socket.send_bytes(frame)
 
-    async def _tell(self) -> None:
-        """So that a page knows a quiet connection from a broken one; a revoked token ends it."""
+    async def _beat(self) -> None:
+        """Send `beat`, so that a page detects a broken connection; check its token again."""
         while True:
-            await asyncio.sleep(TELL_EVERY_S)
-            self._channel.send({"t": "beat"})
-            if self._wanted is not None:
+            await asyncio.sleep(BEAT_EVERY_S)
+            self._socket.send({"t": "beat"})
+            if self._current is not None:
                 with contextlib.suppress(ServerUnreachable):
-                    await self._admit_again(self._wanted)
+                    await self._authorize_again(self._current)
 
 
 def _parse(text: str) -> Subscribe:

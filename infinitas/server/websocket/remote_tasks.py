@@ -1,4 +1,4 @@
-"""Tasks whose processors are elsewhere, out of what a worker says of itself."""
+"""Tasks of a remote worker, made from its `identify` frame; their processors run in the worker."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ async def remote_tasks(
     """The tasks of an `identify` by name.
 
     Raises:
-        UnknownTask: one without options is not declared.
+        UnknownTask: an entry has no options and its task is not declared.
         BadName, ConfigError, BadSchedule, BadArgs: an entry is wrong.
     """
     for entry in entries:
@@ -31,7 +31,7 @@ async def remote_tasks(
         if entry.options is None:
             if entry.name not in stored:
                 raise UnknownTask(
-                    f"Nobody has declared the task {entry.name!r}; send its options with it ({{}} will do)."
+                    f"The task {entry.name!r} is not declared; send its options with it ({{}} is enough)."
                 )
             definition, schedule = stored[entry.name], None
         else:
@@ -41,7 +41,7 @@ async def remote_tasks(
 
 
 def _elsewhere(*args: object, **kwargs: object) -> object:
-    raise AssertionError("its processor is in another program")
+    raise AssertionError("its processor runs in a remote worker")
 
 
 def _schedule(entry: TaskEntry, now: datetime) -> Schedule | None:

@@ -1,10 +1,10 @@
-"""Where WebSockets connect: `/api/v1/worker` and `/api/v1/feed`."""
+"""WebSocket routes: `/api/v1/worker` and `/api/v1/feed`, and their description."""
 
 from typing import Any
 
 from fastapi import APIRouter, WebSocket
 
-from infinitas.server.websocket.asyncapi import describe
+from infinitas.server.websocket.asyncapi import asyncapi_document
 from infinitas.server.websocket.gateway import Gateway
 
 router = APIRouter(tags=["system"])
@@ -12,21 +12,23 @@ router = APIRouter(tags=["system"])
 
 @router.get("/asyncapi.json")
 async def asyncapi() -> dict[str, Any]:
-    """The socket protocols, described as AsyncAPI 3 with a JSON Schema of every frame."""
-    return describe()
+    """The WebSocket protocols as AsyncAPI 3, with a JSON Schema of every frame."""
+    return asyncapi_document()
 
 
 @router.websocket("/worker")
-async def connect_worker(socket: WebSocket) -> None:
-    """Workers in any language: `infinitas.v1` (docs/protocol.md)."""
-    gateway = socket.app.state.gateway
-    assert isinstance(gateway, Gateway)
-    await gateway.serve(socket)
+async def connect_worker(websocket: WebSocket) -> None:
+    """Remote workers: `infinitas.v1` (docs/protocol.md)."""
+    await _gateway_of(websocket).serve_worker(websocket)
 
 
 @router.websocket("/feed")
-async def connect_page(socket: WebSocket) -> None:
-    """Pages that want to hear what happens: `infinitas.feed.v1` (docs/http.md)."""
-    gateway = socket.app.state.gateway
+async def connect_page(websocket: WebSocket) -> None:
+    """Pages that subscribe to events: `infinitas.feed.v1` (docs/http.md)."""
+    await _gateway_of(websocket).serve_page(websocket)
+
+
+def _gateway_of(websocket: WebSocket) -> Gateway:
+    gateway = websocket.app.state.gateway
     assert isinstance(gateway, Gateway)
-    await gateway.serve_page(socket)
+    return gateway

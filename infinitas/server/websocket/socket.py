@@ -16,28 +16,29 @@ CLOSE_WITHIN_S = 2.0
 
 
 class Closed(Exception):
-    """The other side is gone, or we have closed."""
+    """One of the two sides has closed the connection."""
 
 
-class Channel:
-    """Messages that wait to be sent go out together, as a list, in one frame."""
+class Socket:
+    """Queues messages. Those that wait together are sent together, as a list in one frame."""
 
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
-        self._something = asyncio.Event()
+        self._changed = asyncio.Event()
+        """Set when there is something to send, or to close."""
         self._closing: tuple[int, str] | None = None
         self._sender: asyncio.Task[None] | None = None
 
     async def open(self, subprotocol: str | None) -> None:
-        await self._socket.accept(subprotocol)
+        await self._websocket.accept(subprotocol)
         self._sender = asyncio.create_task(self._send_all())
 
     async def receive(self) -> str:
         """The next text. Raises Closed, BadFrame."""
         try:
-            message = await self._socket.receive()
+            message = await self._websocket.receive()
         except (WebSocketDisconnect, RuntimeError):
             raise Closed from None
         if message["type"] != "websocket.receive":
@@ -50,7 +51,7 @@ class Channel:
         return str(text)
 
     def send(self, message: dict[str, object]) -> None:
-        """Queue a message. Whoever reads too slowly is cut off."""
+        """Queue a message. If more than MOST_WAITING_BYTES wait, the socket is closed."""
         self.send_bytes(orjson.dumps(message))
 
     @property
@@ -63,16 +64,20 @@ class Channel:
             return
         self._waiting.append(data)
         self._bytes += len(data)
-        self._something.set()
+        self._changed.set()
         if self._bytes > MOST_WAITING_BYTES:
             self._waiting.clear()
-            self.close(close_codes.TOO_SLOW, "read faster")
+            self.close_too_slow()
 
     def close(self, code: int, reason: str) -> None:
-        """Close once what waits has been sent."""
+        """Close after the waiting messages are sent."""
         if self._closing is None:
             self._closing = code, reason
-            self._something.set()
+            self._changed.set()
+
+    def close_too_slow(self) -> None:
+        """Close because the other side reads too slowly."""
+        self.close(close_codes.TOO_SLOW, "read faster")
 
     @property
     def closing(self) -> bool:
@@ -80,28 +85,28 @@ class Channel:
 
     @property
     def sending(self) -> "asyncio.Task[None]":
-        """Done once the socket is closed from this side, whether or not the other one answers."""
+        """Done once this side has closed the socket, whether or not the other side answers."""
         assert self._sender is not None
         return self._sender
 
     async def closed(self) -> None:
-        """Wait for the end of what is sent, not for ever."""
+        """Wait up to CLOSE_WITHIN_S until all is sent, then stop sending."""
         await asyncio.wait({self.sending}, timeout=CLOSE_WITHIN_S)
         self.sending.cancel()
 
     async def _send_all(self) -> None:
         try:
             while True:
-                await self._something.wait()
-                self._something.clear()
+                await self._changed.wait()
+                self._changed.clear()
                 while self._waiting:
-                    await self._socket.send_text(self._next_batch())
+                    await self._websocket.send_text(self._next_batch())
                 if self._closing is not None:
-                    if self._socket.application_state is WebSocketState.CONNECTED:
-                        await self._socket.close(*self._closing)
+                    if self._websocket.application_state is WebSocketState.CONNECTED:
+                        await self._websocket.close(*self._closing)
                     return
         except (RuntimeError, WebSocketDisconnect, OSError):
-            self._closing = self._closing or (close_codes.RESTART, "gone")
+            self._closing = self._closing or (close_codes.RESTART, "disconnected")
             self._waiting.clear()
 
     def _next_batch(self) -> str:

@@ -1,4 +1,4 @@
-"""A remote worker's beat is the beat of its socket: as long as that beats, its server does so in Redis."""
+"""A remote worker's heartbeat: for each `beat` frame the server sends a beat to Redis."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -9,8 +9,12 @@ from infinitas.worker.heartbeat import SOON_S, Heartbeat, HeartbeatListener, lon
 from infinitas.worker.transport.interface import Transport
 
 
-class SocketPulse:
-    """Beats when the other end does, and when somebody calls for the worker."""
+class SocketHeartbeat:
+    """Beats after each `beat` frame, and at once when a job of the worker was cancelled.
+
+    Args:
+        on_beat: called before each beat.
+    """
 
     def __init__(
         self, source: Transport, queues: Iterable[str], lease_s: float, on_beat: Callable[[], None]
@@ -32,12 +36,12 @@ class SocketPulse:
         await cancel_all(self._loops)
 
     def beat(self) -> None:
-        """The other end has beaten."""
+        """A `beat` frame has arrived."""
         for wait in self._waits.values():
             wait.due.set()
 
-    def call(self, queue: str, job: str) -> None:
-        """Somebody has cancelled a job of this worker."""
+    def notify_cancel(self, queue: str, job: str) -> None:
+        """A job of this worker was cancelled."""
         self._waits[queue].job = job
         self._waits[queue].due.set()
 
@@ -53,12 +57,14 @@ class SocketPulse:
 
 
 class _Wait:
+    """Waits for the next beat. Returns the job whose cancellation has caused it, if any."""
+
     def __init__(self) -> None:
         self.due = asyncio.Event()
         self.job: str | None = None
 
     async def __call__(self, pause_s: float) -> str | None:
-        """Until the other end beats, however long that takes; a soon beat does not wait for it."""
+        """A pause of up to SOON_S ends by itself; a longer one ends with a frame or a cancel notice."""
         if pause_s > SOON_S:
             await self.due.wait()
         else:

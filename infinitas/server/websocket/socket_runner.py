@@ -1,4 +1,4 @@
-"""Runs jobs at the other end of a socket: a job goes out as a frame, its outcome comes back as one."""
+"""Runs jobs on a remote worker: sends each job as a frame, and returns the outcome that comes back."""
 
 import asyncio
 import time
@@ -8,50 +8,51 @@ from dataclasses import dataclass, field
 import orjson
 
 from infinitas.core.verdict import Failed, Outcome
-from infinitas.server.websocket.socket import Channel
+from infinitas.server.websocket.socket import Socket
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.runners.interface import Call
 
+ACCEPT_WITHIN_S = 5.0
 Key = tuple[str, int]
 """Job and attempt."""
-_OVER = Failed(error="the worker has stopped it")
-"""Only ends the wait for code whose job has ended otherwise."""
+_STOPPED = Failed(error="the worker has stopped it")
+"""Ends the wait for code whose job has ended by something else; never stored."""
 
 
 @dataclass(slots=True)
-class Remote:
-    """One attempt that runs elsewhere."""
+class RemoteAttempt:
+    """One attempt that a remote worker runs."""
 
     attempt: Attempt
     ended: "asyncio.Future[Outcome]"
     accepted: bool
     task: "asyncio.Task[None] | None"
-    """Sees the job through to its end here."""
+    """The asyncio task that executes the attempt in this server, until its end."""
     sent_at: float = field(default_factory=time.monotonic)
     last_line: int = -1
 
 
 class SocketRunner:
-    """The runner of one connection.
+    """The runner of one session.
 
     Args:
-        known: what the other end said that it runs already.
+        known: attempts that the worker runs already.
     """
 
-    def __init__(self, channel: Channel, known: Collection[Key]) -> None:
-        self._channel = channel
+    def __init__(self, socket: Socket, known: Collection[Key]) -> None:
+        self._socket = socket
         self._known = frozenset(known)
-        self._remotes: dict[Key, Remote] = {}
+        self._remotes: dict[Key, RemoteAttempt] = {}
 
     async def run(self, attempt: Attempt, call: Call) -> Outcome:
         claimed = attempt.claimed
         key = claimed.id, claimed.attempt
         ended = attempt.loop.create_future()
-        remote = Remote(attempt, ended, key in self._known, asyncio.current_task())
+        remote = RemoteAttempt(attempt, ended, key in self._known, asyncio.current_task())
         self._remotes[key] = remote
-        attempt.notify_remote = lambda kind, seconds: self._tell(key, kind, seconds)
+        attempt.notify_remote = lambda kind, seconds: self._send_limit(key, kind, seconds)
         if not remote.accepted:
-            self._channel.send(_job(attempt))
+            self._socket.send(_job_message(attempt))
         return await remote.ended
 
     def ran_s(self, attempt: Attempt) -> float:
@@ -59,12 +60,12 @@ class SocketRunner:
         return attempt.claimed.running_s if known else 0.0
 
     def stop(self, attempt: Attempt) -> None:
-        """Ask; the place is free again once the other end says that the code has stopped."""
+        """Send a cancel. The capacity is free again when the worker has reported that the code stopped."""
         claimed = attempt.claimed
         if (claimed.id, claimed.attempt) not in self._remotes:
             return
         why = attempt.interruption.why if attempt.interruption else None
-        self._channel.send(
+        self._socket.send(
             {
                 "t": "cancel",
                 "job": claimed.id,
@@ -74,35 +75,35 @@ class SocketRunner:
             }
         )
 
-    def find(self, job: str, attempt: int) -> Remote | None:
+    def find(self, job: str, attempt: int) -> RemoteAttempt | None:
+        """The attempt that a frame names. Any frame about a job accepts it."""
         remote = self._remotes.get((job, attempt))
         if remote is not None:
-            # Whatever is said of a job also says that it has arrived.
             remote.accepted = True
         return remote
 
-    def over(self, remote: Remote, outcome: Outcome = _OVER) -> None:
-        """The code has stopped, with this outcome; its place is free once that is settled."""
+    def end(self, remote: RemoteAttempt, outcome: Outcome = _STOPPED) -> None:
+        """The code has stopped, with this outcome; `run` returns it."""
         claimed = remote.attempt.claimed
         self._remotes.pop((claimed.id, claimed.attempt), None)
         if not remote.ended.done():
             remote.ended.set_result(outcome)
 
-    def forget_all(self) -> None:
-        """The worker is not who it was: nobody waits for what it says of these jobs any more."""
+    def end_all(self) -> None:
+        """End all attempts: this session takes no more reports about them."""
         for remote in list(self._remotes.values()):
-            self.over(remote)
+            self.end(remote)
 
-    def unaccepted(self, for_s: float) -> list[Remote]:
-        """Those that were sent so long ago, and nothing was heard of them."""
+    def unaccepted(self, for_s: float) -> list[RemoteAttempt]:
+        """Attempts that were sent at least `for_s` ago, without any frame about them since."""
         since = time.monotonic() - for_s
         return [r for r in self._remotes.values() if not r.accepted and r.sent_at <= since]
 
-    def _tell(self, key: Key, kind: str, seconds: float) -> None:
-        self._channel.send({"t": "limit", "job": key[0], "attempt": key[1], "kind": kind, "seconds": seconds})
+    def _send_limit(self, key: Key, kind: str, seconds: float) -> None:
+        self._socket.send({"t": "limit", "job": key[0], "attempt": key[1], "kind": kind, "seconds": seconds})
 
 
-def _job(attempt: Attempt) -> dict[str, object]:
+def _job_message(attempt: Attempt) -> dict[str, object]:
     claimed, task = attempt.claimed, attempt.task.definition
     return {
         "t": "job",

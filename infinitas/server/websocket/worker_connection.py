@@ -1,49 +1,28 @@
-"""One connection of a remote worker: who it is, then its frames, one after another."""
+"""One connection of a remote worker: handshake, then its frames, one after another."""
 
 import asyncio
 import itertools
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from starlette.websockets import WebSocket
 
-from infinitas.core.access import AccessToken
-from infinitas.core.codec import to_ms
-from infinitas.core.errors import (
-    BadFrame,
-    Forbidden,
-    InfinitasError,
-    ServerUnreachable,
-    Unauthorized,
-    WorkerGone,
-)
+from infinitas.core.errors import BadFrame, Forbidden, InfinitasError, ServerUnreachable, Unauthorized
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import cancel_all
 from infinitas.runtime.signals import StopSignal
-from infinitas.server.auth import identify, refuse_other_sites
-from infinitas.server.websocket.job_frames import Words
-from infinitas.server.websocket.remote_tasks import remote_tasks
-from infinitas.server.websocket.socket import CLOSE_WITHIN_S, Channel, Closed
-from infinitas.server.websocket.socket_heartbeat import SocketPulse
-from infinitas.server.websocket.socket_runner import SocketRunner
+from infinitas.server.websocket.handshake import Handshake, hello, receive_identify, welcome
+from infinitas.server.websocket.remote_session import RemoteSession, SessionContext
+from infinitas.server.websocket.socket import Closed, Socket
+from infinitas.server.websocket.socket_runner import ACCEPT_WITHIN_S
+from infinitas.server.websocket.worker_registry import WorkerRegistry
 from infinitas.wire import close_codes, frames
-from infinitas.worker.capacity import Capacity
-from infinitas.worker.executor import Executor
 from infinitas.worker.heartbeat import HEARTBEATS_PER_LEASE
-from infinitas.worker.registration import Place
-from infinitas.worker.session import Session
-
-if TYPE_CHECKING:
-    from infinitas.server.websocket.gateway import Gateway
 
 _log = get_logger("gateway")
-IDENTIFY_WITHIN_S = 10.0
-ACCEPT_WITHIN_S = 5.0
 WATCH_EVERY_S = 1.0
-ADMIT_EVERY_S = 5
+AUTHORIZE_EVERY_S = 5
 SILENT_BEATS = 3
-PATIENCE_S = 10.0
 MOST_BAD_FRAMES = 10
 _CLOSE_CODES = {
     BadFrame.code: close_codes.BAD_FRAME,
@@ -53,259 +32,155 @@ _CLOSE_CODES = {
 }
 
 
-class WorkerSocket:
-    """Serves until the socket closes; after that the worker's jobs stay its own for a lease."""
+class WorkerConnection:
+    """Serves until the socket closes. After that the worker keeps its jobs for a lease."""
 
-    def __init__(self, gateway: "Gateway", socket: WebSocket) -> None:
+    def __init__(
+        self,
+        websocket: WebSocket,
+        handshake: Handshake,
+        registry: WorkerRegistry,
+        context: SessionContext,
+    ) -> None:
         self.queues: frozenset[str] = frozenset()
-        """Of the tasks that it serves; empty until it has said who it is."""
+        """Queues of the tasks that the worker serves; empty before it is admitted."""
         self.over = asyncio.Event()
-        self._gateway = gateway
-        self._lease_s = gateway.settings.lease
-        self._socket = socket
-        self._channel = Channel(socket)
-        self._heard_at = time.monotonic()
+        self._websocket = websocket
+        self._socket = Socket(websocket)
+        self._handshake = handshake
+        self._registry = registry
+        self._context = context
+        self._lease_s = context.settings.lease
+        self._received_at = time.monotonic()
         self._stop = StopSignal()
-        self._wanted_capacity = 0
-        self._capacity: Capacity
-        self._session: Session
-        self._runner: SocketRunner
-        self._pulse: SocketPulse
-        self._words: Words
+        self._session: RemoteSession
 
     async def serve(self) -> None:
         """Returns when the socket is closed."""
-        offered = self._socket.scope.get("subprotocols") or []
-        known = frames.PROTOCOL in offered
-        await self._channel.open(frames.PROTOCOL if known else None)
+        offered = self._websocket.scope.get("subprotocols") or []
+        supported = frames.PROTOCOL in offered
+        await self._socket.open(frames.PROTOCOL if supported else None)
         try:
-            if offered and not known:
-                self._channel.close(close_codes.WRONG_VERSION, f"this server speaks {frames.PROTOCOL}")
+            if offered and not supported:
+                self._socket.close(close_codes.WRONG_VERSION, f"this server supports {frames.PROTOCOL}")
                 return
-            await self._greet_and_serve()
+            await self._serve_sessions()
         except Closed:
-            self._channel.close(close_codes.RESTART, "gone")
+            self._socket.close(close_codes.RESTART, "disconnected")
         except InfinitasError as error:
-            self._channel.send({"t": "err", "code": error.code, "detail": str(error)})
-            self._channel.close(_CLOSE_CODES.get(error.code, close_codes.BAD_FRAME), error.code)
+            self._refuse(error)
         finally:
-            await self._channel.closed()
+            await self._socket.closed()
             self.over.set()
 
-    def send_away(self) -> None:
-        """This server stops: the next one goes on."""
-        self._channel.send({"t": "drain"})
-        self._channel.close(close_codes.RESTART, "the server stops: come back")
+    def disconnect(self) -> None:
+        """Close, because this server stops."""
+        self._socket.send({"t": "drain"})
+        self._socket.close(close_codes.RESTART, "the server stops: connect again")
 
     async def give_up(self) -> None:
-        """Another connection goes on with this session."""
-        self._channel.close(close_codes.TAKEN_OVER, "this session goes on elsewhere")
+        """Close, because another connection takes the session over."""
+        self._socket.close(close_codes.TAKEN_OVER, "another connection took this session over")
         await self.over.wait()
 
-    def call(self, queue: str, job: str) -> None:
-        """Somebody has cancelled a job of this worker."""
-        self._pulse.call(queue, job)
+    def notify_cancel(self, queue: str, job: str) -> None:
+        """A job of this worker was cancelled."""
+        self._session.heartbeat.notify_cancel(queue, job)
 
-    async def _greet_and_serve(self) -> None:
-        self._channel.send(
-            {
-                "t": "hello",
-                "protocol": frames.PROTOCOL,
-                "lease_ms": round(self._lease_s * 1000),
-                "beat_ms": round(self._lease_s * 1000 / HEARTBEATS_PER_LEASE),
-                "accept_ms": round(ACCEPT_WITHIN_S * 1000),
-                "max_frame": frames.MAX_FRAME_BYTES,
-            }
-        )
-        who = await self._first_frame()
-        self._wanted_capacity = who.capacity
-        while not (self._channel.closing or self._stop.asked.is_set()):
-            await self._begin(who)
-            await self._serve_session(who)
-            # Declared dead, and still there: it goes on under a new name, without its old jobs.
-            who = replace(who, session=None, in_flight=[])
+    async def _serve_sessions(self) -> None:
+        """Raises Closed, and what the handshake raises."""
+        self._socket.send(hello(self._lease_s))
+        identify = await receive_identify(self._socket)
+        while not (self._socket.closing or self._stop.asked.is_set()):
+            await self._begin_session(identify)
+            await self._serve_session(identify)
+            # After it was declared dead, a connected worker gets a new session, without its old jobs.
+            capacity = self._session.capacity.total
+            identify = replace(identify, session=None, in_flight=[], capacity=capacity)
 
-    async def _first_frame(self) -> frames.Identify:
-        try:
-            async with asyncio.timeout(IDENTIFY_WITHIN_S):
-                found = frames.parse(await self._channel.receive())
-        except TimeoutError:
-            raise Unauthorized(f"No `identify` within {IDENTIFY_WITHIN_S:g} s.") from None
-        if len(found) != 1 or not isinstance(found[0], frames.Identify):
-            raise BadFrame("The first frame is `identify`, alone.")
-        return found[0]
+    async def _begin_session(self, identify: frames.Identify) -> None:
+        admission = await self._handshake.admit(self._websocket, identify, self._lease_s)
+        self.queues = admission.queues
+        await self._registry.take(admission.session, self)
+        self._session = RemoteSession(admission, self._socket, self._context)
+        held = await self._session.begin()
+        self._socket.send(welcome(admission, held))
+        _log.info("Worker %s has %s.", admission.session, "reconnected" if admission.resumed else "connected")
 
-    async def _begin(self, who: frames.Identify) -> None:
-        """Who is that, and what may it do? Then go on with its session, or begin one.
-
-        Raises:
-            Unauthorized, Forbidden, ServerUnreachable, and what `remote_tasks` does.
-        """
-        gateway = self._gateway
-        token = await self._admit(who)
-        now = await gateway.client.connection.now()
-        tasks = await remote_tasks(gateway.registry, gateway.client, who.tasks, now)
-        self.queues = frozenset(task.definition.queue for task in tasks.values())
-        # Not the bare id: on a machine without tokens that is empty, as it is of workers beside Redis.
-        place = Place(who.host, who.pid, who.version, f"token:{token.id}")
-        resumed = bool(who.session) and await self._is_theirs(who.session or "", place.owner)
-        wish = who.name if who.name and await gateway.owner(who.name) is None else None
-        id = (resumed and who.session) or wish or place.fresh_name()
-        await gateway.take(id, self)
-        self._capacity = Capacity(self._wanted_capacity, changing=True)
-        known = {(each.job, each.attempt) for each in who.in_flight} if resumed else set()
-        self._runner = SocketRunner(self._channel, known)
-        self._pulse = SocketPulse(gateway.source, self.queues, self._lease_s, self._answer_beat)
-        edges = {queue: gateway.source.queue(queue) for queue in self.queues}
-        self._words = Words(
-            id,
-            tasks,
-            edges,
-            self._runner,
-            self._channel,
-            gateway.client.connection,
-            gateway.settings.job_ttl,
-        )
-        self._session = Session(
-            id,
-            place,
-            tasks,
-            edges,
-            gateway.settings,
-            Executor(tasks, gateway.registry.plugins, self._runner),
-            self._capacity,
-            self._pulse,
-            on_end=lambda: None,
-            patience_s=PATIENCE_S,
-            declares={entry.name for entry in who.tasks if entry.options is not None},
-        )
-        held = await self._resume() if resumed else await self._join()
-        # Who comes back at once must be known as the one it was.
-        facts = {**self._session.facts(), "last_beat": to_ms(now)}
-        await gateway.source.store_facts(id, facts, self._lease_s)
-        verdicts = [
-            {
-                "job": each.job,
-                "attempt": each.attempt,
-                "verdict": "keep" if (each.job, each.attempt) in held else "lost",
-            }
-            for each in who.in_flight
-        ]
-        self._channel.send({"t": "welcome", "session": id, "now": to_ms(now), "resumed": verdicts})
-        _log.info("Worker %s has %s.", id, "come back" if resumed else "connected")
-
-    async def _admit(self, who: frames.Identify) -> AccessToken:
-        """Raises Unauthorized, Forbidden, ServerUnreachable."""
-        refuse_other_sites(self._socket)
-        credentials = f"Bearer {who.token}" if who.token else self._socket.headers.get("authorization", "")
-        token = await identify(self._socket, self._gateway.client, credentials)
-        for entry in who.tasks:
-            if not token.may_work_on(entry.name):
-                raise Forbidden(f"The token {token.name!r} is not for the task {entry.name[:80]!r}.")
-        return token
-
-    async def _is_theirs(self, session: str, owner: str) -> bool:
-        """Whether that worker lives, and came with the same token."""
-        source = self._gateway.source
-        if await self._gateway.owner(session) != owner:
-            return False
-        try:
-            for queue in self.queues:
-                await source.queue(queue).beat(session, [], self._lease_s)
-        except WorkerGone:
-            return False
-        return True
-
-    async def _join(self) -> set[tuple[str, int]]:
-        await self._session.join()
-        return set()
-
-    async def _resume(self) -> set[tuple[str, int]]:
-        """Take charge of what the worker holds by Redis' account."""
-        await self._session.resume()
-        held = set()
-        for queue in self.queues:
-            for claimed in await self._gateway.source.queue(queue).held(self._session.id):
-                self._session.adopt(claimed)
-                held.add((claimed.id, claimed.attempt))
-        # Each job's own asyncio task takes its first step now, and the runner knows it.
-        await asyncio.sleep(0)
-        return held
-
-    async def _serve_session(self, who: frames.Identify) -> None:
+    async def _serve_session(self, identify: frames.Identify) -> None:
         """Until the worker leaves, is declared dead, or its connection ends."""
-        serving = asyncio.create_task(self._session.serve(self._stop))
+        session = self._session
+        serving = asyncio.create_task(session.serve(self._stop))
         reading = asyncio.create_task(self._read())
-        watching = asyncio.create_task(self._watch(who))
+        watching = asyncio.create_task(self._watch(identify))
         try:
-            ends = {serving, reading, self._channel.sending}
+            ends = {serving, reading, self._socket.sending}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not serving.done():
-                self._session.detach()
+                session.detach()
                 await serving
-                await self._words.hand_back(self._runner.unaccepted(0))
-            self._runner.forget_all()
-            await self._words.answered(CLOSE_WITHIN_S)
+                await session.release_unaccepted()
+            await session.finish()
         finally:
-            self._gateway.drop(self)
+            self._registry.drop(self)
             ended = reading.done()
             await cancel_all([reading, watching, serving])
         if ended:
             reading.result()
         if self._stop.asked.is_set():
-            await self._gateway.source.remove_facts(self._session.id)
-            self._channel.close(1000, "bye")
+            await session.remove_facts()
+            self._socket.close(1000, "bye")
 
     async def _read(self) -> None:
-        """Raises Closed, or BadFrame for who is not worth listening to."""
+        """Raises Closed, or BadFrame after MOST_BAD_FRAMES invalid frames."""
         bad = 0
         while True:
             try:
-                for frame in frames.parse(await self._channel.receive()):
-                    self._take(frame)
+                for frame in frames.parse(await self._socket.receive()):
+                    self._apply(frame)
             except BadFrame as error:
                 bad += 1
                 if bad > MOST_BAD_FRAMES:
                     raise
-                self._channel.send({"t": "err", "code": error.code, "detail": str(error)})
-            self._heard_at = time.monotonic()
+                self._send_error(error)
+            self._received_at = time.monotonic()
 
-    def _take(self, frame: frames.Frame) -> None:
+    def _apply(self, frame: frames.Frame) -> None:
         if isinstance(frame, frames.Beat):
-            self._pulse.beat()
+            self._session.heartbeat.beat()
         elif isinstance(frame, frames.Capacity):
-            self._wanted_capacity = frame.n
-            self._capacity.resize(frame.n)
+            self._session.capacity.resize(frame.n)
         elif isinstance(frame, frames.Bye):
             self._stop.receive()
         elif isinstance(frame, frames.Identify):
             raise BadFrame("`identify` comes once, first.")
         else:
-            self._words.take(frame)
+            self._session.job_frames.apply(frame)
 
-    async def _admit_again(self, who: frames.Identify) -> None:
-        """A token that was revoked or has expired ends its connections as well."""
-        try:
-            await self._admit(who)
-        except (Unauthorized, Forbidden) as error:
-            self._channel.send({"t": "err", "code": error.code, "detail": str(error)})
-            self._channel.close(_CLOSE_CODES[error.code], error.code)
-        except ServerUnreachable:
-            return  # It does not say that they are not wanted.
-
-    def _answer_beat(self) -> None:
-        self._channel.send({"t": "beat_ack"})
-
-    async def _watch(self, who: frames.Identify) -> None:
-        """Who is silent, takes jobs and says nothing of them, or is no longer wanted, is cut off."""
+    async def _watch(self, identify: frames.Identify) -> None:
+        """Close when the token is revoked, the worker is silent, or it does not accept a job in time."""
         for seconds in itertools.count():
             await asyncio.sleep(WATCH_EVERY_S)
-            if seconds % ADMIT_EVERY_S == ADMIT_EVERY_S - 1:
-                await self._admit_again(who)
-            silent_s = time.monotonic() - self._heard_at
+            if seconds % AUTHORIZE_EVERY_S == AUTHORIZE_EVERY_S - 1:
+                await self._authorize_again(identify)
+            silent_s = time.monotonic() - self._received_at
             if silent_s > SILENT_BEATS * self._lease_s / HEARTBEATS_PER_LEASE:
-                self._channel.close(close_codes.SILENT, f"nothing was heard for {silent_s:.0f} s")
-            elif self._runner.unaccepted(ACCEPT_WITHIN_S):
-                self._channel.close(
-                    close_codes.SILENT, f"a job was not accepted within {ACCEPT_WITHIN_S:g} s"
-                )
+                self._socket.close(close_codes.SILENT, f"no frame within {silent_s:.0f} s")
+            elif self._session.runner.unaccepted(ACCEPT_WITHIN_S):
+                self._socket.close(close_codes.SILENT, f"a job was not accepted within {ACCEPT_WITHIN_S:g} s")
+
+    async def _authorize_again(self, identify: frames.Identify) -> None:
+        """Close when the token was revoked or has expired. Without Redis that is unknown: stay open."""
+        try:
+            await self._handshake.authorize(self._websocket, identify)
+        except (Unauthorized, Forbidden) as error:
+            self._refuse(error)
+        except ServerUnreachable:
+            return
+
+    def _refuse(self, error: InfinitasError) -> None:
+        self._send_error(error)
+        self._socket.close(_CLOSE_CODES.get(error.code, close_codes.BAD_FRAME), error.code)
+
+    def _send_error(self, error: InfinitasError) -> None:
+        self._socket.send({"t": "err", "code": error.code, "detail": str(error)})

@@ -1,4 +1,4 @@
-"""What happens, as pages hear it: topics, numbers, resync, and whoever listens too slowly."""
+"""Pages that subscribe to events: topics, numbers, resync, tokens."""
 
 import json
 
@@ -6,10 +6,10 @@ import httpx
 import pytest
 
 from tests.server.conftest import MakePage, MakePeer, MakeToken
-from tests.server.test_worker_socket import of, send
+from tests.server.test_worker_connection import of, send
 
 
-def test_a_page_hears_of_its_topics_in_order(
+def test_a_page_receives_its_topics_in_order(
     http: httpx.Client, make_peer: MakePeer, make_page: MakePage
 ) -> None:
     peer, page = make_peer(), make_page()

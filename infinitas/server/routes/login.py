@@ -1,4 +1,4 @@
-"""`/session`: login with a token, which a cookie replaces from then on (docs/http.md)."""
+"""`/login`: people sign in with a token once, and a cookie stands for it (docs/http.md)."""
 
 import secrets
 from datetime import datetime
@@ -6,12 +6,12 @@ from datetime import datetime
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from infinitas.broker.logins import KEEP_S, Sessions
+from infinitas.broker.logins import KEEP_S, Logins
 from infinitas.core.access import digest_of
 from infinitas.server.auth import COOKIE, MayRead, find_token, refuse_other_sites
 from infinitas.server.dependencies import ClientOf
 
-router = APIRouter(prefix="/session", tags=["system"])
+router = APIRouter(prefix="/login", tags=["system"])
 _SECRET_BYTES = 32
 
 
@@ -33,7 +33,7 @@ async def sign_in(body: LoginBody, client: ClientOf, request: Request, response:
     refuse_other_sites(request)
     token = await find_token(client, body.token)
     secret = secrets.token_urlsafe(_SECRET_BYTES)
-    await Sessions(client.connection).add(digest_of(secret), token.id)
+    await Logins(client.connection).add(digest_of(secret), token.id)
     response.set_cookie(
         COOKIE,
         secret,
@@ -56,5 +56,5 @@ async def sign_out(client: ClientOf, request: Request, response: Response) -> No
     """Delete the login, and the cookie."""
     refuse_other_sites(request)
     if secret := request.cookies.get(COOKIE):
-        await Sessions(client.connection).remove(digest_of(secret))
+        await Logins(client.connection).remove(digest_of(secret))
     response.delete_cookie(COOKIE)

@@ -30,7 +30,7 @@ def ended(http: httpx.Client, id: str) -> Message:
 
 
 def of(message: Message) -> Message:
-    """How a frame names the job that a message gave."""
+    """The fields by which a frame names the job of a message."""
     return {"job": message["job"], "attempt": message["attempt"]}
 
 
@@ -57,7 +57,7 @@ def test_a_worker_of_any_language_runs_a_job(http: httpx.Client, make_peer: Make
     )
 
 
-def test_a_failure_is_retried_as_the_task_says(
+def test_a_failure_is_retried_as_the_task_declares(
     http: httpx.Client, make_peer: MakePeer, scheduler: None
 ) -> None:
     peer = make_peer()
@@ -82,19 +82,19 @@ def test_fail_never_fails_for_good(http: httpx.Client, make_peer: MakePeer) -> N
     assert job(http, id)["state"] == "failed"
 
 
-def test_a_cancelled_job_is_told_at_once_and_ends_cancelled(http: httpx.Client, make_peer: MakePeer) -> None:
+def test_a_cancel_is_sent_at_once_and_the_job_ends_cancelled(http: httpx.Client, make_peer: MakePeer) -> None:
     peer = make_peer()
     peer.identify("t")
     id = send(http, "t")
     got = peer.expect("job")
     peer.send("accept", **of(got))
     assert http.post(f"/api/v1/jobs/{id}/cancel", json={"reason": "wrong one"}).status_code == 200
-    told = peer.expect("cancel", patience=2)
-    assert (told["job"], told["code"], told["reason"]) == (id, "job_cancelled", "wrong one")
+    notice = peer.expect("cancel", patience=2)
+    assert (notice["job"], notice["code"], notice["reason"]) == (id, "job_cancelled", "wrong one")
     peer.send("done", id="d", **of(got))
     assert peer.expect("err", re="d")["code"] == "job_cancelled"
     assert ended(http, id)["state"] == "cancelled"
-    # Its place is free again.
+    # Its capacity is free again.
     send(http, "t")
     peer.expect("job")
 
@@ -132,10 +132,10 @@ def test_a_dropped_connection_loses_nothing(http: httpx.Client, make_peer: MakeP
     found = job(http, id)
     assert (found["state"], found["attempt"]) == ("succeeded", 1)
     assert [line["text"] for line in found["log"]] == ["before", "after"]
-    assert "job" not in [message["t"] for message in again.kept], "it was told of what it runs already"
+    assert "job" not in [message["t"] for message in again.kept], "a job that it runs already was sent again"
 
 
-def test_an_outcome_said_again_after_its_answer_was_lost_is_acknowledged(
+def test_an_outcome_repeated_after_a_lost_answer_is_acknowledged(
     http: httpx.Client, make_peer: MakePeer
 ) -> None:
     peer = make_peer()
@@ -152,7 +152,9 @@ def test_an_outcome_said_again_after_its_answer_was_lost_is_acknowledged(
     again.expect("ack", re="d")
 
 
-def test_a_job_that_was_not_accepted_goes_back_at_once(http: httpx.Client, make_peer: MakePeer) -> None:
+def test_an_unaccepted_job_is_requeued_when_the_connection_ends(
+    http: httpx.Client, make_peer: MakePeer
+) -> None:
     peer = make_peer()
     peer.identify("t")
     id = send(http, "t")
@@ -166,7 +168,7 @@ def test_a_job_that_was_not_accepted_goes_back_at_once(http: httpx.Client, make_
     other.expect("ack", re="d")
 
 
-def test_whoever_takes_jobs_and_says_nothing_is_cut_off(http: httpx.Client, make_peer: MakePeer) -> None:
+def test_a_worker_that_does_not_accept_a_job_is_disconnected(http: httpx.Client, make_peer: MakePeer) -> None:
     peer = make_peer()
     peer.identify("t")
     id = send(http, "t")
@@ -176,7 +178,7 @@ def test_whoever_takes_jobs_and_says_nothing_is_cut_off(http: httpx.Client, make
     eventually(lambda: job(http, id)["state"] == "queued")
 
 
-def test_a_silent_worker_is_cut_off_and_rescued_from(
+def test_a_silent_worker_is_disconnected_and_its_jobs_rescued(
     http: httpx.Client, make_peer: MakePeer, scheduler: None
 ) -> None:
     peer = make_peer()
@@ -212,7 +214,7 @@ def test_release_hands_a_job_back_uncharged(http: httpx.Client, make_peer: MakeP
     assert (again["attempt"], again["uncharged"]) == (2, 1)
 
 
-def test_bye_lets_jobs_finish_then_signs_off(http: httpx.Client, make_peer: MakePeer) -> None:
+def test_bye_lets_jobs_finish_then_ends_the_session(http: httpx.Client, make_peer: MakePeer) -> None:
     peer = make_peer()
     session = peer.identify("t")["session"]
     send(http, "t")
@@ -238,8 +240,8 @@ def test_jobs_go_round_among_socket_workers(http: httpx.Client, make_peer: MakeP
         peers[i % 3].expect("ack", re=f"d{i}")
 
 
-def test_a_session_goes_on_elsewhere(http: httpx.Client, make_peer: MakePeer) -> None:
-    """However soon it comes back."""
+def test_another_connection_takes_a_session_over(http: httpx.Client, make_peer: MakePeer) -> None:
+    """Even right after it has begun."""
     for _ in range(10):
         peer, again = make_peer(), make_peer()
         session = peer.identify("t")["session"]
@@ -265,7 +267,7 @@ def test_a_schedule_may_come_with_the_task(http: httpx.Client, make_peer: MakePe
         ('{"t":"beat"}', "bad_frame", 4400),
         ('{"t":"identify","tasks":[],"capacity":1}', "bad_frame", 4400),
         ('{"t":"identify","tasks":[{"name":"t"}],"capacity":-1}', "bad_frame", 4400),
-        ('{"t":"identify","tasks":[{"name":"nobody-knows"}],"capacity":1}', "unknown_task", 4400),
+        ('{"t":"identify","tasks":[{"name":"undeclared"}],"capacity":1}', "unknown_task", 4400),
         ('{"t":"identify","tasks":[{"name":" ","options":{}}],"capacity":1}', "bad_name", 4400),
         ('{"t":"identify","tasks":[{"name":"t","options":{"tmeout":1}}],"capacity":1}', "bad_setting", 4400),
         (
@@ -337,7 +339,7 @@ def test_one_worker_cannot_end_the_job_of_another(http: httpx.Client, make_peer:
     assert job(http, id)["state"] == "running"
 
 
-def test_lines_said_twice_are_stored_once(http: httpx.Client, make_peer: MakePeer, redis: Redis) -> None:
+def test_lines_sent_twice_are_stored_once(http: httpx.Client, make_peer: MakePeer, redis: Redis) -> None:
     peer = make_peer()
     peer.identify("t")
     id = send(http, "t")
@@ -351,7 +353,7 @@ def test_lines_said_twice_are_stored_once(http: httpx.Client, make_peer: MakePee
     assert redis.xlen(f"{{infinitas:default}}:log:{id}") == 1
 
 
-def test_a_worker_that_was_declared_dead_goes_on_under_a_new_name(
+def test_a_worker_that_was_declared_dead_gets_a_new_session(
     http: httpx.Client, make_peer: MakePeer, servers: Urls, redis: Redis
 ) -> None:
     peer = make_peer()

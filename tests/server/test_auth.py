@@ -1,4 +1,4 @@
-"""Each scope against each route: what a token does not allow is refused, whatever else is wrong."""
+"""Each scope against each route: a token without the scope is refused, whatever else is wrong."""
 
 import re
 import ssl
@@ -34,7 +34,7 @@ NEEDS = {
     "POST /jobs/{id}/retry": "jobs",
     "POST /jobs/{id}/rerun": "jobs",
     "GET /workers": "read",
-    "GET /session": "read",
+    "GET /login": "read",
     "GET /queues": "read",
     "GET /timeline": "read",
     "GET /audit": "read",
@@ -44,8 +44,8 @@ NEEDS = {
     "PUT /tasks/{name}": "tasks",
 }
 
-OPEN = {"POST /session", "DELETE /session", "GET /asyncapi.json"}
-"""Who signs in shows a token in the body; signing out needs none."""
+OPEN = {"POST /login", "DELETE /login", "GET /asyncapi.json"}
+"""Logging in has its token in the body; logging out needs none."""
 
 
 def request(http: httpx.Client, route: str, token: str | None) -> httpx.Response:
@@ -65,7 +65,7 @@ def test_each_scope_against_each_route(http: httpx.Client, make_token: MakeToken
         if path.startswith(API)
     }
     assert http.get("/metrics").status_code == 200, "open while there is no token"
-    assert routes - OPEN == NEEDS.keys(), "a new route says here what it needs"
+    assert routes - OPEN == NEEDS.keys(), "list each new route here, with the scope that it needs"
     tokens = {scope: make_token(scope.value) for scope in Scope}
     for route, needed in NEEDS.items():
         assert request(http, route, None).status_code == 401, route
@@ -77,7 +77,7 @@ def test_each_scope_against_each_route(http: httpx.Client, make_token: MakeToken
     assert seen.status_code == 200
 
 
-def test_what_is_no_token(http: httpx.Client, make_token: MakeToken) -> None:
+def test_invalid_tokens_are_refused(http: httpx.Client, make_token: MakeToken) -> None:
     good = make_token("read")
     other = make_token("read")
     id, other_secret = good.split("_")[1], other.split("_")[2]
@@ -100,13 +100,13 @@ def test_tokens_end(http: httpx.Client, make_token: MakeToken, processes: Proces
     assert kept.split("_")[2] not in listed
     processes.run("token", "rm", kept.split("_")[1])
     assert request(http, "GET /tasks", kept).status_code == 401
-    assert request(http, "GET /tasks", None).status_code == 401, "nobody is let in when one has expired"
+    assert request(http, "GET /tasks", None).status_code == 401, "still refused when a token has expired"
 
 
-def test_without_its_last_token_a_reachable_server_stays_shut(
+def test_a_reachable_server_without_its_last_token_refuses_all(
     processes: Processes, make_token: MakeToken
 ) -> None:
-    """Also after a flushed Redis; and `Host: localhost` is only what the caller says."""
+    """Also after a flushed Redis. `Host: localhost` changes nothing: the caller chooses it."""
     token = make_token("admin")
     processes.start("server", "--host", "127.0.0.2", "--port", "0")
     with httpx.Client(base_url=address(processes, "127.0.0.2")) as http:
@@ -126,9 +126,9 @@ def test_secrets_are_not_in_redis(make_token: MakeToken, redis: object) -> None:
 
 @pytest.mark.parametrize("arguments", [("add", "n"), ("add", "n", "-s", "root"), ("rm", "nothing")])
 def test_wrong_token_commands(processes: Processes, arguments: tuple[str, ...]) -> None:
-    said = processes.run("token", *arguments)
-    assert said.returncode != 0
-    assert "Traceback" not in said.stderr
+    result = processes.run("token", *arguments)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
 
 
 FRAMES = {"read": 4403, "jobs": 4403, "tasks": 4403, "worker": None, "admin": None}
@@ -160,9 +160,7 @@ def test_a_worker_serves_only_the_tasks_of_its_token(make_peer: MakePeer, make_t
     assert (refused["code"], "'noop'" in refused["detail"]) == ("forbidden", True)
 
 
-def test_without_a_token_nobody_connects_once_there_is_one(
-    make_peer: MakePeer, make_token: MakeToken
-) -> None:
+def test_once_a_token_exists_every_worker_needs_one(make_peer: MakePeer, make_token: MakeToken) -> None:
     make_token("read")
     for token in (None, "inf_wrong"):
         peer = make_peer(token)
@@ -171,38 +169,34 @@ def test_without_a_token_nobody_connects_once_there_is_one(
         assert peer.close_code() == 4401
 
 
-def test_one_token_cannot_go_on_with_the_session_of_another(
-    make_peer: MakePeer, make_token: MakeToken
-) -> None:
+def test_one_token_cannot_resume_the_session_of_another(make_peer: MakePeer, make_token: MakeToken) -> None:
     session = make_peer(make_token("worker")).identify("t")["session"]
     thief = make_peer(make_token("worker"))
     assert thief.identify("t", session=session, name=session)["session"] != session
 
 
-def test_people_sign_in_and_out_with_a_cookie(http: httpx.Client, make_token: MakeToken) -> None:
+def test_login_and_logout_with_a_cookie(http: httpx.Client, make_token: MakeToken) -> None:
     token = make_token("read")
-    wrong = http.post(f"{API}/session", json={"token": "inf_wrong"})
+    wrong = http.post(f"{API}/login", json={"token": "inf_wrong"})
     assert (wrong.status_code, wrong.json()["code"]) == (401, "unauthorized")
-    foreign = http.post(f"{API}/session", json={"token": token}, headers={"Sec-Fetch-Site": "cross-site"})
+    foreign = http.post(f"{API}/login", json={"token": token}, headers={"Sec-Fetch-Site": "cross-site"})
     assert foreign.status_code == 403
-    signed = http.post(f"{API}/session", json={"token": token})
+    signed = http.post(f"{API}/login", json={"token": token})
     assert signed.json()["scopes"] == ["read"]
     cookie = signed.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert token not in cookie
-    assert http.get(f"{API}/session").json()["name"] == "read"
+    assert http.get(f"{API}/login").json()["name"] == "read"
     assert http.get(f"{API}/tasks").status_code == 200
     assert http.post(f"{API}/jobs/x/retry").status_code == 403
     kept = dict(http.cookies)
-    assert http.delete(f"{API}/session").status_code == 204
+    assert http.delete(f"{API}/login").status_code == 204
     again = httpx.get(f"{http.base_url}{API}/tasks", cookies=kept)
     assert again.status_code == 401
 
 
-def test_a_post_said_twice_with_one_key_is_carried_out_once(
-    http: httpx.Client, make_token: MakeToken
-) -> None:
+def test_a_post_repeated_with_one_key_is_carried_out_once(http: httpx.Client, make_token: MakeToken) -> None:
     key = {"Idempotency-Key": "order-7"}
     first = http.post(f"{API}/tasks/patient/jobs", json={"args": [1]}, headers=key)
     second = http.post(f"{API}/tasks/patient/jobs", json={"args": [1]}, headers=key)
@@ -211,7 +205,7 @@ def test_a_post_said_twice_with_one_key_is_carried_out_once(
     assert second.headers["idempotency-replayed"] == "true"
     other = http.post(f"{API}/tasks/patient/jobs", json={"args": [2]}, headers=key)
     assert (other.status_code, other.json()["code"]) == (412, "changed")
-    refused = http.post(f"{API}/tasks/nobody/jobs", json={}, headers={"Idempotency-Key": "x"})
+    refused = http.post(f"{API}/tasks/no-such/jobs", json={}, headers={"Idempotency-Key": "x"})
     assert refused.status_code == 404
     assert http.get(f"{API}/tasks/patient").json()["queued"] == 1
     make_token("read")
@@ -272,7 +266,7 @@ def test_a_revoked_token_ends_its_connections(
     assert page.close_code() == 4401
 
 
-def test_nobody_goes_on_with_the_session_of_a_worker_beside_redis(
+def test_the_session_of_a_worker_beside_redis_cannot_be_resumed(
     http: httpx.Client, processes: Processes, make_peer: MakePeer
 ) -> None:
     processes.start("worker", "tests.e2e.jobs:app")

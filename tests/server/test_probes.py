@@ -1,4 +1,4 @@
-"""Probes of servers that are silent answer in time."""
+"""Probes of silent servers return in time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,26 +18,26 @@ async def proxy(postgres_url: str) -> AsyncIterator[Proxy]:
         yield proxy
 
 
-async def test_a_silent_postgres_is_found_away_and_redis_ready(
+async def test_a_silent_postgres_is_unreachable_and_redis_ok(
     servers: Urls, broker: Broker, proxy: Proxy
 ) -> None:
     client = RedisClient(servers.redis, proxy.url, 60)
     proxy.silence()
-    assert await asyncio.wait_for(Probes(client).ask(), 20) == ("ok", "server_unreachable")
+    assert await asyncio.wait_for(Probes(client).status(), 20) == ("ok", "server_unreachable")
     await client.close()
 
 
-async def test_those_that_ask_share_one_question() -> None:
-    asked, answer = 0, asyncio.Event()
+async def test_concurrent_callers_share_one_check() -> None:
+    checks, answer = 0, asyncio.Event()
 
-    async def question() -> None:
-        nonlocal asked
-        asked += 1
+    async def check() -> None:
+        nonlocal checks
+        checks += 1
         await answer.wait()
 
-    probe = Probe(question, patience_s=0.01)
-    assert [await probe.ask() for _ in range(3)] == ["server_unreachable"] * 3
-    assert asked == 1
+    probe = Probe(check, patience_s=0.01)
+    assert [await probe.status() for _ in range(3)] == ["server_unreachable"] * 3
+    assert checks == 1
     answer.set()
     await asyncio.sleep(0)
-    assert await probe.ask() == "ok"
+    assert await probe.status() == "ok"

@@ -1,0 +1,138 @@
+"""How a worker connects: it identifies itself, is authorized, and resumes or begins a session."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.websockets import WebSocket
+
+from infinitas.client.redis_client import RedisClient
+from infinitas.core.access import AccessToken
+from infinitas.core.codec import to_ms
+from infinitas.core.errors import BadFrame, Forbidden, Unauthorized, WorkerGone
+from infinitas.server.auth import authenticate, refuse_other_sites
+from infinitas.server.websocket.socket import Socket
+from infinitas.server.websocket.socket_runner import ACCEPT_WITHIN_S, Key
+from infinitas.server.websocket.worker_registry import WorkerRegistry
+from infinitas.tasks.task import AnyTask
+from infinitas.wire import frames
+from infinitas.worker.heartbeat import HEARTBEATS_PER_LEASE
+from infinitas.worker.registration import Place
+from infinitas.worker.transport.interface import Transport
+
+IDENTIFY_WITHIN_S = 10.0
+MakeTasks = Callable[[Sequence[frames.TaskEntry], datetime], Awaitable[dict[str, AnyTask]]]
+"""Makes the tasks of an `identify`, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """An authorized worker, and the session that it resumes or begins."""
+
+    identify: frames.Identify
+    session: str
+    resumed: bool
+    place: Place
+    tasks: dict[str, AnyTask]
+    at: datetime
+
+    @property
+    def queues(self) -> frozenset[str]:
+        return frozenset(task.definition.queue for task in self.tasks.values())
+
+
+class Handshake:
+    """The handshake of all workers of one server."""
+
+    def __init__(
+        self, registry: WorkerRegistry, client: RedisClient, source: Transport, make_tasks: MakeTasks
+    ) -> None:
+        self._registry = registry
+        self._client = client
+        self._source = source
+        self._make_tasks = make_tasks
+
+    async def admit(self, websocket: WebSocket, identify: frames.Identify, lease_s: float) -> Admission:
+        """Authorize a worker, make its tasks and choose its session.
+
+        Raises:
+            Unauthorized, Forbidden, ServerUnreachable, and what `remote_tasks` raises.
+        """
+        token = await self.authorize(websocket, identify)
+        now = await self._client.connection.now()
+        tasks = await self._make_tasks(identify.tasks, now)
+        # A bare id is empty on a server without tokens, as the owner of a worker beside Redis is.
+        place = Place(identify.host, identify.pid, identify.version, f"token:{token.id}")
+        queues = {task.definition.queue for task in tasks.values()}
+        if identify.session and await self._may_resume(identify.session, place.owner, queues, lease_s):
+            return Admission(identify, identify.session, True, place, tasks, now)
+        name = identify.name
+        is_free = name is not None and await self._registry.owner(name) is None
+        session = name if name is not None and is_free else place.fresh_name()
+        return Admission(identify, session, False, place, tasks, now)
+
+    async def authorize(self, websocket: WebSocket, identify: frames.Identify) -> AccessToken:
+        """Raises Unauthorized, Forbidden, ServerUnreachable."""
+        refuse_other_sites(websocket)
+        header = websocket.headers.get("authorization", "")
+        token = await authenticate(
+            websocket, self._client, f"Bearer {identify.token}" if identify.token else header
+        )
+        for entry in identify.tasks:
+            if not token.may_work_on(entry.name):
+                raise Forbidden(f"The token {token.name!r} is not for the task {entry.name[:80]!r}.")
+        return token
+
+    async def _may_resume(self, session: str, owner: str, queues: Collection[str], lease_s: float) -> bool:
+        """Whether the session is alive and was begun with the same token."""
+        if await self._registry.owner(session) != owner:
+            return False
+        try:
+            for queue in queues:
+                await self._source.queue(queue).beat(session, [], lease_s)
+        except WorkerGone:
+            return False
+        return True
+
+
+async def receive_identify(socket: Socket) -> frames.Identify:
+    """The first frame. Raises Unauthorized, BadFrame, Closed."""
+    try:
+        async with asyncio.timeout(IDENTIFY_WITHIN_S):
+            found = frames.parse(await socket.receive())
+    except TimeoutError:
+        raise Unauthorized(f"No `identify` within {IDENTIFY_WITHIN_S:g} s.") from None
+    if len(found) != 1 or not isinstance(found[0], frames.Identify):
+        raise BadFrame("The first frame is `identify`, alone.")
+    return found[0]
+
+
+def hello(lease_s: float) -> dict[str, object]:
+    """The server's first message."""
+    return {
+        "t": "hello",
+        "protocol": frames.PROTOCOL,
+        "lease_ms": round(lease_s * 1000),
+        "beat_ms": round(lease_s * 1000 / HEARTBEATS_PER_LEASE),
+        "accept_ms": round(ACCEPT_WITHIN_S * 1000),
+        "max_frame": frames.MAX_FRAME_BYTES,
+    }
+
+
+def welcome(admission: Admission, held: Collection[Key]) -> dict[str, object]:
+    """The answer to `identify`, with a verdict for each job in flight: is it in `held`?"""
+    verdicts = [
+        {
+            "job": each.job,
+            "attempt": each.attempt,
+            "verdict": "keep" if (each.job, each.attempt) in held else "lost",
+        }
+        for each in admission.identify.in_flight
+    ]
+    return {
+        "t": "welcome",
+        "session": admission.session,
+        "now": to_ms(admission.at),
+        "resumed": verdicts,
+    }

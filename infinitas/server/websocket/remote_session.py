@@ -1,0 +1,114 @@
+"""A remote worker's session: the session of any worker, with its jobs, heartbeat and reports on a socket."""
+
+import asyncio
+from dataclasses import dataclass
+
+from infinitas.broker.connection import Connection
+from infinitas.core.codec import to_ms
+from infinitas.runtime.config import Settings
+from infinitas.runtime.signals import StopSignal
+from infinitas.server.websocket.handshake import Admission
+from infinitas.server.websocket.job_frames import JobFrames
+from infinitas.server.websocket.socket import CLOSE_WITHIN_S, Socket
+from infinitas.server.websocket.socket_heartbeat import SocketHeartbeat
+from infinitas.server.websocket.socket_runner import Key, SocketRunner
+from infinitas.tasks.plugins import Plugins
+from infinitas.worker.capacity import Capacity
+from infinitas.worker.executor import Executor
+from infinitas.worker.session import Session
+from infinitas.worker.transport.interface import Transport
+
+PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionContext:
+    """What all sessions of a server share."""
+
+    source: Transport
+    connection: Connection
+    settings: Settings
+    plugins: Plugins
+
+
+class RemoteSession:
+    """Begin it, then serve until the worker leaves, is declared dead, or its connection ends."""
+
+    def __init__(self, admission: Admission, socket: Socket, context: SessionContext) -> None:
+        identify, settings, tasks = admission.identify, context.settings, admission.tasks
+        self.id = admission.session
+        self.capacity = Capacity(identify.capacity, changing=True)
+        known = {(each.job, each.attempt) for each in identify.in_flight} if admission.resumed else set()
+        self.runner = SocketRunner(socket, known)
+        self.heartbeat = SocketHeartbeat(
+            context.source,
+            admission.queues,
+            settings.lease,
+            on_beat=lambda: socket.send({"t": "beat_ack"}),
+        )
+        self._admission = admission
+        self._context = context
+        self._edges = {queue: context.source.queue(queue) for queue in admission.queues}
+        self.job_frames = JobFrames(
+            self.id, tasks, self._edges, self.runner, socket, context.connection, settings.job_ttl
+        )
+        self._session = Session(
+            self.id,
+            admission.place,
+            tasks,
+            self._edges,
+            settings,
+            Executor(tasks, context.plugins, self.runner),
+            self.capacity,
+            self.heartbeat,
+            on_end=lambda: None,
+            patience_s=PATIENCE_S,
+            declares={entry.name for entry in identify.tasks if entry.options is not None},
+        )
+
+    async def begin(self) -> set[Key]:
+        """Join, or resume. Returns the jobs that the worker holds by Redis' account.
+
+        Raises ServerUnreachable.
+        """
+        held: set[Key] = set()
+        if self._admission.resumed:
+            held = await self._resume()
+        else:
+            await self._session.join()
+        # Stored before the welcome: a worker that reconnects at once must be recognized by its owner.
+        facts = {**self._session.facts(), "last_beat": to_ms(self._admission.at)}
+        await self._context.source.store_facts(self.id, facts, self._context.settings.lease)
+        return held
+
+    async def serve(self, stop: StopSignal) -> None:
+        """Returns when the worker has left, is declared dead, or after `detach`."""
+        await self._session.serve(stop)
+
+    def detach(self) -> None:
+        """End `serve`. Worker and jobs stay in Redis, for the connection that resumes the session."""
+        self._session.detach()
+
+    async def release_unaccepted(self) -> None:
+        """Requeue the jobs that the worker has not accepted. Raises ServerUnreachable."""
+        await self.job_frames.release(self.runner.unaccepted(0))
+
+    async def finish(self) -> None:
+        """End all attempts here, and wait until the last frames are answered."""
+        self.runner.end_all()
+        await self.job_frames.wait_for_answers(CLOSE_WITHIN_S)
+
+    async def remove_facts(self) -> None:
+        """Delete the worker's facts. Raises ServerUnreachable."""
+        await self._context.source.remove_facts(self.id)
+
+    async def _resume(self) -> set[Key]:
+        await self._session.resume()
+        held = set()
+        for edges in self._edges.values():
+            for claimed in await edges.held(self.id):
+                self._session.adopt(claimed)
+                held.add((claimed.id, claimed.attempt))
+        # Lets each job's asyncio task take its first step, in which the runner registers the attempt.
+        await asyncio.sleep(0)
+        return held
