@@ -1,12 +1,16 @@
 """The benches run, and refuse what makes no sense. What they measure is not judged here."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-BENCH = Path(__file__).parents[2] / "scripts" / "bench"
+ROOT = Path(__file__).parents[2]
+BENCH = ROOT / "scripts" / "bench"
+THROUGHPUT = ("throughput", "--jobs", "300", "--rounds", "1")
 
 
 def bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -14,29 +18,87 @@ def bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
-def test_throughput_beside_the_floor() -> None:
-    ran = bench("throughput", "--peer", "floor", "--jobs", "500", "--rounds", "1")
+def tables(text: str) -> list[list[list[str]]]:
+    """The cells of each table, without the line below its head."""
+    found: list[list[list[str]]] = []
+    inside = False
+    for line in text.splitlines():
+        if line.startswith("|---"):
+            continue
+        if line.startswith("|") and not inside:
+            found.append([])
+        inside = line.startswith("|")
+        if inside:
+            found[-1].append([cell.strip() for cell in line.strip("|").split("|")])
+    return found
+
+
+def worktrees() -> str:
+    command = ["git", "-C", str(ROOT), "worktree", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("this is not a git checkout")
+    return listed.stdout
+
+
+def test_without_an_argument_each_command_has_a_line() -> None:
+    ran = bench()
     assert ran.returncode == 0, ran.stderr
-    head, _, *rows = [line for line in ran.stdout.splitlines() if line.startswith("|")]
-    ours, floor = ([cell.strip() for cell in row.strip("|").split("|")] for row in rows)
-    figures = dict(zip(head.strip("|").replace(" ", "").split("|"), ours, strict=True))
+    lines = dict(line.split("  ", 1) for line in ran.stdout.splitlines() if "  " in line)
+    files = {file.stem.replace("_", "-") for file in (BENCH / "verbs").glob("*.py")}
+    assert set(lines) == files
+    assert all(line.strip().endswith(".") for line in lines.values())
+
+
+def test_throughput_beside_the_floor() -> None:
+    ran = bench(*THROUGHPUT, "--system", "floor")
+    assert ran.returncode == 0, ran.stderr
+    ((head, ours, floor),) = tables(ran.stdout)
     assert (ours[0], floor[0]) == ("infinitas", "floor")
+    figures = dict(zip(head, ours, strict=True))
     assert float(figures["jobs/s"].replace(",", "")) > 0
     assert float(figures["commands"]) > 1
 
 
+def test_against_a_folder_its_package_runs(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "infinitas", tmp_path / "infinitas")
+    main = tmp_path / "infinitas" / "__main__.py"
+    main.write_text(f"open({str(tmp_path / 'has_run')!r}, 'w').close()\n" + main.read_text())
+    out = tmp_path / "out.json"
+    ran = bench(*THROUGHPUT, "--against", str(tmp_path), "--out", str(out))
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "has_run").exists()
+    medians, ratios = tables(ran.stdout)
+    assert [row[0] for row in medians[1:]] == ["infinitas", str(tmp_path)]
+    written = json.loads(out.read_text())
+    assert list(written) == ["infinitas", str(tmp_path), "ratios"]
+    ours, theirs = (written[name][0]["jobs/s"] for name in ("infinitas", str(tmp_path)))
+    assert written["ratios"]["jobs/s"] == ours / theirs
+    assert ratios[1][:2] == ["jobs/s", f"{ours / theirs:,.2f}"]
+
+
+def test_against_a_ref_no_worktree_remains() -> None:
+    before = worktrees()
+    ran = bench(*THROUGHPUT, "--against", "HEAD")
+    assert ran.returncode == 0, ran.stderr
+    medians, _ = tables(ran.stdout)
+    assert [row[0] for row in medians[1:]] == ["infinitas", "HEAD"]
+    assert worktrees().count("infinitas-bench-") == before.count("infinitas-bench-")
+
+
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "error"),
     [
         (("throughput", "--rounds", "0"), "not a whole number from 1"),
-        (("latency", "--peer", "cron"), "invalid choice: 'cron'"),
-        (("archive", "--peer", "rq"), "invalid choice: 'rq'"),
-        (("curves", "--peer", "rq"), "unrecognized arguments"),
-        (("burst", "10", "--rounds", "2"), "go with --peer"),
-        (("burst", "--peer", "arq", "--schedulers", "2"), "does not go with --peer"),
+        (("throughput", "--against", "no-such-ref"), "no-such-ref"),
+        (("latency", "--system", "cron"), "invalid choice: 'cron'"),
+        (("archive", "--system", "rq"), "invalid choice: 'rq'"),
+        (("curves", "--system", "rq"), "unrecognized arguments"),
+        (("burst", "10", "--rounds", "2"), "go with --system"),
+        (("burst", "--system", "arq", "--schedulers", "2"), "does not go with --system"),
     ],
 )
-def test_wrong_options_are_refused(arguments: tuple[str, ...], said: str) -> None:
+def test_wrong_options_are_refused(arguments: tuple[str, ...], error: str) -> None:
     ran = bench(*arguments)
     assert ran.returncode == 2
-    assert said in ran.stderr
+    assert error in ran.stderr
