@@ -140,7 +140,7 @@ async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop:
         raise ConfigError(f"The certificate or its key can't be used: {error}.") from None
     server = _Quiet(config)
     running = asyncio.ensure_future(server.serve(sockets=[listening]))
-    asked = asyncio.ensure_future(stop.asked.wait())
+    asked = asyncio.ensure_future(stop.requested.wait())
     await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
     await api.state.gateway.close()
     server.should_exit = True

@@ -11,9 +11,10 @@ import orjson
 from infinitas.core.codec import instant_ms
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name, shorten
+from infinitas.core.numbers import is_number
 from infinitas.core.redaction import with_positions
 from infinitas.core.schedule import Schedule
-from infinitas.core.task_definition import YEAR_S, TaskDefinition, is_number
+from infinitas.core.task_definition import YEAR_S, TaskDefinition
 from infinitas.tasks.arguments import Signature
 from infinitas.tasks.handle import Handle
 

@@ -81,7 +81,7 @@ class RuleView(BaseModel):
         fields: dict[str, object] = {
             "key": rule.key,
             "task": rule.task,
-            "rule": rule.words,
+            "rule": rule.rule_text,
             "cron": rule.cron,
             "every": _seconds(rule.every_ms),
             "anchor": _moment(rule.anchor_ms) if rule.every_ms else None,

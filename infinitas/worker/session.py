@@ -266,12 +266,12 @@ class Session:
             attempt.lose()
 
     def _end_with_supervisor(self) -> None:
-        if not self._stop.asked.is_set():
+        if not self._stop.requested.is_set():
             _log.warning("The supervisor is gone: stopping.")
-            self._stop.receive()
+            self._stop.request()
 
     async def _end_with(self, stop: StopSignal) -> None:
-        await stop.asked.wait()
+        await stop.requested.wait()
         self._over.set()
 
     def _start(self, claimed: ClaimedJob) -> bool:
@@ -324,7 +324,7 @@ class Session:
         _log.info("Stopping: %d jobs may finish within %g s.", len(jobs), limit)
         self._quiet.clear()
         quiet = asyncio.create_task(self._quiet.wait())
-        insisted = asyncio.create_task(stop.insisted.wait())
+        insisted = asyncio.create_task(stop.forced.wait())
         await asyncio.wait({quiet, insisted}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         insisted.cancel()
         quiet.cancel()

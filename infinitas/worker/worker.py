@@ -79,7 +79,7 @@ class Worker:
 
     async def _run_sessions(self, source: Source, executor: Executor, slots: Slots, stop: StopSignal) -> None:
         place, waiting = Place(), False
-        while not stop.asked.is_set():
+        while not stop.requested.is_set():
             session = Session(
                 place.fresh_name(),
                 place,
@@ -117,12 +117,12 @@ class Worker:
             _log.info("Worker %s has stopped.", session.id)
 
     def _stop_when_used_up(self, slots: Slots, stop: StopSignal) -> None:
-        if slots.used_up and not stop.asked.is_set():
+        if slots.used_up and not stop.requested.is_set():
             _log.info("%d jobs are done: stopping.", self._max_jobs)
-            stop.receive()
+            stop.request()
 
     async def _stop_when_idle(self, session: Session, stop: StopSignal) -> None:
         while not session.idle:  # noqa: ASYNC110 - idle is a sum of many states
             await asyncio.sleep(0.02)
-        if not stop.asked.is_set():
-            stop.receive()
+        if not stop.requested.is_set():
+            stop.request()

@@ -41,19 +41,19 @@ def test_no_clock_change_no_warning() -> None:
 def test_an_interval_counts_from_now() -> None:
     found = preview(every(minutes=5), now=WINTER, count=2)
     assert [slot.utc - WINTER for slot in found.slots] == [timedelta(minutes=5), timedelta(minutes=10)]
-    assert found.words == "every 5m"
+    assert found.description == "every 5m"
 
 
 @pytest.mark.parametrize(
-    ("rule", "words"),
+    ("rule", "description"),
     [
         ("30 2 * * *", "at 02:30, every day"),
         ("*/15 * * * *", "every 15 minutes, every day"),
         ("0 9 * * mon-fri", "at 09:00, on Monday to Friday"),
     ],
 )
-def test_in_words(rule: str, words: str) -> None:
-    assert preview(rule).words == words
+def test_a_rule_is_described(rule: str, description: str) -> None:
+    assert preview(rule).description == description
 
 
 def test_a_wrong_one_is_refused_with_its_column() -> None:

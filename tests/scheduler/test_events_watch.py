@@ -14,7 +14,7 @@ from infinitas.broker.health import Health
 from infinitas.broker.queue import Broker
 from infinitas.devservers.redis import start_redis
 from infinitas.monitor.event_readers import EventsWatch
-from infinitas.scheduler.redis_watch import LOOKS_PER_SAFETY, RedisWatch
+from infinitas.scheduler.redis_monitor import CHECKS_PER_SETTINGS_CHECK, RedisMonitor
 from tests.broker.test_edges import new
 from tests.scheduler.test_rescuer import Clock
 from tests.support import events
@@ -164,11 +164,11 @@ async def test_redis_settings_are_looked_at_again(
 ) -> None:
     caplog.set_level("INFO")
     redis: Any = Redis.from_url(own_redis.url, decode_responses=True)
-    watch = RedisWatch(Health(own_redis, "default"))
+    monitor = RedisMonitor(Health(own_redis, "default"))
 
     async def minute() -> None:
-        for _ in range(LOOKS_PER_SAFETY):
-            await watch.look()
+        for _ in range(CHECKS_PER_SETTINGS_CHECK):
+            await monitor.check()
 
     await minute()
     assert not caplog.records
@@ -197,9 +197,9 @@ async def test_where_info_is_not_permitted_there_is_nothing_to_see(
     admin.acl_setuser("app", enabled=True, passwords=["+p"], keys=["*"], commands=["+@all", "-info"])
     connection = Connection(own_redis.url.replace("unix://", "unix://app:p@"), "test")
     try:
-        watch = RedisWatch(Health(connection, "default"))
-        for _ in range(LOOKS_PER_SAFETY):
-            await watch.look()
+        monitor = RedisMonitor(Health(connection, "default"))
+        for _ in range(CHECKS_PER_SETTINGS_CHECK):
+            await monitor.check()
     finally:
         await connection.close()
         admin.close()

@@ -25,7 +25,7 @@ async def looks(rescuer: Rescuer, clock: Clock, count: int, step: float) -> list
     silent: list[str] = []
     for _ in range(count):
         clock.now += step
-        silent = [worker for worker, _ in await rescuer.look()]
+        silent = [worker for worker, _ in await rescuer.find_silent()]
     return silent
 
 
@@ -36,7 +36,7 @@ async def test_a_worker_is_silent_after_a_whole_lease_of_looks(broker: Broker, r
     assert sorted(await looks(rescuer, clock, 1, 1.0)) == ["w1", "w2"]
     await broker.beat("w1", [], 60)
     assert await looks(rescuer, clock, 1, 1.0) == ["w2"]
-    for worker, count in await rescuer.look():
+    for worker, count in await rescuer.find_silent():
         await rescuer.rescue(worker, count)
     assert redis.zrange(f"{P}beats", 0, -1) == ["w1"]
 
@@ -55,7 +55,7 @@ async def test_a_worker_that_beats_in_between_is_left_alone(broker: Broker, redi
     clock = Clock()
     rescuer = Rescuer(broker, 10, 60, clock)
     await looks(rescuer, clock, 11, 1.0)
-    silent = await rescuer.look()
+    silent = await rescuer.find_silent()
     await broker.beat("w1", [], 60)
     for worker, count in silent:
         await rescuer.rescue(worker, count)

@@ -10,7 +10,7 @@ from infinitas.broker.messages import NewJob
 from infinitas.broker.queue import Broker
 from infinitas.client.end_waiter import Ends
 from infinitas.core.task_definition import TaskDefinition
-from infinitas.scheduler.wakeup import Wake
+from infinitas.scheduler.wakeup import Wakeup
 from tests.own_redis import own_redis
 from tests.support import aeventually
 
@@ -20,17 +20,17 @@ async def test_a_wake_that_is_left_while_redis_is_away_reports_nothing(
 ) -> None:
     with own_redis() as own:
         connection = Connection(own.url, "test")
-        wake = Wake(Broker(connection, "default"))
+        wake = Wakeup(Broker(connection, "default"))
         await wake.open()
         await wake.sleep(0.01)
         own.server.stop()
 
         async def over() -> bool:
-            return wake._listening is not None and wake._listening.done()
+            return wake._reading is not None and wake._reading.done()
 
         await aeventually(over)
         # A loop that is cancelled while it waits for the next try doesn't come back to it.
-        wake._listening = None
+        wake._reading = None
         gc.collect()
         await connection.close()
     assert not caplog.records

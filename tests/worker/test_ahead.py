@@ -92,7 +92,7 @@ async def test_ends_that_redis_does_not_confirm_do_not_pile_up(app: Infinitas, s
     for handle in handles:
         assert (await finished(app, handle)).attempt == 1
     assert sorted(ran) == list(range(12))
-    stop.receive()
+    stop.request()
     await working
 
 
@@ -114,7 +114,7 @@ async def test_what_is_over_and_not_confirmed_is_not_begun_again(app: Infinitas,
     slow.go.set()
     assert (await finished(app, first)).attempt == (await finished(app, second)).attempt == 1
     assert ran == [1, 2]
-    stop.receive()
+    stop.request()
     await working
 
 
@@ -127,7 +127,7 @@ async def test_one_that_stops_waits_until_redis_knows_all_ends(app: Infinitas, s
     working = asyncio.create_task(Worker(app).run(stop))
     handle = await work.asend()
     await slow.settling.wait()
-    stop.receive()
+    stop.request()
     await asyncio.wait({working}, timeout=0.3)
     assert not working.done()
     slow.go.set()

@@ -122,7 +122,7 @@ async def list_schedules(
 async def preview(
     body: Change, client: ClientOf, _: MayRead, n: Annotated[int, Query(ge=1, le=1000)] = 10
 ) -> Preview:
-    """What a rule means, before it is stored: words, next slots, clock changes."""
+    """What a rule means, before it is stored: its description, next slots, clock changes."""
     now = await client.connection.now()
     made = make_schedule(
         body.rule(), key="preview", task="preview", at=body.at, now=now, options=body.options()

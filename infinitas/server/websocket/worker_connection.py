@@ -117,7 +117,7 @@ class WorkerSocket:
         )
         who = await self._first_frame()
         self._capacity = who.capacity
-        while not (self._channel.closing or self._stop.asked.is_set()):
+        while not (self._channel.closing or self._stop.requested.is_set()):
             await self._begin(who)
             await self._serve_session(who)
             # Declared dead, and still there: it goes on under a new name, without its old jobs.
@@ -250,7 +250,7 @@ class WorkerSocket:
             await cancel_all([reading, watching, serving])
         if ended:
             reading.result()
-        if self._stop.asked.is_set():
+        if self._stop.requested.is_set():
             await self._gateway.source.forget(self._session.id)
             self._channel.close(1000, "bye")
 
@@ -275,7 +275,7 @@ class WorkerSocket:
             self._capacity = frame.n
             self._slots.resize(frame.n)
         elif isinstance(frame, frames.Bye):
-            self._stop.receive()
+            self._stop.request()
         elif isinstance(frame, frames.Identify):
             raise BadFrame("`identify` comes once, first.")
         else:
