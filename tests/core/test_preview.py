@@ -1,4 +1,4 @@
-"""What a preview says, above all about clock changes."""
+"""Previews of rules, above all at clock changes."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +26,7 @@ def test_warnings_of_a_year_name_gap_and_fold() -> None:
     assert "twice" in notes["2026-10-25"]
 
 
-def test_what_the_gap_drops_is_said_too() -> None:
+def test_times_that_a_gap_drops_are_listed() -> None:
     found = preview("30 2 * * *", now=WINTER, timezone=COPENHAGEN, dst="skip")
     assert [w.local.date().isoformat() for w in found.warnings][:1] == ["2026-03-29"]
     assert "moved" not in found.warnings[0].note

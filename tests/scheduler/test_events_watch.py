@@ -54,7 +54,7 @@ def lines(caplog: pytest.LogCaptureFixture, part: str) -> int:
     return sum(part in record.getMessage() for record in caplog.records)
 
 
-async def test_a_reader_that_stays_away_is_told_within_a_minute_and_once(
+async def test_an_absent_reader_is_reported_once_within_a_minute(
     watched: Watched, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -65,8 +65,8 @@ async def test_a_reader_that_stays_away_is_told_within_a_minute_and_once(
     await watched.look(20)
     assert lines(caplog, "The archiver is behind") == 1
     assert lines(caplog, "infinitas archiver --forget") == 1
-    (told,) = events(redis, "archive.behind")
-    assert orjson.loads(told.fields["facts"])["entries"] == 7
+    (event,) = events(redis, "archive.behind")
+    assert orjson.loads(event.fields["facts"])["entries"] == 7
     assert redis.hkeys(f"{P}amiss") == ["reader:archiver"]
 
     other = Watched(watched.watch._health._connection)
@@ -80,7 +80,7 @@ async def test_a_reader_that_stays_away_is_told_within_a_minute_and_once(
     assert not redis.exists(f"{P}amiss")
 
 
-async def test_a_reader_that_follows_is_never_told_of(watched: Watched, redis: Redis) -> None:
+async def test_a_reader_that_follows_is_never_reported(watched: Watched, redis: Redis) -> None:
     for i in range(1, 20):
         add_events(redis, 5, ms=i)
         await watched.look()
@@ -99,7 +99,7 @@ async def test_a_reader_that_is_forgotten_is_missed_no_more(watched: Watched, re
     assert not redis.exists(f"{P}amiss")
 
 
-async def test_events_are_bounded_and_the_loss_is_told(
+async def test_events_are_bounded_and_the_loss_is_reported(
     watched: Watched, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     add_events(redis, 5000)
@@ -118,7 +118,7 @@ async def test_events_are_bounded_and_the_loss_is_told(
     assert not redis.exists(f"{P}amiss")
 
 
-async def test_without_a_reader_nothing_is_told(watched: Watched, redis: Redis) -> None:
+async def test_without_a_reader_nothing_is_reported(watched: Watched, redis: Redis) -> None:
     add_events(redis, 5000)
     await watched.look(10)
     assert redis.xlen(f"{P}events") == 5000
@@ -159,7 +159,7 @@ async def test_events_take_at_most_half_of_the_memory(own_redis: Connection) -> 
     redis.close()
 
 
-async def test_redis_settings_are_looked_at_again(
+async def test_redis_settings_are_checked_again(
     own_redis: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")

@@ -1,4 +1,4 @@
-"""The promoter outlives what no moment is: it sleeps a bounded time, and promotes what is due."""
+"""The promoter survives scores that are no moment: it sleeps a bounded time, and promotes what is due."""
 
 import asyncio
 

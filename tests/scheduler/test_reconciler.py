@@ -37,7 +37,7 @@ def field(redis: Redis, id: str, name: str) -> Any:
 
 
 async def run_all(broker: Broker, worker: str = "w2") -> list[str]:
-    """Claim and settle whatever is ready. Returns the ids."""
+    """Claim and settle everything that is ready. Returns the ids."""
     jobs = await claimed(broker, worker, 1000)
     answers = await broker.settle(worker, [settlement(job.id, job.attempt) for job in jobs])
     assert answers == ["ok"] * len(jobs)
@@ -92,8 +92,8 @@ async def test_a_lost_due_is_planned_again_from_the_high_water_mark(
     await Ticker(broker).run_once()
     assert redis.xlen(f"{P}stream:t") == 4, "slots in between were caught up with"
     assert "2 schedules without a next slot (" in caplog.text
-    (told,) = events(redis, "queue.mended")
-    assert told.fields["counts"] == '{"unplanned_schedules":2}'
+    (event,) = events(redis, "queue.mended")
+    assert event.fields["counts"] == '{"unplanned_schedules":2}'
     assert await reconciler.reconcile() == {}
 
 
@@ -263,7 +263,7 @@ async def test_a_worker_that_joins_again_is_not_robbed(
     assert await broker.settle("w1", [settlement("j", 1)]) == ["ok"]
 
 
-async def test_an_asked_cancel_is_kept(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
+async def test_a_requested_cancel_is_kept(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
     await broker.enqueue([new("j")])
     await claimed(broker)
     await broker.cancel(["j"], "why", 60)
@@ -357,11 +357,11 @@ async def test_everything_is_walked_in_pages(
 
 
 async def test_under_load_nothing_honest_is_touched(broker: Broker, redis: Redis) -> None:
-    """Two workers claim, settle, retry, release and cancel while two reconcilers look without a pause."""
+    """Two workers claim, settle, retry, release and cancel while two reconcilers run without a pause."""
     ran: list[tuple[str, int]] = []
     total, chance = 600, random.Random(1)
     over = asyncio.Event()
-    looks = 0
+    passes = 0
 
     async def work(worker: str) -> None:
         while not over.is_set():
@@ -391,11 +391,11 @@ async def test_under_load_nothing_honest_is_touched(broker: Broker, redis: Redis
             assert await broker.schedules.fire([fire(rule, slot + i * HOUR)]) == [True]
 
     async def reconcile() -> None:
-        nonlocal looks
+        nonlocal passes
         own = Reconciler(Reconciliation(broker.connection, "default"), 60, 0)
         while not over.is_set():
             assert await own.reconcile() == {}
-            looks += 1
+            passes += 1
 
     async def all_over() -> bool:
         if any(part.done() for part in parts):
@@ -408,7 +408,7 @@ async def test_under_load_nothing_honest_is_touched(broker: Broker, redis: Redis
     await aeventually(all_over, 60)
     over.set()
     await asyncio.gather(*parts)
-    assert looks > 5
+    assert passes > 5
     assert len(ran) == len(set(ran)), "no attempt was begun twice"
     assert not events(redis, "queue.mended", "job.lost", "job.stale")
     nothing_is_left(redis)

@@ -37,8 +37,8 @@ async def test_next_slots_move_and_slots_that_have_come_stay(broker: Broker, red
     past = to_ms(await broker.now()) - 1000
     redis.zadd(f"{P}due", {"come": past})
 
-    assert await Replanner(broker, "2025b").replan() == 0, "the first look of all only remembers"
-    assert await Replanner(broker, "2025a").replan() == 0, "an older database has no say"
+    assert await Replanner(broker, "2025b").replan() == 0, "without a known version it only stores its own"
+    assert await Replanner(broker, "2025a").replan() == 0, "an older database changes nothing"
     assert redis.zscore(f"{P}due", "wrong") == right + HOUR_MS
     assert await Replanner(broker, "2026a").replan() == 2
     slots = dict(redis.zrange(f"{P}due", 0, -1, withscores=True))  # type: ignore[arg-type]

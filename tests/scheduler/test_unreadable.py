@@ -111,11 +111,11 @@ async def test_one_is_set_aside_and_the_others_go_on(
 
         await aeventually(fires)
         assert len([r for r in caplog.records if "is set aside" in r.message]) == len(UNREADABLE) + 2
-    told = events(redis, "schedule.unreadable")
-    assert sorted(e.fields["schedule"] for e in told) == sorted(
+    reported = events(redis, "schedule.unreadable")
+    assert sorted(e.fields["schedule"] for e in reported) == sorted(
         [*(f"bad{i}" for i in range(len(UNREADABLE))), "place2", "place3"]
     )
-    assert all(e.fields["reason"] for e in told)
+    assert all(e.fields["reason"] for e in reported)
     assert jobs_of(redis, "bad0") == 0
     assert redis.zcard(f"{P}due") == len(UNREADABLE) + 4, "for another version they are still due"
 
@@ -126,10 +126,10 @@ async def test_alone_it_makes_no_busy_loop(broker: Broker, redis: Redis) -> None
     await ticker.run_once()
     before = calls(redis)
     await ticker.run_once()
-    assert calls(redis) - before <= 2, "it looked once, and slept"
+    assert calls(redis) - before <= 2, "it read once, and slept"
 
 
-async def test_while_one_is_set_aside_new_slots_are_looked_for(
+async def test_while_one_is_set_aside_new_slots_are_found(
     broker: Broker, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stands first in `due`, so that a slot that is stored behind it brings no wake-up."""
@@ -166,7 +166,7 @@ async def test_five_hundred_do_not_starve_one(broker: Broker, redis: Redis) -> N
 async def test_one_that_is_refused_behind_a_page_of_unreadable_ones_starves_none(
     broker: Broker, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page of the ticker holds one plan, and its fire fails: the page is set aside all the same."""
+    """The page of the ticker holds one plan, and its fire fails: the page is set aside nevertheless."""
     now: Any = redis.time()
     score = now[0] * 1000 - 5000
     for i in range(DUE_LIMIT - 1):
@@ -192,9 +192,7 @@ async def test_one_that_is_refused_behind_a_page_of_unreadable_ones_starves_none
     assert "refused" in reported
 
 
-async def test_several_schedulers_tell_once_and_of_another_definition_again(
-    broker: Broker, redis: Redis
-) -> None:
+async def test_several_schedulers_report_each_definition_once(broker: Broker, redis: Redis) -> None:
     put(redis, definition())
     for ticker in (Ticker(broker), Ticker(broker)):
         await ticker.fire(await ticker.read_due())
