@@ -20,8 +20,9 @@ _ROOM_FOR_VIEWS = 51
 MOST_DIGITS = 308
 """Digits of a whole number: readers with only 64-bit floats may read a longer one as infinity."""
 _LONG_NUMBER = re.compile(rb"(?<![0-9])[0-9]{%d}" % (MOST_DIGITS + 1))
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's base32 (crockford.com/base32.html) in lower case."""
+_PAIRS = [a + b for a in BASE32 for b in BASE32]
 
 
 def to_ms(moment: datetime) -> int:

@@ -33,9 +33,9 @@ class Schedule:
             overridden the rule.
         overlap: while the previous job lives: "skip", "queue" (one waits), "replace", "allow".
         catch_up: which of the slots that are late beyond the grace run: "latest", "all", "none".
-        catch_up_window_ms: the oldest of those slots that may run.
+        catch_up_window_ms: older ones of those slots don't run.
         catch_up_limit: with "all", how many of the newest run.
-        jitter_ms: most that a job is delayed; always the same for the same slot.
+        jitter_ms: longest delay of a job; each slot has a fixed delay.
         start_ms, end_ms: slots lie in this half-open range.
         max_runs: the number of jobs after which the schedule is over.
         grace_ms: how late a slot may be and still be on time; an event reports a job that has not

@@ -22,7 +22,7 @@ CatchUp = Literal["latest", "all", "none"]
 CATCH_UP: tuple[str, ...] = get_args(CatchUp)
 MOST_CAUGHT_UP = 1000
 MOST_RUNS = 10**9
-YEAR_S = 366 * 86_400
+_YEAR_S = 366 * 86_400
 _RULES = ("cron", "every_ms", "at_ms")
 _SHOWN = 60
 
@@ -126,7 +126,7 @@ def _count(name: str, most: int) -> Option:
 
 
 def _seconds(name: str) -> Option:
-    return Option(name, f"{name}_ms", _whole(0, YEAR_S * 1000), "seconds from 0 to a year", _seconds_to_ms)
+    return Option(name, f"{name}_ms", _whole(0, _YEAR_S * 1000), "seconds from 0 to a year", _seconds_to_ms)
 
 
 def _moment(name: str) -> Option:
@@ -151,7 +151,7 @@ def _check_zone(value: object, _: str) -> object:
 
 
 def _seconds_to_ms(value: object, _: str) -> object:
-    if not is_number(value) or not 0 <= value <= YEAR_S:
+    if not is_number(value) or not 0 <= value <= _YEAR_S:
         raise ValueError
     return round(value * 1000)
 
