@@ -53,8 +53,8 @@ async def running(
                 task.result()
         yield
     finally:
-        if not stop.asked.is_set():
-            stop.receive()
+        if not stop.requested.is_set():
+            stop.request()
         await asyncio.gather(*tasks)
 
 

@@ -59,7 +59,7 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
             ]
 
         _log.info("Archiver runs.")
-        await run_for_queues(queues, lambda: list_queues(connection), loops, stop.asked)
+        await run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested)
         _log.info("Archiver has stopped.")
     finally:
         for archive in archives:

@@ -1,7 +1,6 @@
 """The edges of schedules on one queue: declare, edit, fire, control. One method for each Lua file."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +28,7 @@ from infinitas.broker.stored_rules import (
     why_unreadable,
 )
 from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.declaration import merge
 from infinitas.core.errors import BadSchedule, InfinitasError
 from infinitas.core.planner import Fire, plan, plan_unrun
 from infinitas.core.schedule import START_EXPECTED, Schedule
@@ -327,18 +327,6 @@ class ScheduleEdges:
 
     async def _call(self, script: str, **arguments: object) -> Any:
         return await self.connection.call(script, self.keys, **arguments)
-
-
-def merge(stored: Schedule | None, declared: Schedule) -> Schedule | None:
-    """What to store for what code declares; None: what is stored stays (also a person's override)."""
-    mark = declared.fingerprint
-    if stored is None:
-        return replace(declared, declared=mark)
-    if stored.declared == mark:
-        return None
-    same_interval = (stored.every_ms, stored.start_ms) == (declared.every_ms, declared.start_ms)
-    anchor_ms = stored.anchor_ms if declared.every_ms and same_interval else declared.anchor_ms
-    return replace(declared, declared=mark, anchor_ms=anchor_ms)
 
 
 def _known(key: str, text: bytes | None) -> Schedule | None:

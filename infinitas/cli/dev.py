@@ -67,7 +67,7 @@ async def _run(app: Infinitas, port: int | None, stop: StopSignal) -> None:
     parts = [
         Worker(app.registry, app.settings).run(stop),
         run_scheduler(app.settings, queues, stop),
-        run_loops([Loop("feed", feed.run_once) for feed in feeds], stop.asked),
+        run_loops([Loop("feed", feed.run_once) for feed in feeds], stop.requested),
     ]
     if app.settings.postgres_url:
         parts.append(run_archiver(app.settings, queues, stop))
@@ -79,8 +79,8 @@ async def _run(app: Infinitas, port: int | None, stop: StopSignal) -> None:
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         # One part that can't start ends the others in good order.
-        if not stop.asked.is_set():
-            stop.receive()
+        if not stop.requested.is_set():
+            stop.request()
         await asyncio.gather(*tasks)
     finally:
         await connection.close()

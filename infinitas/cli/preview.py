@@ -49,7 +49,7 @@ def _plain(slots: Sequence[PreviewSlot]) -> list[dict[str, object]]:
 
 def _print(found: Preview) -> None:
     at = now()
-    click.echo(f"{found.rule}  →  {found.words}  ({found.timezone})\n")
+    click.echo(f"{found.rule}  →  {found.description}  ({found.timezone})\n")
     rows = [
         (
             f"{slot.local:%a %Y-%m-%d %H:%M:%S %z}",

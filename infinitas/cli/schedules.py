@@ -104,7 +104,7 @@ def list_schedules(ctx: click.Context, task: str | None, limit: int, output: str
             moment(info.next_slot) or "–",
             relative(info.next_slot, at) or "–",
             relative(info.last_slot, at) or "never",
-            "unreadable" if info.unreadable else info.schedule.words,
+            "unreadable" if info.unreadable else info.schedule.rule_text,
             info.schedule.timezone if info.schedule.cron else "",
             info.schedule.task,
             _note(info),
@@ -162,7 +162,7 @@ def _show(info: ScheduleInfo, output: str | None, count: int = 3) -> None:
         [
             ("schedule", schedule.key),
             ("task", schedule.task),
-            ("rule", f"{schedule.words}{zone}" + (f"  ({found.words})" if schedule.cron else "")),
+            ("rule", f"{schedule.rule_text}{zone}" + (f"  ({found.description})" if schedule.cron else "")),
             (
                 "from",
                 "overridden: the code has another rule" if schedule.overridden else schedule.origin,

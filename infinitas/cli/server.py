@@ -11,12 +11,12 @@ from infinitas.cli.output import moment, print_json, print_rows
 from infinitas.cli.schedules import Span
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import PREFIX, AccessToken, Scope, check_scopes, digest_of
+from infinitas.core.codec import BASE32
 from infinitas.core.errors import ConfigError, Refused
 from infinitas.core.names import check_name
 from infinitas.runtime.logging import set_up_logging
 from infinitas.runtime.signals import StopSignal, run_until_signal
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _SECRET_BYTES = 32
 
 
@@ -69,7 +69,7 @@ def add_token(
     ctx: click.Context, name: str, scopes: tuple[str, ...], expires: float | None, output: str | None
 ) -> None:
     """Make a token. It is shown this once: only a digest is kept."""
-    id = "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    id = "".join(secrets.choice(BASE32) for _ in range(8))
     secret = secrets.token_hex(_SECRET_BYTES)
     checked = check_scopes(list(scopes))
     check_name(name, "token")

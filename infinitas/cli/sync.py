@@ -2,19 +2,20 @@
 
 import click
 
-from infinitas.app.deploy import Kind, ScheduleChange, SyncPlan, apply_sync, plan_sync
+from infinitas.app.deploy import apply_sync, plan_sync
 from infinitas.cli.context import ask_redis, configured_app, output_option
 from infinitas.cli.output import moment, print_json
 from infinitas.client.redis_client import RedisClient
+from infinitas.core.declaration import ChangeKind, ScheduleChange, SyncPlan
 from infinitas.core.schedule import Schedule
 
 _MARKS = {
-    Kind.NEW: "+",
-    Kind.CHANGED: "~",
-    Kind.OVERRIDDEN: "!",
-    Kind.ORPHAN: "?",
-    Kind.SERVED: "=",
-    Kind.UNREADABLE: "!",
+    ChangeKind.NEW: "+",
+    ChangeKind.CHANGED: "~",
+    ChangeKind.OVERRIDDEN: "!",
+    ChangeKind.ORPHAN: "?",
+    ChangeKind.SERVED: "=",
+    ChangeKind.UNREADABLE: "!",
 }
 _SHOWN = 3
 
@@ -46,7 +47,7 @@ def sync(ctx: click.Context, path: str | None, dry_run: bool, prune: bool, outpu
 
 
 def _print(plan: SyncPlan, *, dry_run: bool, prune: bool) -> None:
-    changes = [change for change in plan.schedules if change.kind is not Kind.SAME]
+    changes = [change for change in plan.schedules if change.kind is not ChangeKind.SAME]
     for name in plan.new_tasks:
         click.echo(f"+ task {name}")
     for name in plan.changed_tasks:
@@ -69,32 +70,32 @@ def _print(plan: SyncPlan, *, dry_run: bool, prune: bool) -> None:
 
 
 def _goes(change: ScheduleChange, prune: bool) -> bool:
-    return change.kind is Kind.CHANGED or (change.kind is Kind.ORPHAN and prune)
+    return change.kind is ChangeKind.CHANGED or (change.kind is ChangeKind.ORPHAN and prune)
 
 
 def _mark(change: ScheduleChange, prune: bool) -> str:
-    return "-" if change.kind is Kind.ORPHAN and prune else _MARKS[change.kind]
+    return "-" if change.kind is ChangeKind.ORPHAN and prune else _MARKS[change.kind]
 
 
 def _words(change: ScheduleChange, prune: bool) -> str:
     before, after = change.before, change.after
-    if change.kind is Kind.NEW and after:
+    if change.kind is ChangeKind.NEW and after:
         return f"new, {_rule(after)}"
-    if change.kind is Kind.CHANGED and before and after:
+    if change.kind is ChangeKind.CHANGED and before and after:
         if _rule(before) != _rule(after):
             return f"{_rule(before)} → {_rule(after)}"
         return f"other {', '.join(change.fields)}"
-    if change.kind is Kind.OVERRIDDEN and before and after:
+    if change.kind is ChangeKind.OVERRIDDEN and before and after:
         return (
             f"overridden in {', '.join(change.fields)}; it stays {_rule(before)} until the code's own changes"
         )
-    if change.kind is Kind.UNREADABLE:
+    if change.kind is ChangeKind.UNREADABLE:
         becomes = _rule(change.after) if change.after else "left alone; `schedule rm` removes it"
         return f"can't be read here ({change.why}) → {becomes}"
-    if change.kind is Kind.SERVED:
+    if change.kind is ChangeKind.SERVED:
         return "not in this app, but a live worker serves its task; it stays"
     return "no code declares it" + ("; removed" if prune else "; --prune removes it")
 
 
 def _rule(schedule: Schedule) -> str:
-    return f"{schedule.words} {schedule.timezone}" if schedule.cron else schedule.words
+    return f"{schedule.rule_text} {schedule.timezone}" if schedule.cron else schedule.rule_text

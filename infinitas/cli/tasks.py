@@ -69,7 +69,7 @@ def _row(task: TaskInfo, at: datetime) -> tuple[str, ...]:
         relative(task.last_failure.date, at) if task.last_failure else "–",
         streak(task.streak),
         strip(outcomes),
-        ", ".join(schedule.words for schedule in task.schedules[:2]) or "–",
+        ", ".join(schedule.rule_text for schedule in task.schedules[:2]) or "–",
         note(task),
     )
 
@@ -112,7 +112,7 @@ def show_task(ctx: click.Context, name: str, output: str | None) -> None:
             ("timeout", f"{definition.timeout:g} s" if definition.timeout else "none"),
             ("retries", str(definition.retries)),
             ("options", _unusual(definition)),
-            *(("schedule", f"{s.words}  {s.timezone}  [{s.key}, {s.origin}]") for s in task.schedules),
+            *(("schedule", f"{s.rule_text}  {s.timezone}  [{s.key}, {s.origin}]") for s in task.schedules),
             ("next", f"{moment(task.next_slot)} ({relative(task.next_slot, at)})" if task.next_slot else "–"),
             ("last job", line("last_job")),
             ("last success", line("last_success")),

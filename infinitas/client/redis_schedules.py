@@ -215,10 +215,10 @@ def _first(schedule: Schedule, now: datetime, after: datetime) -> datetime:
         return first
     if schedule.next_after(now) is not None:
         raise BadSchedule(
-            f"The schedule {schedule.key!r} ({schedule.words}) has no slot after {after.isoformat()}. Up to "
-            "then its slots were fired already, while the clock of Redis was ahead. Use another key."
+            f"The schedule {schedule.key!r} ({schedule.rule_text}) has no slot after {after.isoformat()}. "
+            "Up to then its slots were fired already, while the clock of Redis was ahead. Use another key."
         )
-    raise BadSchedule(f"The schedule {schedule.key!r} ({schedule.words}) lies in the past.")
+    raise BadSchedule(f"The schedule {schedule.key!r} ({schedule.rule_text}) lies in the past.")
 
 
 def _slots(schedule: Schedule, start: datetime, end: datetime) -> list[datetime]:

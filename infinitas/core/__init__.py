@@ -1,1 +1,1 @@
-"""The pure core: words, rules and decisions. No I/O, no clock, no randomness."""
+"""The pure core: records, rules and decisions. No I/O, no clock, no randomness."""

@@ -1,4 +1,4 @@
-"""Who may do what over HTTP: scopes, and tokens that carry them. Pure; `server/auth.py` asks."""
+"""Access over HTTP: scopes, and the tokens that carry them. Pure; `server/auth.py` applies it."""
 
 import hashlib
 import hmac
@@ -11,28 +11,28 @@ from fnmatch import fnmatchcase
 from infinitas.core.errors import BadArgs
 
 PREFIX = "inf"
-"""Scanners for leaked secrets know a token by it."""
+"""Lets scanners for leaked secrets recognize a token."""
 _WORKER_OF = re.compile(r"worker:[^\s,]{1,200}")
 _TOKEN = re.compile(rf"{PREFIX}_([0-9a-z]{{8}})_([A-Za-z0-9-]{{20,100}})")
 
 
 class Scope(StrEnum):
-    """What a token is good for; each stands alone, save that `admin` includes all."""
+    """What a token permits. No scope includes another, except that `admin` includes all."""
 
     READ = "read"
-    """Look at everything."""
+    """Read everything."""
     JOBS = "jobs"
     """Send, cancel, retry and rerun jobs."""
     TASKS = "tasks"
     """Add, change, pause, trigger, backfill and remove schedules."""
     WORKER = "worker"
-    """Connect as a worker: of all tasks, or with `worker:GLOB` of those whose names match."""
+    """Connect as a worker, for all tasks or, as `worker:GLOB`, for those whose names match."""
     ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
-    """A token as it is kept: its secret only as a SHA-256 digest (it has 256 random bits)."""
+    """A stored token. Of its secret, which has 256 random bits, only the SHA-256 digest is stored."""
 
     id: str
     name: str
@@ -50,7 +50,7 @@ class AccessToken:
         return self.allows(Scope.WORKER) or any(fnmatchcase(task, glob) for glob in globs)
 
     def matches(self, secret: str) -> bool:
-        """Whether it is this token's secret. Takes as long for a wrong one as for the right."""
+        """Whether `secret` is this token's; takes the same time for a wrong one as for the right one."""
         return hmac.compare_digest(digest_of(secret), self.digest)
 
 
@@ -59,7 +59,7 @@ def digest_of(secret: str) -> str:
 
 
 def split_token(text: str) -> tuple[str, str] | None:
-    """Id and secret out of `inf_<id>_<secret>`; None if it is not of that form."""
+    """Id and secret from `inf_<id>_<secret>`; None for text of another form."""
     found = _TOKEN.fullmatch(text)
     return (found[1], found[2]) if found else None
 

@@ -16,12 +16,13 @@ from infinitas.core.names import shorten
 MAX_PAYLOAD_BYTES = 256 * 1024
 MOST_LEVELS = 150
 _ROOM_FOR_VIEWS = 51
-"""Levels that a reader has left for what a payload is shown in; from_json allows 201."""
+"""Levels reserved for the JSON around a payload: from_json reads up to 201."""
 MOST_DIGITS = 308
-"""Of a whole number: with more, readers that know only 64-bit floats may read infinity."""
+"""Digits of a whole number: readers with only 64-bit floats may read a longer one as infinity."""
 _LONG_NUMBER = re.compile(rb"(?<![0-9])[0-9]{%d}" % (MOST_DIGITS + 1))
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's base32 (crockford.com/base32.html) in lower case."""
+_PAIRS = [a + b for a in BASE32 for b in BASE32]
 
 
 def to_ms(moment: datetime) -> int:
@@ -36,15 +37,14 @@ def from_ms(ms: int) -> datetime:
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 AFTER_LAST_MS = to_ms(datetime(9000, 1, 1, tzinfo=UTC))
-"""Python's calendar ends soon after; slots and time zones need room behind a moment."""
+"""Python's calendar ends soon after; slots and time zones need some room after a moment."""
 
 
 def instant_ms(moment: object, what: str, refuse: Callable[[str], Refused] = BadArgs) -> int:
-    """Milliseconds since 1970 of a moment from outside; every edge asks here before it stores one.
+    """Milliseconds since 1970 of a user's moment; every edge checks it here before storing it.
 
     Raises:
-        Refused: the one that `refuse` makes: it is no datetime, has no time zone, or is not from the
-            years 1970 to 8999.
+        Refused: made by `refuse`: it is no datetime, has no time zone, or is not from 1970 to 8999.
     """
     if not isinstance(moment, datetime):
         raise refuse(f"{what} is {shorten(moment)}; it must be an aware datetime.")
@@ -56,14 +56,14 @@ def instant_ms(moment: object, what: str, refuse: Callable[[str], Refused] = Bad
 
 
 def slot_job_id(schedule: str, slot: datetime) -> str:
-    """The id of a slot's job: schedule key and slot time, so the same slot is the same job for ever."""
+    """The id of a slot's job, from schedule key and slot time: the same slot always has the same job."""
     text = slot.strftime("%Y%m%dT%H%M%S")
     fraction = f".{slot.microsecond // 1000:03d}" if slot.microsecond else ""
     return f"{schedule}@{text}{fraction}Z"
 
 
 def slot_of_job(id: str) -> tuple[str, datetime] | None:
-    """Schedule key and slot of a slot's job; None for the id of a job that an application has sent."""
+    """Schedule key and slot of a slot's job; None for the id of a sent job."""
     schedule, at, text = id.rpartition("@")
     try:
         pattern = "%Y%m%dT%H%M%S.%fZ" if "." in text else "%Y%m%dT%H%M%SZ"
@@ -83,8 +83,8 @@ def encode_payload(value: object, what: str) -> str:
     """`value` as JSON text.
 
     Raises:
-        BadArgs: it has no JSON form that every reader can read: also NaN and infinities, whole numbers
-            beyond 1.8e308, and more than 150 levels of lists and objects.
+        BadArgs: it has no JSON form that every reader can read; that excludes NaN, infinities, whole
+            numbers beyond 1.8e308, and more than 150 levels of lists and objects.
         PayloadTooLarge: its JSON has more than 256 kB.
     """
     try:
@@ -93,7 +93,7 @@ def encode_payload(value: object, what: str) -> str:
             from_json(b"[" * _ROOM_FOR_VIEWS + data + b"]" * _ROOM_FOR_VIEWS)
         long = len(data) > MOST_DIGITS and _LONG_NUMBER.search(data)
         if b"NaN" in data or b"Infinity" in data or long:
-            # Or it is text that only reads so. This reader refuses NaN, and numbers beyond a float.
+            # It may also be text with these characters. orjson refuses NaN and numbers beyond a float.
             orjson.loads(data)
         text = data.decode()
     except (PydanticSerializationError, ValueError, RecursionError) as error:

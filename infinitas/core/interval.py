@@ -1,4 +1,4 @@
-"""Intervals: `every(hours=12)`, anchored so that restarts and deploys don't shift them."""
+"""Intervals, `every(hours=12)`: anchored, so that restarts and deploys don't shift them."""
 
 import re
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def parse_every(text: str) -> Every:
 def next_interval_slot(interval_ms: int, anchor_ms: int, after_ms: int) -> int:
     """The first slot, `anchor + n * interval`, that is later than `after_ms`.
 
-    An anchor in the future, of a clock that was ahead, holds no slot back: then n is below 1.
+    An anchor in the future, from a clock that was ahead, delays no slot: n may be below 1.
     """
     return anchor_ms + ((after_ms - anchor_ms) // interval_ms + 1) * interval_ms
 

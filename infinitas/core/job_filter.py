@@ -1,4 +1,4 @@
-"""Which jobs somebody wants to see, and where a page of them ends."""
+"""Selects jobs for a list, and marks where a page of it ends."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ MAX_ID_CHARS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """None: whatever it is. `since` and `until` are about the due time, the latter exclusive."""
+    """None matches all. `since` and `until` limit the due time; `until` is exclusive."""
 
     task: str | None = None
     state: State | None = None
@@ -40,7 +40,7 @@ class JobFilter:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """A place in the list of jobs, which goes from the latest due time to the earliest."""
+    """A position in the list of jobs, which goes from the latest due time to the earliest."""
 
     due_ms: int
     id: str
@@ -54,7 +54,7 @@ class Position:
         return from_ms(self.due_ms)
 
     def to_cursor(self) -> str:
-        """Opaque text for people to hand back."""
+        """Opaque text that a caller sends back to get the next page."""
         return base64.urlsafe_b64encode(f"{self.due_ms} {self.id}".encode()).decode().rstrip("=")
 
     @classmethod
@@ -65,5 +65,7 @@ class Position:
             due, _, id = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition(" ")
             position = cls(instant_ms(from_ms(int(due)), "the position"), check_text(id, "id", MAX_ID_CHARS))
         except (binascii.Error, ValueError, OverflowError, BadArgs):
-            raise BadArgs("That cursor is none that a list of jobs has ended with.") from None
+            raise BadArgs(
+                "That cursor was not returned by a list of jobs; take it from the page before."
+            ) from None
         return position

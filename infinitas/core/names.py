@@ -1,4 +1,4 @@
-"""What may be a name (of a task, a queue or a schedule key), and what may be text."""
+"""Checks names (of tasks, queues and schedule keys) and text from outside."""
 
 import re
 
@@ -36,7 +36,7 @@ def check_name(name: str, what: str) -> str:
 
 
 def check_text(text: object, what: str, most: int) -> str:
-    """Return `text` if every store can keep it.
+    """Return `text` if every store can hold it.
 
     Raises:
         BadArgs: it is no text, has more than `most` characters, a NUL character or half characters.
@@ -51,7 +51,7 @@ def check_text(text: object, what: str, most: int) -> str:
 
 
 def clean_level(level: object) -> str:
-    """The level of a log line: up to 20 printable characters of ASCII, others become question marks."""
+    """The level of a log line: up to 20 printable ASCII characters; others become question marks."""
     text = str(level)[:MAX_LEVEL_CHARS]
     if text.isascii() and text.isprintable():
         return text or "info"
@@ -59,7 +59,7 @@ def clean_level(level: object) -> str:
 
 
 def shorten(value: object) -> str:
-    """A value for the text of an error: at most 60 characters of ASCII."""
+    """A value for an error's text: at most 60 ASCII characters."""
     try:
         text = ascii(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What becomes of a due slot: a job, or a recorded non-run. Pure; the ticker carries it out."""
+"""Decides what a due slot becomes: a job, or a recorded non-run. Pure; the ticker applies it."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -10,17 +10,17 @@ from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason
 
 MAX_CHAIN = 500
-"""Slots of one schedule planned in one pass, so that a long outage can't starve the others."""
+"""Most slots of one schedule planned in one pass, so that its backlog can't starve the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fire:
-    """One slot to fire, if it is still the expected one of the schedule as it was read.
+    """One slot to fire, if the schedule still expects it and is still the one that was read.
 
     Attributes:
-        next_slot: None if there is no other.
+        next_slot: None if there is no later one.
         unrun: why it gets no job; None: it gets one, unless the script finds a reason.
-        seen: a digest of the stored rule that this was planned by.
+        seen: digest of the stored rule that this was planned from.
     """
 
     schedule: Schedule
@@ -36,10 +36,10 @@ class Fire:
 
 def plan(schedule: Schedule, slot: datetime, now: datetime, seen: str = "") -> Iterator[Fire]:
     """Fires for `slot` and the slots after it that are due by `now`, oldest first."""
-    lookout = _Lookout(schedule, slot, now)
+    ahead = _SlotsAhead(schedule, slot, now)
     for _ in range(MAX_CHAIN):
-        unrun = Reason.CATCH_UP if lookout.leaves_out(slot) else None
-        following = lookout.move_on()
+        unrun = Reason.CATCH_UP if ahead.leaves_out(slot) else None
+        following = ahead.advance()
         yield Fire(schedule=schedule, slot=slot, next_slot=following, unrun=unrun, seen=seen)
         if following is None or following > now:
             return
@@ -49,7 +49,7 @@ def plan(schedule: Schedule, slot: datetime, now: datetime, seen: str = "") -> I
 def plan_unrun(
     schedule: Schedule, slot: datetime, now: datetime, reason: Reason, seen: str = ""
 ) -> Iterator[Fire]:
-    """The same slots, none of which is to run."""
+    """The same slots, each as a non-run with `reason`."""
     for _ in range(MAX_CHAIN):
         following = schedule.next_after(slot)
         yield Fire(schedule=schedule, slot=slot, next_slot=following, unrun=reason, seen=seen)
@@ -58,8 +58,8 @@ def plan_unrun(
         slot = following
 
 
-class _Lookout:
-    """Sees as many due slots ahead as the catch-up policy needs, and computes each slot once."""
+class _SlotsAhead:
+    """Computes as many due slots ahead as the catch-up policy needs, each once."""
 
     def __init__(self, schedule: Schedule, slot: datetime, now: datetime) -> None:
         self._schedule = schedule
@@ -71,22 +71,22 @@ class _Lookout:
         self._ahead: deque[datetime | None] = deque()
 
     def leaves_out(self, slot: datetime) -> bool:
-        """Whether a late slot is not among those that the policy makes up for."""
+        """Whether the policy leaves this late slot out."""
         if self._now - slot <= self._schedule.grace:
             return False
         if self._kept == 0 or (self._oldest is not None and slot < self._oldest):
             return True
         # It is among the newest n due slots if fewer than n due ones follow it.
-        nth = self._see(self._kept)
+        nth = self._compute(self._kept)
         return nth is not None and nth <= self._now
 
-    def move_on(self) -> datetime | None:
-        """The next slot, which from now on is the current one."""
-        self._see(1)
+    def advance(self) -> datetime | None:
+        """Make the next slot the current one, and return it."""
+        self._compute(1)
         return self._ahead.popleft()
 
-    def _see(self, count: int) -> datetime | None:
-        """The slot that is `count` ahead; None if there are not so many, or only later than now."""
+    def _compute(self, count: int) -> datetime | None:
+        """The slot `count` ahead; None if there are fewer, or it is behind one later than now."""
         while len(self._ahead) < count:
             newest = self._ahead[-1] if self._ahead else self._last
             if newest is None or newest > self._now:

@@ -1,4 +1,4 @@
-"""Arguments that people must not see: replaced where a job is shown, never where it runs."""
+"""Hides secret arguments where a job is shown, never where it runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,9 +9,10 @@ HIDDEN = "***"
 def redact(
     args: Sequence[Any], kwargs: dict[str, Any], paths: Sequence[str]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """Copies in which what the paths lead to is `"***"`.
+    """Copies in which the values at `paths` are `"***"`.
 
-    A path is a name or a position, then names or positions inside, with dots: `card.number`, `0.iban`.
+    A path is a name or a position, then names or positions inside it, joined by dots: `card.number`,
+    `0.iban`.
     """
     positional, named = list(args), dict(kwargs)
     for path in paths:
@@ -35,7 +36,7 @@ def _hide(value: Any, path: list[str]) -> Any:
 
 
 def with_positions(paths: Sequence[str], parameters: Sequence[str]) -> tuple[str, ...]:
-    """`paths`, and the same for arguments that are given by position; `parameters` in their order."""
+    """`paths`, plus the same paths by position; `parameters` are in their order."""
     found = list(paths)
     for path in paths:
         head, dot, rest = path.partition(".")

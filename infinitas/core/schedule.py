@@ -1,4 +1,4 @@
-"""A schedule: cron, interval or once, its policies, and the one question: which slot comes next."""
+"""A schedule: cron, interval or once, its policies, and its next slot."""
 
 import hashlib
 from dataclasses import dataclass, fields, replace
@@ -13,33 +13,33 @@ from infinitas.core.schedule_fields import read_fields
 
 EMPTY_ARGS = "[[],{}]"
 ON_TIME = timedelta(seconds=5)
-"""Without a grace of its own: a slot this late still runs as if it were on time."""
+"""Default grace: a slot this late still counts as on time."""
 START_EXPECTED = timedelta(seconds=60)
-"""Without a grace of its own: when a slot's job has not started by then, it is told."""
+"""Without a grace: a slot whose job has not started by then is reported."""
 _MS = timedelta(milliseconds=1)
 _NOT_PART_OF_THE_RULE = {"anchor_ms": 0, "declared": ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A stored rule that gives birth to jobs of a task; exactly one of cron, every_ms, at_ms is set.
+    """A stored rule that creates jobs of a task; exactly one of cron, every_ms, at_ms is set.
 
     Attributes:
-        dst: what becomes of cron times that a clock change hides or repeats (`Dst`).
-        args: JSON text `[positional, keyword]` given to every job.
-        anchor_ms: where an interval counts from; fixed when the schedule is first stored.
+        dst: what happens to cron times that a clock change hides or repeats (`Dst`).
+        args: the arguments of every job, as JSON text `[positional, keyword]`.
+        anchor_ms: the start of an interval; fixed when the schedule is first stored.
         origin: "code" if a decorator declared it, "api" if it was added at run time.
-        declared: the fingerprint of what the code declared; another one than this rule's own means
-            that somebody has overridden it.
-        overlap: when the previous job still lives: "skip", "queue" (one waits), "replace", "allow".
-        catch_up: of slots that are late beyond the grace run "latest", "all" or "none".
-        catch_up_window_ms: of those only slots no older than this.
-        catch_up_limit: with "all", at most so many, the newest.
-        jitter_ms: each job waits its own share of this, always the same for the same slot.
+        declared: the fingerprint of what the code declared; if it is not this rule's own, a person has
+            overridden the rule.
+        overlap: while the previous job lives: "skip", "queue" (one waits), "replace", "allow".
+        catch_up: which of the slots that are late beyond the grace run: "latest", "all", "none".
+        catch_up_window_ms: older ones of those slots don't run.
+        catch_up_limit: with "all", how many of the newest run.
+        jitter_ms: longest delay of a job; each slot has a fixed delay.
         start_ms, end_ms: slots lie in this half-open range.
-        max_runs: the schedule is over after so many jobs.
-        grace_ms: how late a slot may be and still be on time; by then its job should have
-            succeeded, or an event says so. None: 5 s, and only a start is expected, within 60 s.
+        max_runs: the number of jobs after which the schedule is over.
+        grace_ms: how late a slot may be and still be on time; an event reports a job that has not
+            succeeded by then. None: 5 s, and an event reports a job that has not started within 60 s.
     """
 
     key: str
@@ -79,7 +79,7 @@ class Schedule:
         return from_ms(self.at_ms) if self.at_ms > to_ms(moment) else None
 
     def _parsed(self, cron: str) -> Cron:
-        # Only H asks for the name; without it, schedules with one rule share one answer.
+        # Only H depends on the key; without it, schedules with the same rule share a cache entry.
         return parse_cron(cron, self.timezone, self.dst, self.key if "h" in cron.lower() else "")
 
     @property
@@ -87,20 +87,20 @@ class Schedule:
         return ON_TIME if self.grace_ms is None else timedelta(milliseconds=self.grace_ms)
 
     def ready_at(self, slot: datetime) -> datetime:
-        """When the job of `slot` may start: a jitter that depends on key and slot alone."""
+        """When the job of `slot` may start: the slot plus its jitter, which depends on key and slot alone."""
         if not self.jitter_ms:
             return slot
         digest = hashlib.sha256(f"{self.key}@{to_ms(slot)}".encode()).digest()
         return slot + _MS * (int.from_bytes(digest[:8], "big") % self.jitter_ms)
 
     def expected_by(self, slot: datetime) -> datetime:
-        """When somebody should hear of it that the job of `slot` has not started, or succeeded."""
+        """When a job of `slot` that has not started, or succeeded, is overdue."""
         patience = START_EXPECTED if self.grace_ms is None else timedelta(milliseconds=self.grace_ms)
         return self.ready_at(slot) + patience
 
     @property
-    def words(self) -> str:
-        """The rule as a person would write it."""
+    def rule_text(self) -> str:
+        """The rule as a user would write it."""
         if self.cron is not None:
             return self.cron
         if self.every_ms is not None:
@@ -110,7 +110,7 @@ class Schedule:
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the rule does; the anchor is not part of it, so a redeploy shifts nothing."""
+        """A digest of the rule without its anchor, so that a redeploy shifts nothing."""
         rule = replace(self, anchor_ms=0, declared="")
         return hashlib.sha256(rule.to_json().encode()).hexdigest()[:16]
 
@@ -120,7 +120,7 @@ class Schedule:
         return self.origin == "code" and self.declared not in ("", self.fingerprint)
 
     def differences(self, other: "Schedule") -> list[str]:
-        """Names of the fields, but for anchor and the like, in which `other` differs."""
+        """Names of the rule's fields in which `other` differs."""
         return [
             field.name
             for field in fields(self)
@@ -129,7 +129,7 @@ class Schedule:
         ]
 
     def to_json(self) -> str:
-        """JSON with sorted names; what has its default value is left out."""
+        """JSON with sorted names, without fields that have their default value."""
         given = {
             field.name: value
             for field in _FIELDS
@@ -139,7 +139,7 @@ class Schedule:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Schedule":
-        """The stored rule; options that a newer version added are left out.
+        """The stored rule, without options that a newer version added.
 
         Raises:
             BadSchedule: this version, with its time-zone database, can't read it.
@@ -151,7 +151,7 @@ class Schedule:
 
     @classmethod
     def stored(cls, text: str | bytes) -> "Schedule":
-        """`from_json`, also where the zone or the cron syntax is unknown here; then it has no slots.
+        """`from_json`, but accepting an unknown zone or cron syntax, with which it has no slots.
 
         Raises:
             BadSchedule: its fields can't be read.

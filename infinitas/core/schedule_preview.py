@@ -1,4 +1,4 @@
-"""What a rule means: in words, its next slots, and what the clock changes of a year do to it."""
+"""Previews a rule: its description, its next slots, and what a year's clock changes do to it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -19,7 +19,7 @@ MOST_SLOTS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewSlot:
-    """One slot, in UTC and in the rule's own zone; `note` says what a clock change does to it."""
+    """One slot, in UTC and in the rule's zone; `note` describes what a clock change does to it."""
 
     utc: datetime
     local: datetime
@@ -28,10 +28,10 @@ class PreviewSlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """`slots` are the next ones; `warnings` those that clock changes touch within a year."""
+    """`slots` are the next ones; `warnings` those that clock changes affect within a year."""
 
     rule: str
-    words: str
+    description: str
     timezone: str
     slots: tuple[PreviewSlot, ...]
     warnings: tuple[PreviewSlot, ...]
@@ -51,24 +51,24 @@ def preview_schedule(schedule: Schedule, now: datetime, count: int = 10) -> Prev
     slots: list[PreviewSlot] = []
     slot = schedule.next_after(now)
     while slot is not None and len(slots) < count:
-        slots.append(_shown(schedule, cron, slot))
+        slots.append(_preview_slot(schedule, cron, slot))
         slot = schedule.next_after(slot)
     return Preview(
-        rule=schedule.words,
-        words=describe_cron(cron.fields) if cron else schedule.words,
+        rule=schedule.rule_text,
+        description=describe_cron(cron.fields) if cron else schedule.rule_text,
         timezone=schedule.timezone,
         slots=tuple(slots),
-        warnings=tuple(_touched(schedule, cron, now)) if cron else (),
+        warnings=tuple(_affected(schedule, cron, now)) if cron else (),
     )
 
 
-def _shown(schedule: Schedule, cron: Cron | None, slot: datetime) -> PreviewSlot:
+def _preview_slot(schedule: Schedule, cron: Cron | None, slot: datetime) -> PreviewSlot:
     local = slot.astimezone(cron.zone if cron else _zone(schedule.timezone))
     return PreviewSlot(utc=slot.astimezone(UTC), local=local, note=_note(cron, local) if cron else "")
 
 
 def _zone(name: str) -> tzinfo:
-    """An interval has slots in any zone, also in one that is unknown here."""
+    """The zone, or UTC if it is unknown here: an interval has slots in any zone."""
     try:
         return load_zone(name)
     except BadSchedule:
@@ -85,21 +85,21 @@ def _note(cron: Cron, local: datetime) -> str:
     return ""
 
 
-def _touched(schedule: Schedule, cron: Cron, now: datetime) -> list[PreviewSlot]:
+def _affected(schedule: Schedule, cron: Cron, now: datetime) -> list[PreviewSlot]:
     found: list[PreviewSlot] = []
     for change in clock_changes(cron.zone, now, now + YEAR):
         found += _left_out(cron, change)
         slot = schedule.next_after(change - _AROUND)
         while slot is not None and slot <= change + _AROUND and len(found) < _MOST_NOTES:
-            shown = _shown(schedule, cron, slot)
-            if shown.note:
-                found.append(shown)
+            slot_shown = _preview_slot(schedule, cron, slot)
+            if slot_shown.note:
+                found.append(slot_shown)
             slot = schedule.next_after(slot)
     return found
 
 
 def _left_out(cron: Cron, change: datetime) -> list[PreviewSlot]:
-    """The times that a gap hides for good; those that are moved out of it are slots."""
+    """The times that a gap drops; those that are moved out of it are slots."""
     before = (change - _MS).astimezone(cron.zone).replace(tzinfo=None)
     local = change.astimezone(cron.zone)
     hidden: list[str] = []

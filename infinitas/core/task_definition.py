@@ -9,6 +9,7 @@ import orjson
 
 from infinitas.core.errors import BadArgs, BadName, ConfigError
 from infinitas.core.names import check_name, check_text, shorten
+from infinitas.core.numbers import is_number, is_whole
 
 YEAR_S = 365 * 86_400
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{0,6})\s*(s|m|h|d|second|minute|hour|day)s?")
@@ -24,21 +25,21 @@ class TaskDefinition:
 
     Attributes:
         timeout: seconds an attempt may take; None means no limit.
-        soft_timeout: seconds after which the processor is told that its time runs out.
+        soft_timeout: seconds after which `on_soft_timeout` callbacks of the processor are called.
         runner: "auto" (async functions in the event loop, others in a thread) or "process".
         retries: how many further attempts a job gets after a failed one.
         retry_delay: seconds before the first retry.
         backoff: "exponential" (the delay doubles each time, up to an hour) or "fixed".
         give_up_after: no retry begins later than so many seconds after the job was due.
-        on_lost: what becomes of a job whose worker died: "retry" runs it again, "fail" never does
-            (at most once).
-        no_processor: a slot's job without any worker: "fail" after 41 s, or "wait".
-        max_running: jobs of this task that may run at once, over all workers.
-        rate: jobs that may start in a period, over all workers: "10/s", "600/m", "5/30s".
+        on_lost: what happens to a job whose worker died: "retry" runs it again, "fail" fails it (at most
+            once).
+        no_processor: what a slot's job without a worker does: "fail" after 41 s, or "wait".
+        max_running: most jobs of this task that run at once, over all workers.
+        rate: most jobs that start in a period, over all workers: "10/s", "600/m", "5/30s".
         expires: seconds after its due time at which a job that has not started is skipped.
-        priority: tasks with a higher number go first in a worker that has several.
+        priority: a worker claims tasks with a higher number first.
         result_ttl: seconds that a finished job stays in Redis; None: the setting `job_ttl`.
-        capture_print: keep what the processor prints with its job.
+        capture_print: store what the processor prints with its job.
         redact: paths of arguments that the server never shows: "password", "card.number", "0.iban".
         doc: first line of the processor's docstring.
     """
@@ -72,7 +73,7 @@ class TaskDefinition:
         above_0 = "seconds above 0, up to a year, or None"
         for name in ("timeout", "soft_timeout", "give_up_after", "expires", "result_ttl"):
             check(name, above_0, lambda v: v is None or (is_number(v) and 0 < v <= YEAR_S))
-        check("retries", "0 to 10,000", lambda v: _is_whole(v) and 0 <= v <= 10_000)
+        check("retries", "0 to 10,000", lambda v: is_whole(v, 0, 10_000))
         check("retry_delay", "seconds from 0 to 86,400", lambda v: is_number(v) and 0 <= v <= 86_400)
         for name, allowed in (
             ("runner", ("auto", "process")),
@@ -82,8 +83,8 @@ class TaskDefinition:
         ):
             check(name, " or ".join(map(repr, allowed)), lambda v, allowed=allowed: v in allowed)
         few = "1 to 1,000,000, or None"
-        check("max_running", few, lambda v: v is None or (_is_whole(v) and 1 <= v <= 1_000_000))
-        check("priority", "-100 to 100", lambda v: _is_whole(v) and -100 <= v <= 100)
+        check("max_running", few, lambda v: v is None or is_whole(v, 1, 1_000_000))
+        check("priority", "-100 to 100", lambda v: is_whole(v, -100, 100))
         check("redact", "a list of up to 100 paths of arguments", _is_paths)
         check("rate", 'a number per period, e.g. "10/s" or "600/m"', lambda v: v is None or parse_rate(v))
         check("capture_print", "true or false", lambda v: isinstance(v, bool))
@@ -102,7 +103,7 @@ class TaskDefinition:
 
     @property
     def limits(self) -> dict[str, int]:
-        """What the scripts must know at each claim, in whole numbers (times in ms)."""
+        """The limits that the claim script applies, as whole numbers (times in ms)."""
         found: dict[str, int] = {}
         if self.max_running is not None:
             found["max_running"] = self.max_running
@@ -114,7 +115,7 @@ class TaskDefinition:
 
     @property
     def options(self) -> dict[str, Any]:
-        """All but the name, as plain JSON values."""
+        """All options but the name, as plain JSON values."""
         found: dict[str, Any] = orjson.loads(self.to_json())
         del found["name"]
         return found
@@ -124,7 +125,7 @@ class TaskDefinition:
 
     @classmethod
     def from_json(cls, text: str) -> "TaskDefinition":
-        """The stored definition; options that a newer version added are left out.
+        """The stored definition, without options that a newer version added.
 
         Raises:
             ConfigError: it can't be read.
@@ -137,7 +138,7 @@ class TaskDefinition:
 
 
 def parse_rate(text: str) -> tuple[int, int] | None:
-    """`"5/30s"` → (5, 30,000 ms); None if it is no rate from 1 to 100,000 per period."""
+    """`"5/30s"` → (5, 30,000 ms); None unless it is 1 to 100,000 per period."""
     match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None or not 1 <= int(match[1]) <= MAX_RATE:
         return None
@@ -159,13 +160,5 @@ def _is_text(value: object, most: int) -> bool:
     return True
 
 
-def is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 UNREADABLE_TASK = TaskDefinition(name="unreadable")
-"""Stands where a stored definition can't be read."""
+"""Stands in for a stored definition that can't be read."""

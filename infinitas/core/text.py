@@ -1,15 +1,15 @@
-"""Text that every store can hold: without NUL, and without halves of surrogate pairs."""
+"""Makes text storable everywhere: without NUL, and without lone surrogates."""
 
 
 def clean(text: str) -> str:
-    """`text` with what Postgres can't hold made visible; nearly always `text` itself."""
+    """`text` with NUL and lone surrogates, which Postgres can't hold, replaced visibly."""
     if "\x00" in text:
         text = text.replace("\x00", "\\0")
     return text if text.isascii() else _paired(text)
 
 
 def clean_json(text: str) -> str:
-    """`clean` for JSON text, which stays JSON."""
+    """`clean` for JSON text; the result is JSON too."""
     if "\x00" in text:
         text = text.replace("\x00", "\\u0000")
     return text if text.isascii() else _paired(text)

@@ -1,4 +1,4 @@
-"""From what an attempt did to what becomes of its job: one pure decision."""
+"""Decides from an attempt's outcome what becomes of its job. Pure."""
 
 from dataclasses import dataclass
 
@@ -18,10 +18,10 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The processor raised, called `fail`, ran out of time, or could not be called.
+    """The processor raised, called `fail`, exceeded its timeout, or could not be called.
 
-    `retryable` is False where the task doesn't retry such an exception; `after_s` is the wait that
-    the processor asked for.
+    `retryable` is False if the task doesn't retry such an exception; `after_s` is the delay that the
+    processor requested.
     """
 
     error: str
@@ -33,7 +33,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
-    """Somebody cancelled the job, and said why."""
+    """The job was cancelled; `why` is the reason given."""
 
     why: str
 
@@ -43,7 +43,7 @@ Outcome = Succeeded | Failed | Cancelled
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What settle writes. `delay_ms` is set for RETRYING alone."""
+    """What settle writes. `delay_ms` is set only for RETRYING."""
 
     state: State
     reason: str | None = None
@@ -54,7 +54,7 @@ class Verdict:
 
 
 SUCCEEDED = Verdict(state=State.SUCCEEDED)
-"""Of a job without a result, as most are."""
+"""Shared by all jobs without a result, which are most."""
 
 
 def judge(outcome: Outcome, task: TaskDefinition, failures: int, age_s: float, spread: float) -> Verdict:

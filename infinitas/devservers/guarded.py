@@ -1,4 +1,4 @@
-"""A server under its guardian: start, wait until it answers, stop."""
+"""Starts a server under a guardian process, waits until it answers, and stops it."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ _TAIL = 1500
 
 
 class GuardedServer:
-    """One running server. `stop` ends it; so does the end of this process."""
+    """One running server. It ends with `stop`, or when this process ends."""
 
     def __init__(self, name: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
         self.name = name
@@ -31,7 +31,7 @@ class GuardedServer:
         return self._process.poll() is None
 
     def wait_for_end(self) -> None:
-        """Wait for a command that ends by itself."""
+        """Wait for a command that ends by itself, at most START_TIMEOUT_S."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(START_TIMEOUT_S)
         self.stop()
@@ -63,7 +63,7 @@ class GuardedServer:
             time.sleep(0.01)
 
     def failure(self, what: str) -> EmbeddedError:
-        """What went wrong, for a person: who holds the folder, or the end of the server's log."""
+        """An error that names the cause: the folder is in use, or the end of the server's log."""
         if self._process.returncode == LOCKED:
             return EmbeddedError(
                 f"The embedded {self.name} of {self.log.parent} is in use by another process. "
@@ -111,7 +111,7 @@ def start_guarded(
     os.close(locks)
     server = GuardedServer(name, process, log)
     with os.fdopen(locked, "rb") as lock:
-        # Without the lock, whoever answers soon is somebody else's server.
+        # Without the lock, a server that answers now is one of another process.
         if not lock.read(1):
             server.stop()
             raise server.failure("could not be guarded")

@@ -1,8 +1,8 @@
-"""Starts one server and ends it when the parent is gone, also after the parent's kill -9.
+"""Starts one server and ends it when the parent has ended, also after kill -9 of the parent.
 
-Run by path with `python -I -S`, so it may import nothing but the standard library. The parent holds
-the other end of stdin: its end, for whatever reason, reads as end of file here. Should the guardian
-itself be killed, the kernel signals the server (PR_SET_PDEATHSIG, Linux).
+It is run by path with `python -I -S`, so it may only import the standard library. The parent holds the
+other end of stdin; when it ends, for whatever reason, stdin reads end of file here. If the guardian itself
+is killed, the kernel signals the server (PR_SET_PDEATHSIG, Linux).
 
     guardian.py <lock file> <file number> <stop signal> <namespace: user | same> <command...>
 
@@ -18,14 +18,14 @@ import subprocess
 import sys
 
 LOCKED = 75
-PATIENCE_S = 10
-NOBODY = 65534
+STOP_TIMEOUT_S = 10
+UNPRIVILEGED_ID = 65534
 _CLONE_NEWUSER = 0x10000000
 _PR_SET_PDEATHSIG = 1
 
 
 def hold_lock(path: str) -> int:
-    """An exclusive lock for the server's whole life: two servers would ruin one data folder."""
+    """Hold an exclusive lock for the server's lifetime: two servers would damage one data folder."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -35,27 +35,27 @@ def hold_lock(path: str) -> int:
     return handle
 
 
-def become_nobody_inside(libc: ctypes.CDLL) -> None:
-    """Postgres refuses root: in a user namespace of its own it sees another user, files stay ours."""
+def map_to_unprivileged_user(libc: ctypes.CDLL) -> None:
+    """Postgres refuses root: enter a user namespace in which root is another user; files stay root's."""
     uid, gid = os.getuid(), os.getgid()
     if libc.unshare(_CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "user namespaces are not allowed here")
     for file, text in (
         ("setgroups", "deny"),
-        ("uid_map", f"{NOBODY} {uid} 1"),
-        ("gid_map", f"{NOBODY} {gid} 1"),
+        ("uid_map", f"{UNPRIVILEGED_ID} {uid} 1"),
+        ("gid_map", f"{UNPRIVILEGED_ID} {gid} 1"),
     ):
         with open(f"/proc/self/{file}", "w") as target:
             target.write(text)
 
 
 def prepare(stop: int, namespace: str) -> None:
-    """In the child, before the server: die with the guardian, and change the user if asked."""
+    """Runs in the child before the server: end it with the guardian, and change the user if requested."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_DFL)
     libc = ctypes.CDLL(None, use_errno=True)
     if namespace == "user":
-        become_nobody_inside(libc)
+        map_to_unprivileged_user(libc)
     if sys.platform == "linux":
         libc.prctl(_PR_SET_PDEATHSIG, stop)
     os.setsid()
@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
 def end(server: "subprocess.Popen[bytes]", number: int) -> int:
     server.send_signal(number)
     try:
-        return server.wait(PATIENCE_S)
+        return server.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         server.kill()
         return server.wait()

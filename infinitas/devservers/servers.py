@@ -1,4 +1,4 @@
-"""Both servers together, and where the other commands find them while they run."""
+"""Runs both servers, and records their URLs for other commands while they run."""
 
 import fcntl
 import json
@@ -21,7 +21,7 @@ class Urls:
 
 
 class EmbeddedServers:
-    """A context: both servers run inside it, and end with it."""
+    """Context manager: both servers run while it is entered."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
@@ -55,7 +55,7 @@ def running_servers(data: Path) -> Urls | None:
         record = json.loads((data / _RECORD).read_text())
         urls = Urls(redis=record["redis"], postgres=record["postgres"])
         with (data / "redis" / "redis.lock").open() as lock:
-            # A record may outlive its servers (kill -9); the guardian's lock does not.
+            # After kill -9 the record stays behind; the guardian's lock does not.
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return None
     except BlockingIOError:

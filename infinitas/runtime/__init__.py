@@ -1,1 +1,1 @@
-"""What every process needs: settings, logging, loops that outlive an outage, signals."""
+"""What every process needs: settings, logging, loops that survive an outage, signals."""

@@ -23,21 +23,21 @@ ServerUrl = Annotated[str, AfterValidator(checked_server_url)]
 
 
 class Settings(BaseModel):
-    """All settings; docs/settings.md lists them for people.
+    """All settings (docs/settings.md).
 
     Attributes:
-        redis_url: where the live state is. None: the embedded server of `data_dir` if one runs,
-            else redis://127.0.0.1:6379/0.
-        postgres_url: where the history goes. None: the embedded server if one runs, else no archive.
-        server: a server to go through in place of Redis and Postgres, e.g. wss://host:3000.
-        token: what that server is shown (`infinitas token add`).
-        data_dir: folder of the embedded servers and what they keep.
-        concurrency: jobs that one worker runs at once.
+        redis_url: Redis, for live state. None: the embedded server of `data_dir` if one runs, else
+            redis://127.0.0.1:6379/0.
+        postgres_url: Postgres, for history. None: the embedded server if one runs, else no archive.
+        server: a server to use instead of Redis and Postgres, e.g. wss://host:3000.
+        token: the token for that server (`infinitas token add`).
+        data_dir: folder of the embedded servers and their data.
+        concurrency: most jobs that one worker runs at once.
         shutdown_timeout: seconds that a stopping worker lets its jobs finish.
         lease: seconds after which a silent worker counts as gone.
         job_ttl: seconds that a finished job stays in Redis (the archive keeps it).
-        events_max: entries of events that Redis keeps for an archiver that stays away.
-        log_level: what the processes themselves log.
+        events_max: entries of events that Redis keeps while the archiver is away.
+        log_level: lowest level that our own processes log.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,8 +67,8 @@ def load_settings(
     """Merge the four sources, field by field; None in `arguments` means not given.
 
     Raises:
-        ConfigError: a value is wrong or a setting unknown; the text names it, its value and what
-            is allowed.
+        ConfigError: a value is wrong or a setting unknown; the text names it, its value and the allowed
+            values.
     """
     environment = os.environ if environment is None else environment
     file = Path(CONFIG_FILE) if file is None else file

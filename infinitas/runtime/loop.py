@@ -1,4 +1,4 @@
-"""A loop: one chore's `run_once`, again and again, that outlives an outage of Redis or Postgres."""
+"""Repeats one chore's `run_once`, also through outages of Redis and Postgres."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -14,9 +14,9 @@ CANCEL_AGAIN_S = 0.2
 
 
 class Loop:
-    """Runs `run_once` until stopped. Logs each kind of fault once, until a pass has succeeded again.
+    """Repeats `run_once` until cancelled. Logs each kind of fault once, until a pass has succeeded.
 
-    After a fault it waits for a moment that doubles up to `longest_wait_s`.
+    After a fault it waits; the wait doubles up to `longest_wait_s`.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Loop:
         self._longest_wait_s = LONGEST_WAIT_S if longest_wait_s is None else longest_wait_s
         self._wait = 0.0
         self._logged: set[str] = set()
-        """The kinds of faults since the last pass that succeeded."""
+        """Kinds of faults since the last pass that succeeded."""
 
     async def run(self) -> None:
         """Never returns; cancel it to stop."""
@@ -66,7 +66,7 @@ class Loop:
 
 
 async def run_loops(loops: list[Loop], stop: asyncio.Event) -> None:
-    """Run loops side by side until `stop` is set, then cancel them and wait for their ends."""
+    """Run loops concurrently until `stop` is set, then cancel them and wait until they have ended."""
     tasks = [asyncio.create_task(loop.run(), name=loop.name) for loop in loops]
     try:
         await stop.wait()
@@ -75,10 +75,10 @@ async def run_loops(loops: list[Loop], stop: asyncio.Event) -> None:
 
 
 async def cancel_all(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait for their ends.
+    """Cancel tasks and wait until they have ended.
 
-    Asks again while one goes on: a client library may swallow a cancellation that meets the reply it
-    waited for, and the task would then begin another blocking read.
+    Cancels again while one is running: a client library may swallow a cancellation that arrives together
+    with a reply, and the task would then begin another blocking read.
     """
     pending = set(tasks)
     while pending:
@@ -88,6 +88,6 @@ async def cancel_all(tasks: Iterable[asyncio.Task[None]]) -> None:
 
 
 def retrieve(future: "asyncio.Future[Any]") -> None:
-    """A done callback: an error that meets no waiter any more is not to be reported by asyncio."""
+    """Done callback: retrieve the error, so that asyncio doesn't report it if the waiter is gone."""
     if not future.cancelled():
         future.exception()

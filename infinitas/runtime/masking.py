@@ -1,7 +1,7 @@
-"""Secrets stay out of logs, pages and events.
+"""Keeps secrets out of logs, pages and events.
 
-A URL that somebody typed may be wrong in any way, so nothing of it is shown but what is known to be
-harmless: its scheme, and behind the last `@` its host, port and path.
+A configured URL may be wrong in any way, so only parts that are known to be harmless are shown: its
+scheme, and after the last `@` its host, port and path.
 """
 
 import re
@@ -10,7 +10,7 @@ from urllib.parse import unquote
 HIDDEN = "***"
 _SCHEME = re.compile(r"(?i)(rediss?|unix|postgres|postgresql|https?|wss?)://")
 _HOST = r"(?:\[[0-9a-fA-F:.]+\]|[\w.%-]+)(?::\d{1,5})?"
-_HEAD = re.compile(rf"(?s)(?:(?P<user>.*)@)?(?P<place>(?:{_HOST}(?:,{_HOST})*)?(?:/[^\s@:#]*)?)")
+_HEAD = re.compile(rf"(?s)(?:(?P<user>.*)@)?(?P<address>(?:{_HOST}(?:,{_HOST})*)?(?:/[^\s@:#]*)?)")
 _BARE = re.compile(r"[\w.-]+:\d{1,5}(?:/\d{0,3})?")
 _HARMLESS = {"db", "host", "port", "dbname", "sslmode", "ssl_cert_reqs"}
 _HARMLESS_VALUE = re.compile(r"[\w./:,-]*")
@@ -30,11 +30,11 @@ def mask_url(url: str) -> str:
     if found is None or "@" in query:
         return scheme[0].lower() + HIDDEN
     user = "" if found["user"] is None else f"{HIDDEN}@"
-    return scheme[0].lower() + user + found["place"] + question + "&".join(map(_option, query.split("&")))
+    return scheme[0].lower() + user + found["address"] + question + "&".join(map(_option, query.split("&")))
 
 
 def mask_text(text: str, url: str = "") -> str:
-    """A text, such as an error of a client library, without the secrets of `url` and of any URL in it."""
+    """A text, such as a client library's error, without the secrets of `url` and of URLs in the text."""
     shown = mask_url(url)
     text = text.replace(url, shown) if url else text
     for secret in _secrets(url, shown):
@@ -50,10 +50,10 @@ def _option(text: str) -> str:
 
 
 def _secrets(url: str, shown: str) -> list[str]:
-    """Every piece of a URL that is not shown; the longest first."""
+    """Every part of a URL that is not shown; the longest first."""
     behind = url[scheme.end() :] if (scheme := _SCHEME.match(url)) else url
     user = behind.rpartition("@")[0]
-    # Where the password begins is not known in a mistyped URL.
+    # In a mistyped URL the start of the password is unknown.
     pieces = {text[found.end() :] for text in (user, behind) for found in _SEPARATOR.finditer(text)}
     pieces |= {option.partition("=")[2] for option in behind.partition("?")[2].split("&")}
     pieces |= {user, *_SEPARATOR.split(behind)}

@@ -1,11 +1,11 @@
-"""Loops for every queue there is, also for one that is declared while the process runs."""
+"""Runs a set of loops for every queue, also for queues that are declared later."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from infinitas.runtime.loop import Loop, run_loops
 
-LOOK_AGAIN_S = 1.0
+DISCOVER_EVERY_S = 1.0
 DEFAULT_QUEUE = "default"
 
 
@@ -15,7 +15,7 @@ async def run_for_queues(
     make_loops: Callable[[str], list[Loop]],
     stop: asyncio.Event,
 ) -> None:
-    """Run the loops of the chosen queues, or of the default one and all that turn up."""
+    """Run the loops of the chosen queues; without a choice those of `default` and of every other queue."""
     running: dict[str, asyncio.Task[None]] = {}
 
     def start(queues: Iterable[str]) -> None:
@@ -23,10 +23,10 @@ async def run_for_queues(
             if queue not in running:
                 running[queue] = asyncio.create_task(run_loops(make_loops(queue), stop))
 
-    async def look() -> None:
+    async def discover() -> None:
         start(await list_queues())
-        await asyncio.sleep(LOOK_AGAIN_S)
+        await asyncio.sleep(DISCOVER_EVERY_S)
 
     start(chosen or [DEFAULT_QUEUE])
-    await run_loops([] if chosen else [Loop("queues", look)], stop)
+    await run_loops([] if chosen else [Loop("queues", discover)], stop)
     await asyncio.gather(*running.values())

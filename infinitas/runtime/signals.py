@@ -13,30 +13,30 @@ _PR_SET_PDEATHSIG = 1
 
 
 class StopSignal:
-    """`asked` is set by the first SIGTERM or SIGINT, `insisted` by the second.
+    """`requested` is set by the first SIGTERM or SIGINT, `forced` by the second.
 
-    SIGHUP asks as well, and sets `restart`: a fresh process is to take over.
+    SIGHUP requests a stop too, and sets `restart`: a new process takes over.
     """
 
     def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.insisted = asyncio.Event()
+        self.requested = asyncio.Event()
+        self.forced = asyncio.Event()
         self.restart = False
 
-    def receive(self) -> None:
-        (self.insisted if self.asked.is_set() else self.asked).set()
+    def request(self) -> None:
+        (self.forced if self.requested.is_set() else self.requested).set()
 
-    def hang_up(self) -> None:
-        if not self.asked.is_set():
+    def request_restart(self) -> None:
+        if not self.requested.is_set():
             self.restart = True
-            self.asked.set()
+            self.requested.set()
 
 
 def run_until_signal(main: Callable[[StopSignal], Awaitable[None]]) -> bool:
-    """Run `main` in a new event loop (uvloop where installed) that hears signals.
+    """Run `main` in a new event loop (uvloop if installed) with signal handlers.
 
-    SIGUSR1 prints the stacks of all threads and of all jobs in the loop. Returns whether a restart
-    was asked for.
+    SIGUSR1 prints the stacks of all threads and of all tasks in the loop. Returns whether a restart was
+    requested.
     """
     stop: StopSignal | None = None
 
@@ -45,10 +45,10 @@ def run_until_signal(main: Callable[[StopSignal], Awaitable[None]]) -> bool:
         stop = StopSignal()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.receive)
-        loop.add_signal_handler(signal.SIGHUP, stop.hang_up)
+            loop.add_signal_handler(number, stop.request)
+        loop.add_signal_handler(signal.SIGHUP, stop.request_restart)
         loop.add_signal_handler(signal.SIGUSR1, print_tasks)
-        # In front of the loop's handler: it also works while the loop is blocked.
+        # Runs before the loop's handler, and also while the loop is blocked.
         faulthandler.register(signal.SIGUSR1, all_threads=True, chain=True)
         await main(stop)
 
@@ -59,13 +59,13 @@ def run_until_signal(main: Callable[[StopSignal], Awaitable[None]]) -> bool:
 
 
 def end_with_parent(number: int) -> None:
-    """Have Linux send us a signal when the process that started this one ends. Nothing elsewhere."""
+    """Have Linux send this process a signal when its parent ends. Does nothing on other systems."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 def allow_many_sockets() -> None:
-    """Open files up to what the system lets this process have; the usual 1,024 are few for a server."""
+    """Raise the limit of open files to the hard limit: the usual 1,024 are too few for a server."""
     if sys.platform != "win32":
         import resource
 
@@ -74,7 +74,7 @@ def allow_many_sockets() -> None:
 
 
 def collect_garbage_rarely() -> None:
-    """We make and drop much, hardly any of it cyclic, and each full look costs many milliseconds."""
+    """Collect less often: hardly any garbage here is cyclic, and a full collection takes many ms."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
 
@@ -83,15 +83,15 @@ def print_tasks() -> None:
     """The stack of every task in the running loop, to stderr."""
     for task in asyncio.all_tasks():
         print(f"\nTask {task.get_name()} (innermost last):", file=sys.stderr)
-        waits: Any = task.get_coro()
-        # A task's own stack ends at its outermost coroutine; what that waits for tells more.
-        while waits is not None:
-            frame = getattr(waits, "cr_frame", None) or getattr(waits, "gi_frame", None)
+        awaited: Any = task.get_coro()
+        # A task's own stack ends at its outermost coroutine; follow what that one awaits.
+        while awaited is not None:
+            frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
             if frame is not None:
                 code = frame.f_code
                 where = f'  File "{code.co_filename}", line {frame.f_lineno} in {code.co_name}'
                 print(where, file=sys.stderr)
-            waits = getattr(waits, "cr_await", None) or getattr(waits, "gi_yieldfrom", None)
+            awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
     sys.stderr.flush()
 
 

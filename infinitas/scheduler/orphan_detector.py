@@ -1,4 +1,4 @@
-"""Notices tasks whose last worker is gone, so that their slots' jobs don't wait for ever unseen."""
+"""Detects tasks whose last worker is gone, so that their slots' jobs don't wait unnoticed."""
 
 import asyncio
 
@@ -6,18 +6,19 @@ from infinitas.broker.queue import Broker
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("scheduler")
-LOOK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
 SHOWN = 5
 
 
-class Janitor:
-    """One queue's janitor."""
+class OrphanDetector:
+    """Orphan detector of one queue. Any number may run."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
     async def run_once(self) -> None:
+        """Put the slots' jobs of orphaned tasks on their no-processor deadline, log the tasks, sleep."""
         if tasks := await self._broker.orphan():
             more = f" and {len(tasks) - SHOWN} more tasks" if len(tasks) > SHOWN else ""
             _log.warning("No worker is left for %s%s.", ", ".join(tasks[:SHOWN]), more)
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(CHECK_EVERY_S)

@@ -1,10 +1,10 @@
-"""Promotes: jobs whose waiting time is over become ready."""
+"""Promotes jobs whose waiting time is over: they become ready."""
 
 import asyncio
 from datetime import timedelta
 
 from infinitas.broker.queue import Broker
-from infinitas.scheduler.wakeup import Wake
+from infinitas.scheduler.wakeup import Wakeup
 
 PROMOTE_LIMIT = 500
 LONGEST_SLEEP_S = 3_600.0
@@ -12,22 +12,23 @@ _SECOND = timedelta(seconds=1)
 
 
 class Promoter:
-    """One queue's promoter. It sleeps until the next job's time, or until an earlier one comes."""
+    """Promoter of one queue. It sleeps until the next job's time, or until an earlier job is stored."""
 
     def __init__(self, broker: Broker, job_ttl_s: int) -> None:
         self._broker = broker
         self._job_ttl_s = job_ttl_s
-        self._wake = Wake(broker)
+        self._wakeup = Wakeup(broker)
 
     async def run_once(self) -> None:
         """Promote what is due; if nothing more is, sleep until something is."""
         try:
-            await self._wake.open()
+            await self._wakeup.open()
             promoted = await self._broker.promote(PROMOTE_LIMIT, self._job_ttl_s)
             if promoted.following is None:
-                await self._wake.sleep(None)
+                await self._wakeup.sleep(None)
             elif promoted.following > promoted.now:
-                await self._wake.sleep(min((promoted.following - promoted.now) / _SECOND, LONGEST_SLEEP_S))
+                seconds = min((promoted.following - promoted.now) / _SECOND, LONGEST_SLEEP_S)
+                await self._wakeup.sleep(seconds)
         except asyncio.CancelledError:
-            self._wake.close()
+            self._wakeup.close()
             raise

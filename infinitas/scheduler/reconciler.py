@@ -1,8 +1,8 @@
-"""Compares the parts of a queue in Redis with each other, and mends what does not fit together.
+"""Compares the parts of a queue in Redis with each other, and mends inconsistencies.
 
-What a person has deleted, a failover has lost or a defect has left behind is found within a minute or two.
-Each step is one atomic script over one page, which looks and mends in the same step: what changes at the
-same time, also by other schedulers, is never undone. Nothing is added to what jobs cost.
+It finds what a person has deleted, a failover has lost or a defect has left behind within a minute or two.
+Each step is one atomic script that checks and mends one page, so a concurrent change, also of another
+scheduler, is never undone. Jobs themselves pay nothing for it.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from infinitas.core.schedule import Schedule
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("scheduler")
-LOOK_EVERY_S = 60.0
+RECONCILE_EVERY_S = 60.0
 PAGE = 100
-"""Takes Redis one or two thousandths of a second."""
-KEYS_A_SCAN = 500
-REST = 20.0
-"""After each page, times as long as the page took: Redis has nearly all of its time for others."""
-LONGEST_REST_S = 0.1
+"""Takes Redis 1 or 2 ms."""
+KEYS_PER_SCAN = 500
+PAUSE_FACTOR = 20.0
+"""Pause after a page, as a multiple of its duration: Redis keeps nearly all of its time for others."""
+LONGEST_PAUSE_S = 0.1
 SHOWN = 5
 MOST_REMEMBERED = 10_000
 MEANING = {
@@ -40,34 +40,34 @@ MEANING = {
     "gone": "jobs that were deleted",
     "holders": "places of jobs that are over",
 }
-"""What is counted, as people read it."""
+"""Each counted fault as the log shows it."""
 
 
 class Reconciler:
-    """One queue's reconciler. Any number may run."""
+    """Reconciler of one queue. Any number may run."""
 
-    def __init__(self, edges: Reconciliation, job_ttl_s: int, rest: float = REST) -> None:
+    def __init__(self, edges: Reconciliation, job_ttl_s: int, pause_factor: float = PAUSE_FACTOR) -> None:
         self._edges = edges
         self._job_ttl_s = job_ttl_s
-        self._rest = rest
+        self._pause_factor = pause_factor
         self._page_began = 0.0
         self._seen: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
         self._names: list[str] = []
 
     async def run_once(self) -> None:
-        """One look at everything, and a rest."""
-        await self.look()
-        await asyncio.sleep(LOOK_EVERY_S)
+        """Reconcile everything once, then sleep."""
+        await self.reconcile()
+        await asyncio.sleep(RECONCILE_EVERY_S)
 
-    async def look(self) -> dict[str, int]:
-        """One look at everything. Returns how often what was mended."""
+    async def reconcile(self) -> dict[str, int]:
+        """Compare everything once. Returns how many faults of each kind were mended."""
         self._counts, self._names = Counter(), []
         self._page_began = time.monotonic()
         try:
             failed = await self._take_steps()
         finally:
-            # Also of a look that an outage has cut short.
+            # Also after an outage has cut the pass short.
             counts, names = dict(self._counts), self._names[:SHOWN]
             if counts:
                 what = ", ".join(f"{count} {MEANING[fault]}" for fault, count in counts.items())
@@ -80,7 +80,7 @@ class Reconciler:
         return counts
 
     async def _take_steps(self) -> Exception | None:
-        """What one step meets must not keep the others from being taken. Returns the first error."""
+        """Run every step, even if one fails. Returns the first error."""
         steps = (
             self._plan_schedules,
             self._clear_streams,
@@ -133,7 +133,7 @@ class Reconciler:
             await self._pause()
 
     async def _end_deleted(self) -> None:
-        """Of jobs that wait for their time; those of a stream are found there."""
+        """End deleted jobs that wait for their time; `_clear_streams` finds the queued ones."""
         cursor = START
         while True:
             cursor, ids = await self._edges.mend_holders("later", cursor, PAGE)
@@ -159,7 +159,7 @@ class Reconciler:
         cursor = START
         seen: dict[str, str] = {}
         while True:
-            cursor, ids = await self._edges.jobs(cursor, KEYS_A_SCAN)
+            cursor, ids = await self._edges.jobs(cursor, KEYS_PER_SCAN)
             for page in _pages(ids):
                 for fault in await self._edges.mend_jobs(page, self._seen, self._job_ttl_s):
                     if fault.mended:
@@ -178,18 +178,18 @@ class Reconciler:
 
     async def _pause(self) -> None:
         took = time.monotonic() - self._page_began
-        await asyncio.sleep(min(self._rest * took, LONGEST_REST_S))
+        await asyncio.sleep(min(self._pause_factor * took, LONGEST_PAUSE_S))
         self._page_began = time.monotonic()
 
 
 def next_slot(found: Unplanned, now: datetime) -> datetime | None:
-    """The slot that a schedule has lost; None if it is over, or can't be read."""
+    """The next slot that a schedule has lost; None if it is over or can't be read."""
     try:
         rule = Schedule.from_json(found.text)
         if rule.max_runs is not None and found.runs >= rule.max_runs:
             return None
         if found.fired is None and rule.at_ms is not None and rule.origin != "code":
-            # It was to come when it was stored, and would be forgotten if it had been fired.
+            # Its slot was ahead when it was stored, and once fired the schedule would be gone.
             return from_ms(rule.at_ms)
         return rule.next_after(found.fired or now)
     except (InfinitasError, ValueError, TypeError, ArithmeticError, AssertionError):

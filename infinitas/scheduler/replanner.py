@@ -1,4 +1,4 @@
-"""After an update of the time-zone database the next slots of cron schedules are computed anew."""
+"""Recomputes the next slots of cron schedules after an update of the time-zone database."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,47 +7,47 @@ from infinitas.broker.messages import DueSlot
 from infinitas.broker.queue import Broker
 from infinitas.broker.schedules import ScheduleEdges
 from infinitas.runtime.logging import get_logger
-from infinitas.runtime.tzdata import zones_version
+from infinitas.runtime.tzdata import tzdata_version
 
 _log = get_logger("scheduler")
-LOOK_EVERY_S = 3600.0
+CHECK_EVERY_S = 3600.0
 PAGE = 500
 
 
 class Replanner:
-    """One queue's replanner. Of several schedulers the one with the newest database has its way."""
+    """Replanner of one queue. If schedulers differ, the newest time-zone database wins."""
 
     def __init__(self, broker: Broker, version: str | None = None) -> None:
         self._schedules = broker.schedules
-        self._version = zones_version() if version is None else version
+        self._version = tzdata_version() if version is None else version
 
     async def run_once(self) -> None:
-        await self.look()
-        await asyncio.sleep(LOOK_EVERY_S)
+        await self.replan()
+        await asyncio.sleep(CHECK_EVERY_S)
 
-    async def look(self) -> int:
-        """Returns how many next slots were moved: none unless this version is the newest."""
+    async def replan(self) -> int:
+        """Recompute next slots if this database is the newest. Returns how many were moved."""
         known = await self._schedules.zones()
         if self._version <= known:
             return 0
-        # The first scheduler of all finds slots that the same database has computed.
-        moved = await plan_anew(self._schedules, crons=True) if known else 0
-        # Only now: a scheduler that is killed on the way leaves the work to the next.
+        # Without a known version the stored slots were computed by this same database.
+        moved = await replan_all(self._schedules, crons=True) if known else 0
+        # Stored last: if this scheduler is killed before, another one replans.
         await self._schedules.remember_zones(self._version)
         if moved:
             _log.warning("Time zones %s: %d schedules have another next slot.", self._version, moved)
         return moved
 
 
-async def plan_anew(schedules: ScheduleEdges, *, crons: bool = False) -> int:
-    """Compute the next slots of all schedules anew, or of the crons only. Returns how many were moved."""
+async def replan_all(schedules: ScheduleEdges, *, crons: bool = False) -> int:
+    """Recompute the next slots of all schedules, or only of cron ones. Returns how many were moved."""
     cursor, planned = await schedules.planned(0, PAGE)
-    moved = await schedules.replan(_wanted(planned, crons))
+    moved = await schedules.replan(_chosen(planned, crons))
     while cursor:
         cursor, planned = await schedules.planned(cursor, PAGE)
-        moved += await schedules.replan(_wanted(planned, crons))
+        moved += await schedules.replan(_chosen(planned, crons))
     return moved
 
 
-def _wanted(planned: Sequence[DueSlot], crons: bool) -> list[DueSlot]:
+def _chosen(planned: Sequence[DueSlot], crons: bool) -> list[DueSlot]:
     return [each for each in planned if not crons or each.schedule.cron is not None]

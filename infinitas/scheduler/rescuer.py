@@ -1,9 +1,9 @@
-"""Declares dead the workers that it has itself seen silent for a lease, and moves their jobs on.
+"""Declares workers dead whose heartbeat counter stood still for a whole lease, and requeues their jobs.
 
-Clocks of other machines, idle times and expiry play no part: after a minute without Redis every
-healthy worker would look dead by them. Silence counts on our own monotonic clock, from one look that
-succeeded to the next; after a look or a rescue that Redis refused it counts from the beginning, for
-beats were refused as well.
+It trusts only its own observation: other machines' clocks, idle times and expiry play no part, since after
+a minute without Redis they would make every healthy worker seem dead. Silence is measured on our own
+monotonic clock, between two checks that succeeded. After a check or a rescue that Redis refused it starts
+at zero again, since Redis refused heartbeats as well.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("scheduler")
-LOOKS_PER_LEASE = 10
+CHECKS_PER_LEASE = 10
 
 
 @dataclass(slots=True)
-class _Seen:
+class _Observed:
     count: int | None
     silent_s: float = 0.0
 
 
 class Rescuer:
-    """One queue's rescuer. Any number may run: the script declares dead only on the counter seen."""
+    """Rescuer of one queue. Any number may run: the script acts only if the counter is still the same."""
 
     def __init__(
         self, broker: Broker, lease_s: float, job_ttl_s: int, clock: Callable[[], float] = time.monotonic
@@ -35,36 +35,36 @@ class Rescuer:
         self._lease_s = lease_s
         self._job_ttl_s = job_ttl_s
         self._clock = clock
-        self._every_s = lease_s / LOOKS_PER_LEASE
-        self._seen: dict[str, _Seen] = {}
-        self._last_look: float | None = None
+        self._every_s = lease_s / CHECKS_PER_LEASE
+        self._observed: dict[str, _Observed] = {}
+        self._last_check: float | None = None
         self._failed: set[str] = set()
-        """Workers whose rescue has failed, which is logged once."""
+        """Workers whose rescue has failed; each is logged once."""
 
     async def run_once(self) -> None:
-        """One look, and what follows from it. Raises ServerUnreachable."""
+        """Find silent workers, rescue their jobs, sleep. Raises ServerUnreachable."""
         try:
-            for worker, count in await self.look():
+            for worker, count in await self.find_silent():
                 await self._rescue_or_log(worker, count)
         except InfinitasError:
-            self._seen, self._last_look = {}, None
+            self._observed, self._last_check = {}, None
             raise
         await asyncio.sleep(self._every_s)
 
-    async def look(self) -> list[tuple[str, int | None]]:
-        """Workers that have been silent for a lease, with the counter that was seen."""
+    async def find_silent(self) -> list[tuple[str, int | None]]:
+        """Workers that have been silent for a lease, with their counter."""
         beats = await self._broker.beats()
         now = self._clock()
-        # After an outage, or a pause of this process, the gap says nothing about the workers.
-        passed = 0.0 if self._last_look is None else min(now - self._last_look, 2 * self._every_s)
-        self._last_look = now
-        seen: dict[str, _Seen] = {}
+        # A long gap is an outage or a pause of this process; it proves nothing about the workers.
+        passed = 0.0 if self._last_check is None else min(now - self._last_check, 2 * self._every_s)
+        self._last_check = now
+        observed: dict[str, _Observed] = {}
         for worker, count in beats.items():
-            before = self._seen.get(worker)
+            before = self._observed.get(worker)
             silent = before.silent_s + passed if before and before.count == count else 0.0
-            seen[worker] = _Seen(count, silent)
-        self._seen = seen
-        return [(w, s.count) for w, s in seen.items() if s.count is None or s.silent_s >= self._lease_s]
+            observed[worker] = _Observed(count, silent)
+        self._observed = observed
+        return [(w, o.count) for w, o in observed.items() if o.count is None or o.silent_s >= self._lease_s]
 
     async def _rescue_or_log(self, worker: str, count: int | None) -> None:
         try:
@@ -72,14 +72,14 @@ class Rescuer:
         except ServerUnreachable:
             raise
         except InfinitasError:
-            # What is wrong with one worker's records must not keep the others from being rescued.
+            # A fault in one worker's records must not keep the others from being rescued.
             if worker not in self._failed:
                 _log.exception("The jobs of worker %s could not be moved on; it is tried again.", worker)
             self._failed.add(worker)
 
     async def rescue(self, worker: str, count: int | None) -> None:
-        """Declare `worker` dead, unless it has beaten since, and move all its jobs on."""
+        """Declare `worker` dead, unless it sent a heartbeat since, and move all its jobs on."""
         moved = await self._broker.rescue_all(worker, count or 0, self._job_ttl_s)
         if moved is not None:
             _log.warning("Worker %s is dead; %d of its jobs move on.", worker, moved)
-            self._seen.pop(worker, None)
+            self._observed.pop(worker, None)

@@ -16,11 +16,11 @@ from infinitas.runtime.loop import Loop, run_loops
 from infinitas.runtime.queue_loops import DEFAULT_QUEUE, run_for_queues
 from infinitas.runtime.signals import StopSignal
 from infinitas.scheduler.backfiller import Backfiller
-from infinitas.scheduler.clock_jumps import ClockWatch
-from infinitas.scheduler.orphan_detector import Janitor
+from infinitas.scheduler.clock_monitor import ClockMonitor
+from infinitas.scheduler.orphan_detector import OrphanDetector
 from infinitas.scheduler.promoter import Promoter
 from infinitas.scheduler.reconciler import Reconciler
-from infinitas.scheduler.redis_watch import RedisWatch
+from infinitas.scheduler.redis_monitor import RedisMonitor
 from infinitas.scheduler.replanner import Replanner
 from infinitas.scheduler.rescuer import Rescuer
 from infinitas.scheduler.ticker import Ticker
@@ -29,7 +29,7 @@ _log = get_logger("scheduler")
 
 
 async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: StopSignal) -> None:
-    """Fire, promote and rescue until `stop` is asked.
+    """Fire, promote and rescue until a stop is requested.
 
     Raises:
         ServerUnreachable, UnsafeBroker: at the start only.
@@ -46,10 +46,10 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
                 Loop(f"ticker {queue}", Ticker(broker).run_once),
                 Loop(f"promoter {queue}", Promoter(broker, settings.job_ttl).run_once),
                 Loop(f"rescuer {queue}", Rescuer(broker, settings.lease, settings.job_ttl).run_once),
-                Loop(f"janitor {queue}", Janitor(broker).run_once),
+                Loop(f"orphan detector {queue}", OrphanDetector(broker).run_once),
                 Loop(f"replanner {queue}", Replanner(broker).run_once),
                 Loop(f"backfiller {queue}", Backfiller(broker).run_once),
-                Loop(f"clock {queue}", ClockWatch(broker).run_once),
+                Loop(f"clock monitor {queue}", ClockMonitor(broker).run_once),
                 Loop(f"overdue {queue}", OverdueMonitor(broker).run_once),
                 Loop(f"reconciler {queue}", reconciler.run_once),
                 Loop(f"event readers {queue}", event_readers.run_once),
@@ -57,10 +57,10 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
 
         _log.info("Scheduler runs.")
         first = queues[0] if queues else DEFAULT_QUEUE
-        redis_watch = Loop("redis watch", RedisWatch(Health(connection, first)).run_once)
+        redis_monitor = Loop("redis monitor", RedisMonitor(Health(connection, first)).run_once)
         await asyncio.gather(
-            run_loops([redis_watch], stop.asked),
-            run_for_queues(queues, lambda: list_queues(connection), loops, stop.asked),
+            run_loops([redis_monitor], stop.requested),
+            run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested),
         )
         _log.info("Scheduler has stopped.")
     finally:

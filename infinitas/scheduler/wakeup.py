@@ -1,7 +1,7 @@
-"""Sleeping until a moment, or until somebody stores an earlier one.
+"""Sleeps until a time, or until an earlier one is stored.
 
-A blocking read in Redis ends some ten milliseconds late, so the moment itself is timed here; the
-read stays open across sleeps and only brings wake-ups.
+A blocking read in Redis returns some ten milliseconds late, so the time itself is measured here. The read
+stays open across sleeps and only delivers wake-ups.
 """
 
 import asyncio
@@ -10,30 +10,30 @@ from infinitas.broker.queue import Broker
 from infinitas.runtime.loop import retrieve
 
 
-class Wake:
-    """One loop's ear for wake-ups. No wake-up between two sleeps is missed."""
+class Wakeup:
+    """Sleeps until a time or the next wake-up; misses none between two sleeps."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._seen: str | None = None
-        self._listening: asyncio.Future[str] | None = None
+        self._last: str | None = None
+        self._reading: asyncio.Future[str] | None = None
 
     async def open(self) -> None:
-        """Remember where the wake-ups stand; call before looking at what there is to do."""
-        if self._seen is None:
-            self._seen = await self._broker.last_wake()
+        """Remember the last wake-up; call this before reading what is due."""
+        if self._last is None:
+            self._last = await self._broker.last_wake()
 
     async def sleep(self, seconds: float | None) -> None:
-        """Sleep so long, or without end, or until a wake-up. Raises ServerUnreachable."""
-        assert self._seen is not None, "open() first"
-        if self._listening is None:
-            self._listening = asyncio.ensure_future(self._broker.wait_for_wake(self._seen))
-            self._listening.add_done_callback(retrieve)
-        await asyncio.wait({self._listening}, timeout=seconds)
-        if self._listening.done():
-            heard, self._listening = self._listening, None
-            self._seen = heard.result()
+        """Sleep for `seconds` (None: without end), or until a wake-up. Raises ServerUnreachable."""
+        assert self._last is not None, "open() first"
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._broker.wait_for_wake(self._last))
+            self._reading.add_done_callback(retrieve)
+        await asyncio.wait({self._reading}, timeout=seconds)
+        if self._reading.done():
+            finished, self._reading = self._reading, None
+            self._last = finished.result()
 
     def close(self) -> None:
-        if self._listening is not None:
-            self._listening.cancel()
+        if self._reading is not None:
+            self._reading.cancel()

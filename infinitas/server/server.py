@@ -144,7 +144,7 @@ async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop:
         raise ConfigError(f"The certificate or its key can't be used: {error}.") from None
     server = _SignalFreeServer(config)
     running = asyncio.ensure_future(server.serve(sockets=[listening]))
-    stopping = asyncio.ensure_future(stop.asked.wait())
+    stopping = asyncio.ensure_future(stop.requested.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     await api.state.gateway.close()
     server.should_exit = True

@@ -9,7 +9,7 @@ from pydantic_core import from_json
 from infinitas.core.codec import encode_payload
 from infinitas.core.errors import BadArgs, InfinitasError
 from infinitas.core.names import clean_level, shorten
-from infinitas.core.task_definition import is_number
+from infinitas.core.numbers import is_number
 from infinitas.core.text import clean
 from infinitas.core.verdict import Failed, Succeeded
 

@@ -13,7 +13,8 @@ from infinitas.client.lazy import LazyClient
 from infinitas.core.codec import instant_ms
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name, shorten
-from infinitas.core.task_definition import YEAR_S, TaskDefinition, is_number
+from infinitas.core.numbers import is_number
+from infinitas.core.task_definition import YEAR_S, TaskDefinition
 from infinitas.tasks.arguments import Signature
 from infinitas.tasks.handle import Handle
 from infinitas.tasks.plugins import Plugins

@@ -181,7 +181,7 @@ class Kit:
         """Fire and promote all that is due. Returns when there is more to do."""
         moments: list[datetime] = []
         for queue, broker in self.brokers.items():
-            while (due := await self._tickers[queue].look()).found:
+            while (due := await self._tickers[queue].read_due()).found:
                 await self._tickers[queue].fire(due)
             for key in await broker.schedules.backfills():
                 await broker.schedules.feed(key, BATCH)

@@ -140,7 +140,7 @@ class RuleView(BaseModel):
             **_shown(rule),
             "key": rule.key,
             "task": rule.task,
-            "rule": rule.words,
+            "rule": rule.rule_text,
             "args": show_args(rule.args),
             "origin": rule.origin,
             "overridden": rule.overridden,

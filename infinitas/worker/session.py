@@ -198,12 +198,12 @@ class Session:
             self._over.set()
 
     def _stop_without_supervisor(self) -> None:
-        if not self._stop.asked.is_set():
+        if not self._stop.requested.is_set():
             _log.warning("The supervisor is gone: stopping.")
-            self._stop.receive()
+            self._stop.request()
 
     async def _end_on(self, stop: StopSignal) -> None:
-        await stop.asked.wait()
+        await stop.requested.wait()
         self._over.set()
 
     async def _drain(self, stop: StopSignal) -> None:
@@ -214,7 +214,7 @@ class Session:
         limit = self._settings.shutdown_timeout
         _log.info("Stopping: %d jobs may finish within %g s.", len(self._running), limit)
         finished = asyncio.create_task(self._running.wait_until_none())
-        insisted = asyncio.create_task(stop.insisted.wait())
+        insisted = asyncio.create_task(stop.forced.wait())
         await asyncio.wait({finished, insisted}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         insisted.cancel()
         finished.cancel()

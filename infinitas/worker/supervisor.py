@@ -152,18 +152,18 @@ class Supervisor:
         await asyncio.sleep(self._settings.lease / HEARTBEATS_PER_LEASE)
 
     async def _forward_signals(self, stop: StopSignal) -> None:
-        await stop.asked.wait()
+        await stop.requested.wait()
         while stop.restart:
             stop.restart = False
-            stop.asked.clear()
+            stop.requested.clear()
             _log.info("Restarting the worker processes.")
             restarting = asyncio.create_task(self.restart())
-            await stop.asked.wait()
+            await stop.requested.wait()
             restarting.cancel()
         self._stopping = True
         for child in self._children:
             child.signal(signal.SIGTERM)
-        await stop.insisted.wait()
+        await stop.forced.wait()
         for child in self._children:
             child.signal(signal.SIGTERM)
         await asyncio.Event().wait()

@@ -90,7 +90,7 @@ class Worker:
         self, source: Transport, executor: Executor, capacity: Capacity, stop: StopSignal
     ) -> None:
         place, waiting = Place(), False
-        while not stop.asked.is_set():
+        while not stop.requested.is_set():
             session = Session(
                 place.fresh_name(),
                 place,
@@ -128,12 +128,12 @@ class Worker:
             _log.info("Worker %s has stopped.", session.id)
 
     def _stop_when_used_up(self, capacity: Capacity, stop: StopSignal) -> None:
-        if capacity.used_up and not stop.asked.is_set():
+        if capacity.used_up and not stop.requested.is_set():
             _log.info("%d jobs are done: stopping.", self._max_jobs)
-            stop.receive()
+            stop.request()
 
     async def _stop_when_idle(self, session: Session, stop: StopSignal) -> None:
         while not session.idle:  # noqa: ASYNC110 - idle combines many states
             await asyncio.sleep(0.02)
-        if not stop.asked.is_set():
-            stop.receive()
+        if not stop.requested.is_set():
+            stop.request()

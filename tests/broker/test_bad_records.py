@@ -22,7 +22,7 @@ OVERDUE = Verdict(state=State.RETRYING, reason=Reason.TIMED_OUT, error="e", dela
 
 
 def reconciler(broker: Broker) -> Reconciler:
-    return Reconciler(Reconciliation(broker.connection, "default"), 60, rest=0)
+    return Reconciler(Reconciliation(broker.connection, "default"), 60, pause_factor=0)
 
 
 def spoil(redis: Redis, job: str) -> None:
@@ -57,7 +57,7 @@ async def test_a_key_of_another_type_stops_no_edge(broker: Broker, redis: Redis)
     redis.hset(f"{P}live", "s", "bad")
     redis.zadd(f"{P}later", {"bad": 1})
     await broker.rewind("0", 100)
-    await reconciler(broker).look()
+    await reconciler(broker).reconcile()
     assert await broker.settle("w1", [settlement(id, 1) for id, _ in both]) == ["gone", "ok"]
     assert redis.xlen(f"{P}stream:t") == 0
 
@@ -106,7 +106,7 @@ async def test_marks_and_counts_that_cannot_be_read_stop_no_step(broker: Broker,
     redis.hset(f"{P}runs", "t", "abc")
     await broker.enqueue([new("lost")])
     redis.delete(f"{P}stream:t")
-    assert (await reconciler(broker).look())["unqueued"] == 1
+    assert (await reconciler(broker).reconcile())["unqueued"] == 1
 
 
 async def test_a_job_without_a_hash_ends_with_an_event(broker: Broker, redis: Redis) -> None:

@@ -1,4 +1,4 @@
-"""Next slots against a walk over every UTC minute (second), in zones whose clocks do hard things.
+"""Next slots against a walk over every UTC minute (second), in zones with difficult clock changes.
 
 The walk knows nothing of our code: it asks the zone database what the clock shows, and croniter's
 parser (a test dependency only) which values a field has.
@@ -80,7 +80,7 @@ ZONES = [
     "UTC",
 ]
 Step = tuple[datetime, datetime, bool, tuple[datetime, ...]]
-"""An instant, what the clock shows, whether it showed that before, and what it has just left out."""
+"""An instant, the wall-clock time, whether it is repeated, and the times just skipped."""
 
 
 @cache
@@ -110,10 +110,10 @@ def walk(zone: str, start: datetime, length: timedelta, step: timedelta) -> Iter
 
 def matcher(expression: str) -> Callable[[datetime], bool]:
     """The day rule of crontab(5) over the values that croniter's parser finds."""
-    words = expression.split()
-    expanded, _ = croniter.expand(expression, second_at_beginning=len(words) == 6)
-    if len(words) == 6:  # croniter moves the seconds to the end
-        words = words[1:]
+    parts = expression.split()
+    expanded, _ = croniter.expand(expression, second_at_beginning=len(parts) == 6)
+    if len(parts) == 6:  # croniter moves the seconds to the end
+        parts = parts[1:]
         seconds = set(range(60)) if expanded[5] == ["*"] else set(expanded[5])
     else:
         seconds = {0}
@@ -121,7 +121,7 @@ def matcher(expression: str) -> Callable[[datetime], bool]:
         set(range(low, high + 1)) if values == ["*"] else set(values)
         for values, (low, high) in zip(expanded, ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6)), strict=False)
     ]
-    either = not words[2].startswith("*") and not words[4].startswith("*")
+    either = not parts[2].startswith("*") and not parts[4].startswith("*")
 
     def matches(wall: datetime) -> bool:
         if wall.minute not in fields[0] or wall.hour not in fields[1] or wall.month not in fields[3]:
@@ -134,8 +134,8 @@ def matcher(expression: str) -> Callable[[datetime], bool]:
 
 def expected(expression: str, steps: list[Step]) -> list[datetime]:
     """Debian's rule: `*` follows the clock; a fixed time runs once, after the gap that hides it."""
-    matches, words = matcher(expression), expression.split()[-5:]
-    if words[0].startswith("*") or words[1].startswith("*"):
+    matches, parts = matcher(expression), expression.split()[-5:]
+    if parts[0].startswith("*") or parts[1].startswith("*"):
         return [moment for moment, wall, _, _ in steps if matches(wall)]
     return [
         moment

@@ -1,4 +1,4 @@
-"""What may come in from outside: moments, payloads, options of a task, text."""
+"""Input from outside: moments, payloads, options of a task, text."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any

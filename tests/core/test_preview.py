@@ -1,4 +1,4 @@
-"""What a preview says, above all about clock changes."""
+"""Previews of rules, above all at clock changes."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +26,7 @@ def test_warnings_of_a_year_name_gap_and_fold() -> None:
     assert "twice" in notes["2026-10-25"]
 
 
-def test_what_the_gap_drops_is_said_too() -> None:
+def test_times_that_a_gap_drops_are_listed() -> None:
     found = preview("30 2 * * *", now=WINTER, timezone=COPENHAGEN, dst="skip")
     assert [w.local.date().isoformat() for w in found.warnings][:1] == ["2026-03-29"]
     assert "moved" not in found.warnings[0].note
@@ -41,19 +41,19 @@ def test_no_clock_change_no_warning() -> None:
 def test_an_interval_counts_from_now() -> None:
     found = preview(every(minutes=5), now=WINTER, count=2)
     assert [slot.utc - WINTER for slot in found.slots] == [timedelta(minutes=5), timedelta(minutes=10)]
-    assert found.words == "every 5m"
+    assert found.description == "every 5m"
 
 
 @pytest.mark.parametrize(
-    ("rule", "words"),
+    ("rule", "description"),
     [
         ("30 2 * * *", "at 02:30, every day"),
         ("*/15 * * * *", "every 15 minutes, every day"),
         ("0 9 * * mon-fri", "at 09:00, on Monday to Friday"),
     ],
 )
-def test_in_words(rule: str, words: str) -> None:
-    assert preview(rule).words == words
+def test_a_rule_is_described(rule: str, description: str) -> None:
+    assert preview(rule).description == description
 
 
 def test_a_wrong_one_is_refused_with_its_column() -> None:

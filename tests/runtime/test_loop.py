@@ -1,4 +1,4 @@
-"""A loop outlives every fault, and logs each kind of it once an outage."""
+"""A loop survives every fault, and logs each kind once an outage."""
 
 import asyncio
 import logging

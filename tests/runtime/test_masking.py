@@ -1,4 +1,4 @@
-"""Whatever a URL looks like, no secret of it is shown; a right one works, or the error names the remedy."""
+"""No URL, right or wrong, shows its secret; a right one works, and an error names the remedy."""
 
 import re
 from pathlib import Path
@@ -44,7 +44,7 @@ PLACES = [
 
 
 def in_redis(url: str | None) -> dict[str, object]:
-    """What redis-py takes a URL for."""
+    """A URL as redis-py parses it."""
     pool: redis.ConnectionPool = redis.ConnectionPool.from_url(url or "")
     names = ("username", "password", "host", "port", "db")
     return {name: pool.connection_kwargs[name] for name in names if name in pool.connection_kwargs}
@@ -65,7 +65,7 @@ def test_no_url_shows_its_secret(place: str, secret: str) -> None:
 
 # Only a URL reaches a client library.
 @given(st.sampled_from([place for place in PLACES if not place.startswith("host=")]), SECRETS)
-def test_no_text_of_a_client_library_shows_a_secret(place: str, secret: str) -> None:
+def test_no_client_library_error_shows_a_secret(place: str, secret: str) -> None:
     url = place.format(secret)
     texts = [f"failed to resolve host '{secret.partition('@')[2]}@h'", f"password authentication: {secret}"]
     for parse in (conninfo_to_dict, in_redis):
@@ -78,7 +78,7 @@ def test_no_text_of_a_client_library_shows_a_secret(place: str, secret: str) -> 
 
 
 @given(st.sampled_from(PLACES), SECRETS)
-def test_a_setting_is_taken_as_meant_or_refused_without_its_secret(place: str, secret: str) -> None:
+def test_a_setting_works_or_is_refused_without_its_secret(place: str, secret: str) -> None:
     url = place.format(secret)
     for name in ("redis_url", "postgres_url", "server"):
         try:
@@ -112,7 +112,7 @@ def test_an_encoded_password_may_hold_anything(password: str) -> None:
 
 @pytest.mark.parametrize("mark", list("#/?"))
 @pytest.mark.parametrize("name", ["redis_url", "postgres_url"])
-def test_what_must_be_encoded_is_said(name: str, mark: str) -> None:
+def test_an_error_names_characters_to_encode(name: str, mark: str) -> None:
     scheme = "redis" if name == "redis_url" else "postgresql"
     with pytest.raises(ConfigError, match="percent-encoded") as refused:
         load_settings({name: f"{scheme}://user:SEC{mark}RET1@h/0"}, {}, Path("absent.toml"))
@@ -147,7 +147,7 @@ def test_what_is_harmless_is_shown(url: str, shown: str) -> None:
         "x=1&db=2",
     ],
 )
-def test_options_that_would_do_harm_or_nothing_are_refused(query: str) -> None:
+def test_unknown_and_harmful_options_are_refused(query: str) -> None:
     with pytest.raises(ConfigError, match="options"):
         load_settings({"redis_url": f"redis://h/0?{query}"}, {}, Path("absent.toml"))
 
@@ -158,7 +158,7 @@ def test_a_redis_url_leads_somewhere(value: str) -> None:
         load_settings({"redis_url": value}, {}, Path("absent.toml"))
 
 
-async def test_tls_options_are_taken_and_a_wrong_value_is_refused() -> None:
+async def test_tls_options_are_checked() -> None:
     url = "rediss://h?ssl_cert_reqs={}&ssl_check_hostname=no"
     found = load_settings({"redis_url": url.format("none")}, {}, Path("absent.toml"))
     await Connection(found.redis_url or "", "test").close()
@@ -166,7 +166,7 @@ async def test_tls_options_are_taken_and_a_wrong_value_is_refused() -> None:
         Connection(url.format("perhaps"), "test")
 
 
-def test_upper_case_and_what_a_secret_store_adds_are_taken() -> None:
+def test_upper_case_and_surrounding_space_are_accepted() -> None:
     found: Settings = load_settings(
         {"redis_url": "REDIS://h\n", "postgres_url": " PostgreSQL://h/db\n", "server": "HTTPS://h\n"},
         {},

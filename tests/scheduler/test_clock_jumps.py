@@ -19,7 +19,7 @@ from infinitas.broker.queue import Broker
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.schedule_options import ScheduleOptions, make_schedule
 from infinitas.core.task_definition import TaskDefinition
-from infinitas.scheduler.clock_jumps import ClockWatch
+from infinitas.scheduler.clock_monitor import ClockMonitor
 from infinitas.scheduler.ticker import Ticker
 from tests.support import aeventually, events, running
 
@@ -46,7 +46,7 @@ def shift(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None
     return ahead
 
 
-def told(redis: Redis) -> list[int]:
+def jumps_reported(redis: Redis) -> list[int]:
     return [int(e.fields["jump_ms"]) for e in events(redis, "schedule.clock_jumped")]
 
 
@@ -56,12 +56,12 @@ def slots(redis: Redis, key: str, *kinds: str) -> list[int]:
 
 
 async def becomes(check: Callable[[], bool]) -> None:
-    """Wait until it is so."""
+    """Wait until `check` is true."""
 
-    async def ask() -> bool:
+    async def checked() -> bool:
         return check()
 
-    await aeventually(ask)
+    await aeventually(checked)
 
 
 async def store(broker: Broker, key: str, rule: Any) -> None:
@@ -84,15 +84,15 @@ async def test_an_hour_ahead_for_a_while_and_back(
         await becomes(lambda: len(slots(redis, "cron", "job.created")) >= 2)
         shift(HOUR_MS)
         await becomes(lambda: max(slots(redis, "cron", "job.created")) > _now_ms() + HOUR_MS // 2)
-        await becomes(lambda: bool(told(redis)))
+        await becomes(lambda: bool(jumps_reported(redis)))
         await store(broker, "stored-meanwhile", every(milliseconds=500))
         shift(0)
-        await becomes(lambda: len(told(redis)) == 2)
+        await becomes(lambda: len(jumps_reported(redis)) == 2)
         # Its slots by the right clock were never fired.
         await becomes(lambda: len(slots(redis, "stored-meanwhile", "job.created")) >= 2)
         await store(broker, "stored-after", "* * * * * *")
         await becomes(lambda: len(slots(redis, "stored-after", "job.created")) >= 2)
-    forward, back = told(redis)
+    forward, back = jumps_reported(redis)
     assert HOUR_MS - 5000 < forward < HOUR_MS + 5000
     assert -HOUR_MS - 5000 < back < -HOUR_MS + 5000
     assert len([r for r in caplog.records if "clock went back by" in r.message]) == 1
@@ -111,48 +111,48 @@ async def test_a_scheduler_that_starts_after_the_jump_knows_of_it(
     shift: Callable[[int], None], broker: Broker, redis: Redis
 ) -> None:
     shift(HOUR_MS)
-    await ClockWatch(broker).look()
+    await ClockMonitor(broker).check()
     shift(0)
-    assert await ClockWatch(broker).look() < -HOUR_MS + 5000
-    assert await ClockWatch(broker).look() == 0
-    assert len(told(redis)) == 1
+    assert await ClockMonitor(broker).check() < -HOUR_MS + 5000
+    assert await ClockMonitor(broker).check() == 0
+    assert len(jumps_reported(redis)) == 1
 
 
-async def test_several_schedulers_tell_of_one_jump_once(
+async def test_several_schedulers_report_one_jump_once(
     shift: Callable[[int], None], broker: Broker, redis: Redis
 ) -> None:
-    watches = [ClockWatch(broker) for _ in range(3)]
+    monitors = [ClockMonitor(broker) for _ in range(3)]
     for count, ahead in enumerate((0, HOUR_MS, 0, -HOUR_MS, 0, -7_000)):
         shift(ahead)
-        jumps = [await watch.look() for watch in watches]
+        jumps = [await monitor.check() for monitor in monitors]
         assert all(jumps) == (count > 0), "each sees it itself"
-        assert len(told(redis)) == count
+        assert len(jumps_reported(redis)) == count
 
 
 async def test_an_answer_that_took_long_and_a_drift_are_no_jumps(
     shift: Callable[[int], None], broker: Broker, redis: Redis
 ) -> None:
     own = [0.0]
-    watch = ClockWatch(broker, lambda: own[0])
-    await watch.look()
+    monitor = ClockMonitor(broker, lambda: own[0])
+    await monitor.check()
     shift(60_000)
     own[0] += 60
-    assert await watch.look() == 0, "a minute has passed on both clocks"
+    assert await monitor.check() == 0, "a minute has passed on both clocks"
     shift(64_000)
-    assert await watch.look() == 0
-    assert told(redis) == []
+    assert await monitor.check() == 0
+    assert jumps_reported(redis) == []
 
 
 async def test_a_second_scheduler_repeats_what_one_that_died_has_not_done(
     shift: Callable[[int], None], broker: Broker, redis: Redis
 ) -> None:
     shift(HOUR_MS)
-    await ClockWatch(broker).look()
+    await ClockMonitor(broker).check()
     await store(broker, "k", every(seconds=10))
     shift(0)
     await broker.clock(None)
     assert (redis.zscore(f"{P}due", "k") or 0) > _now_ms() + HOUR_MS // 2
-    await ClockWatch(broker).look()
+    await ClockMonitor(broker).check()
     assert (redis.zscore(f"{P}due", "k") or 0) < _now_ms() + 11_000
     assert redis.hexists(f"{P}jumps", "behind"), "until the work is over"
 
@@ -169,7 +169,7 @@ async def test_fired_slots_stay_fired_through_edits_and_declarations(
     mark = int(redis.hget(f"{P}marks", "t") or 0)
     assert mark > _now_ms() + HOUR_MS // 2
     shift(0)
-    await ClockWatch(broker).look()
+    await ClockMonitor(broker).check()
     assert redis.zscore(f"{P}due", "t") == mark + 60_000
     changed = await app.schedules.achange("t", "*/2 * * * *")
     assert changed.next_slot is not None
@@ -192,7 +192,7 @@ async def test_a_worker_whose_clock_is_ahead_anchors_no_interval_in_the_future(b
 async def test_retries_delays_and_offers_wait_no_longer_than_their_own_time(
     shift: Callable[[int], None], make_app: Callable[..., Infinitas], redis: Redis
 ) -> None:
-    """What was put off while the clock was ahead; what names a moment keeps it."""
+    """Jobs with a delay get their right time back; jobs with a moment keep it."""
     app = make_app()
     runs: list[str] = []
 
@@ -226,9 +226,9 @@ async def test_rates_and_processors_do_not_stay_in_the_future(
     shift(HOUR_MS)
     await broker.join("w1", ["limited"], 60)
     redis.rpush(f"{P}starts:limited", _now_ms() + HOUR_MS)
-    await ClockWatch(broker).look()
+    await ClockMonitor(broker).check()
     shift(0)
-    await ClockWatch(broker).look()
+    await ClockMonitor(broker).check()
     assert redis.exists(f"{P}starts:limited") == 0
     assert (redis.zscore(f"{P}processors", "limited") or 0) < _now_ms() + 61_000
 
@@ -237,11 +237,11 @@ async def test_many_waiting_jobs_are_moved_in_pages(
     shift: Callable[[int], None], broker: Broker, redis: Redis
 ) -> None:
     shift(HOUR_MS)
-    await ClockWatch(broker).look()
+    await ClockMonitor(broker).check()
     jobs = [NewJob(id=f"j{i}", task="t", args="[[],{}]", delay_s=30) for i in range(1500)]
     await broker.enqueue(jobs)
     shift(0)
-    await ClockWatch(broker).look()
+    await ClockMonitor(broker).check()
     late: Any = redis.zcount(f"{P}later", _now_ms() + 31_000, "+inf")
     assert late == 0
     assert redis.zcard(f"{P}later") == 1500

@@ -124,7 +124,7 @@ async def test_a_change_takes_effect_at_once_and_keeps_the_rest(infinitas_kit: K
 
 
 async def test_an_edit_fires_the_slots_that_have_come(infinitas_kit: KitMaker) -> None:
-    """However the edit meets the slot, the slot is in the ledger."""
+    """The slot is in the ledger, whether the edit comes before or after it."""
     app = minutely()
     async with infinitas_kit(app, NOON) as kit:
         await kit.outage(MINUTE)
@@ -212,7 +212,7 @@ async def test_many_schedules_at_once(infinitas_kit: KitMaker) -> None:
         with pytest.raises(BadSchedule):
             await app.schedules.aadd_many("tick", [entries[-1], Entry(key="bad", rule="61 * * * *")])
         with pytest.raises(UnknownTask):
-            await app.schedules.aadd_many("nobody", entries[-1:])
+            await app.schedules.aadd_many("unknown", entries[-1:])
 
 
 async def test_wrong_keys_and_values_are_refused(infinitas_kit: KitMaker) -> None:
@@ -247,12 +247,12 @@ async def test_overlap_replace_waits_for_the_one_that_it_cancels(app: Infinitas,
     async def slow(job: Job) -> None:
         await asyncio.sleep(60)
 
-    def told() -> list[tuple[str, str]]:
+    def job_events() -> list[tuple[str, str]]:
         about = [event for event in events(redis) if event.fields.get("task") == "slow"]
         return [(event.kind, event.fields["job"]) for event in about if "job" in event.fields]
 
     async def three_replaced() -> bool:
-        return [kind for kind, _ in told()].count("job.cancelled") >= 3
+        return [kind for kind, _ in job_events()].count("job.cancelled") >= 3
 
     async with running(app, scheduler=True):
         await aeventually(three_replaced)
@@ -260,13 +260,13 @@ async def test_overlap_replace_waits_for_the_one_that_it_cancels(app: Infinitas,
         if live := redis.hget(f"{P}live", "slow"):
             await app.acancel(str(live))
     living: set[str] = set()
-    for kind, job in told():
+    for kind, job in job_events():
         if kind == "job.running":
             living.add(job)
             assert len(living) == 1
         elif kind == "job.cancelled":
             living.discard(job)
-    assert told().count(("job.cancelling", told()[0][1])) == 1
+    assert job_events().count(("job.cancelling", job_events()[0][1])) == 1
     entries: Any = redis.xrange(f"{P}events")
     reasons = [fields.get("reason", "") for _, fields in entries if fields["type"] == "job.cancelled"]
     assert sum(reason.startswith("replaced by slow@") for reason in reasons) >= 3
@@ -275,7 +275,7 @@ async def test_overlap_replace_waits_for_the_one_that_it_cancels(app: Infinitas,
 async def test_edits_in_the_same_second_as_slots_lose_and_double_nothing(
     app: Infinitas, redis: Redis
 ) -> None:
-    """Two schedulers fire a slot every 20 ms while somebody edits, pauses and skips all the time."""
+    """Two schedulers fire a slot every 20 ms while a client edits, pauses and skips all the time."""
 
     @app.task
     def tick() -> None: ...

@@ -43,7 +43,7 @@ class Deploy:
 
 async def rule(broker: Broker) -> str:
     found = await broker.schedules.find("t")
-    return found[0].words if found else ""
+    return found[0].rule_text if found else ""
 
 
 async def test_old_and_new_workers_side_by_side(broker: Broker) -> None:

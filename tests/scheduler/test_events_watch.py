@@ -14,7 +14,7 @@ from infinitas.broker.health import Health
 from infinitas.broker.queue import Broker
 from infinitas.devservers.redis import start_redis
 from infinitas.monitor.event_readers import EventReaderMonitor
-from infinitas.scheduler.redis_watch import LOOKS_PER_SAFETY, RedisWatch
+from infinitas.scheduler.redis_monitor import CHECKS_PER_SETTINGS_CHECK, RedisMonitor
 from tests.broker.test_edges import new
 from tests.scheduler.test_rescuer import Clock
 from tests.support import events
@@ -54,7 +54,7 @@ def lines(caplog: pytest.LogCaptureFixture, part: str) -> int:
     return sum(part in record.getMessage() for record in caplog.records)
 
 
-async def test_a_reader_that_stays_away_is_told_within_a_minute_and_once(
+async def test_an_absent_reader_is_reported_once_within_a_minute(
     watched: Watched, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -65,8 +65,8 @@ async def test_a_reader_that_stays_away_is_told_within_a_minute_and_once(
     await watched.look(20)
     assert lines(caplog, "The archiver is behind") == 1
     assert lines(caplog, "infinitas archiver --forget") == 1
-    (told,) = events(redis, "archive.behind")
-    assert orjson.loads(told.fields["facts"])["entries"] == 7
+    (event,) = events(redis, "archive.behind")
+    assert orjson.loads(event.fields["facts"])["entries"] == 7
     assert redis.hkeys(f"{P}amiss") == ["reader:archiver"]
 
     other = Watched(watched.watch._health._connection)
@@ -80,7 +80,7 @@ async def test_a_reader_that_stays_away_is_told_within_a_minute_and_once(
     assert not redis.exists(f"{P}amiss")
 
 
-async def test_a_reader_that_follows_is_never_told_of(watched: Watched, redis: Redis) -> None:
+async def test_a_reader_that_follows_is_never_reported(watched: Watched, redis: Redis) -> None:
     for i in range(1, 20):
         add_events(redis, 5, ms=i)
         await watched.look()
@@ -99,7 +99,7 @@ async def test_a_reader_that_is_forgotten_is_missed_no_more(watched: Watched, re
     assert not redis.exists(f"{P}amiss")
 
 
-async def test_events_are_bounded_and_the_loss_is_told(
+async def test_events_are_bounded_and_the_loss_is_reported(
     watched: Watched, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     add_events(redis, 5000)
@@ -118,7 +118,7 @@ async def test_events_are_bounded_and_the_loss_is_told(
     assert not redis.exists(f"{P}amiss")
 
 
-async def test_without_a_reader_nothing_is_told(watched: Watched, redis: Redis) -> None:
+async def test_without_a_reader_nothing_is_reported(watched: Watched, redis: Redis) -> None:
     add_events(redis, 5000)
     await watched.look(10)
     assert redis.xlen(f"{P}events") == 5000
@@ -159,16 +159,16 @@ async def test_events_take_at_most_half_of_the_memory(own_redis: Connection) -> 
     redis.close()
 
 
-async def test_redis_settings_are_looked_at_again(
+async def test_redis_settings_are_checked_again(
     own_redis: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     redis: Any = Redis.from_url(own_redis.url, decode_responses=True)
-    watch = RedisWatch(Health(own_redis, "default"))
+    monitor = RedisMonitor(Health(own_redis, "default"))
 
     async def minute() -> None:
-        for _ in range(LOOKS_PER_SAFETY):
-            await watch.look()
+        for _ in range(CHECKS_PER_SETTINGS_CHECK):
+            await monitor.check()
 
     await minute()
     assert not caplog.records
@@ -197,9 +197,9 @@ async def test_where_info_is_not_permitted_there_is_nothing_to_see(
     admin.acl_setuser("app", enabled=True, passwords=["+p"], keys=["*"], commands=["+@all", "-info"])
     connection = Connection(own_redis.url.replace("unix://", "unix://app:p@"), "test")
     try:
-        watch = RedisWatch(Health(connection, "default"))
-        for _ in range(LOOKS_PER_SAFETY):
-            await watch.look()
+        monitor = RedisMonitor(Health(connection, "default"))
+        for _ in range(CHECKS_PER_SETTINGS_CHECK):
+            await monitor.check()
     finally:
         await connection.close()
         admin.close()

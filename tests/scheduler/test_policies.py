@@ -1,4 +1,4 @@
-"""What becomes of a slot: catch-up, overlap, jitter, start, end, number of runs, grace."""
+"""Policies of a schedule: catch-up, overlap, jitter, start, end, number of runs, grace."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The promoter outlives what no moment is: it sleeps a bounded time, and promotes what is due."""
+"""The promoter survives scores that are no moment: it sleeps a bounded time, and promotes what is due."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ async def test_a_score_beyond_the_calendar(broker: Broker, redis: Redis, score: 
 
     promoter = Promoter(broker, 60)
     running = asyncio.create_task(forever(promoter))
-    await aeventually(lambda: asyncio.sleep(0, promoter._wake._listening is not None))
+    await aeventually(lambda: asyncio.sleep(0, promoter._wakeup._reading is not None))
     due = from_ms(int(redis.time()[0]) * 1000 + 1100)
     await broker.enqueue([NewJob(id="honest", task="t", args="[[],{}]", due=due)])
     await aeventually(is_promoted)

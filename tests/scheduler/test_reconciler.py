@@ -37,7 +37,7 @@ def field(redis: Redis, id: str, name: str) -> Any:
 
 
 async def run_all(broker: Broker, worker: str = "w2") -> list[str]:
-    """Claim and settle whatever is ready. Returns the ids."""
+    """Claim and settle everything that is ready. Returns the ids."""
     jobs = await claimed(broker, worker, 1000)
     answers = await broker.settle(worker, [settlement(job.id, job.attempt) for job in jobs])
     assert answers == ["ok"] * len(jobs)
@@ -67,7 +67,7 @@ async def test_what_fits_together_is_left_alone(broker: Broker, reconciler: Reco
     await busy(broker)
     await broker.schedules.schedule([HOURLY], await broker.now())
     before = {name: redis.dump(name) for name in redis.scan_iter() if "task:" not in name}
-    assert await reconciler.look() == await reconciler.look() == {}
+    assert await reconciler.reconcile() == await reconciler.reconcile() == {}
     after = {name: redis.dump(name) for name in redis.scan_iter() if "task:" not in name}
     assert before == after, "nothing at all is written"
 
@@ -86,15 +86,15 @@ async def test_a_lost_due_is_planned_again_from_the_high_water_mark(
     assert slot is not None
     await schedules.fire([fire(hourly, from_ms(int(slot)))])
     redis.delete(f"{P}due")
-    assert await reconciler.look() == {"unplanned_schedules": 2}
+    assert await reconciler.reconcile() == {"unplanned_schedules": 2}
     assert redis.zscore(f"{P}due", "once") == once.at_ms
     assert redis.zscore(f"{P}due", "t") == slot + 3_600_000, "the slot after the last one that was fired"
     await Ticker(broker).run_once()
     assert redis.xlen(f"{P}stream:t") == 4, "slots in between were caught up with"
     assert "2 schedules without a next slot (" in caplog.text
-    (told,) = events(redis, "queue.mended")
-    assert told.fields["counts"] == '{"unplanned_schedules":2}'
-    assert await reconciler.look() == {}
+    (event,) = events(redis, "queue.mended")
+    assert event.fields["counts"] == '{"unplanned_schedules":2}'
+    assert await reconciler.reconcile() == {}
 
 
 async def test_a_schedule_that_is_over_stays_over(
@@ -109,7 +109,7 @@ async def test_a_schedule_that_is_over_stays_over(
     redis.hset(f"{P}runs", "spent", 1)
     redis.zrem(f"{P}due", "spent")
     redis.hset(f"{P}schedules", "unreadable", "{")
-    assert await reconciler.look() == {}
+    assert await reconciler.reconcile() == {}
     assert redis.zcard(f"{P}due") == 0
 
 
@@ -132,7 +132,7 @@ async def test_a_lost_later_is_built_again(broker: Broker, reconciler: Reconcile
     kept = dict(redis.zrange(f"{P}later", 0, -1, withscores=True))  # type: ignore[arg-type]
     redis.hset(f"{P}job:past", "due", 1)
     redis.delete(f"{P}later")
-    assert await reconciler.look() == {"unplanned": 3, "untimed": 1}
+    assert await reconciler.reconcile() == {"unplanned": 3, "untimed": 1}
     del kept["past"]
     assert dict(redis.zrange(f"{P}later", 0, -1, withscores=True)) == kept  # type: ignore[arg-type]
     assert await run_all(broker) == ["past", "patient", "queued", "revived"]
@@ -141,9 +141,9 @@ async def test_a_lost_later_is_built_again(broker: Broker, reconciler: Reconcile
 async def test_a_lost_stream_is_built_again(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
     await busy(broker)
     redis.delete(f"{P}stream:t", f"{P}bell:t")
-    assert (await reconciler.look())["unqueued"] == 3
+    assert (await reconciler.reconcile())["unqueued"] == 3
     assert await run_all(broker) == ["patient", "queued", "revived"]
-    await reconciler.look()
+    await reconciler.reconcile()
     assert [job.id for job in await broker.held("w1")] == ["running"], "its worker has it as before"
     assert field(redis, "running", "attempt") == "1"
     assert await broker.settle("w1", [settlement("running", 1)]) == ["ok"]
@@ -153,9 +153,9 @@ async def test_a_lost_stream_is_built_again(broker: Broker, reconciler: Reconcil
 async def test_a_ready_job_rings(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
     await broker.enqueue([new("queued")])
     redis.delete(f"{P}stream:t", f"{P}bell:t")
-    await reconciler.look()
+    await reconciler.reconcile()
     assert redis.lrange(f"{P}bell:t", 0, -1) == ["queued"]
-    assert await reconciler.look() == {}
+    assert await reconciler.reconcile() == {}
 
 
 async def test_what_the_group_has_passed_is_handed_out_again(
@@ -164,7 +164,7 @@ async def test_what_the_group_has_passed_is_handed_out_again(
     await broker.enqueue([new("a"), new("b")])
     redis.xgroup_create(f"{P}stream:t", "workers", "0")
     redis.xreadgroup("workers", "reader", {f"{P}stream:t": ">"}, count=1)
-    assert await reconciler.look() == {"unqueued": 1}
+    assert await reconciler.reconcile() == {"unqueued": 1}
     assert await run_all(broker) == ["a", "b"]
     nothing_is_left(redis)
 
@@ -178,7 +178,7 @@ async def test_deleted_jobs_leave_the_stream_and_the_limit(
     await claimed(broker)
     redis.delete(f"{P}job:running", f"{P}job:queued", f"{P}bell:t")
     assert await claimed(broker, "w2") == [], "a place is taken by nothing"
-    assert await reconciler.look() == {"gone": 2}
+    assert await reconciler.reconcile() == {"gone": 2}
     assert redis.exists(f"{P}bell:t")
     assert {event.fields["job"] for event in events(redis, "entry.without_job")} == {"running", "queued"}
     assert await run_all(broker) == ["honest"]
@@ -194,7 +194,7 @@ async def test_a_deleted_slot_job_ends_as_lost_and_its_schedule_goes_on(
     await broker.schedules.fire([fire(slot=slot)])
     (job,) = await claimed(broker)
     redis.delete(f"{P}job:{job.id}")
-    assert await reconciler.look() == {"gone": 1, "holders": 1}, "it was expected as well"
+    assert await reconciler.reconcile() == {"gone": 1, "holders": 1}, "it was expected as well"
     (ended,) = events(redis, "job.failed")
     assert ended.fields["job"] == job.id
     assert (ended.fields["reason"], int(ended.fields["due"])) == ("lost", to_ms(slot))
@@ -212,7 +212,7 @@ async def test_a_deleted_job_that_waited(broker: Broker, reconciler: Reconciler,
     await broker.schedules.fire([fire(jitter, slot)])
     fired = fire(jitter, slot).job
     assert redis.delete(f"{P}job:sent", f"{P}job:{fired}") == 2
-    assert await reconciler.look() == {"gone": 2, "holders": 1}
+    assert await reconciler.reconcile() == {"gone": 2, "holders": 1}
     assert [event.fields["job"] for event in events(redis, "entry.without_job")] == ["sent"]
     assert [event.fields["job"] for event in events(redis, "job.failed")] == [fired]
     nothing_is_left(redis)
@@ -232,8 +232,8 @@ async def test_a_running_job_of_a_worker_that_is_gone(
     redis.xdel(f"{P}stream:t", entry)
     await broker.rescue_all("w1", 1, 60)
     assert field(redis, "limbo", "state") == "running"
-    assert await reconciler.look() == {}, "once is not enough"
-    assert await reconciler.look() == {"abandoned": 1}
+    assert await reconciler.reconcile() == {}, "once is not enough"
+    assert await reconciler.reconcile() == {"abandoned": 1}
     if on_lost == "fail":
         assert (field(redis, "limbo", "state"), field(redis, "limbo", "reason")) == ("failed", "lost")
     else:
@@ -253,23 +253,23 @@ async def test_a_worker_that_joins_again_is_not_robbed(
     await claimed(broker)
     redis.zrem(f"{P}beats", "w1")
     redis.hdel(f"{P}members", "w1")
-    assert await reconciler.look() == {}
+    assert await reconciler.reconcile() == {}
     await broker.join("w1", ["t"], 60)
-    assert await reconciler.look() == await reconciler.look() == {}
+    assert await reconciler.reconcile() == await reconciler.reconcile() == {}
     redis.zrem(f"{P}beats", "w1")
     redis.hdel(f"{P}members", "w1")
-    assert await reconciler.look() == {}, "seen once since"
+    assert await reconciler.reconcile() == {}, "seen once since"
     await broker.join("w1", ["t"], 60)
     assert await broker.settle("w1", [settlement("j", 1)]) == ["ok"]
 
 
-async def test_an_asked_cancel_is_kept(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
+async def test_a_requested_cancel_is_kept(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
     await broker.enqueue([new("j")])
     await claimed(broker)
     await broker.cancel(["j"], "why", 60)
     redis.delete(f"{P}beats", f"{P}members", f"{P}stream:t")
-    await reconciler.look()
-    assert await reconciler.look() == {"abandoned": 1}
+    await reconciler.reconcile()
+    assert await reconciler.reconcile() == {"abandoned": 1}
     assert (field(redis, "j", "state"), field(redis, "j", "reason")) == ("cancelled", "why")
 
 
@@ -282,7 +282,7 @@ async def test_stale_holders_are_freed(broker: Broker, reconciler: Reconciler, r
     redis.hset(f"{P}keys:t", mapping={"a": "done", "b": "gone"})
     redis.hset(f"{P}live", mapping={"s1": "done", "s2": "gone", "s3": "lives"})
     redis.zadd(f"{P}expected", {"done": 1, "gone": 1, "lives": 1})
-    assert await reconciler.look() == {"holders": 5}
+    assert await reconciler.reconcile() == {"holders": 5}
     assert redis.hgetall(f"{P}keys:t") == {"c": "lives"}
     assert redis.hgetall(f"{P}live") == {"s3": "lives"}
     assert redis.zrange(f"{P}expected", 0, -1) == ["done", "lives"]
@@ -303,10 +303,10 @@ async def test_a_job_in_line_waits_for_a_living_one(
     broker: Broker, reconciler: Reconciler, redis: Redis
 ) -> None:
     before, follower = await in_line(broker)
-    assert await reconciler.look() == await reconciler.look() == {}
+    assert await reconciler.reconcile() == await reconciler.reconcile() == {}
     redis.delete(f"{P}live")
-    assert await reconciler.look() == {"unled": 1}
-    assert await reconciler.look() == {}
+    assert await reconciler.reconcile() == {"unled": 1}
+    assert await reconciler.reconcile() == {}
     assert await broker.settle("w1", [settlement(before, 1)]) == ["ok"]
     assert await run_all(broker) == [follower]
     nothing_is_left(redis)
@@ -317,8 +317,8 @@ async def test_a_job_in_line_behind_one_that_is_gone_becomes_ready(
 ) -> None:
     before, follower = await in_line(broker)
     redis.delete(f"{P}job:{before}")
-    await reconciler.look()
-    await reconciler.look()
+    await reconciler.reconcile()
+    await reconciler.reconcile()
     assert await run_all(broker) == [follower]
     assert field(redis, follower, "state") == "succeeded"
     nothing_is_left(redis)
@@ -331,7 +331,7 @@ async def test_ghosts_of_the_pending_list_go(broker: Broker, reconciler: Reconci
     redis.xtrim(f"{P}stream:t", maxlen=0, approximate=False)
     redis.hset(f"{P}limits", "t", '{"max_running":2}')
     redis.delete(f"{P}bell:t")
-    assert await reconciler.look() == {"entries": 2, "unheld": 1}
+    assert await reconciler.reconcile() == {"entries": 2, "unheld": 1}
     assert redis.exists(f"{P}bell:t"), "a place is free"
     pending: Any = redis.xpending(f"{P}stream:t", "workers")
     assert pending["pending"] == 1
@@ -342,7 +342,7 @@ async def test_everything_is_walked_in_pages(
     broker: Broker, reconciler: Reconciler, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PAGE", 7)
-    monkeypatch.setattr(module, "KEYS_A_SCAN", 10)
+    monkeypatch.setattr(module, "KEYS_PER_SCAN", 10)
     names = sorted(f"j{i:03}" for i in range(100))
     await broker.enqueue([new(name) for name in names])
     await broker.enqueue([replace(new(f"gone{i}"), key=f"k{i}") for i in range(50)])
@@ -350,18 +350,18 @@ async def test_everything_is_walked_in_pages(
     rules = [replace(HOURLY, key=f"s{i}") for i in range(60)]
     await broker.schedules.schedule(rules, await broker.now())
     redis.delete(f"{P}due")
-    assert await reconciler.look() == {"unplanned_schedules": 60, "gone": 50, "holders": 50}
+    assert await reconciler.reconcile() == {"unplanned_schedules": 60, "gone": 50, "holders": 50}
     redis.delete(f"{P}stream:t")
-    assert await reconciler.look() == {"unqueued": 100}
+    assert await reconciler.reconcile() == {"unqueued": 100}
     assert await run_all(broker) == names
 
 
 async def test_under_load_nothing_honest_is_touched(broker: Broker, redis: Redis) -> None:
-    """Two workers claim, settle, retry, release and cancel while two reconcilers look without a pause."""
+    """Two workers claim, settle, retry, release and cancel while two reconcilers run without a pause."""
     ran: list[tuple[str, int]] = []
     total, chance = 600, random.Random(1)
     over = asyncio.Event()
-    looks = 0
+    passes = 0
 
     async def work(worker: str) -> None:
         while not over.is_set():
@@ -391,11 +391,11 @@ async def test_under_load_nothing_honest_is_touched(broker: Broker, redis: Redis
             assert await broker.schedules.fire([fire(rule, slot + i * HOUR)]) == [True]
 
     async def reconcile() -> None:
-        nonlocal looks
+        nonlocal passes
         own = Reconciler(Reconciliation(broker.connection, "default"), 60, 0)
         while not over.is_set():
-            assert await own.look() == {}
-            looks += 1
+            assert await own.reconcile() == {}
+            passes += 1
 
     async def all_over() -> bool:
         if any(part.done() for part in parts):
@@ -408,7 +408,7 @@ async def test_under_load_nothing_honest_is_touched(broker: Broker, redis: Redis
     await aeventually(all_over, 60)
     over.set()
     await asyncio.gather(*parts)
-    assert looks > 5
+    assert passes > 5
     assert len(ran) == len(set(ran)), "no attempt was begun twice"
     assert not events(redis, "queue.mended", "job.lost", "job.stale")
     nothing_is_left(redis)

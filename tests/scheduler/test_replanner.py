@@ -10,7 +10,7 @@ from infinitas.core.codec import to_ms
 from infinitas.core.interval import every
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import make_schedule
-from infinitas.runtime.tzdata import zones_version
+from infinitas.runtime.tzdata import tzdata_version
 from infinitas.scheduler.replanner import Replanner
 
 P = "{infinitas:default}:"
@@ -37,13 +37,13 @@ async def test_next_slots_move_and_slots_that_have_come_stay(broker: Broker, red
     past = to_ms(await broker.now()) - 1000
     redis.zadd(f"{P}due", {"come": past})
 
-    assert await Replanner(broker, "2025b").look() == 0, "the first look of all only remembers"
-    assert await Replanner(broker, "2025a").look() == 0, "an older database has no say"
+    assert await Replanner(broker, "2025b").replan() == 0, "without a known version it only stores its own"
+    assert await Replanner(broker, "2025a").replan() == 0, "an older database changes nothing"
     assert redis.zscore(f"{P}due", "wrong") == right + HOUR_MS
-    assert await Replanner(broker, "2026a").look() == 2
+    assert await Replanner(broker, "2026a").replan() == 2
     slots = dict(redis.zrange(f"{P}due", 0, -1, withscores=True))  # type: ignore[arg-type]
     assert slots == {"wrong": right, "early": early, "interval": interval + HOUR_MS, "come": past}
-    assert await Replanner(broker, "2026a").look() == 0
+    assert await Replanner(broker, "2026a").replan() == 0
 
 
 async def test_an_edit_in_between_wins(broker: Broker, redis: Redis) -> None:
@@ -59,4 +59,4 @@ async def test_an_edit_in_between_wins(broker: Broker, redis: Redis) -> None:
 
 
 def test_the_version_is_known() -> None:
-    assert zones_version()[:2] in ("20", "")
+    assert tzdata_version()[:2] in ("20", "")

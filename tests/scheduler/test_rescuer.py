@@ -1,4 +1,4 @@
-"""The rescuer believes only what it has seen itself: clocks, outages and pauses prove nothing."""
+"""The rescuer trusts only its own observation: clocks, outages and pauses prove nothing."""
 
 import pytest
 from redis import Redis
@@ -20,42 +20,42 @@ class Clock:
         return self.now
 
 
-async def looks(rescuer: Rescuer, clock: Clock, count: int, step: float) -> list[str]:
-    """Look `count` times, `step` seconds apart; who is silent at the end."""
+async def silent_after(rescuer: Rescuer, clock: Clock, count: int, step: float) -> list[str]:
+    """Check `count` times, `step` seconds apart. Returns the silent workers at the end."""
     silent: list[str] = []
     for _ in range(count):
         clock.now += step
-        silent = [worker for worker, _ in await rescuer.look()]
+        silent = [worker for worker, _ in await rescuer.find_silent()]
     return silent
 
 
-async def test_a_worker_is_silent_after_a_whole_lease_of_looks(broker: Broker, redis: Redis) -> None:
+async def test_a_worker_is_silent_after_a_whole_lease_of_checks(broker: Broker, redis: Redis) -> None:
     clock = Clock()
     rescuer = Rescuer(broker, 10, 60, clock)
-    assert await looks(rescuer, clock, 10, 1.0) == []
-    assert sorted(await looks(rescuer, clock, 1, 1.0)) == ["w1", "w2"]
+    assert await silent_after(rescuer, clock, 10, 1.0) == []
+    assert sorted(await silent_after(rescuer, clock, 1, 1.0)) == ["w1", "w2"]
     await broker.beat("w1", [], 60)
-    assert await looks(rescuer, clock, 1, 1.0) == ["w2"]
-    for worker, count in await rescuer.look():
+    assert await silent_after(rescuer, clock, 1, 1.0) == ["w2"]
+    for worker, count in await rescuer.find_silent():
         await rescuer.rescue(worker, count)
     assert redis.zrange(f"{P}beats", 0, -1) == ["w1"]
 
 
-async def test_a_long_gap_between_looks_says_nothing(broker: Broker) -> None:
+async def test_a_long_gap_between_checks_proves_nothing(broker: Broker) -> None:
     """Redis was away for an hour, or this process was frozen: every counter stands still."""
     clock = Clock()
     rescuer = Rescuer(broker, 10, 60, clock)
-    await looks(rescuer, clock, 3, 1.0)
-    assert await looks(rescuer, clock, 1, 3600.0) == []
-    assert await looks(rescuer, clock, 5, 1.0) == []
-    assert sorted(await looks(rescuer, clock, 2, 1.0)) == ["w1", "w2"]
+    await silent_after(rescuer, clock, 3, 1.0)
+    assert await silent_after(rescuer, clock, 1, 3600.0) == []
+    assert await silent_after(rescuer, clock, 5, 1.0) == []
+    assert sorted(await silent_after(rescuer, clock, 2, 1.0)) == ["w1", "w2"]
 
 
-async def test_a_worker_that_beats_in_between_is_left_alone(broker: Broker, redis: Redis) -> None:
+async def test_a_worker_with_a_heartbeat_in_between_is_not_rescued(broker: Broker, redis: Redis) -> None:
     clock = Clock()
     rescuer = Rescuer(broker, 10, 60, clock)
-    await looks(rescuer, clock, 11, 1.0)
-    silent = await rescuer.look()
+    await silent_after(rescuer, clock, 11, 1.0)
+    silent = await rescuer.find_silent()
     await broker.beat("w1", [], 60)
     for worker, count in silent:
         await rescuer.rescue(worker, count)
@@ -63,7 +63,7 @@ async def test_a_worker_that_beats_in_between_is_left_alone(broker: Broker, redi
 
 
 async def test_silence_while_redis_refuses_writes_is_not_counted(broker: Broker, redis: Redis) -> None:
-    """Redis answers reads and refuses beats: the counters stand still, and the workers are well."""
+    """Redis serves reads and refuses heartbeats: counters stand still, and the workers are healthy."""
     clock = Clock()
     rescuer = Rescuer(broker, 0.1, 60, clock)
     for _ in range(5):
@@ -83,15 +83,15 @@ async def test_silence_while_redis_refuses_writes_is_not_counted(broker: Broker,
     assert redis.zrange(f"{P}beats", 0, -1) == ["w1", "w2"], "less than a lease since writes succeed"
 
 
-async def test_beats_are_counted_on_a_full_redis(broker: Broker, redis: Redis) -> None:
-    """A full Redis accepts beats, so silence is silence."""
+async def test_heartbeats_count_on_a_full_redis(broker: Broker, redis: Redis) -> None:
+    """A full Redis accepts heartbeats, so a silent worker is dead."""
     clock = Clock()
     rescuer = Rescuer(broker, 10, 60, clock)
     redis.config_set("maxmemory", "1")
     try:
         for _ in range(12):
             await broker.beat("w1", [], 60)
-            await looks(rescuer, clock, 1, 1.0)
+            await silent_after(rescuer, clock, 1, 1.0)
         await rescuer.rescue("w2", 1)
     finally:
         redis.config_set("maxmemory", "0")

@@ -14,8 +14,8 @@ MS = timedelta(milliseconds=1)
 P = "{infinitas:default}:"
 
 
-async def test_whoever_lost_a_slot_stands_by(broker: Broker, redis: Redis) -> None:
-    """The second scheduler leaves fresh slots to the first, and takes what the first leaves lying."""
+async def test_the_scheduler_that_lost_a_slot_stands_by(broker: Broker, redis: Redis) -> None:
+    """The second scheduler leaves fresh slots to the first, and fires what the first leaves."""
     first, second = Ticker(broker), Ticker(broker)
     now = await broker.now()
     schedule = Schedule(key="k", task="t", at_ms=to_ms(now))

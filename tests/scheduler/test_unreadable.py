@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from infinitas import BadSchedule, Infinitas, every
-from infinitas.app.deploy import Kind, plan_sync
+from infinitas.app.deploy import plan_sync
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import Declarer
 from infinitas.broker.queue import Broker
@@ -18,15 +18,18 @@ from infinitas.broker.stored_rules import read_rule
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.codec import to_ms
 from infinitas.core.cron.expression import load_zone
+from infinitas.core.declaration import ChangeKind
+from infinitas.core.errors import InfinitasError
+from infinitas.core.planner import Fire
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import ScheduleOptions, make_schedule
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.devservers.servers import Urls
 from infinitas.monitor.overdue import OverdueMonitor
-from infinitas.scheduler import set_aside
+from infinitas.scheduler import unreadable_schedules
 from infinitas.scheduler.replanner import Replanner
-from infinitas.scheduler.ticker import DUE_LIMIT, LOOK_AGAIN_S, Ticker
-from infinitas.scheduler.wakeup import Wake
+from infinitas.scheduler.ticker import DUE_LIMIT, RECHECK_S, Ticker
+from infinitas.scheduler.wakeup import Wakeup
 from tests.support import aeventually, events, running
 
 P = "{infinitas:default}:"
@@ -109,11 +112,11 @@ async def test_one_is_set_aside_and_the_others_go_on(
 
         await aeventually(fires)
         assert len([r for r in caplog.records if "is set aside" in r.message]) == len(UNREADABLE) + 2
-    told = events(redis, "schedule.unreadable")
-    assert sorted(e.fields["schedule"] for e in told) == sorted(
+    reported = events(redis, "schedule.unreadable")
+    assert sorted(e.fields["schedule"] for e in reported) == sorted(
         [*(f"bad{i}" for i in range(len(UNREADABLE))), "place2", "place3"]
     )
-    assert all(e.fields["reason"] for e in told)
+    assert all(e.fields["reason"] for e in reported)
     assert jobs_of(redis, "bad0") == 0
     assert redis.zcard(f"{P}due") == len(UNREADABLE) + 4, "for another version they are still due"
 
@@ -124,25 +127,25 @@ async def test_alone_it_makes_no_busy_loop(broker: Broker, redis: Redis) -> None
     await ticker.run_once()
     before = calls(redis)
     await ticker.run_once()
-    assert calls(redis) - before <= 2, "it looked once, and slept"
+    assert calls(redis) - before <= 2, "it read once, and slept"
 
 
-async def test_while_one_is_set_aside_new_slots_are_looked_for(
+async def test_while_one_is_set_aside_new_slots_are_found(
     broker: Broker, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stands first in `due`, so that a slot that is stored behind it brings no wake-up."""
     slept: list[float | None] = []
 
-    async def sleep(_: Wake, seconds: float | None) -> None:
+    async def sleep(_: Wakeup, seconds: float | None) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(Wake, "sleep", sleep)
+    monkeypatch.setattr(Wakeup, "sleep", sleep)
     ticker = Ticker(broker)
     await ticker.run_once()
     put(redis, definition())
     await ticker.run_once()
     await ticker.run_once()
-    assert slept == [None, LOOK_AGAIN_S]
+    assert slept == [None, RECHECK_S]
 
 
 async def test_five_hundred_do_not_starve_one(broker: Broker, redis: Redis) -> None:
@@ -156,21 +159,48 @@ async def test_five_hundred_do_not_starve_one(broker: Broker, redis: Redis) -> N
     redis.zadd(f"{P}due", {"good": score})
     ticker = Ticker(broker)
     for _ in range(4):
-        await ticker.fire(await ticker.look())
+        await ticker.fire(await ticker.read_due())
     assert jobs_of(redis, "good") == 1
     assert len(events(redis, "schedule.unreadable")) == 2 * DUE_LIMIT
 
 
-async def test_several_schedulers_tell_once_and_of_another_definition_again(
-    broker: Broker, redis: Redis
+async def test_one_that_is_refused_behind_a_page_of_unreadable_ones_starves_none(
+    broker: Broker, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The page of the ticker holds one plan, and its fire fails: the page is set aside nevertheless."""
+    now: Any = redis.time()
+    score = now[0] * 1000 - 5000
+    for i in range(DUE_LIMIT - 1):
+        put(redis, definition(), f"bad{i:04}", score)
+    for key, at in (("refused", score + 1), ("good", score + 2)):
+        redis.hset(f"{P}schedules", key, Schedule(key=key, task="t", at_ms=at).to_json())
+        redis.zadd(f"{P}due", {key: at})
+    fire = broker.schedules.fire
+
+    async def refuse(fires: Sequence[Fire]) -> list[bool]:
+        if any(each.schedule.key == "refused" for each in fires):
+            raise InfinitasError("refused")
+        return await fire(fires)
+
+    monkeypatch.setattr(broker.schedules, "fire", refuse)
+    ticker = Ticker(broker)
+    with pytest.raises(InfinitasError):
+        await ticker.fire(await ticker.read_due())
+    await ticker.fire(await ticker.read_due())
+    assert jobs_of(redis, "good") == 1
+    reported = {e.fields["schedule"] for e in events(redis, "schedule.unreadable")}
+    assert len(reported) == DUE_LIMIT
+    assert "refused" in reported
+
+
+async def test_several_schedulers_report_each_definition_once(broker: Broker, redis: Redis) -> None:
     put(redis, definition())
     for ticker in (Ticker(broker), Ticker(broker)):
-        await ticker.fire(await ticker.look())
+        await ticker.fire(await ticker.read_due())
     assert len(events(redis, "schedule.unreadable")) == 1
     put(redis, definition(every_ms="x"))
     ticker = Ticker(broker)
-    await ticker.fire(await ticker.look())
+    await ticker.fire(await ticker.read_due())
     assert len(events(redis, "schedule.unreadable")) == 2
 
 
@@ -179,7 +209,7 @@ async def test_a_newer_scheduler_fires_what_an_older_one_sets_aside(
 ) -> None:
     put(redis, definition(cron="* * * * * *", timezone="Mars/Olympus", overlap="allow"))
     old = Ticker(broker)
-    await old.fire(await old.look())
+    await old.fire(await old.read_due())
     assert jobs_of(redis, "bad") == 0
 
     def newer(zone: str) -> Any:
@@ -188,7 +218,7 @@ async def test_a_newer_scheduler_fires_what_an_older_one_sets_aside(
     with monkeypatch.context() as patch:
         patch.setattr("infinitas.core.cron.expression.load_zone", newer)
         new = Ticker(broker)
-        assert await new.fire(await new.look())
+        assert await new.fire(await new.read_due())
     assert jobs_of(redis, "bad") >= 1
 
 
@@ -196,11 +226,11 @@ async def test_it_is_tried_again(broker: Broker, redis: Redis, monkeypatch: pyte
     """A definition that was repaired in place keeps its slot; so does one whose zone is known by now."""
     put(redis, definition())
     ticker = Ticker(broker)
-    await ticker.fire(await ticker.look())
+    await ticker.fire(await ticker.read_due())
     put(redis, definition(every_ms=100, overlap="allow"))
-    assert not (await ticker.look()).found
-    monkeypatch.setattr(set_aside, "TRY_AGAIN_S", 0.0)
-    await ticker.fire(await ticker.look())
+    assert not (await ticker.read_due()).found
+    monkeypatch.setattr(unreadable_schedules, "TRY_AGAIN_S", 0.0)
+    await ticker.fire(await ticker.read_due())
     assert jobs_of(redis, "bad") >= 1
 
 
@@ -219,7 +249,7 @@ async def test_a_rule_that_reads_well_and_cannot_be_planned(
     monkeypatch.setattr(Schedule, "next_after", broken)
     ticker = Ticker(broker)
     await asyncio.sleep(0.1)
-    await ticker.fire(await ticker.look())
+    await ticker.fire(await ticker.read_due())
     assert jobs_of(redis, "good") >= 1
     assert [e.fields["schedule"] for e in events(redis, "schedule.unreadable")] == ["bad"]
 
@@ -230,7 +260,7 @@ async def test_a_damaged_pause_stops_its_own_schedule_alone(broker: Broker, redi
     redis.hset(f"{P}paused", "bad", "{")
     ticker = Ticker(broker)
     await asyncio.sleep(0.1)
-    await ticker.fire(await ticker.look())
+    await ticker.fire(await ticker.read_due())
     assert jobs_of(redis, "good") >= 1
     skipped = {e.fields["schedule"]: e.fields["reason"] for e in events(redis, "job.skipped")}
     assert skipped == {"bad": "paused"}, "a pause that can't be read is a pause without an end"
@@ -351,8 +381,8 @@ async def test_replanner_watch_and_sync_pass_it(
     right = redis.zscore(f"{P}due", "good") or 0
     redis.zadd(f"{P}due", {"good": right + 60_000})
     put(redis, stored, score=to_ms(now) - 120_000)
-    await Replanner(broker, "2025a").look()
-    assert await Replanner(broker, "2026a").look() == 1
+    await Replanner(broker, "2025a").replan()
+    assert await Replanner(broker, "2026a").replan() == 1
     assert redis.zscore(f"{P}due", "good") == right
 
     assert await OverdueMonitor(broker).check() == 1
@@ -367,7 +397,7 @@ async def test_replanner_watch_and_sync_pass_it(
     assert isinstance(client, RedisClient)
     plan = await plan_sync(app.registry, client)
     change = next(each for each in plan.schedules if each.key == "bad")
-    assert change.kind is Kind.UNREADABLE
+    assert change.kind is ChangeKind.UNREADABLE
     assert change.why
     await client.close()
 
@@ -401,13 +431,13 @@ async def test_a_schedule_that_is_removed_leaves_no_hole_in_what_is_due(broker: 
     put(redis, definition())
     ticker = Ticker(broker)
     for _ in range(3):
-        await ticker.fire(await ticker.look())
+        await ticker.fire(await ticker.read_due())
     redis.zrem(f"{P}due", "bad")
     redis.hdel(f"{P}schedules", "bad")
     fired = jobs_of(redis, "good")
 
     async def fires() -> bool:
-        await ticker.fire(await ticker.look())
+        await ticker.fire(await ticker.read_due())
         return jobs_of(redis, "good") > fired
 
     await aeventually(fires, patience=5)

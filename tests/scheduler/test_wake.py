@@ -1,4 +1,4 @@
-"""A listener that Redis has left is closed in silence."""
+"""A blocked read that loses Redis is closed without a log line."""
 
 import asyncio
 import gc
@@ -10,33 +10,33 @@ from infinitas.broker.messages import NewJob
 from infinitas.broker.queue import Broker
 from infinitas.client.end_waiter import EndWaiter
 from infinitas.core.task_definition import TaskDefinition
-from infinitas.scheduler.wakeup import Wake
+from infinitas.scheduler.wakeup import Wakeup
 from tests.own_redis import own_redis
 from tests.support import aeventually
 
 
-async def test_a_wake_that_is_left_while_redis_is_away_reports_nothing(
+async def test_a_wakeup_dropped_during_an_outage_logs_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with own_redis() as own:
         connection = Connection(own.url, "test")
-        wake = Wake(Broker(connection, "default"))
-        await wake.open()
-        await wake.sleep(0.01)
+        wakeup = Wakeup(Broker(connection, "default"))
+        await wakeup.open()
+        await wakeup.sleep(0.01)
         own.server.stop()
 
         async def over() -> bool:
-            return wake._listening is not None and wake._listening.done()
+            return wakeup._reading is not None and wakeup._reading.done()
 
         await aeventually(over)
         # A loop that is cancelled while it waits for the next try doesn't come back to it.
-        wake._listening = None
+        wakeup._reading = None
         gc.collect()
         await connection.close()
     assert not caplog.records
 
 
-async def test_a_client_that_gave_up_waiting_for_a_result_reports_nothing(
+async def test_a_client_that_gave_up_waiting_logs_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with own_redis() as own:

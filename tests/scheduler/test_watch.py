@@ -1,4 +1,4 @@
-"""Slots whose job did not start, or did not succeed, in time are told of, by whoever is alive."""
+"""Slots whose job did not start, or did not succeed, in time are reported by any live process."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,7 +28,7 @@ def hourly(*, fails: bool = False, **options: Any) -> Infinitas:
     return app
 
 
-async def test_what_starts_and_succeeds_is_not_told_of(infinitas_kit: KitMaker) -> None:
+async def test_a_job_that_succeeds_in_time_is_not_reported(infinitas_kit: KitMaker) -> None:
     async with infinitas_kit(hourly(grace=60), NOON) as kit:
         await kit.advance(5 * HOUR)
         assert await kit.overdue("tick") == []
@@ -81,7 +81,7 @@ async def test_with_a_grace_a_success_is_expected(infinitas_kit: KitMaker) -> No
         assert await kit.overdue("tick") == [], "a failure is an event of its own"
 
 
-async def test_many_unfired_slots_are_all_told_of(infinitas_kit: KitMaker) -> None:
+async def test_many_unfired_slots_are_all_reported(infinitas_kit: KitMaker) -> None:
     from infinitas import Entry
     from infinitas.monitor.overdue import PAGE, PAGES, OverdueMonitor
 
@@ -92,14 +92,14 @@ async def test_many_unfired_slots_are_all_told_of(infinitas_kit: KitMaker) -> No
         await app.schedules.aadd_many("tick", entries)
         await kit.outage(5 * MINUTE)
         watch = OverdueMonitor(kit.brokers["default"])
-        looks = [await watch.check() for _ in range(4)]
-        assert looks == [PAGES * PAGE, 2 * PAGE + 7, 0, 0], "in portions, each once"
+        counts = [await watch.check() for _ in range(4)]
+        assert counts == [PAGES * PAGE, 2 * PAGE + 7, 0, 0], "in portions, each once"
 
 
 def test_the_archiver_notices_that_no_scheduler_is_up(
     processes: Processes, servers: Urls, redis: Redis, postgres_url: str
 ) -> None:
-    """Real processes: a scheduler that was killed leaves slots lying; the archiver says so, and keeps it."""
+    """Real processes: a killed scheduler leaves slots unfired; the archiver reports and stores it."""
     app = jobs.app.configure(redis_url=servers.redis)
     processes.start("archiver")
     scheduler = processes.start("scheduler")

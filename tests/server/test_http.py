@@ -97,7 +97,7 @@ def test_a_change_that_must_not_undo_another(http: httpx.Client) -> None:
 
 def test_preview(http: httpx.Client) -> None:
     seen = http.post(f"{API}/schedules/preview?n=3", json={"cron": "30 2 * * *", "timezone": "Europe/Paris"})
-    assert (seen.json()["words"], len(seen.json()["slots"])) == ("at 02:30, every day", 3)
+    assert (seen.json()["description"], len(seen.json()["slots"])) == ("at 02:30, every day", 3)
     assert len(seen.json()["warnings"]) == 2
 
 

@@ -22,7 +22,7 @@ def hourly() -> Infinitas:
 def test_look_before_you_rely_on_it() -> None:
     """`infinitas preview '30 2 * * *' --tz Europe/Copenhagen` prints the same."""
     seen = preview("30 2 * * *", timezone="Europe/Copenhagen", now=MORNING)
-    assert seen.words == "at 02:30, every day"
+    assert seen.description == "at 02:30, every day"
     assert len(seen.warnings) == 2, "the nights when the clocks change"
 
 

@@ -110,9 +110,9 @@ async def test_the_next_slot_does_not_run_beside_it(broker: Broker, redis: Redis
 
 async def reconcile(broker: Broker) -> None:
     """Two passes: the second mends what the first only suspected."""
-    reconciler = Reconciler(Reconciliation(broker.connection, "default"), 60, rest=0)
-    await reconciler.look()
-    await reconciler.look()
+    reconciler = Reconciler(Reconciliation(broker.connection, "default"), 60, pause_factor=0)
+    await reconciler.reconcile()
+    await reconciler.reconcile()
 
 
 async def test_the_reconciler_leaves_jobs_that_wait_for_lingering_code(broker: Broker, redis: Redis) -> None:

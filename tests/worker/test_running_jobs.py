@@ -94,7 +94,7 @@ async def test_ends_that_redis_does_not_confirm_do_not_pile_up(app: Infinitas, s
     for handle in handles:
         assert (await finished(app, handle)).attempt == 1
     assert sorted(ran) == list(range(12))
-    stop.receive()
+    stop.request()
     await working
 
 
@@ -116,7 +116,7 @@ async def test_an_unconfirmed_end_is_not_begun_again(app: Infinitas, slow: Slow)
     slow.go.set()
     assert (await finished(app, first)).attempt == (await finished(app, second)).attempt == 1
     assert ran == [1, 2]
-    stop.receive()
+    stop.request()
     await working
 
 
@@ -129,7 +129,7 @@ async def test_a_stopping_worker_waits_until_redis_knows_all_ends(app: Infinitas
     working = asyncio.create_task(Worker(app.registry, app.settings).run(stop))
     handle = await work.asend()
     await slow.settling.wait()
-    stop.receive()
+    stop.request()
     await asyncio.wait({working}, timeout=0.3)
     assert not working.done()
     slow.go.set()

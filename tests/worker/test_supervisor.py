@@ -44,5 +44,5 @@ async def test_a_refused_beat_in_one_queue_stops_no_other(
         return all(new >= old + 3 for old, new in zip(before, after, strict=True))
 
     await aeventually(both_kept, patience=5)
-    stop.receive()
+    stop.request()
     await supervising

@@ -1,4 +1,4 @@
-"""The naive calendar of a cron expression: which wall-clock time comes next, if clocks never changed."""
+"""Finds the next wall-clock time of a cron expression, without time zones."""
 
 import calendar
 from bisect import bisect_left
@@ -8,7 +8,7 @@ from functools import lru_cache
 from infinitas.core.cron.fields import Days, Fields
 
 YEARS_AHEAD = 12
-"""How far a walk looks: 29 February may be eight years away (2096 to 2104)."""
+"""How far to search: 29 February may be eight years away (2096 to 2104)."""
 _SECOND = timedelta(seconds=1)
 
 
@@ -70,7 +70,7 @@ def matching_days(days: Days, year: int, month: int) -> tuple[int, ...]:
 
 
 def _nearest_workday(day: int, length: int, weekday: int) -> int:
-    """Quartz' rule: Saturday becomes Friday, Sunday Monday, but never in another month."""
+    """Quartz' rule: Saturday becomes Friday and Sunday Monday, within the same month."""
     if weekday == 6:
         return day - 1 if day > 1 else day + 2
     if weekday == 0:
@@ -79,7 +79,7 @@ def _nearest_workday(day: int, length: int, weekday: int) -> int:
 
 
 def _first_time(fields: Fields, hour: int, minute: int, second: int) -> tuple[int, int, int] | None:
-    """The first matching time of a day that is not before the given one."""
+    """The first matching time of a day, not before the given one."""
     hours, minutes, seconds = fields.hours, fields.minutes, fields.seconds
     h = bisect_left(hours, hour)
     if h == len(hours):

@@ -1,4 +1,4 @@
-"""A cron expression in words: `at 02:30, on Monday to Friday, in July`."""
+"""Describes a cron expression in English: `at 02:30, on Monday to Friday, in July`."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -25,7 +25,7 @@ _MOST_TIMES = 6
 
 
 def describe_cron(fields: Fields) -> str:
-    """English, without the time zone."""
+    """The description, without the time zone."""
     parts = [_times(fields), _days(fields.days)]
     if len(fields.months) < 12:
         parts.append(f"in {_and([_MONTHS[month - 1] for month in sorted(fields.months)])}")
@@ -64,7 +64,7 @@ def _unit(name: str, values: Sequence[int], size: int) -> str:
 
 
 def _step(values: Sequence[int], size: int) -> int | None:
-    """The distance, if the values divide their whole cycle evenly."""
+    """The step, if the values divide their whole cycle evenly."""
     if len(values) < 2 or size % len(values):
         return None
     step = size // len(values)
@@ -104,7 +104,7 @@ def _by_weekday(days: Days) -> str:
         return ""
     parts = []
     if days.weekdays:
-        # A week begins on Monday for most readers: Saturday and Sunday stand together.
+        # The week begins on Monday, so that Saturday and Sunday are neighbours.
         ordered = sorted(days.weekdays, key=lambda day: (day - 1) % 7)
         runs = _runs([(day - 1) % 7 for day in ordered])
         names = [
@@ -121,7 +121,7 @@ def _ranges(values: Sequence[int]) -> str:
 
 
 def _runs(values: Sequence[int]) -> list[tuple[int, int]]:
-    """Neighbours, three or more, become one range."""
+    """Combine three or more neighbours into one range."""
     found: list[list[int]] = []
     for value in values:
         if found and value == found[-1][-1] + 1:

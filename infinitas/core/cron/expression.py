@@ -1,9 +1,9 @@
-"""Cron in a time zone: the naive calendar's times become instants, daylight saving included.
+"""Cron in a time zone: turns wall-clock times into instants, daylight saving included.
 
-By default as Debian cron does it (cron(8), crontab(5)): where the minute or the hour field begins
-with `*`, every matching wall-clock time that really occurs is a slot, none in a gap and both in a
-repeated hour. Any other expression is a fixed time: in a gap of less than three hours it is moved to
-the first instant after the gap; repeated, only the first occurrence is a slot.
+The default is Debian cron's rule (cron(8), crontab(5)). If the minute or the hour field begins with `*`,
+every matching wall-clock time that occurs is a slot: none in a gap, both in a repeated hour. Any other
+expression is a fixed time: in a gap of less than three hours it moves to the first instant after the gap;
+of a repeated time only the first occurrence is a slot.
 """
 
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ _CACHED_SLOTS = 1 << 16
 
 
 class Dst(StrEnum):
-    """What becomes of times that a clock change hides or repeats."""
+    """What happens to times that a clock change hides or repeats."""
 
     CRON = "cron"
-    """Debian cron's rule: fixed times are moved out of a gap and run once; `*` follows the clock."""
+    """Debian cron's rule: fixed times move out of a gap and run once; `*` follows the clock."""
     SKIP = "skip"
-    """Nothing that a gap hides is run; of a repeated hour only the first pass counts."""
+    """Hidden times don't run; repeated times run the first time only."""
     LITERAL = "literal"
-    """Whatever the clock shows: nothing in a gap, both passes of a repeated hour."""
+    """Times run whenever the clock shows them: none in a gap, both in a repeated hour."""
 
 
 class Cron:
@@ -49,10 +49,10 @@ class Cron:
         try:
             return self._next_real(after) if self._follows_the_clock else self._next_fixed(after)
         except OverflowError:
-            return None  # the end of the calendar, 31 December 9999
+            return None  # beyond the calendar's end, 31 December 9999
 
     def moves_out_of(self, wall: datetime) -> bool:
-        """Whether a naive time that a gap hides is run after the gap."""
+        """Whether a naive time that a gap hides runs after the gap."""
         return not self._follows_the_clock and self._instant(wall) is not None
 
     @property
@@ -69,7 +69,7 @@ class Cron:
         return None
 
     def _instant(self, wall: datetime) -> datetime | None:
-        """When the clocks show `wall`: its first occurrence, or the end of the gap that hides it."""
+        """The first instant at which clocks show `wall`, or the end of the gap that hides it."""
         before = wall.replace(tzinfo=self.zone)
         instant = before.astimezone(UTC)
         if _wall(instant, self.zone) == wall:
@@ -84,7 +84,7 @@ class Cron:
         return _first_change(instant - abs(shift) - _SECOND, instant + abs(shift), self.zone)
 
     def _next_real(self, after: datetime) -> datetime | None:
-        """Walk stretches of constant offset: within one, wall clock and UTC advance together."""
+        """Search stretches of constant offset: within one, wall clock and UTC advance together."""
         start = after
         while True:
             offset = _offset(start, self.zone)
@@ -95,7 +95,7 @@ class Cron:
             change = _first_change(start, slot, self.zone)
             if change is None:
                 return slot
-            # The walk excludes its base, and a slot may lie exactly on the change.
+            # `next_match` excludes its start, and a slot may be exactly at the change.
             if matches(self.fields, _wall(change, self.zone)):
                 return change
             start = change
@@ -106,7 +106,7 @@ def parse_cron(expression: str, timezone: str, dst: str = Dst.CRON, name: str = 
     """Check an expression, its zone and its rule; `name` is the schedule's key, for `H`.
 
     Raises:
-        BadSchedule: the text is no cron expression we support, or the time zone or rule is unknown.
+        BadSchedule: the text is no supported cron expression, or the time zone or rule is unknown.
     """
     fields = parse_fields(expression, name)
     try:
@@ -119,13 +119,13 @@ def parse_cron(expression: str, timezone: str, dst: str = Dst.CRON, name: str = 
 
 @lru_cache(maxsize=8192)
 def _cron(fields: Fields, timezone: str, dst: Dst) -> Cron:
-    """One object for all schedules of the same meaning, so that they share the slots below."""
+    """One object for all schedules with the same meaning, so that they share cached slots."""
     return Cron(fields, load_zone(timezone), dst)
 
 
 @lru_cache(maxsize=_CACHED_SLOTS)
 def next_slot(cron: Cron, moment: datetime) -> datetime | None:
-    """`next_after`, remembered: a thousand schedules with one rule cost one computation."""
+    """`next_after`, cached: a thousand schedules with the same rule cost one computation."""
     return cron.next_after(moment)
 
 

@@ -1,8 +1,8 @@
-"""Cron text into fields: every character is understood, or refused with its column.
+"""Parses cron text into fields; anything not understood is refused with its column.
 
 Five fields, or six with the seconds first (as Quartz and Spring write them). Each field is a list of
 items: `*`, `?`, `5`, `1-5`, `mon-fri`, `22-4`, `*/15`, `5/15`, `1-31/2`; `H`, `H/15`, `H(0-29)/10`
-(Jenkins: a value of the schedule's own); in the day of month `L`, `L-3`, `LW`, `15W`; in the day of
+(Jenkins: a value derived from the schedule's key); in the day of month `L`, `L-3`, `LW`, `15W`; in the day of
 week `5L` (last Friday) and `1#2` (second Monday) as in Quartz.
 """
 
@@ -25,7 +25,7 @@ NICKNAMES = {
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _HASHED_DAYS = 28
-"""`H` as a day of month stays within what every month has."""
+"""Days that every month has; `H` as a day of month stays within them."""
 
 _VALUE = r"[0-9]{1,4}|[a-z]{3}"
 _RANGE = re.compile(rf"(?P<first>{_VALUE})(?:-(?P<last>{_VALUE}))?(?:/(?P<step>[0-9]{{1,4}}))?")
@@ -38,27 +38,27 @@ _NTH_WEEKDAY = re.compile(rf"(?P<weekday>{_VALUE})#(?P<nth>[0-9]{{1,4}})")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """What one field may hold."""
+class FieldKind:
+    """One of the six fields, and what it may hold."""
 
     name: str
     low: int
     high: int
     names: tuple[str, ...] = ()
     cycle: int = 0
-    """How many different values there are: Sunday is 0 and 7, and both are one."""
+    """How many different values there are, if fewer than numbers: Sunday is both 0 and 7."""
 
     @property
     def size(self) -> int:
         return self.cycle or self.high - self.low + 1
 
 
-SECOND = Kind("second", 0, 59)
-MINUTE = Kind("minute", 0, 59)
-HOUR = Kind("hour", 0, 23)
-DAY = Kind("day of month", 1, 31)
-MONTH = Kind("month", 1, 12, _MONTHS)
-WEEKDAY = Kind("day of week", 0, 7, _WEEKDAYS, cycle=7)
+SECOND = FieldKind("second", 0, 59)
+MINUTE = FieldKind("minute", 0, 59)
+HOUR = FieldKind("hour", 0, 23)
+DAY = FieldKind("day of month", 1, 31)
+MONTH = FieldKind("month", 1, 12, _MONTHS)
+WEEKDAY = FieldKind("day of week", 0, 7, _WEEKDAYS, cycle=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class Days:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fields:
-    """A checked expression. `repeats`: its minute or hour begins with `*` (cron(8))."""
+    """A checked expression. `repeats`: its minute or hour field begins with `*` (cron(8))."""
 
     seconds: tuple[int, ...]
     minutes: tuple[int, ...]
@@ -98,11 +98,11 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One item of a field's list, in lower case, and where it stands."""
+    """One item of a field's list, in lower case, with its column."""
 
     text: str
     column: int
-    kind: Kind
+    kind: FieldKind
     name: str
 
     def refuse(self, why: str) -> BadSchedule:
@@ -115,17 +115,17 @@ def bad_cron(why: str, column: int) -> BadSchedule:
 
 
 def parse_fields(expression: str, name: str = "") -> Fields:
-    """Read an expression. `name` is the schedule's key, for `H`.
+    """Parse an expression. `name` is the schedule's key, for `H`.
 
     Raises:
         BadSchedule: the text is no cron expression; `column` counts from 1.
     """
-    words = _split(expression)
-    kinds = [SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY][-len(words) :]
-    found = dict(zip(kinds, words, strict=True))
+    parts = _split(expression)
+    kinds = [SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY][-len(parts) :]
+    found = dict(zip(kinds, parts, strict=True))
     numbers, specials = {}, {}
-    for kind, (word, column) in found.items():
-        numbers[kind], specials[kind] = _read_field(word, column, kind, name)
+    for kind, (text, column) in found.items():
+        numbers[kind], specials[kind] = _read_field(text, column, kind, name)
     day, weekday = found[DAY][0], found[WEEKDAY][0]
     return Fields(
         seconds=tuple(sorted(numbers[SECOND])) if SECOND in numbers else (0,),
@@ -138,7 +138,7 @@ def parse_fields(expression: str, name: str = "") -> Fields:
 
 
 def _split(expression: str) -> list[tuple[str, int]]:
-    """Words and their columns; five or six."""
+    """The texts of the five or six fields, with their columns."""
     if not isinstance(expression, str):
         raise BadSchedule(f"A cron expression is text, not {type(expression).__name__}.", 1)
     if len(expression) > MAX_LENGTH:
@@ -146,29 +146,31 @@ def _split(expression: str) -> list[tuple[str, int]]:
     strange = re.search(r"[^\x21-\x7e \t]", expression)
     if strange:
         raise bad_cron(f"{strange[0]!r} is no character of a cron expression", strange.start() + 1)
-    words = [(match[0].lower(), match.start() + 1) for match in re.finditer(r"[^ \t]+", expression)]
-    if words and words[0][0].startswith("@"):
-        nickname, column = words[0]
+    parts = [(match[0].lower(), match.start() + 1) for match in re.finditer(r"[^ \t]+", expression)]
+    if parts and parts[0][0].startswith("@"):
+        nickname, column = parts[0]
         if nickname not in NICKNAMES:
             raise bad_cron(f"{nickname[:40]!r} is unknown; there are {', '.join(sorted(NICKNAMES))}", column)
-        if len(words) > 1:
-            raise bad_cron(f"nothing may follow {nickname}", words[1][1])
-        return [(word, column) for word in NICKNAMES[nickname].split()]
-    if len(words) not in (5, 6):
-        column = words[6][1] if len(words) > 6 else len(expression) + 1
+        if len(parts) > 1:
+            raise bad_cron(f"nothing may follow {nickname}", parts[1][1])
+        return [(part, column) for part in NICKNAMES[nickname].split()]
+    if len(parts) not in (5, 6):
+        column = parts[6][1] if len(parts) > 6 else len(expression) + 1
         raise bad_cron(
-            f"it has {len(words)} fields; there must be five (minute hour day month weekday) or six "
+            f"it has {len(parts)} fields; there must be five (minute hour day month weekday) or six "
             "(seconds first)",
             column,
         )
-    return words
+    return parts
 
 
-def _read_field(word: str, column: int, kind: Kind, name: str) -> tuple[set[int], list[tuple[str, int, int]]]:
-    """Plain values, and specials as (what, number, number)."""
+def _read_field(
+    field: str, column: int, kind: FieldKind, name: str
+) -> tuple[set[int], list[tuple[str, int, int]]]:
+    """Split a field into plain values and specials, each (what, number, number)."""
     numbers: set[int] = set()
     specials: list[tuple[str, int, int]] = []
-    for text in word.split(","):
+    for text in field.split(","):
         item = _Item(text, column, kind, name)
         column += len(text) + 1
         if not text:
@@ -203,7 +205,7 @@ def _read_numbers(item: _Item) -> list[int]:
     if match := _STAR.fullmatch(text):
         if match["star"] == "?" and (kind not in (DAY, WEEKDAY) or match["step"]):
             raise item.refuse("? stands alone, in a day field")
-        return _walk(kind, kind.low, kind.low + kind.size - 1, _step(item, match["step"]))
+        return _steps(kind, kind.low, kind.low + kind.size - 1, _step(item, match["step"]))
     if match := _HASHED.fullmatch(text):
         return _hashed(item, match)
     if match := _RANGE.fullmatch(text):
@@ -212,11 +214,11 @@ def _read_numbers(item: _Item) -> list[int]:
             last = _value(item, match["last"])
         else:
             last = kind.low + kind.size - 1 if match["step"] else first
-        return _walk(kind, first, last, _step(item, match["step"]))
-    raise item.refuse(f"it is nothing that this field knows ({kind.low}-{kind.high}{_hint(kind)})")
+        return _steps(kind, first, last, _step(item, match["step"]))
+    raise item.refuse(f"it is not allowed in this field ({kind.low}-{kind.high}{_hint(kind)})")
 
 
-def _hint(kind: Kind) -> str:
+def _hint(kind: FieldKind) -> str:
     if kind is DAY:
         return ", *, ?, L, L-3, LW, 15W, H"
     if kind is WEEKDAY:
@@ -224,8 +226,8 @@ def _hint(kind: Kind) -> str:
     return ", jan-dec, *, H" if kind is MONTH else ", *, H"
 
 
-def _walk(kind: Kind, first: int, last: int, step: int) -> list[int]:
-    """From first to last as one would walk: over the end of the field and on from its start."""
+def _steps(kind: FieldKind, first: int, last: int, step: int) -> list[int]:
+    """The values from first to last by `step`, wrapping at the end of the field."""
     if first > last and kind.cycle:
         first, last = first % kind.cycle, last % kind.cycle
     length = last - first if first <= last else last - first + kind.size
@@ -236,7 +238,7 @@ def _walk(kind: Kind, first: int, last: int, step: int) -> list[int]:
 
 
 def _hashed(item: _Item, match: re.Match[str]) -> list[int]:
-    """Values that depend on the schedule's name alone, spread evenly over all names."""
+    """Values derived from the schedule's key, spread evenly over all keys."""
     kind = item.kind
     low, high = kind.low, kind.low + min(kind.size, _HASHED_DAYS if kind is DAY else kind.size) - 1
     if match["first"]:
@@ -262,7 +264,7 @@ def _value(item: _Item, text: str) -> int:
     if text.isdigit():
         return _number(item, text, kind.low, kind.high)
     if text not in kind.names:
-        raise item.refuse(f"{text!r} is no name of this field")
+        raise item.refuse(f"{text!r} is not a name of this field")
     return kind.names.index(text) + kind.low
 
 
@@ -274,9 +276,9 @@ def _number(item: _Item, text: str, low: int, high: int, what: str = "a value") 
 
 
 def _days(
-    numbers: dict[Kind, set[int]], specials: dict[Kind, list[tuple[str, int, int]]], either: bool
+    numbers: dict[FieldKind, set[int]], specials: dict[FieldKind, list[tuple[str, int, int]]], either: bool
 ) -> Days:
-    def having(kind: Kind, what: str) -> frozenset[int]:
+    def having(kind: FieldKind, what: str) -> frozenset[int]:
         return frozenset(number for name, number, _ in specials[kind] if name == what)
 
     return Days(

@@ -91,7 +91,7 @@ class WorkerConnection:
         """Raises Closed, and what the handshake raises."""
         self._socket.send(hello(self._lease_s))
         identify = await receive_identify(self._socket)
-        while not (self._socket.closing or self._stop.asked.is_set()):
+        while not (self._socket.closing or self._stop.requested.is_set()):
             await self._begin_session(identify)
             await self._serve_session(identify)
             # After it was declared dead, a connected worker gets a new session, without its old jobs.
@@ -127,7 +127,7 @@ class WorkerConnection:
             await cancel_all([reading, watching, serving])
         if ended:
             reading.result()
-        if self._stop.asked.is_set():
+        if self._stop.requested.is_set():
             await session.remove_facts()
             self._socket.close(1000, "bye")
 
@@ -151,7 +151,7 @@ class WorkerConnection:
         elif isinstance(frame, frames.Capacity):
             self._session.capacity.resize(frame.n)
         elif isinstance(frame, frames.Bye):
-            self._stop.receive()
+            self._stop.request()
         elif isinstance(frame, frames.Identify):
             raise BadFrame("`identify` comes once, first.")
         else:

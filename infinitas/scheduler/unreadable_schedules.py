@@ -1,6 +1,6 @@
-"""Due schedules that this scheduler can't read or plan: passed over, reported once, tried again soon.
+"""Due schedules that this scheduler can't read or plan: set aside, reported once, tried again soon.
 
-They stay in `due`: a scheduler of another version, or with a newer time-zone database, may well fire them.
+They stay in `due`, since a scheduler of another version, or with a newer time-zone database, may fire them.
 """
 
 import time
@@ -12,42 +12,42 @@ from infinitas.runtime.logging import get_logger
 
 _log = get_logger("scheduler")
 TRY_AGAIN_S = 10.0
-MOST_KNOWN = 100_000
+MOST_REPORTED = 100_000
 
 
-class Aside:
-    """What one queue's ticker passes over, and where behind it the next look at what is due begins."""
+class UnreadableSchedules:
+    """What one queue's ticker sets aside, and where in `due` its next read begins."""
 
     def __init__(self, schedules: ScheduleEdges, clock: Callable[[], float] = time.monotonic) -> None:
         self._schedules = schedules
         self._clock = clock
         self._start = DueFrom()
         self._since = clock()
-        self._known: dict[str, str] = {}
+        self._reported: dict[str, str] = {}
 
     @property
     def start(self) -> DueFrom:
-        """Where to begin; every ten seconds from the front, for whatever may be readable by now."""
+        """Where to begin reading; every ten seconds the front, in case something has become readable."""
         if self._clock() - self._since >= TRY_AGAIN_S:
-            self.forget_place()
+            self.restart()
         return self._start
 
     @property
     def empty(self) -> bool:
         return self._start == DueFrom()
 
-    def forget_place(self) -> None:
-        """Begin from the front."""
+    def restart(self) -> None:
+        """Begin from the front again."""
         self._start, self._since = DueFrom(), self._clock()
 
-    async def pass_over(
+    async def set_aside(
         self, found: Sequence[DueSlot | UnreadableSlot], bad: Sequence[UnreadableSlot]
     ) -> None:
-        """Report those of `bad` that are new; the next look leaves out those that stand in front."""
-        fresh = [each for each in bad if self._known.get(each.key) != each.seen]
-        if fresh:
-            await self._schedules.unreadable(fresh)
-            for each in fresh:
+        """Report new ones among `bad`; the next read skips those at the front of `found`."""
+        new = [each for each in bad if self._reported.get(each.key) != each.seen]
+        if new:
+            await self._schedules.unreadable(new)
+            for each in new:
                 _log.error(
                     "Schedule %s is set aside until it is replaced: %s It is tried again every %g s; see "
                     "`infinitas schedule show`, `rm` and `add`.",
@@ -55,16 +55,16 @@ class Aside:
                     each.reason,
                     TRY_AGAIN_S,
                 )
-        if len(self._known) > MOST_KNOWN:
-            self._known.clear()
-        self._known |= {each.key: each.seen for each in fresh}
+        if len(self._reported) > MOST_REPORTED:
+            self._reported.clear()
+        self._reported |= {each.key: each.seen for each in new}
         self._start = _behind(self._start, found, {(each.key, each.seen) for each in bad})
 
 
 def _behind(
     start: DueFrom, found: Sequence[DueSlot | UnreadableSlot], bad: Collection[tuple[str, str]]
 ) -> DueFrom:
-    """The place behind the bad ones at the front; many may have the same score."""
+    """The position behind the bad ones at the front; many may have the same score."""
     for each in found:
         key = each.key if isinstance(each, UnreadableSlot) else each.schedule.key
         if (key, each.seen) not in bad:

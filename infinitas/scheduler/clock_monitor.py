@@ -1,7 +1,7 @@
-"""Notices that Redis' clock has jumped, reports it, and mends what a clock that was ahead has put off.
+"""Detects jumps of Redis' clock, reports them, and corrects times that a fast clock has put off.
 
-Slots that were fired while it was ahead are not fired again; until the clock has passed them, their
-schedules are silent. All that was only planned or put off meanwhile gets its right time back.
+Slots fired while the clock was ahead are not fired again; their schedules stay silent until the clock has
+passed them. Next slots and waiting jobs that were only planned meanwhile get their right time back.
 """
 
 import asyncio
@@ -12,37 +12,37 @@ from datetime import datetime, timedelta
 from infinitas.broker.queue import Broker
 from infinitas.core.interval import describe_ms
 from infinitas.runtime.logging import get_logger
-from infinitas.scheduler.replanner import plan_anew
+from infinitas.scheduler.replanner import replan_all
 
 _log = get_logger("scheduler")
-LOOK_EVERY_S = 2.0
+CHECK_EVERY_S = 2.0
 JUMP = timedelta(seconds=5)
 PAGE = 500
 _MS = timedelta(milliseconds=1)
 
 
-class ClockWatch:
-    """One queue's look at Redis' clock, by this process' monotonic one."""
+class ClockMonitor:
+    """Compares one queue's Redis clock with this process' monotonic clock."""
 
     def __init__(self, broker: Broker, clock: Callable[[], float] = time.monotonic) -> None:
         self._broker = broker
         self._clock = clock
         self._last: tuple[float, float, datetime] | None = None
-        """When the last look was sent and answered here, and what Redis' clock showed in between."""
+        """The last check: when it was sent, when it was answered, and Redis' time in between."""
         self._done = ""
 
     async def run_once(self) -> None:
-        await self.look()
-        await asyncio.sleep(LOOK_EVERY_S)
+        await self.check()
+        await asyncio.sleep(CHECK_EVERY_S)
 
-    async def look(self) -> int:
-        """One look, and what follows from it. Returns the ms of a jump, below 0 if it went back, or 0."""
+    async def check(self) -> int:
+        """Check once and react to a jump. Returns its size in ms: 0 for none, negative for back."""
         last, sent = self._last, self._clock()
         earliest = last[2] + timedelta(seconds=sent - last[1]) if last else None
         found = await self._broker.clock(earliest, done=self._done)
         answered, jump = self._clock(), found.jump_ms
         self._done = ""
-        # An answer that took long, or a pause of this process, is no jump.
+        # A slow reply, or a pause of this process, is no jump.
         if last and not jump:
             ahead = found.now - (last[2] + timedelta(seconds=answered - last[0]))
             if ahead > JUMP:
@@ -50,14 +50,14 @@ class ClockWatch:
                 await self._broker.clock(None, ahead_ms=jump)
         self._last = (sent, answered, found.now)
         if jump:
-            _tell(jump)
+            _log_jump(jump)
         if found.behind:
-            await self._mend()
+            await self._correct_times()
             self._done = found.behind
         return jump
 
-    async def _mend(self) -> None:
-        moved = await plan_anew(self._broker.schedules)
+    async def _correct_times(self) -> None:
+        moved = await replan_all(self._broker.schedules)
         cursor, promoted = await self._broker.rewind("0", PAGE)
         while cursor != "0":
             cursor, more = await self._broker.rewind(cursor, PAGE)
@@ -70,16 +70,17 @@ class ClockWatch:
             )
 
 
-def _tell(jump_ms: int) -> None:
+def _log_jump(jump_ms: int) -> None:
     if jump_ms < 0:
         _log.error(
             "Redis' clock went back by %s. Slots that were fired while it was ahead are not fired again; "
-            "until it has passed them, their schedules are silent. Let Redis' host keep its time (NTP).",
+            "their schedules are silent until the clock has passed them. Keep the clock of Redis' host in "
+            "sync (NTP).",
             describe_ms(round(-jump_ms, -3)),
         )
     else:
         _log.error(
-            "Redis' clock jumped forward by %s. Slots in between are late, and follow their catch-up policy. "
-            "If that time is wrong, set it right now: what is fired by then is not fired again.",
+            "Redis' clock jumped forward by %s. Slots in between are late and follow their catch-up policy. "
+            "If the new time is wrong, correct it now: what is fired by then is not fired again.",
             describe_ms(round(jump_ms, -3)),
         )

@@ -1,0 +1,12 @@
+"""Type checks for numbers from outside; a bool is not a number here."""
+
+from typing import TypeGuard
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_whole(value: object, low: int, high: int) -> TypeGuard[int]:
+    """Whether `value` is a whole number from `low` to `high`."""
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
