@@ -1,4 +1,4 @@
-"""arq: cron jobs of a worker, which looks for due ones itself."""
+"""arq: cron jobs of a worker, which finds the due ones itself."""
 
 import os
 

@@ -10,7 +10,7 @@ from docket import Cron, Docket, Worker
 
 
 def task(name: str) -> Callable[..., Awaitable[None]]:
-    async def late(cron: Cron = Cron(counters.CRON)) -> None:  # noqa: B008 - that is how docket wants it
+    async def late(cron: Cron = Cron(counters.CRON)) -> None:  # noqa: B008 - docket reads the default
         counters.record_lateness()
 
     late.__name__ = late.__qualname__ = name

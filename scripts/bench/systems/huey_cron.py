@@ -1,4 +1,4 @@
-"""Huey: periodic tasks, which its consumer looks through once a minute."""
+"""Huey: periodic tasks, which its consumer checks once a minute."""
 
 import os
 

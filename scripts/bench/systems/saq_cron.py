@@ -1,4 +1,4 @@
-"""SAQ: cron jobs of a worker. They are told apart by the names of their functions."""
+"""SAQ: cron jobs of a worker, which it distinguishes by the names of their functions."""
 
 import os
 from collections.abc import Awaitable, Callable
