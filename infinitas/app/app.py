@@ -299,7 +299,7 @@ class Infinitas:
         direct = self._client[1].direct if self._client and self._client[0] == os.getpid() else None
         if direct is None or len(jobs) > FEW:
             return False
-        return {"new", "known"}.issuperset(direct.enqueue(queue, jobs))
+        return all(answer.accepted for answer in direct.enqueue(queue, jobs))
 
     async def _enqueue(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         await self.open().send(task, jobs)

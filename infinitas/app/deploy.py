@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from infinitas.app.app import Infinitas
-from infinitas.broker import inspect
+from infinitas.broker.inspect.schedules import code_schedules
 from infinitas.broker.messages import Declarer
-from infinitas.broker.schedules import merge
 from infinitas.client.redis_client import Client
+from infinitas.core.declaration import merge
 from infinitas.core.records import ScheduleInfo
 from infinitas.core.schedule import Schedule
 
@@ -70,7 +70,7 @@ async def plan_sync(app: Infinitas, client: Client) -> SyncPlan:
     stored: dict[str, ScheduleInfo] = {}
     unreadable: dict[str, tuple[str, Schedule | None]] = {}
     for queue in sorted({task.definition.queue for task in app.tasks.values()} | {app.queue}):
-        for info in await inspect.code_schedules(client.connection, queue):
+        for info in await code_schedules(client.connection, queue):
             stored[info.schedule.key] = info
         tasks = sorted({*names, *(info.name for info in known.values() if info.queue == queue)})
         unreadable |= await (await client.broker(queue)).schedules.find_unreadable(tasks)
@@ -102,8 +102,8 @@ async def apply_sync(app: Infinitas, client: Client, plan: SyncPlan, *, prune: b
     for queue in sorted({task.definition.queue for task in app.tasks.values()}):
         tasks = [task for task in app.tasks.values() if task.definition.queue == queue]
         schedules = [task.schedule for task in tasks if task.schedule]
-        edges = (await client.broker(queue)).schedules
-        await edges.declare([task.definition for task in tasks], schedules, declarer)
+        declarations = (await client.broker(queue)).declarations
+        await declarations.declare([task.definition for task in tasks], schedules, declarer)
     if prune:
         for orphan in plan.orphans:
             await client.schedules.remove(orphan.key)

@@ -15,15 +15,14 @@ class Replies:
 
     async def begin(self, digest: str, request: str) -> str | None:
         """Take the key for a request, or return what is stored under it."""
-        redis = self._connection.redis
-        stored: str | None = await self._connection.ask(
-            redis.set(reply(digest), request, nx=True, get=True, ex=WORK_WITHIN_S)
+        stored: str | None = await self._connection.command(
+            "set", reply(digest), request, nx=True, get=True, ex=WORK_WITHIN_S
         )
         return stored
 
     async def keep(self, digest: str, text: str) -> None:
-        await self._connection.ask(self._connection.redis.set(reply(digest), text, ex=KEEP_S))
+        await self._connection.command("set", reply(digest), text, ex=KEEP_S)
 
     async def forget(self, digest: str) -> None:
         """It came to nothing: the next one with this key is as good as the first."""
-        await self._connection.ask(self._connection.redis.delete(reply(digest)))
+        await self._connection.command("delete", reply(digest))

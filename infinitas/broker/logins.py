@@ -13,12 +13,12 @@ class Sessions:
         self._connection = connection
 
     async def add(self, digest: str, token_id: str) -> None:
-        await self._connection.ask(self._connection.redis.set(session(digest), token_id, ex=KEEP_S))
+        await self._connection.command("set", session(digest), token_id, ex=KEEP_S)
 
     async def find(self, digest: str) -> str | None:
         """The id of the token that the session was begun with."""
-        found: str | None = await self._connection.ask(self._connection.redis.get(session(digest)))
+        found: str | None = await self._connection.command("get", session(digest))
         return found
 
     async def remove(self, digest: str) -> None:
-        await self._connection.ask(self._connection.redis.delete(session(digest)))
+        await self._connection.command("delete", session(digest))

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from infinitas.broker import inspect
+from infinitas.broker.answers import UNKNOWN_TASK, CancelAnswer, Enqueued, Revived
 from infinitas.broker.connection import Connection
+from infinitas.broker.inspect.jobs import find_job, find_jobs, live_jobs
+from infinitas.broker.inspect.queues import all_queues, list_queues
+from infinitas.broker.inspect.tasks import all_tasks, find_definitions, find_task
+from infinitas.broker.inspect.workers import live_workers
 from infinitas.broker.messages import NewJob
-from infinitas.broker.queue import Broker
-from infinitas.broker.sync_enqueue import Direct
+from infinitas.broker.queue import QueueBroker
+from infinitas.broker.sync_enqueue import SyncEnqueuer
 from infinitas.client.end_waiter import Ends
 from infinitas.client.job_ids import fresh_id
 from infinitas.client.redis_schedules import ScheduleClient
@@ -54,7 +58,7 @@ class Client:
         connect: Callable[[str, str], Connection] = Connection,
     ) -> None:
         self.connection = connect(redis_url, "client")
-        self.direct: Direct | None = None
+        self.direct: SyncEnqueuer | None = None
         """For sync senders; set once this Redis is known to be one that can be trusted."""
         self.archive = _open_archive(postgres_url) if postgres_url else None
         self._checked = False
@@ -62,14 +66,14 @@ class Client:
         self._ends: dict[str, Ends] = {}
         self.schedules = ScheduleClient(self)
 
-    async def broker(self, queue: str) -> Broker:
+    async def broker(self, queue: str) -> QueueBroker:
         """The broker of a queue, after a first look at whether this Redis can be trusted."""
         if not self._checked:
             await self.connection.check()
             self._checked = True
             if type(self.connection) is Connection:
-                self.direct = Direct(self.connection.url)
-        return Broker(self.connection, queue)
+                self.direct = SyncEnqueuer(self.connection.url)
+        return QueueBroker(self.connection, queue)
 
     async def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         """Enqueue jobs of one task, some hundred per round trip.
@@ -81,24 +85,24 @@ class Client:
         broker = await self.broker(task.queue)
         for i in range(0, len(jobs), _ENQUEUE_BATCH):
             batch = jobs[i : i + _ENQUEUE_BATCH]
-            answers = await broker.enqueue(batch)
-            if "unknown_task" in answers:
+            answers = await broker.jobs.enqueue(batch)
+            if UNKNOWN_TASK in answers:
                 # A task of our own code on a Redis that has not heard of it, or was flushed.
-                await broker.schedules.declare([task], [])
-                answers = await broker.enqueue(batch)
+                await broker.declarations.declare([task], [])
+                answers = await broker.jobs.enqueue(batch)
             for job, answer in zip(batch, answers, strict=True):
-                if answer.startswith("taken:"):
-                    raise _taken(task.name, job.key or "", answer.removeprefix("taken:"))
+                if answer.result is Enqueued.TAKEN:
+                    raise _taken(task.name, job.key or "", answer.live_job)
 
     async def cancel(self, id: str, reason: str = "") -> JobInfo:
         """See `Infinitas.cancel`."""
         check_text(reason, "reason", MAX_REASON_CHARS)
         for queue in await self.queues():
             broker = await self.broker(queue)
-            answer = (await broker.cancel([id], reason or "no reason was given", self._job_ttl_s))[0]
-            if answer in ("cancelled", "asked"):
+            answer = (await broker.jobs.cancel([id], reason or "no reason was given", self._job_ttl_s))[0]
+            if answer in (CancelAnswer.CANCELLED, CancelAnswer.REQUESTED):
                 return await self.job(id)
-            if answer == "ended":
+            if answer is CancelAnswer.ENDED:
                 job = await self.job(id)
                 raise AlreadyEnded(f"Job {id} has ended already: it is {job.state}.")
         raise UnknownJob(f"There is no job {id[:120]!r} in Redis.")
@@ -107,15 +111,15 @@ class Client:
         """See `Infinitas.retry`."""
         job = await self.job(id)
         broker = await self.broker(job.queue)
-        answer = await broker.revive(id, _record(job))
-        if answer == "live":
+        answer = await broker.jobs.revive(id, _record(job))
+        if answer.result is Revived.LIVE:
             raise NotEnded(f"Job {id} is {job.state}: there is nothing to retry.")
-        if answer == "succeeded":
+        if answer.result is Revived.SUCCEEDED:
             raise AlreadySucceeded(f"Job {id} has succeeded. `job rerun` makes a new one.")
-        if answer == "unknown_task":
+        if answer.result is Revived.UNKNOWN_TASK:
             raise UnknownTask(f"There is no task {job.task!r} any more.")
-        if answer.startswith("taken:"):
-            raise _taken(job.task, job.key or "", answer.removeprefix("taken:"))
+        if answer.result is Revived.TAKEN:
+            raise _taken(job.task, job.key or "", answer.live_job)
         return await self.job(id)
 
     async def rerun(self, id: str) -> str:
@@ -159,7 +163,7 @@ class Client:
 
     async def live_task(self, name: str) -> TaskInfo:
         """`task` as Redis alone knows it."""
-        info = await inspect.find_task(self.connection, check_name(name, "task"))
+        info = await find_task(self.connection, check_name(name, "task"))
         if info is None:
             raise UnknownTask(f"There is no task {name!r}. `infinitas task ls` lists those there are.")
         return info
@@ -168,7 +172,7 @@ class Client:
         """The stored definition. Raises UnknownTask."""
         if found := await self.definitions([name]):
             return found[name]
-        if (info := await inspect.find_task(self.connection, name)) is not None:
+        if (info := await find_task(self.connection, name)) is not None:
             raise ConfigError(
                 f"The definition of task {name[:200]!r} can't be read ({info.unreadable}). "
                 "A worker of it, or `infinitas sync`, stores it anew."
@@ -177,10 +181,10 @@ class Client:
 
     async def definitions(self, names: Sequence[str]) -> dict[str, TaskDefinition]:
         """The stored definitions of those of these tasks that there are."""
-        return await inspect.definitions(self.connection, names)
+        return await find_definitions(self.connection, names)
 
     async def tasks(self) -> list[TaskInfo]:
-        return await inspect.all_tasks(self.connection)
+        return await all_tasks(self.connection)
 
     async def job(self, id: str) -> JobInfo:
         """A job, live or archived, with its log.
@@ -189,7 +193,7 @@ class Client:
             UnknownJob: neither Redis nor the archive has it.
             ServerUnreachable: Redis gave no answer.
         """
-        if found := await inspect.find_job(self.connection, id):
+        if found := await find_job(self.connection, id):
             return replace(found, attempts=await self._attempts(id))
         if self.archive is not None and (archived := await self.archive.find_job(id)):
             return archived
@@ -207,7 +211,7 @@ class Client:
 
     async def jobs(self, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
         """Live jobs first, then the archive's, newest first, each job once."""
-        found = {job.id: job for job in await inspect.live_jobs(self.connection, task, limit)}
+        found = {job.id: job for job in await live_jobs(self.connection, task, limit)}
         for job in await self._archived(JobFilter(task=task, state=state), None, limit):
             found.setdefault(job.id, job)
         return [job for job in found.values() if state in (None, job.state)][:limit]
@@ -221,9 +225,9 @@ class Client:
         or while it is away, only what is live is there.
         """
         archived = await self._archived(wanted, after, limit)
-        live = {job.id: job for job in await inspect.live_jobs(self.connection, wanted.task, limit)}
+        live = {job.id: job for job in await live_jobs(self.connection, wanted.task, limit)}
         stale = [job for job in archived if not job.ended and job.id not in live]
-        live |= {job.id: job for job in await inspect.find_jobs(self.connection, stale)}
+        live |= {job.id: job for job in await find_jobs(self.connection, stale)}
         last = Position.of(archived[-1]) if len(archived) == limit else None
         found = {job.id: job for job in archived} | live
         ordered = sorted(filter(wanted.matches, found.values()), key=Position.of, reverse=True)
@@ -244,13 +248,13 @@ class Client:
             return []
 
     async def queue_infos(self) -> list[QueueInfo]:
-        return await inspect.queue_infos(self.connection)
+        return await all_queues(self.connection)
 
     async def queues(self) -> list[str]:
-        return await inspect.queues(self.connection)
+        return await list_queues(self.connection)
 
     async def workers(self) -> list[WorkerInfo]:
-        return await inspect.live_workers(self.connection)
+        return await live_workers(self.connection)
 
     async def close(self) -> None:
         for ends in self._ends.values():

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from infinitas.broker import inspect
+from infinitas.broker.answers import RuleAnswer
+from infinitas.broker.inspect.jobs import existing_jobs
+from infinitas.broker.inspect.schedules import find_schedule, next_schedules
 from infinitas.broker.messages import NewJob
-from infinitas.broker.schedules import ScheduleEdges
+from infinitas.broker.schedules import Schedules
 from infinitas.client.job_ids import fresh_id
 from infinitas.core.codec import slot_job_id, to_ms
 from infinitas.core.errors import BadArgs, BadSchedule, Changed, UnknownSchedule, UnknownTask
@@ -39,7 +41,7 @@ class ScheduleClient:
 
     async def find(self, key: str) -> ScheduleInfo:
         """Raises UnknownSchedule."""
-        found = await inspect.find_schedule(self._client.connection, key)
+        found = await find_schedule(self._client.connection, key)
         if found is None:
             raise UnknownSchedule(f"There is no schedule {key[:120]!r}. `infinitas schedule ls` lists them.")
         return found
@@ -51,7 +53,7 @@ class ScheduleClient:
             raise _unreadable(key, info.unreadable)
         return info
 
-    async def _stored(self, edges: ScheduleEdges, key: str) -> tuple[Schedule, str] | None:
+    async def _stored(self, edges: Schedules, key: str) -> tuple[Schedule, str] | None:
         """A rule and its digest; its zone or cron syntax may be unknown here. Raises BadSchedule."""
         try:
             stored = await edges.find(key)
@@ -63,7 +65,7 @@ class ScheduleClient:
 
     async def next(self, task: str | None, limit: int) -> list[ScheduleInfo]:
         """Schedules, those with the earliest next slot first."""
-        return await inspect.next_schedules(self._client.connection, task, limit)
+        return await next_schedules(self._client.connection, task, limit)
 
     async def put(
         self, task: TaskDefinition | str, entries: Sequence[Entry], options: ScheduleOptions
@@ -71,7 +73,7 @@ class ScheduleClient:
         """`store`, for a task of our own code, or one that only its name is known of."""
         if isinstance(task, str):
             return await self.add(task, entries, options)
-        await (await self._edges(task.queue)).declare([task], [])
+        await (await self._client.broker(task.queue)).declarations.declare([task], [])
         return await self.store(task.queue, task.name, entries, options)
 
     async def add(self, task: str, entries: Sequence[Entry], options: ScheduleOptions) -> list[datetime]:
@@ -104,7 +106,7 @@ class ScheduleClient:
             )
             schedules.append(schedule)
             firsts.append(_first(schedule, now, after[entry.key]))
-        if "unknown_task" in await edges.schedule(schedules, now):
+        if RuleAnswer.UNKNOWN_TASK in await edges.schedule(schedules, now):
             raise UnknownTask(f"There is no task {task!r} to schedule.")
         return firsts
 
@@ -137,7 +139,7 @@ class ScheduleClient:
             now = await self._client.connection.now()
             changed = change_schedule(stored[0], rule, at=at, args=args, now=now, options=options)
             _first(changed, now, (await edges.slots_after([key], now))[key])
-            if (await edges.schedule([changed], now, stored[1]))[0] == "ok":
+            if (await edges.schedule([changed], now, stored[1]))[0] is RuleAnswer.STORED:
                 return await self.find(key)
 
     async def remove(self, key: str) -> bool:
@@ -240,13 +242,13 @@ class ScheduleClient:
         known: set[str] = set()
         for i in range(0, len(ids), _PAGE):
             page = ids[i : i + _PAGE]
-            known |= await inspect.existing_jobs(self._client.connection, info.queue, page)
+            known |= await existing_jobs(self._client.connection, info.queue, page)
             if self._client.archive is not None:
                 states = await self._client.archive.states(page)
                 known |= {id for id, state in states.items() if state not in (State.MISSED, State.SKIPPED)}
         return known
 
-    async def _edges(self, queue: str) -> ScheduleEdges:
+    async def _edges(self, queue: str) -> Schedules:
         return (await self._client.broker(queue)).schedules
 
 

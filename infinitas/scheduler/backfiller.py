@@ -2,7 +2,7 @@
 
 import asyncio
 
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 
 FEED_MOST = 100
 LOOK_EVERY_S = 1.0
@@ -12,7 +12,7 @@ FEED_EVERY_S = 0.05
 class Backfiller:
     """One queue's backfiller. Any number may run: each step is one atomic script."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: QueueBroker) -> None:
         self._schedules = broker.schedules
 
     async def run_once(self) -> None:

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 from infinitas.broker.messages import DueSlot
-from infinitas.broker.queue import Broker
-from infinitas.broker.schedules import ScheduleEdges
+from infinitas.broker.queue import QueueBroker
+from infinitas.broker.schedules import Schedules
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.tzdata import zones_version
 
@@ -17,7 +17,7 @@ PAGE = 500
 class Replanner:
     """One queue's replanner. Of several schedulers the one with the newest database has its way."""
 
-    def __init__(self, broker: Broker, version: str | None = None) -> None:
+    def __init__(self, broker: QueueBroker, version: str | None = None) -> None:
         self._schedules = broker.schedules
         self._version = zones_version() if version is None else version
 
@@ -39,7 +39,7 @@ class Replanner:
         return moved
 
 
-async def plan_anew(schedules: ScheduleEdges, *, crons: bool = False) -> int:
+async def plan_anew(schedules: Schedules, *, crons: bool = False) -> int:
     """Compute the next slots of all schedules anew, or of the crons only. Returns how many were moved."""
     cursor, planned = await schedules.planned(0, PAGE)
     moved = await schedules.replan(_wanted(planned, crons))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from infinitas.broker.answers import SettleAnswer
 from infinitas.broker.messages import ClaimedJob, Settlement
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import (
@@ -158,7 +159,7 @@ class Attempt:
     def checkpoint(self, text: str) -> Awaitable[None]:
         if self._end is not None:
             raise self._too_late(self._end)
-        stored: Future[str] = Future()
+        stored: Future[bool] = Future()
 
         def change(said: Said) -> None:
             said.checkpoint = text
@@ -167,7 +168,7 @@ class Attempt:
         self._say(change)
 
         async def wait() -> None:
-            if await asyncio.wrap_future(stored) != "ok":
+            if not await asyncio.wrap_future(stored):
                 raise self._too_late(self._end or JobLost)
 
         return self._in_the_workers_loop(wait())
@@ -295,10 +296,10 @@ class Attempt:
                 raise self._too_late(self._end)
             self._end = end
 
-    def _hear(self, answer: str) -> None:
+    def _hear(self, answer: SettleAnswer) -> None:
         """What Redis says of the end that was handed in."""
         self.unsettled = False
-        if answer not in ("ok", "already"):
+        if not answer.accepted:
             self.verdict = None
             self._end = _ended_elsewhere(answer)
             _log.warning("%s", self._too_late(self._end))
@@ -351,7 +352,6 @@ def _end_of(outcome: Outcome) -> type[JobEnded]:
     return JobTimedOut if outcome.reason is Reason.TIMED_OUT else JobFailed
 
 
-def _ended_elsewhere(answer: str) -> type[JobEnded]:
+def _ended_elsewhere(answer: SettleAnswer) -> type[JobEnded]:
     """What a stale settle means for the processor: the job ended, or somebody else has it."""
-    state = answer.split(":")[1] if answer.startswith("stale:") else ""
-    return JobCancelled if state == State.CANCELLED else JobLost
+    return JobCancelled if answer.state == State.CANCELLED else JobLost

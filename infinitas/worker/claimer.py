@@ -106,14 +106,14 @@ class Intake:
 
     async def _wait_for_bell(self) -> bool:
         try:
-            return await self._broker.wait_for_bell(self._tasks, self._wait_s)
+            return await self._broker.waits.for_bell(self._tasks, self._wait_s)
         except ServerUnreachable:
             self._look_at_held, self._wait_s = True, 0.0
             raise
 
     async def _claim_when_rung(self) -> Claim | None:
         try:
-            rung, claim = await self._broker.claim_when_rung(self._request(1), self._wait_s)
+            rung, claim = await self._broker.jobs.claim_when_rung(self._request(1), self._wait_s)
         except asyncio.CancelledError:
             # Stopping, and Redis may have handed out a job meanwhile: that is ours, as above.
             self._look_at_held = True
@@ -171,12 +171,12 @@ class Intake:
     async def _what_is_held(self) -> Claim:
         # As of now: what is settled while Redis answers is known no more then, and must not begin again.
         look, known = secrets.token_hex(4), self._known()
-        jobs = await self._broker.held(self._worker, look)
+        jobs = await self._broker.jobs.held(self._worker, look)
         self._look, self._look_at_held, self._wait_s = look, False, 0.0
         return Claim(more=False, wait_s=0.0, jobs=[j for j in jobs if (j.id, j.attempt) not in known])
 
     async def _claim_new(self, places: int) -> Claim:
-        return self._answered(await self._broker.claim(self._request(places)), places)
+        return self._answered(await self._broker.jobs.claim(self._request(places)), places)
 
     def _request(self, most: int) -> ClaimRequest:
         return ClaimRequest(self._worker, self._groups, most, self._job_ttl_s, self._turn, self._look)

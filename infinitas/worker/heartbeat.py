@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
-from infinitas.broker.messages import BeatAnswer, Settlement
+from infinitas.broker.messages import HeartbeatAnswer, Settlement
 from infinitas.core.errors import ServerFull, ServerUnreachable, WorkerGone
 from infinitas.runtime.loop import LONGEST_WAIT_S
 from infinitas.worker.attempt import Attempt
@@ -28,7 +28,7 @@ class Listener(Protocol):
     def attempts(self) -> Iterable[Attempt]: ...
     def held(self, queue: str) -> Sequence[tuple[str, int]]: ...
     def facts(self) -> dict[str, str | int]: ...
-    def heard(self, answer: BeatAnswer) -> None: ...
+    def heard(self, answer: HeartbeatAnswer) -> None: ...
     def reachable_again(self) -> None: ...
     def declared_dead(self) -> None: ...
     def settle_later(self, queue: str, settlement: Settlement) -> None: ...
@@ -73,7 +73,7 @@ class Beating:
         for id, _ in held:
             called.pop(id, None)
         try:
-            answer = await self._edges.beat(listener.id, held, self._lease_s)
+            answer = await self._edges.workers.beat(listener.id, held, self._lease_s)
         except WorkerGone:
             listener.declared_dead()
             raise

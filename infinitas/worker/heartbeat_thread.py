@@ -64,7 +64,7 @@ class Beat:
 
     def _beating(self, source: Source, queue: str) -> Callable[[], Awaitable[None]]:
         edges, worker = source.edges(queue), self._listener.id
-        wait = in_time(lambda pause_s: edges.wait_for_call(worker, pause_s))
+        wait = in_time(lambda pause_s: edges.waits.for_cancel(worker, pause_s))
         beating = Beating(source, queue, self._listener, self._lease_s, wait)
 
         async def run_once() -> None:
@@ -79,7 +79,7 @@ class Beat:
         async def run_once() -> None:
             for queue, settlement in self._watchdog.check():
                 try:
-                    await edges[queue].settle(self._listener.id, [settlement])
+                    await edges[queue].jobs.settle(self._listener.id, [settlement])
                 except ServerUnreachable:
                     self._listener.settle_later(queue, settlement)
             await asyncio.sleep(CHECK_EVERY_S)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
+from infinitas.broker.answers import APPLIED, GONE, ReportAnswer, SettleAnswer
 from infinitas.broker.messages import Report, Settlement
 from infinitas.core.errors import InfinitasError, JobLost, ServerFull, ServerUnreachable
 from infinitas.runtime.logging import get_logger
@@ -30,7 +31,7 @@ FULL_WAIT_S = 1.0
 REPORT_CHARS = 128 * 1024
 LINGER_S = 0.2
 OnError = Callable[[InfinitasError], object]
-OnAnswer = Callable[[str], object]
+OnAnswer = Callable[[SettleAnswer], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,14 @@ class Said:
     progress: float | None = None
     step: str | None = None
     checkpoint: str | None = None
-    stored: list[Future[str]] = field(default_factory=list)
+    stored: list[Future[bool]] = field(default_factory=list)
 
     def add_line(self, line: Line) -> None:
         self.lines.append(line)
         self.chars += len(line.text)
 
 
-def nobody(answer: str) -> None:
+def nobody(answer: SettleAnswer) -> None:
     """Hears an answer that nobody waits for."""
 
 
@@ -108,7 +109,7 @@ class Outbox:
         return len(self._outcomes)
 
     def settle(self, queue: str, settlement: Settlement, on_answer: OnAnswer) -> None:
-        """Hand in an outcome. `on_answer` hears what `Broker.settle` says of it, whenever that is."""
+        """Hand in an outcome. `on_answer` hears what `Jobs.settle` says of it, whenever that is."""
         if not self._outcomes:
             self._something.set()
             self._outcome.set()
@@ -141,7 +142,7 @@ class Outbox:
     def give_up(self, error: InfinitasError) -> None:
         """Nothing more will be sent: tell those who wait, and those who asked to hear of it."""
         while self._outcomes:
-            self._outcomes.popleft()[2]("gone")
+            self._outcomes.popleft()[2](GONE)
         for said in self._said.values():
             _complain(said.lines, error)
 
@@ -192,10 +193,10 @@ class Outbox:
                 except ServerFull as error:
                     # The end of a job gives memory back, and must not wait for room for its log.
                     self._drop(said, error)
-        answers = await self._brokers[queue].settle(self._worker, batch)
+        answers = await self._brokers[queue].jobs.settle(self._worker, batch)
         now = time.monotonic()
         for settlement, answer in zip(batch, answers, strict=True):
-            if answer == "ok" and not settlement.over:
+            if answer is APPLIED and not settlement.over:
                 self._keep(now, queue, settlement)
             self._outcomes.popleft()[2](answer)
         self._forget_settled(now)
@@ -234,7 +235,7 @@ class Outbox:
             self._settled_chars -= settlement.chars
 
     def _drop(self, chosen: "list[Said]", error: ServerFull) -> None:
-        stored: list[Future[str]] = []
+        stored: list[Future[bool]] = []
         with self.lock:
             for said in chosen:
                 self._said.pop((said.job, said.attempt), None)
@@ -245,7 +246,7 @@ class Outbox:
         for said in chosen:
             _complain(said.lines, error)
         for future in stored:
-            future.set_result("full")
+            future.set_result(False)
 
     async def _report(self, chosen: "list[Said]") -> None:
         """Send the first words of `chosen`, as many as one call should carry."""
@@ -262,7 +263,7 @@ class Outbox:
                     break
         broker = self._brokers[chosen[0].queue]
         try:
-            answers = await broker.report(self._worker, [part[2] for part in parts], self._job_ttl_s)
+            answers = await broker.jobs.report(self._worker, [part[2] for part in parts], self._job_ttl_s)
         except ServerUnreachable as error:
             for said, _, _ in parts:
                 self._complain_once(said, error)
@@ -271,9 +272,9 @@ class Outbox:
         for (said, count, report), answer in zip(parts, answers, strict=True):
             self._forget(said, count, report, answer)
 
-    def _forget(self, said: Said, count: int, report: Report, answer: str) -> None:
+    def _forget(self, said: Said, count: int, report: Report, answer: ReportAnswer) -> None:
         """Redis has answered: drop what it was told, unless a newer value came in meanwhile."""
-        stored: list[Future[str]] = []
+        stored: list[Future[bool]] = []
         with self.lock:
             sent = [said.lines.popleft() for _ in range(count)]
             said.chars -= sum(len(line.text) for line in sent)
@@ -287,12 +288,12 @@ class Outbox:
             if not said.lines and (said.progress, said.step, said.checkpoint) == (None, None, None):
                 self._said.pop((said.job, said.attempt), None)
         for future in stored:
-            future.set_result(answer)
-        if answer == "ok":
+            future.set_result(answer is ReportAnswer.STORED)
+        if answer is ReportAnswer.STORED:
             for line in sent:
                 if line.on_kept is not None:
                     line.on_kept()
-        if answer != "ok":
+        if answer is not ReportAnswer.STORED:
             _complain(sent, JobLost(f"Job {said.job} is no longer this worker's; the line is not kept."))
 
     def _complain_once(self, said: Said, error: InfinitasError) -> None:

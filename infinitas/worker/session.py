@@ -11,7 +11,7 @@ from typing import Protocol
 
 import orjson
 
-from infinitas.broker.messages import BeatAnswer, ClaimedJob, Declarer, Settlement
+from infinitas.broker.messages import ClaimedJob, Declarer, HeartbeatAnswer, Settlement
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import InfinitasError, WorkerGone
 from infinitas.runtime.config import Settings
@@ -120,7 +120,7 @@ class Session:
         await self._declare()
         for queue, broker in self._edges.items():
             names = [task.name for task in self._tasks.values() if task.definition.queue == queue]
-            await broker.join(self.id, names, self._settings.lease)
+            await broker.workers.join(self.id, names, self._settings.lease)
 
     async def resume(self) -> None:
         """In place of `join` for a worker that has joined already. Raises ServerUnreachable."""
@@ -133,7 +133,7 @@ class Session:
         for queue, broker in self._edges.items():
             tasks = [task for task in self._declared if task.definition.queue == queue]
             schedules = [task.schedule for task in tasks if task.schedule]
-            await broker.schedules.declare([task.definition for task in tasks], schedules, declarer)
+            await broker.declarations.declare([task.definition for task in tasks], schedules, declarer)
 
     async def _declare_again(self) -> None:
         """Heals what was flushed, and what a worker of other code has left when it went."""
@@ -203,7 +203,7 @@ class Session:
             "tasks": orjson.dumps(sorted(self._tasks)).decode(),
         }
 
-    def heard(self, answer: BeatAnswer) -> None:
+    def heard(self, answer: HeartbeatAnswer) -> None:
         if not self._teller.tell(self.id, list(self._edges)):
             self._loop.call_soon_threadsafe(self._end_with_supervisor)
         if answer.lost or answer.cancels:
@@ -245,7 +245,7 @@ class Session:
         for intake in self._intakes.values():
             intake.look_soon()
 
-    def _act_on(self, answer: BeatAnswer) -> None:
+    def _act_on(self, answer: HeartbeatAnswer) -> None:
         cancels = dict(answer.cancels)
         for attempt in self.attempts():
             if attempt.claimed.id in answer.lost:
@@ -314,7 +314,7 @@ class Session:
         """Let jobs finish until the deadline or a second signal; hand back what is left."""
         for edges in self._edges.values():
             try:
-                await edges.rest(self.id)
+                await edges.workers.rest(self.id)
             except InfinitasError as error:
                 _log.warning("Redis does not know that this worker stops: %s", error)
         jobs = [task for _, task in self._running.values()]
@@ -339,7 +339,7 @@ class Session:
     async def _release(self, all_held: Held) -> None:
         for queue, held in all_held.items():
             try:
-                released = await self._edges[queue].release(self.id, held, self._settings.job_ttl)
+                released = await self._edges[queue].jobs.release(self.id, held, self._settings.job_ttl)
                 _log.info("Handed %d unfinished jobs back.", released)
             except InfinitasError as error:
                 _log.warning("Unfinished jobs could not be handed back; they will be rescued: %s", error)
@@ -354,6 +354,6 @@ class Session:
     async def _leave(self) -> None:
         for broker in self._edges.values():
             try:
-                await broker.leave(self.id, self._settings.job_ttl)
+                await broker.workers.leave(self.id, self._settings.job_ttl)
             except InfinitasError as error:
                 _log.warning("Could not sign off: %s", error)

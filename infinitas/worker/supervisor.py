@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import orjson
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import InfinitasError
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
@@ -182,10 +182,12 @@ class Supervisor:
             return
         try:
             for queue in child.queues:
-                broker = Broker(self._connection, queue)
-                beats = await broker.beats()
+                broker = QueueBroker(self._connection, queue)
+                beats = await broker.workers.beats()
                 if child.worker in beats:
-                    await broker.rescue_all(child.worker, beats[child.worker] or 0, self._settings.job_ttl)
+                    await broker.workers.rescue_all(
+                        child.worker, beats[child.worker] or 0, self._settings.job_ttl
+                    )
         except InfinitasError as error:
             _log.warning("The jobs of %s wait for the rescuer: %s", child.worker, error)
 
@@ -201,7 +203,7 @@ class Supervisor:
                 child.signal(signal.SIGKILL)
                 continue
             for queue in child.queues:
-                await Broker(self._connection, queue).keep(child.worker)
+                await QueueBroker(self._connection, queue).workers.keep(child.worker)
         await asyncio.sleep(self._settings.lease / BEATS_PER_LEASE)
 
     async def _pass_on(self, stop: StopSignal) -> None:

@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.client.job_ids import fresh_id
 
 IDLE_S = 10.0
@@ -56,15 +56,15 @@ def sockets(workers: int, feeds: int, jobs: int, capacity: int) -> None:
 
 async def _declare(url: str) -> None:
     connection = Connection(url, "bench")
-    await Broker(connection, "default").schedules.declare([app.tasks["noop"].definition], [])
+    await QueueBroker(connection, "default").declarations.declare([app.tasks["noop"].definition], [])
     await connection.close()
 
 
 async def _send(url: str, count: int) -> None:
     connection = Connection(url, "bench")
-    broker = Broker(connection, "default")
+    broker = QueueBroker(connection, "default")
     for _ in range(0, count, BATCH):
-        await broker.enqueue([NewJob(id=fresh_id(), task="noop", args="[[],{}]") for _ in range(BATCH)])
+        await broker.jobs.enqueue([NewJob(id=fresh_id(), task="noop", args="[[],{}]") for _ in range(BATCH)])
     await connection.close()
 
 

@@ -11,7 +11,7 @@ from stand import P, rss_mb
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import ClaimRequest, Settlement
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.verdict import SUCCEEDED
 
 COLUMNS = {
@@ -122,15 +122,15 @@ def _floor(jobs: int, aof: bool) -> dict[str, float]:
 
 async def _claim_and_settle(on: Ground, jobs: int) -> dict[str, float]:
     connections = [Connection(on.url, "floor") for _ in range(2)]
-    await Broker(connections[0], "default").join("floor", ["noop"], 60)
+    await QueueBroker(connections[0], "default").workers.join("floor", ["noop"], 60)
     used, own, began = on.server_cpu(), time.process_time(), time.monotonic()
     traffic = on.commands()
 
     async def lane(connection: Connection) -> int:
-        broker, done = Broker(connection, "default"), 0
-        while jobs := (await broker.claim(ClaimRequest("floor", [["noop"]], 50, 3600))).jobs:
+        broker, done = QueueBroker(connection, "default"), 0
+        while jobs := (await broker.jobs.claim(ClaimRequest("floor", [["noop"]], 50, 3600))).jobs:
             ends = [Settlement(job=j.id, attempt=j.attempt, verdict=SUCCEEDED, ttl_s=3600) for j in jobs]
-            await broker.settle("floor", ends)
+            await broker.jobs.settle("floor", ends)
             done += len(jobs)
         return done
 

@@ -3,7 +3,7 @@
 import pytest
 from redis import Redis
 
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import InfinitasError
 from infinitas.scheduler.rescuer import Rescuer
 
@@ -29,19 +29,19 @@ async def looks(rescuer: Rescuer, clock: Clock, count: int, step: float) -> list
     return silent
 
 
-async def test_a_worker_is_silent_after_a_whole_lease_of_looks(broker: Broker, redis: Redis) -> None:
+async def test_a_worker_is_silent_after_a_whole_lease_of_looks(broker: QueueBroker, redis: Redis) -> None:
     clock = Clock()
     rescuer = Rescuer(broker, 10, 60, clock)
     assert await looks(rescuer, clock, 10, 1.0) == []
     assert sorted(await looks(rescuer, clock, 1, 1.0)) == ["w1", "w2"]
-    await broker.beat("w1", [], 60)
+    await broker.workers.beat("w1", [], 60)
     assert await looks(rescuer, clock, 1, 1.0) == ["w2"]
     for worker, count in await rescuer.look():
         await rescuer.rescue(worker, count)
     assert redis.zrange(f"{P}beats", 0, -1) == ["w1"]
 
 
-async def test_a_long_gap_between_looks_says_nothing(broker: Broker) -> None:
+async def test_a_long_gap_between_looks_says_nothing(broker: QueueBroker) -> None:
     """Redis was away for an hour, or this process was frozen: every counter stands still."""
     clock = Clock()
     rescuer = Rescuer(broker, 10, 60, clock)
@@ -51,18 +51,18 @@ async def test_a_long_gap_between_looks_says_nothing(broker: Broker) -> None:
     assert sorted(await looks(rescuer, clock, 2, 1.0)) == ["w1", "w2"]
 
 
-async def test_a_worker_that_beats_in_between_is_left_alone(broker: Broker, redis: Redis) -> None:
+async def test_a_worker_that_beats_in_between_is_left_alone(broker: QueueBroker, redis: Redis) -> None:
     clock = Clock()
     rescuer = Rescuer(broker, 10, 60, clock)
     await looks(rescuer, clock, 11, 1.0)
     silent = await rescuer.look()
-    await broker.beat("w1", [], 60)
+    await broker.workers.beat("w1", [], 60)
     for worker, count in silent:
         await rescuer.rescue(worker, count)
     assert redis.zrange(f"{P}beats", 0, -1) == ["w1"]
 
 
-async def test_silence_while_redis_refuses_writes_is_not_counted(broker: Broker, redis: Redis) -> None:
+async def test_silence_while_redis_refuses_writes_is_not_counted(broker: QueueBroker, redis: Redis) -> None:
     """Redis answers reads and refuses beats: the counters stand still, and the workers are well."""
     clock = Clock()
     rescuer = Rescuer(broker, 0.1, 60, clock)
@@ -83,14 +83,14 @@ async def test_silence_while_redis_refuses_writes_is_not_counted(broker: Broker,
     assert redis.zrange(f"{P}beats", 0, -1) == ["w1", "w2"], "less than a lease since writes succeed"
 
 
-async def test_beats_are_counted_on_a_full_redis(broker: Broker, redis: Redis) -> None:
+async def test_beats_are_counted_on_a_full_redis(broker: QueueBroker, redis: Redis) -> None:
     """A full Redis accepts beats, so silence is silence."""
     clock = Clock()
     rescuer = Rescuer(broker, 10, 60, clock)
     redis.config_set("maxmemory", "1")
     try:
         for _ in range(12):
-            await broker.beat("w1", [], 60)
+            await broker.workers.beat("w1", [], 60)
             await looks(rescuer, clock, 1, 1.0)
         await rescuer.rescue("w2", 1)
     finally:

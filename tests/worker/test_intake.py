@@ -8,8 +8,10 @@ import pytest
 from redis import Redis
 
 from infinitas import ServerUnreachable
+from infinitas.broker.connection import Connection
+from infinitas.broker.jobs import Jobs
 from infinitas.broker.messages import Claim, ClaimedJob, ClaimRequest, NewJob
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all
 from infinitas.worker.capacity import Slots
@@ -17,8 +19,8 @@ from infinitas.worker.claimer import Intake
 from tests.support import aeventually
 
 
-class LossyBroker(Broker):
-    """The real broker, with switches: the next claim is applied, but its reply is lost, or kept back."""
+class LossyJobs(Jobs):
+    """The real edges, with switches: the next claim is applied, but its reply is lost, or kept back."""
 
     lose_reply = False
     keep_back = False
@@ -44,19 +46,27 @@ class LossyBroker(Broker):
             await asyncio.Event().wait()
         return reply
 
-    async def held(self, worker: str, look: str = "") -> list[ClaimedJob]:
-        jobs = await super().held(worker, look)
+    async def held(self, worker: str, listing: str = "") -> list[ClaimedJob]:
+        jobs = await super().held(worker, listing)
         self.after_held()
         return jobs
 
 
+class LossyBroker(QueueBroker):
+    """The real broker with those jobs."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, "default")
+        self.jobs: LossyJobs = LossyJobs(connection, self.keys)
+
+
 @pytest.fixture
-def lossy(broker: Broker) -> LossyBroker:
-    LossyBroker.limits.clear()
-    return LossyBroker(broker.connection, "default")
+def lossy(broker: QueueBroker) -> LossyBroker:
+    LossyJobs.limits.clear()
+    return LossyBroker(broker.connection)
 
 
-def intake(broker: Broker, slots: Slots, started: list[str], patience_s: float = 10) -> Intake:
+def intake(broker: QueueBroker, slots: Slots, started: list[str], patience_s: float = 10) -> Intake:
     def start(job: ClaimedJob) -> bool:
         if job.id in started:
             return False
@@ -66,8 +76,8 @@ def intake(broker: Broker, slots: Slots, started: list[str], patience_s: float =
     return Intake(broker, "w1", [["t"]], slots, 60, start, patience_s=patience_s, alone=True)
 
 
-async def send(broker: Broker, count: int) -> None:
-    await broker.enqueue([NewJob(id=f"j{i:03}", task="t", args="[[],{}]") for i in range(count)])
+async def send(broker: QueueBroker, count: int) -> None:
+    await broker.jobs.enqueue([NewJob(id=f"j{i:03}", task="t", args="[[],{}]") for i in range(count)])
 
 
 async def test_claims_double_while_the_backlog_lasts_and_stay_within_the_slots(lossy: LossyBroker) -> None:
@@ -77,12 +87,12 @@ async def test_claims_double_while_the_backlog_lasts_and_stay_within_the_slots(l
     while len(started) < 20:
         await taker.run_once()
         assert slots.busy <= 20
-    assert lossy.limits == [1, 2, 4, 8, 5]
+    assert lossy.jobs.limits == [1, 2, 4, 8, 5]
     for _ in range(20):
         slots.give_back()
     while len(started) < 30:
         await taker.run_once()
-    assert max(lossy.limits) == 10, "half of the places at most: the others run meanwhile"
+    assert max(lossy.jobs.limits) == 10, "half of the places at most: the others run meanwhile"
 
 
 async def test_the_next_claim_is_on_its_way_before_the_jobs_of_this_one_begin(lossy: LossyBroker) -> None:
@@ -90,7 +100,7 @@ async def test_the_next_claim_is_on_its_way_before_the_jobs_of_this_one_begin(lo
     seen = []
 
     def start(job: ClaimedJob) -> bool:
-        seen.append(len(lossy.limits))
+        seen.append(len(lossy.jobs.limits))
         return True
 
     taker = Intake(lossy, "w1", [["t"]], Slots(20), 60, start)
@@ -108,20 +118,20 @@ async def test_one_that_stops_runs_what_its_claims_still_bring(lossy: LossyBroke
         await asyncio.sleep(0)
     await cancel_all([taking])
     assert slots.busy == len(started)
-    assert sorted(started) == sorted(job.id for job in await lossy.held("w1"))
+    assert sorted(started) == sorted(job.id for job in await lossy.jobs.held("w1"))
 
 
 async def test_a_claim_whose_reply_was_lost_loses_no_job_and_no_slot(lossy: LossyBroker) -> None:
     await send(lossy, 1)
     slots, started = Slots(5), list[str]()
     taker = intake(lossy, slots, started)
-    lossy.lose_reply = True
+    lossy.jobs.lose_reply = True
     with pytest.raises(ServerUnreachable):
         await taker.run_once()
     assert (started, slots.busy) == ([], 0)
     await taker.run_once()
     assert (started, slots.busy) == (["j000"], 1)
-    lossy.lose_reply = True
+    lossy.jobs.lose_reply = True
     with pytest.raises(ServerUnreachable):
         await taker.run_once()
     await taker.run_once()
@@ -142,7 +152,7 @@ async def test_what_ends_while_we_look_at_what_is_held_is_not_begun_again(lossy:
     await send(lossy, 1)
     taker = Intake(lossy, "w1", [["t"]], Slots(5), 60, start, patience_s=0.1, known=lambda: set(running))
     await taker.run_once()
-    lossy.after_held = running.clear
+    lossy.jobs.after_held = running.clear
     await taker.run_once()
     assert not running, "it has looked"
     assert ran == ["j000"]
@@ -168,14 +178,14 @@ async def test_a_bell_brings_its_job_along(lossy: LossyBroker, redis: Redis) -> 
     await send(lossy, 1)
     await task
     assert (started, slots.busy, taker.idle.is_set()) == (["j000"], 1, False)
-    assert lossy.limits == [1], "only the first look was a claim by itself"
+    assert lossy.jobs.limits == [1], "only the first look was a claim by itself"
 
 
 async def test_a_job_whose_answer_was_lost_with_its_bell_is_found(lossy: LossyBroker, redis: Redis) -> None:
     slots, started = Slots(5), list[str]()
     taker = intake(lossy, slots, started)
     await taker.run_once()
-    lossy.lose_reply = True
+    lossy.jobs.lose_reply = True
     task = asyncio.create_task(taker.run_once())
     await aeventually(lambda: _blocked(redis, 1))
     await send(lossy, 1)
@@ -189,7 +199,7 @@ async def test_one_that_stops_waiting_leaves_no_job_behind(lossy: LossyBroker, r
     """Redis has handed a job out, and the one who waited for it is told to stop before it hears of it."""
     slots, started = Slots(5), list[str]()
     taker = intake(lossy, slots, started)
-    lossy.keep_back = True
+    lossy.jobs.keep_back = True
     task = await waiting(taker, redis)
     await send(lossy, 1)
     await aeventually(lambda: _blocked(redis, 0))
@@ -203,7 +213,7 @@ async def test_one_that_has_stopped_waiting_takes_nothing(lossy: LossyBroker, re
     await cancel_all([task])
     await aeventually(lambda: _blocked(redis, 0))
     await send(lossy, 1)
-    assert (await lossy.claim(ClaimRequest("w2", [["t"]], 1, 60))).jobs[0].id == "j000"
+    assert (await lossy.jobs.claim(ClaimRequest("w2", [["t"]], 1, 60))).jobs[0].id == "j000"
     assert (started, slots.busy) == ([], 0)
 
 
@@ -211,28 +221,28 @@ async def test_a_connection_that_was_given_up_claims_nothing_and_its_bell_rings_
     lossy: LossyBroker, redis: Redis
 ) -> None:
     """A network may swallow the end of a connection: Redis goes on to wait for it."""
-    lost = asyncio.create_task(lossy.claim_when_rung(ClaimRequest("w1", [["t"]], 1, 60), 5))
+    lost = asyncio.create_task(lossy.jobs.claim_when_rung(ClaimRequest("w1", [["t"]], 1, 60), 5))
     await aeventually(lambda: _blocked(redis, 1))
-    assert await lossy.held("w1", "second look") == []
+    assert await lossy.jobs.held("w1", "second look") == []
     await send(lossy, 1)
     rung, claim = await lost
     assert rung
     assert claim is not None
     assert (claim.jobs, claim.outdated) == ([], True)
-    rung, claim = await lossy.claim_when_rung(ClaimRequest("w2", [["t"]], 1, 60), 5)
+    rung, claim = await lossy.jobs.claim_when_rung(ClaimRequest("w2", [["t"]], 1, 60), 5)
     assert rung
     assert claim is not None
     assert [job.id for job in claim.jobs] == ["j000"]
 
 
 async def test_the_bell_of_one_that_has_left_rings_again(lossy: LossyBroker, redis: Redis) -> None:
-    lost = asyncio.create_task(lossy.claim_when_rung(ClaimRequest("w1", [["t"]], 1, 60), 5))
+    lost = asyncio.create_task(lossy.jobs.claim_when_rung(ClaimRequest("w1", [["t"]], 1, 60), 5))
     await aeventually(lambda: _blocked(redis, 1))
-    assert await lossy.leave("w1", 60)
+    assert await lossy.workers.leave("w1", 60)
     await send(lossy, 1)
     with pytest.raises(WorkerGone):
         await lost
-    assert await lossy.wait_for_bell(["t"], 5)
+    assert await lossy.waits.for_bell(["t"], 5)
 
 
 async def test_redis_may_forget_a_look(lossy: LossyBroker, redis: Redis) -> None:
@@ -247,13 +257,13 @@ async def test_redis_may_forget_a_look(lossy: LossyBroker, redis: Redis) -> None
     for _ in range(3):
         await taker.run_once()
     assert started == ["j000"]
-    assert await lossy.leave("w1", 60) is False
+    assert await lossy.workers.leave("w1", 60) is False
 
 
 async def test_a_look_is_forgotten_with_its_worker(lossy: LossyBroker, redis: Redis) -> None:
     for worker in ("w1", "w2", "nobody"):
-        await lossy.held(worker, "look")
+        await lossy.jobs.held(worker, "look")
     assert sorted(redis.hkeys("{infinitas:default}:looks")) == ["w1", "w2"]
-    await lossy.leave("w1", 60)
-    await lossy.rescue_all("w2", 1, 60)
+    await lossy.workers.leave("w1", 60)
+    await lossy.workers.rescue_all("w2", 1, 60)
     assert not redis.exists("{infinitas:default}:looks")

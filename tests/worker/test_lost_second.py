@@ -10,7 +10,7 @@ from redis import Redis
 
 from infinitas import Infinitas, Job
 from infinitas.broker.messages import ClaimedJob, Settlement
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.states import State
 from infinitas.core.verdict import Verdict
 from infinitas.devservers.servers import Urls
@@ -111,8 +111,8 @@ async def test_an_attempt_that_was_out_of_time(
     assert len(ran) == 2
 
 
-async def test_what_the_worker_never_knew_begins_though_no_place_is_free(broker: Broker) -> None:
-    await broker.enqueue([new("a"), new("b")])
+async def test_what_the_worker_never_knew_begins_though_no_place_is_free(broker: QueueBroker) -> None:
+    await broker.jobs.enqueue([new("a"), new("b")])
     await claimed(broker, limit=2)
     slots, started = Slots(1), list[str]()
     slots.reserve(1)
@@ -129,9 +129,9 @@ async def test_what_the_worker_never_knew_begins_though_no_place_is_free(broker:
     assert (sorted(started), slots.busy) == (["a", "b"], 3)
 
 
-async def test_ends_are_kept_within_bounds(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_ends_are_kept_within_bounds(broker: QueueBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "MOST_KEPT_CHARS", 250)
-    await broker.enqueue([new("a"), new("b"), new("c")])
+    await broker.jobs.enqueue([new("a"), new("b"), new("c")])
     await claimed(broker, limit=3)
     kept = outbox.Outbox("w1", {"default": broker}, 60)
     result = Verdict(state=State.SUCCEEDED, result=f'"{"x" * 98}"')

@@ -7,8 +7,8 @@ from functools import partial
 from starlette.websockets import WebSocket
 
 from infinitas.app.app import Infinitas
-from infinitas.broker.queue import Broker
-from infinitas.broker.workers import owner
+from infinitas.broker.queue import QueueBroker
+from infinitas.broker.workers import WorkerFacts
 from infinitas.client.redis_client import Client
 from infinitas.runtime.config import Settings
 from infinitas.runtime.loop import Loop, cancel_all
@@ -88,7 +88,7 @@ class Gateway:
 
     async def owner(self, session: str) -> str | None:
         """Id of the token that a session was begun with; None if there is no such session."""
-        return await owner(self.client.connection, session)
+        return await WorkerFacts(self.client.connection).owner(session)
 
     @property
     def counts(self) -> Counter[str]:
@@ -101,7 +101,7 @@ class Gateway:
         if not workers:
             await asyncio.sleep(CALLS_FOR_S)
             return
-        if called := await Broker(self.client.connection, queue).wait_for_calls(workers, CALLS_FOR_S):
+        if called := await QueueBroker(self.client.connection, queue).waits.for_cancels(workers, CALLS_FOR_S):
             session, job = called
             if session in self._sockets:
                 self._sockets[session].call(queue, job)

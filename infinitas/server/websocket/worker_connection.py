@@ -209,7 +209,7 @@ class WorkerSocket:
             return False
         try:
             for queue in self.queues:
-                await source.edges(queue).beat(session, [], self._lease_s)
+                await source.edges(queue).workers.beat(session, [], self._lease_s)
         except WorkerGone:
             return False
         return True
@@ -223,7 +223,7 @@ class WorkerSocket:
         await self._session.resume()
         held = set()
         for queue in self.queues:
-            for claimed in await self._gateway.source.edges(queue).held(self._session.id):
+            for claimed in await self._gateway.source.edges(queue).jobs.held(self._session.id):
                 self._session.adopt(claimed)
                 held.add((claimed.id, claimed.attempt))
         # Each job's own asyncio task takes its first step now, and the runner knows it.

@@ -7,18 +7,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from infinitas.broker.answers import ReportAnswer, SettleAnswer
 from infinitas.broker.connection import LONGEST_BLOCK_S, Connection
 from infinitas.broker.messages import (
-    BeatAnswer,
     Claim,
     ClaimedJob,
     ClaimRequest,
     Declarer,
+    HeartbeatAnswer,
     Report,
     Settlement,
 )
-from infinitas.broker.queue import Broker
-from infinitas.broker.workers import forget, tell
+from infinitas.broker.queue import QueueBroker
+from infinitas.broker.workers import WorkerFacts
 from infinitas.core.schedule import Schedule
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
@@ -33,24 +34,45 @@ class Declares(Protocol):
     ) -> object: ...
 
 
-class Edges(Protocol):
-    """What a worker does with one queue; `Broker` says what each method means."""
+class HoldsJobs(Protocol):
+    """As `infinitas.broker.jobs.Jobs`."""
 
-    @property
-    def schedules(self) -> Declares: ...
-    async def now(self) -> datetime: ...
-    async def join(self, worker: str, tasks: Sequence[str], lease_s: float) -> datetime: ...
-    async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> BeatAnswer: ...
-    async def leave(self, worker: str, job_ttl_s: int) -> bool: ...
-    async def wait_for_bell(self, tasks: Sequence[str], seconds: float = LONGEST_BLOCK_S) -> bool: ...
-    async def wait_for_call(self, worker: str, seconds: float) -> str | None: ...
     async def claim(self, request: ClaimRequest) -> Claim: ...
     async def claim_when_rung(self, request: ClaimRequest, seconds: float) -> tuple[bool, Claim | None]: ...
-    async def rest(self, worker: str) -> None: ...
-    async def held(self, worker: str, look: str = "") -> list[ClaimedJob]: ...
-    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]: ...
-    async def report(self, worker: str, reports: Sequence[Report], ttl_s: int) -> list[str]: ...
+    async def held(self, worker: str, listing: str = "") -> list[ClaimedJob]: ...
+    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[SettleAnswer]: ...
+    async def report(self, worker: str, reports: Sequence[Report], ttl_s: int) -> list[ReportAnswer]: ...
     async def release(self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int) -> int: ...
+
+
+class Registers(Protocol):
+    """As `infinitas.broker.workers.Workers`."""
+
+    async def join(self, worker: str, tasks: Sequence[str], lease_s: float) -> datetime: ...
+    async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> HeartbeatAnswer: ...
+    async def rest(self, worker: str) -> None: ...
+    async def leave(self, worker: str, job_ttl_s: int) -> bool: ...
+
+
+class WaitsFor(Protocol):
+    """As `infinitas.broker.waits.Waits`."""
+
+    async def for_bell(self, tasks: Sequence[str], seconds: float = LONGEST_BLOCK_S) -> bool: ...
+    async def for_cancel(self, worker: str, seconds: float) -> str | None: ...
+
+
+class Edges(Protocol):
+    """What a worker uses of one queue; `QueueBroker` documents each part."""
+
+    @property
+    def jobs(self) -> HoldsJobs: ...
+    @property
+    def workers(self) -> Registers: ...
+    @property
+    def waits(self) -> WaitsFor: ...
+    @property
+    def declarations(self) -> Declares: ...
+    async def now(self) -> datetime: ...
 
 
 class Source(Protocol):
@@ -81,16 +103,16 @@ class RedisSource:
         await self._connection.check()
 
     def edges(self, queue: str) -> Edges:
-        return Broker(self._connection, queue)
+        return QueueBroker(self._connection, queue)
 
     def apart(self, role: str) -> Source:
         return RedisSource(Connection(self._connection.url, role))
 
     async def tell(self, worker: str, facts: Mapping[str, str | int], lease_s: float) -> None:
-        await tell(self._connection, worker, facts, lease_s)
+        await WorkerFacts(self._connection).store(worker, facts, lease_s)
 
     async def forget(self, worker: str) -> None:
-        await forget(self._connection, worker)
+        await WorkerFacts(self._connection).delete(worker)
 
     async def close(self) -> None:
         await self._connection.close()

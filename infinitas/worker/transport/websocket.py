@@ -10,12 +10,13 @@ from typing import Any
 
 import orjson
 
+from infinitas.broker.answers import ALREADY, APPLIED, GONE, ReportAnswer, SettleAnswer, stale
 from infinitas.broker.messages import (
-    BeatAnswer,
     Claim,
     ClaimedJob,
     ClaimRequest,
     Declarer,
+    HeartbeatAnswer,
     Report,
     Settlement,
 )
@@ -28,14 +29,14 @@ from infinitas.wire.rules import rule_of
 from infinitas.worker.transport.websocket_link import Frame, Inbox, Link
 
 _SETTLED = {
-    "": "ok",
-    "payload_too_large": "ok",
-    "job_cancelled": f"stale:{State.CANCELLED}:",
-    "job_timed_out": f"stale:{State.FAILED}:{Reason.TIMED_OUT}",
-    "unknown_job": "gone",
+    "": APPLIED,
+    "payload_too_large": APPLIED,
+    "job_cancelled": stale(State.CANCELLED),
+    "job_timed_out": stale(State.FAILED, Reason.TIMED_OUT),
+    "unknown_job": GONE,
 }
-"""What `Broker.settle` would have said, by the server's answer."""
-_STALE = "stale::"
+"""What `Jobs.settle` would have said, by the server's answer."""
+_STALE = stale()
 
 
 class SocketSource:
@@ -121,17 +122,15 @@ class _SameLink:
 
 
 class SocketEdges:
-    """What a worker does with one queue; `Broker` says what each method means."""
+    """What a worker does with one queue; `QueueBroker` says what each method means."""
 
     def __init__(self, source: SocketSource, bridge: Bridge, link: Link, queue: str) -> None:
         self._source = source
         self._bridge = bridge
         self._link = link
         self._queue = queue
-
-    @property
-    def schedules(self) -> "SocketEdges":
-        return self
+        # One object plays all parts: a frame is a frame.
+        self.jobs = self.workers = self.waits = self.declarations = self
 
     async def declare(
         self,
@@ -149,7 +148,7 @@ class SocketEdges:
         await self._source.begin(worker)
         return await self.now()
 
-    async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> BeatAnswer:
+    async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> HeartbeatAnswer:
         return await self._bridge.join(self._beat({job for job, _ in held}))
 
     async def leave(self, worker: str, job_ttl_s: int) -> bool:
@@ -159,10 +158,10 @@ class SocketEdges:
     async def rest(self, worker: str) -> None:
         await self._bridge.join(self._link.rest())
 
-    async def wait_for_bell(self, tasks: Sequence[str], seconds: float = 10.0) -> bool:
+    async def for_bell(self, tasks: Sequence[str], seconds: float = 10.0) -> bool:
         return await self._bridge.join(self._wait(self._inbox.job_came, seconds))
 
-    async def wait_for_call(self, worker: str, seconds: float) -> str | None:
+    async def for_cancel(self, worker: str, seconds: float) -> str | None:
         return await self._bridge.join(self._wait_for_call(seconds))
 
     async def claim(self, request: ClaimRequest) -> Claim:
@@ -170,16 +169,16 @@ class SocketEdges:
 
     async def claim_when_rung(self, request: ClaimRequest, seconds: float) -> tuple[bool, Claim | None]:
         """Only the bell: the jobs are here by then, and to take them is no round trip."""
-        return await self.wait_for_bell([], seconds), None
+        return await self.for_bell([], seconds), None
 
-    async def held(self, worker: str, look: str = "") -> list[ClaimedJob]:
+    async def held(self, worker: str, listing: str = "") -> list[ClaimedJob]:
         """The server sends again by itself what we don't know of."""
         return []
 
-    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]:
+    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[SettleAnswer]:
         return await self._bridge.join(self._settle(settlements))
 
-    async def report(self, worker: str, reports: Sequence[Report], ttl_s: int) -> list[str]:
+    async def report(self, worker: str, reports: Sequence[Report], ttl_s: int) -> list[ReportAnswer]:
         return await self._bridge.join(self._report(reports))
 
     async def release(self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int) -> int:
@@ -191,7 +190,7 @@ class SocketEdges:
     def _inbox(self) -> Inbox:
         return self._link.inboxes[self._queue]
 
-    async def _beat(self, held: set[str]) -> BeatAnswer:
+    async def _beat(self, held: set[str]) -> HeartbeatAnswer:
         self._refuse_if_gone()
         self._link.check()
         inbox = self._inbox
@@ -199,7 +198,7 @@ class SocketEdges:
         inbox.lost.clear()
         # A job that has not begun can't be interrupted yet: its cancel waits here until it has.
         cancels = [(job, inbox.cancels.pop(job)) for job in held & inbox.cancels.keys()]
-        return BeatAnswer(now=datetime.now(UTC), lost=lost, cancels=cancels)
+        return HeartbeatAnswer(now=datetime.now(UTC), lost=lost, cancels=cancels)
 
     async def _claim(self, limit: int) -> Claim:
         self._refuse_if_gone()
@@ -231,16 +230,16 @@ class SocketEdges:
             inbox.call_came.clear()
         return job
 
-    async def _settle(self, settlements: Sequence[Settlement]) -> list[str]:
+    async def _settle(self, settlements: Sequence[Settlement]) -> list[SettleAnswer]:
         # The server itself ends a job that is out of time or cancelled. The frame of its end frees its place
         # there, so it goes when the code is over.
         ends = [each for each in settlements if not each.lingers]
         codes = iter(await asyncio.gather(*(self._link.end_job(_end(each)) for each in ends)))
-        return ["ok" if each.lingers else _settled(each, next(codes)) for each in settlements]
+        return [APPLIED if each.lingers else _settled(each, next(codes)) for each in settlements]
 
-    async def _report(self, reports: Sequence[Report]) -> list[str]:
+    async def _report(self, reports: Sequence[Report]) -> list[ReportAnswer]:
         codes = await asyncio.gather(*(self._say(report) for report in reports))
-        return ["stale" if code else "ok" for code in codes]
+        return [ReportAnswer.STALE if code else ReportAnswer.STORED for code in codes]
 
     async def _say(self, report: Report) -> str:
         about: Frame = {"job": report.job, "attempt": report.attempt}
@@ -297,11 +296,11 @@ def _end(settlement: Settlement) -> Frame:
     }
 
 
-def _settled(settlement: Settlement, code: str) -> str:
-    """What `Broker.settle` would have answered."""
+def _settled(settlement: Settlement, code: str) -> SettleAnswer:
+    """What `Jobs.settle` would have answered."""
     verdict = settlement.verdict
     own = {State.CANCELLED: "job_cancelled"}.get(verdict.state)
     if verdict.reason == Reason.TIMED_OUT:
         own = "job_timed_out"
     # The server ends such a job by itself; that we say so as well only frees its place.
-    return "already" if code and code == own else _SETTLED.get(code, _STALE)
+    return ALREADY if code and code == own else _SETTLED.get(code, _STALE)
