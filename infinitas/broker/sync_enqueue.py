@@ -29,7 +29,7 @@ from infinitas.broker.refusals import primary_is_elsewhere, translated
 from infinitas.broker.scripts import Script, load_script
 
 MOST_CONNECTIONS = 64
-"""Of one process: more threads than that wait for each other, some milliseconds."""
+"""Limit of one process: further threads wait some milliseconds for a free one."""
 
 
 class SyncEnqueuer:

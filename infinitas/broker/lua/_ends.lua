@@ -1,4 +1,4 @@
--- How a job ends, by whatever edge. Scripts that use this name the keys `awaited` and `live` as well.
+-- Ends a job, for every edge. Scripts that use this name the keys `awaited` and `live` as well.
 
 local SAID_AT_THE_END = {'reason', 'error', 'traceback', 'result'}
 
@@ -39,7 +39,7 @@ local function emit_end(state, job, said)
   emit_together('succeeded', job, {job.id, job.due, digits[job.attempt], job.started})
 end
 
--- What only a job that waits can have: a place in `later`, and what its last attempt left.
+-- Remove what only a waiting job has: its score in `later`, and what its last attempt left.
 local function stop_waiting(job)
   call('ZREM', later, job.id)
   call('HDEL', job.hash, 'reason', 'error', 'traceback', 'rung')
@@ -78,7 +78,7 @@ local function finish(job, state, ttl, how)
   if job.schedule ~= '' and not lingers then make_way(job) end
 end
 
--- End a job that waits; ask the worker of one that runs. Returns 'cancelled' | 'asked' | 'ended'.
+-- End a job that waits; notify the worker of one that runs. Returns 'cancelled' | 'asked' | 'ended'.
 local function cancel_job(job, reason, ttl)
   if job.state == 'running' then
     call('HSET', job.hash, 'cancel', reason)

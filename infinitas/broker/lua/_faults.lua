@@ -1,4 +1,4 @@
--- What is amiss with a job, by a comparison of its hash with the other parts of Redis.
+-- Finds faults of a job: compares its hash with the other parts of Redis.
 -- Scripts that use it name the keys `beats`, `members` and `live` as well.
 
 local LIVES = {queued = true, running = true, retrying = true, scheduled = true}
@@ -10,7 +10,7 @@ local function is_after(entry, other)
   return tonumber(seq) > tonumber(other_seq)
 end
 
--- The fields of a job that show a fault. Most jobs are in order, and no other field of theirs is read.
+-- The fields of a job that show a fault. Most jobs have none, and no other field of theirs is read.
 local TELLING = {'state', 'attempt', 'task', 'entry', 'due', 'worker', 'schedule', 'follower', 'expires', 'rung'}
 
 local function glance(id)
@@ -30,7 +30,7 @@ local function handed_out(stream)
   return '0-0'
 end
 
--- It may have handed out more since it was asked; what it has not is never less.
+-- The group may have handed out more entries since; never fewer.
 local handed_out_before = once(handed_out)
 
 local function is_in(stream, job)
@@ -46,21 +46,21 @@ local function is_member(worker)
   return call('HEXISTS', members, worker) == 1 or call('ZSCORE', beats, worker)
 end
 
--- The job that a schedule knows of, other than this one, which lives or whose code goes on.
+-- The schedule's other job that lives, or whose code goes on.
 local function other_of(job)
   local id = call('HGET', live, job.schedule)
   local found = id and id ~= job.id and load(id)
   return found and (LIVES[found.state] or found.lingers ~= '') and found
 end
 
--- Whether the job that waits for this one could not find it any more.
+-- Whether the job that waits for this one can't find it any more.
 local function is_unled(job)
   if job.follower == '' or job.schedule == '' or call('HEXISTS', live, job.schedule) == 1 then return false end
   local follower = load(job.follower)
   return follower and follower.state == 'scheduled' and not call('ZSCORE', later, follower.id)
 end
 
--- Returns what is amiss, or false, and whether it takes a second look to be sure.
+-- Returns the fault, or false, and whether only a second check proves it.
 local function fault_of(job)
   local stream = key('stream', job.task)
   if is_unled(job) then return 'unled' end

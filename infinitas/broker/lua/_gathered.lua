@@ -1,5 +1,5 @@
--- What the jobs of one call have in common is gathered, and written once, when the script is over:
--- entries that leave a stream, rings of the bells, events that say the same, and the summaries.
+-- Gathers what the jobs of one run have in common, and writes it once, at the end of the script:
+-- entries that leave a stream, rings of the bells, equal events, and the summaries.
 
 local BELL_LENGTH = 64
 local MOST_GATHERED = 1000
@@ -19,15 +19,15 @@ local function gather(into, task, item)
   return #list
 end
 
--- To find each entry that is to be deleted takes long, to cut a stream's beginning off does not: what stands
--- before the oldest pending entry was handed out and is over, for entries are handed out in their order.
--- Where nothing is pending, what stands first may be waiting still. Returns how many entries went.
+-- Deleting entries one by one is slow, cutting a stream's beginning off is not: all entries
+-- before the oldest pending one were handed out and are over, because entries are handed out in order.
+-- Where nothing is pending, the first entry may still wait. Returns how many entries were deleted.
 local function cut(stream)
   local pending = redis.pcall('XPENDING', stream, 'workers')
   return pending[2] and call('XTRIM', stream, 'MINID', pending[2]) or 0
 end
 
--- Lengths of streams and pending lists are true after this.
+-- After this, lengths of streams and pending lists are exact.
 local function write_left()
   for task, entries in pairs(left) do
     local stream = key('stream', task)
@@ -46,10 +46,10 @@ local function ring(task, id)
   if #(rung[task] or {}) < BELL_LENGTH then gather(rung, task, id) end
 end
 
--- A place of a task with a limit is free again: whoever was refused for it may come back.
+-- A task with a limit may run one more job: ring again for the workers that were refused.
 local function free_place(task) freed[task] = true end
 
--- Nobody is to be woken for what can't be taken: what rang before this call is silent.
+-- Clear the bell: no worker is to wake for a job that it can't take.
 local function hush(task) hushed[#hushed + 1] = key('bell', task) end
 
 local function write_bells()
@@ -71,8 +71,8 @@ local function write_together(kind, task)
   together[kind][task] = nil
 end
 
--- One event for all jobs of a task that begin, or that are done and say nothing, in this call of a worker.
--- Its `jobs` is a JSON list of {job, due, attempt, started}; those that begin have started when it was told.
+-- One event for all jobs of a task that begin, or that are done without a result, in this run.
+-- Its `jobs` is a JSON list of {job, due, attempt, started}; jobs that begin have started at its time.
 local function emit_together(kind, job, facts)
   local jobs = together[kind][job.task]
   if not jobs then

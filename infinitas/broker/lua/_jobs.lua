@@ -1,15 +1,15 @@
--- The steps that edges have in common: a job is born, becomes ready, begins.
+-- The steps that edges have in common: a job is created, becomes ready, begins.
 -- Scripts that use them name the keys tasks processors limits later wake awaited events readers.
 
 local LADDER = {1000, 10000, 30000}
 
--- A job that was in a stream or in `later` and could not be moved on leaves it, with an event.
+-- Remove a job that can't be moved on from its stream or from `later`, with an event.
 local function refuse(id, task, entry, why)
   emit('entry.refused', 'job', id, 'task', task, 'error', why)
   if entry then leave_stream({task = task, entry = entry}) end
 end
 
--- A counter of a job; one that can't be read begins anew.
+-- A counter of a job; one that can't be read starts again.
 local function count_up(job, field)
   local count = (tonumber(call('HGET', job.hash, field) or nil) or 0) + 1
   call('HSET', job.hash, field, count)
@@ -28,7 +28,7 @@ local function needs_ladder(job)
   return option(job.task, 'no_processor') ~= 'wait'
 end
 
--- When `later` must have a ready job again: its next rung, or the end of its patience. Returns whether it must.
+-- Put a ready job into `later` for its next offer, or the end of its patience. Returns whether it has one.
 local function look_again(job, rung)
   local at = tonumber(job.expires)
   if rung then
@@ -39,7 +39,7 @@ local function look_again(job, rung)
   return at ~= nil
 end
 
--- Into the task's stream, and ring for one idle worker. Returns the fields that say so.
+-- Add to the task's stream, and ring for one idle worker. Returns the fields of that.
 local function put_in_stream(job)
   local entry = call('XADD', key('stream', job.task), '*', 'job', job.id)
   ring(job.task, job.id)
@@ -52,7 +52,7 @@ local function make_ready(job)
   return look_again(job, needs_ladder(job) and 1 or nil)
 end
 
--- A job is born, ready or waiting; whoever has it wait says until when.
+-- Create a job, ready or waiting; a caller that makes it wait stores its moment.
 local function create_job(job, state)
   local fields = {'task', job.task, 'args', job.args, 'due', job.due, 'created', stamp}
   add_facts(fields, job, {'schedule', 'headers', 'key', 'expires'})
@@ -63,7 +63,7 @@ local function create_job(job, state)
   if state == 'queued' then look_again(job, needs_ladder(job) and 1 or nil) end
 end
 
--- The next attempt begins, without what the one before has left.
+-- Begin the next attempt, without what the one before left.
 local function start_job(job, worker)
   if job.attempt > 0 or job.reason ~= '' or job.expires ~= '' then
     call('HDEL', job.hash, 'reason', 'error', 'traceback', 'progress', 'step', 'expires', 'rung', 'ready', 'wait')

@@ -1,4 +1,4 @@
--- The end of code that went on after its attempt had ended. Scripts that use this name what `_ends` needs.
+-- Ends code that went on after its attempt had ended. Scripts that use this name what `_ends` needs.
 
 local function still_runs(task, id)
   for _, member in ipairs(call('SMEMBERS', key('lingering', task))) do
@@ -6,7 +6,7 @@ local function still_runs(task, id)
   end
 end
 
--- That code is over: now whatever waited for the job's end may go on, unless another attempt's code goes on too.
+-- That code is over: what waited for the job's end may go on, unless another attempt's code goes on too.
 local function code_is_over(task, worker, attempt, id, ttl)
   call('SREM', key('lingering', task), worker .. ' ' .. attempt .. ' ' .. id)
   free_place(task)

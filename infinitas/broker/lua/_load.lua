@@ -1,7 +1,7 @@
--- A job as Redis has it: as much of it as the edge has use for; '' is what it does not have.
--- Looking for fields that are not there takes most of the time, and a plain job has none of them: the
--- number of its fields tells. Every job that is queued has task args due created state entry, and every
--- one that runs attempt worker started as well.
+-- Reads a job: the fields that the edge needs; '' is a missing one.
+-- Reading missing fields takes most of the time, and a plain job lacks all optional ones, which the
+-- number of its fields shows. Every queued job has task args due created state entry, and every
+-- running one attempt worker started as well.
 
 local FIELDS_OF_QUEUED = 6
 local FIELDS_OF_RUNNING = 9

@@ -1,6 +1,6 @@
--- Reading what is stored: other versions and other hands may have written anything.
+-- Reads stored records: other versions and other programs may have written anything.
 
--- A stored record as a table; nil for one that can't be read: a bad record must stop no script.
+-- A stored record as a table; nil for one that can't be read, which must stop no script.
 local function decoded(text)
   local ok, value = pcall(cjson.decode, text)
   return ok and type(value) == 'table' and value or nil
@@ -12,7 +12,7 @@ local function read_fields(hash, ...)
   return fields.err and {} or fields
 end
 
--- One record that can't be read or changed must not stop the others of a call. What Redis refuses to all is
+-- One record that can't be read or changed must not stop the others of a run. A refusal of all writes is
 -- raised. Returns what the step returns, or nil and why it failed.
 local function guarded(step, ...)
   local ok, answer = pcall(step, ...)

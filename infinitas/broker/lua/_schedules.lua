@@ -1,7 +1,7 @@
 -- The steps that edges of schedules have in common. Scripts that use them name the keys
 -- schedules due marks paused skips runs told events readers.
 
--- An edit must not swallow a slot that has come and was not fired: whoever edits fires it first.
+-- An edit must not lose a slot that has come and was not fired: the caller fires it first.
 local function is_due(schedule)
   local slot = redis.call('ZSCORE', due, schedule)
   return slot and tonumber(slot) <= now
@@ -28,7 +28,7 @@ local function store(schedule, task, definition, slot)
   emit('schedule.declared', 'schedule', schedule, 'task', task, 'definition', definition)
 end
 
--- A pause that has an end is over with the first slot that is not before it.
+-- A pause with an end is over at the first slot that is not before it.
 local function is_paused(schedule, slot)
   local record = redis.call('HGET', paused, schedule)
   if not record then return false end

@@ -1,15 +1,15 @@
--- Shared by every script: key names, events, what must happen later, and what tasks are declared to be.
+-- Shared by every script: key names, events, moments in the future, and tasks' declared limits.
 -- A script that emits events names the keys `events` and `readers`; one that stores a moment, `wake`.
 
 local call = redis.call
--- Redis writes a number out with much effort each time it is an argument; most of ours come again.
+-- Redis formats a number slowly each time it is an argument; most of ours repeat.
 local digits = setmetatable({}, {__index = function(known, number)
   known[number] = string.format('%.0f', number)
   return known[number]
 end})
 local stamp = digits[now]
 local EVENTS_WITHOUT_READER = 100000
--- Far above what schedulers allow a reader that stays away; it holds also while there is no scheduler.
+-- Far above what schedulers allow an absent reader; it holds also without a scheduler.
 local EVENTS_AT_MOST = 5000000
 
 local function key(kind, name) return prefix .. kind .. ':' .. name end
@@ -21,7 +21,7 @@ local function emit(kind, ...)
   call('XADD', events, 'MAXLEN', '~', cap, '*', 'type', kind, 'at', stamp, ...)
 end
 
--- Append those of the named facts that have something to say.
+-- Append those of the named facts that are not empty.
 local function add_facts(list, facts, names)
   for _, name in ipairs(names) do
     local fact = facts[name]
@@ -32,7 +32,7 @@ local function add_facts(list, facts, names)
   end
 end
 
--- Whoever sleeps until the earliest score of a sorted set must hear of an earlier one.
+-- Store a score; wake the schedulers that sleep until the earliest one if it is earlier.
 local function add_timed(set, member, at)
   local first = call('ZRANGE', set, 0, 0, 'WITHSCORES')
   call('ZADD', set, at, member)
@@ -44,7 +44,7 @@ end
 -- The tasks that a worker has joined with.
 local function tasks_of(name) return decoded(call('HGET', members, name) or '[]') or {} end
 
--- Asked of Redis once for each task of a call.
+-- Reads a value once for each task of a run.
 local function once(ask)
   local known = {}
   return function(task)
@@ -58,7 +58,7 @@ local definition_of = once(function(task)
   return definition and decoded(definition)
 end)
 
--- The few options that hot paths need: max_running, rate and per, expires. false for most tasks.
+-- The options that hot paths need: max_running, rate and per, expires. false for most tasks.
 local limits_of = once(function(task)
   local rules = decoded(call('HGET', limits, task) or '')
   for name, value in pairs(rules or {}) do

@@ -1,4 +1,4 @@
--- What is in the stream of a task, and for whom. Scripts that use it have the argument `worker`.
+-- Reads the stream of a task. Scripts that use it have the argument `worker`.
 
 -- Hand the next entries out to this worker.
 local function read(stream, count)

@@ -1,4 +1,4 @@
--- The live summary of each task that a call has to do with; written once, when the script is over.
+-- The live summary of each task that a run changes; written once, at the end of the script.
 
 local RECENT_LENGTH = 10
 local summaries = {}

@@ -1,4 +1,4 @@
--- Audit: somebody has changed something through the server; who, what, to what, and why.
+-- Audit: a change through the server: person, change, target and reason.
 -- flags: allow-oom
 -- keys: events readers
 -- args: prefix what who target why origin

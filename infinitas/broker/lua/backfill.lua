@@ -1,4 +1,4 @@
--- Backfill: put past slots of a schedule in line, to become jobs a few at a time.
+-- Backfill: queue past slots of a schedule, which `feed` turns into jobs a few at a time.
 -- keys: schedules backfills events readers
 -- args: prefix schedule_key plan slots
 -- plan: JSON {task, args, limit}; slots: JSON list of [ms, job id], oldest first

@@ -1,4 +1,4 @@
--- Beat: a worker lives, and says what it holds. The answer is what it doesn't know yet.
+-- Beat: a worker's heartbeat, with the jobs it holds. Returns what the worker doesn't know yet.
 -- flags: allow-oom
 -- keys: beats members processors
 -- args: prefix worker lease held

@@ -1,5 +1,5 @@
--- Beats: every worker with its beat counter. An edge that writes, though there is nothing to write here: so
--- Redis refuses it whenever it refuses beats, and a rescuer never takes refused beats for silence.
+-- Beats: every worker with its heartbeat counter. It is flagged as writing, though it writes nothing: so
+-- Redis refuses it whenever it refuses heartbeats, and a rescuer never takes refused ones for silence.
 -- flags: allow-oom
 -- keys: beats members
 -- args: prefix

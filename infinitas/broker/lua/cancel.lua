@@ -1,5 +1,5 @@
--- Cancel: end jobs that wait; ask the workers of those that run. A job that succeeds before its
--- worker hears of it stays a success.
+-- Cancel: end jobs that wait; notify the workers of those that run. A job that succeeds before its
+-- worker gets the notice stays a success.
 -- flags: allow-oom
 -- parts: load jobs ends
 -- keys: live tasks processors limits later wake awaited events readers

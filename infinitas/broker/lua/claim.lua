@@ -1,19 +1,19 @@
 -- Claim: the only door to a job. Walk the worker's task streams, those of higher priority first and
 -- equals from a rotating start; take up to `most` jobs in all, mark each running with attempt + 1.
--- A claim that empties a stream clears its bell, so nobody is woken for nothing.
+-- A claim that empties a stream clears its bell, so no worker wakes for nothing.
 -- flags: allow-oom
 -- parts: load jobs ends streams
 -- keys: tasks processors limits later wake live awaited beats looks events readers
 -- args: prefix worker look most start groups job_ttl
 -- groups: JSON list of lists of tasks, highest priority first; start: where to begin in each group
--- look: that of the worker's last look at what it `held`; '' before the first
--- returns: {-1} if this worker was declared dead, {-2} if that was not its last look, else {1 if more is
+-- look: the name given to the worker's last `held`; '' before the first
+-- returns: {-1} if this worker was declared dead, {-2} if that was not its last `held`, else {1 if more is
 --   ready else 0, ms until a rate allows more or 0, now, jobs as `held` gives them}
 
 groups = cjson.decode(groups)
 local left_to_take, more, wait, jobs = tonumber(most), 0, 0, {}
 
--- Nobody hears the answer to this claim, and it may have come with a bell: that rings for somebody else.
+-- The answer to this claim is lost, and it may have come with a bell: ring that for another worker.
 local function pass_on()
   for _, names in ipairs(groups) do
     for _, task in ipairs(names) do
@@ -55,7 +55,7 @@ local function take(entry, task)
   return true
 end
 
--- Take what the limits allow. Returns whether they stand in the way of what still waits.
+-- Take what the limits allow. Returns whether they hold back what still waits.
 local function take_some(task, stream)
   local rules = limits_of(task)
   local count = rules and allowed(task, rules) or left_to_take
@@ -80,7 +80,7 @@ if not redis.call('ZSCORE', beats, worker) then
   pass_on()
   return {-1}
 elseif (redis.call('HGET', looks, worker) or '') ~= look then
-  -- From a connection that was given up: its worker has looked since at what it holds.
+  -- From a connection that was given up: its worker has run `held` since.
   pass_on()
   return {-2}
 end

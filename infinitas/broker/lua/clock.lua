@@ -1,9 +1,9 @@
--- Clock: a scheduler looks at Redis' clock. A jump is one event, however many schedulers see it.
+-- Clock: a scheduler reads Redis' clock. A jump is one event, however many schedulers see it.
 -- keys: jumps wake events readers
 -- args: prefix earliest ahead done
--- earliest: ms; by the scheduler's own clock it can't be earlier; 0 where it has not looked before
+-- earliest: ms; by the scheduler's own clock it can't be earlier; 0 on its first read
 -- ahead: ms by which the scheduler has seen Redis' clock jump forward, or 0
--- done: the mark `behind` of which all has been done, or ''
+-- done: the mark `behind` that has been dealt with, or ''
 -- returns: {now, ms of the jump (below 0: back) or 0, mark `behind` or ''}
 
 local JUMP, SAME_JUMP, SELDOM = 5000, 30000, 10000
@@ -14,7 +14,7 @@ if behind and behind == done then
   redis.call('HDEL', jumps, 'behind')
   behind = false
 end
--- Also of a scheduler that has just started, by what the others have seen.
+-- Also for a scheduler that has just started, by what the others have seen.
 local latest = math.max(tonumber(earliest), seen)
 local by = latest - now > JUMP and now - latest or tonumber(ahead)
 if by ~= 0 then
@@ -26,7 +26,7 @@ if by ~= 0 then
     behind = stamp
     redis.call('HSET', jumps, 'behind', behind)
   end
-  -- Whoever sleeps does so by a moment that is another one now.
+  -- Schedulers that sleep computed their moment by the old time: wake them.
   redis.call('XADD', wake, 'MAXLEN', 1, '*', 'at', now)
 end
 if by ~= 0 or math.abs(now - seen) > SELDOM then redis.call('HSET', jumps, 'seen', now) end

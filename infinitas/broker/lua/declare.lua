@@ -1,5 +1,5 @@
--- Declare: store task definitions and the schedules that code gives them, as compared with what was
--- stored by whoever calls; each only if that is still stored.
+-- Declare: store task definitions and the schedules that code gives them. The caller has compared them
+-- with what was stored; each is stored only if that is unchanged.
 -- parts: schedules
 -- keys: schedules due marks paused skips runs told tasks limits declarers wake events readers
 -- args: prefix declarations

@@ -1,9 +1,9 @@
--- Due: what the ticker has to look at, in one read; or one schedule and its next slot.
+-- Due: the schedules whose slot has come, in one read; or one schedule and its next slot.
 -- flags: allow-oom
 -- keys: due schedules
 -- args: prefix most only from passed
--- only: the one schedule that is asked for, due or not; '' for all that are due
--- from, passed: leave out what is before this score, and so many schedules that have it
+-- only: the one schedule to return, due or not; '' for all that are due
+-- from, passed: leave out what is before this score, and this number of schedules that have it
 -- returns: {now, next slot that is not due or '', then key, slot, definition, digest of each due schedule}
 
 local reply = {now, ''}

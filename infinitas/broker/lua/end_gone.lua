@@ -1,10 +1,10 @@
 -- End gone: jobs whose hash is gone end where their time and task are known; else an event names them.
--- What is left of them in a stream or in `later` goes.
+-- What is left of them in a stream or in `later` is removed.
 -- parts: load jobs ends
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix jobs job_ttl
 -- jobs: JSON list of {id, task?, due?, schedule?, entry?}; due: ms
--- returns: ids of those that were gone indeed
+-- returns: ids of those that were gone
 
 local ended = {}
 
@@ -20,7 +20,7 @@ local function end_it(job)
   end
   job.due, job.awaited = digits[job.due], '1'
   finish(job, 'failed', job_ttl, {reason = 'lost', error = 'the job was gone from Redis'})
-  -- It has no arguments any more: a retry by hand takes them from the archive.
+  -- Its arguments are lost: a retry by hand takes them from the archive.
   redis.call('DEL', job.hash)
 end
 

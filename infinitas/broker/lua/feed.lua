@@ -3,7 +3,7 @@
 -- keys: backfills tasks processors limits later wake awaited events readers
 -- args: prefix schedule_key most
 -- most: jobs made in one call; returns: how many slots still wait, -1 if the backfill is over
--- A backfill that can't be read is over; another one makes up for its slots.
+-- A backfill that can't be read is over; a new one may cover its slots.
 
 local text = redis.call('HGET', backfills, schedule_key)
 if not text then return -1 end

@@ -1,11 +1,11 @@
 -- Fire: turn due slots into jobs or recorded non-runs, each only if it is still the schedule's
 -- expected slot, and the schedule still the one that was read (compare-and-set). So any number of
--- schedulers may run, no slot fires twice, and an edit in between is never overlooked.
+-- schedulers may run, no slot fires twice, and an edit in between is never missed.
 -- parts: load jobs ends schedules
 -- keys: schedules due marks paused skips runs told expected live tasks processors limits later wake awaited events readers
 -- args: prefix fires job_ttl
 -- fires: JSON list of {schedule, seen, task, slot, next?, job, args, ready?, expect, overlap, unrun?, max_runs?, kept}
--- ready: when a jitter lets the job start; expect: when it should have started; kept: over is not forgotten
+-- ready: when a jitter lets the job start; expect: when it should have started; kept: stays stored when over
 -- returns: a list of 1 (fired) or 0 (another scheduler was first, or the schedule has changed)
 
 local answers = {}
@@ -46,7 +46,7 @@ local function give_birth(fire, job, before)
   redis.call('HSET', live, fire.schedule, job.id)
 end
 
--- A job that is born after it should have started: told of, unless the watch has been faster.
+-- Report a job that is created after it should have started, unless `overdue` has already.
 local function tell_late(fire, born)
   local known = redis.call('HGET', told, fire.schedule)
   redis.call('HDEL', told, fire.schedule)

@@ -1,11 +1,11 @@
--- Held: what a worker holds by Redis' account. A claim whose reply was lost leaves jobs that the
--- worker doesn't know of; it asks here and takes them up. From then on no claim counts that was sent before.
--- A job that was handed out and has not begun, for the claim was cut short, begins here.
+-- Held: what a worker holds according to Redis. A claim whose reply was lost leaves jobs that the
+-- worker doesn't know of; it gets them here. From then on no claim counts that was sent before.
+-- A job that was handed out and has not begun, because the claim was cut short, begins here.
 -- flags: allow-oom
 -- parts: load jobs
 -- keys: members looks tasks processors limits later wake awaited events readers
 -- args: prefix worker look
--- look: a name for this look, which the worker's next claims must give; '' changes nothing
+-- look: a name for this run, which the worker's next claims must give; '' changes nothing
 -- returns: {now, running jobs}, each {id, task, attempt, uncharged, args, due, schedule, headers, checkpoint,
 --   reason, started}
 

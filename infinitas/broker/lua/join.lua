@@ -1,4 +1,4 @@
--- Join: a worker says which tasks it runs. From now on its beats count, and it may claim.
+-- Join: register a worker with the tasks it runs. From now on its heartbeats count, and it may claim.
 -- flags: allow-oom
 -- keys: beats members processors events readers
 -- args: prefix worker lease names

@@ -1,4 +1,4 @@
--- Keep: a supervisor beats for its living children, whatever keeps them busy.
+-- Keep: a supervisor sends a heartbeat for a living child, however busy the child is.
 -- flags: allow-oom
 -- keys: beats
 -- args: prefix worker

@@ -1,5 +1,5 @@
--- Leave: a worker that stops takes its consumers along, but never one that still holds jobs
--- (XGROUP DELCONSUMER would drop them silently): then it stays a member, and is rescued from.
+-- Leave: remove a stopping worker and its consumers, but never one that still holds jobs
+-- (XGROUP DELCONSUMER would drop them silently): then it stays a member, and a rescue moves them on.
 -- flags: allow-oom
 -- parts: load jobs ends lingering
 -- keys: beats members looks stopping tasks processors limits later wake live awaited events readers

@@ -1,5 +1,5 @@
--- Mend entries: what stands in a task's stream, or is pending there, and belongs to no job leaves it; code of
--- workers that are gone lingers no more.
+-- Mend entries: remove entries of a task's stream, pending or not, that belong to no job; code of
+-- workers that are gone no longer counts as lingering.
 -- parts: load jobs ends lingering
 -- keys: members tasks processors limits later wake live awaited events readers
 -- args: prefix task start most job_ttl

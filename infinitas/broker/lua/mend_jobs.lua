@@ -1,10 +1,10 @@
--- Mend jobs: compares jobs with the other parts of Redis, and moves on those that nothing leads any further.
--- What a rescue may still have to do with is mended only if the look before this one has seen the same.
+-- Mend jobs: compare jobs with the other parts of Redis, and move on those that nothing else will.
+-- What a rescue may still mend is mended only if the check before this one has seen the same.
 -- parts: load jobs ends faults
 -- keys: beats members tasks processors limits later wake live awaited events readers
 -- args: prefix ids seen job_ttl
--- ids: JSON list; seen: JSON object, id → the sign that the look before has returned
--- returns: for each job that is amiss {id, what is amiss, sign, 1 if it was mended else 0}
+-- ids: JSON list; seen: JSON object, id → the sign that the check before has returned
+-- returns: for each job with a fault {id, fault, sign, 1 if it was mended else 0}
 
 local mend = {}
 

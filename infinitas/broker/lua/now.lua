@@ -1,4 +1,4 @@
--- Now: what the scripts take for now.
+-- Now: the time that the scripts run at.
 -- flags: no-writes
 -- keys: tasks
 -- args: prefix

@@ -1,9 +1,9 @@
--- Orphan: tasks whose last worker is gone. Their waiting slot jobs step on the ladder.
+-- Orphan: tasks whose last worker is gone. Their waiting slot jobs are offered again, then given up.
 -- flags: allow-oom
 -- parts: load jobs
 -- keys: tasks processors limits later wake awaited events readers
 -- args: prefix most
--- most: jobs looked at per task; returns: list of such tasks
+-- most: jobs read per task; returns: list of such tasks
 
 local names = redis.call('ZRANGEBYSCORE', processors, '-inf', now)
 for _, task in ipairs(names) do

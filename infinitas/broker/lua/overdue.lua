@@ -1,10 +1,10 @@
--- Overdue: whoever watches looks for slots that were not fired, whose jobs have not started, or not
--- succeeded, in time, and tells of each once. It needs no scheduler to be alive.
+-- Overdue: report slots that were not fired, whose jobs have not started, or not
+-- succeeded, in time; each once. It needs no living scheduler.
 -- flags: allow-oom
 -- keys: schedules due paused told expected events readers
 -- args: prefix patience start most
--- patience: ms without a grace of the schedule's own; start: where in the unfired slots to begin
--- returns: {unfired slots looked at, jobs looked at, told of}
+-- patience: ms, for schedules without a grace; start: index of the first unfired slot
+-- returns: {unfired slots checked, jobs checked, newly reported}
 
 local count = 0
 local function tell(what, schedule, slot, ...)
@@ -12,7 +12,7 @@ local function tell(what, schedule, slot, ...)
   count = count + 1
 end
 
--- nil also where the rule can't be read; that it does not start is an event all the same.
+-- nil also where the rule can't be read; a job that does not start is an event nevertheless.
 local function grace_of(schedule)
   local definition = schedule and redis.call('HGET', schedules, schedule)
   local readable, rule = pcall(cjson.decode, definition or '{}')

@@ -1,13 +1,13 @@
--- Promote: look at jobs whose moment in `later` has come. One that waits goes into its task's
+-- Promote: move on jobs whose moment in `later` has come. One that waits goes into its task's
 -- stream; one that is ready has expired, or gets one more offer, or is given up. A job leaves `later`
--- once it is where it belongs.
+-- once it has moved on.
 -- flags: allow-oom
 -- parts: load jobs ends
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix most job_ttl
--- returns: {looked at, now, next moment or ''}
+-- returns: {jobs checked, now, next moment or ''}
 
--- Returns whether `later` must have the job again.
+-- Returns whether the job stays in `later`.
 local function offer_again(job)
   if not needs_ladder(job) then
     redis.call('HDEL', job.hash, 'rung', 'reason')

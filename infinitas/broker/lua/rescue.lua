@@ -1,6 +1,6 @@
 -- Rescue: a worker that was seen silent for a lease is declared dead, only if its counter is still
 -- the one that was seen; its jobs move on. Crashes count apart from retries; the third one is enough. A worker
--- that was asked to stop and was killed before it had left is charged to no job.
+-- that was stopping and was killed before it had left is charged to no job.
 -- flags: allow-oom
 -- parts: load jobs ends lingering
 -- keys: beats members looks stopping tasks processors limits later wake live awaited events readers
@@ -61,7 +61,7 @@ for _, task in ipairs(tasks_of(worker)) do
     write_left()
   end
   all_code_is_over(task, worker, job_ttl)
-  -- Only an empty consumer may go: its pending entries would go with it.
+  -- Only an empty consumer may be deleted: its pending entries would be lost with it.
   local rest = redis.pcall('XPENDING', stream, 'workers', '-', '+', 1, worker)
   if not rest.err then
     if #rest > 0 then more = 1 else redis.pcall('XGROUP', 'DELCONSUMER', stream, 'workers', worker) end

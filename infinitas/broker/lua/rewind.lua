@@ -2,7 +2,7 @@
 -- parts: jobs
 -- keys: tasks processors limits later wake awaited events readers
 -- args: prefix cursor most
--- cursor: '0' begins; most: about so many of `later` in one call
+-- cursor: '0' begins; most: about how many of `later` in one run
 -- returns: {cursor of the next call, '0' at the end, jobs that were moved}
 
 local PATIENCE = 60000
@@ -15,11 +15,11 @@ local function longest(id)
 end
 
 if cursor == '0' then
-  -- Live workers say so again within seconds.
+  -- Live workers register again within seconds.
   for _, task in ipairs(redis.call('ZRANGEBYSCORE', processors, now + PATIENCE, '+inf')) do
     redis.call('ZADD', processors, now + PATIENCE, task)
   end
-  -- Starts that have not come yet would use a rate up.
+  -- Starts in the future would use a rate up.
   for _, task in ipairs(redis.call('HKEYS', limits)) do
     local newest = redis.call('LINDEX', key('starts', task), -1)
     if newest and tonumber(newest) > now then redis.call('DEL', key('starts', task)) end

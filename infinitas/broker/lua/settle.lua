@@ -33,7 +33,7 @@ local function apply(outcome, job)
   free_place(job.task)
 end
 
--- The job's hash is gone: whatever this worker holds of it must not stand in the way of its task.
+-- The job's hash is gone: what this worker holds of it must not block its task.
 local function acknowledge(id)
   for _, task in ipairs(tasks_of(worker)) do
     local stream = key('stream', task)

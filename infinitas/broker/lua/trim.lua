@@ -1,10 +1,10 @@
--- Trim: a reader has passed a position; what every reader has passed is dropped. From then on nothing that this
--- reader has not passed is. It gives memory back, so it also runs on a full Redis.
+-- Trim: a reader has passed a position; drop what every reader has passed. From then on nothing that this
+-- reader has not passed is dropped. It frees memory, so it also runs on a full Redis.
 -- flags: allow-oom
 -- keys: readers events
 -- args: prefix reader position keep_ms
--- keep_ms: what came so shortly before the position stays, for those that listen without being waited for
--- returns: how many entries went
+-- keep_ms: entries this close before the position stay, for followers, which no trim waits for
+-- returns: how many entries were dropped
 
 local function parts(entry)
   local ms, seq = string.match(entry, '^(%d+)-(%d+)$')

@@ -1,4 +1,4 @@
--- Unreadable: a scheduler passes over schedules that it can't read or plan. Each is one event, however
+-- Unreadable: record schedules that a scheduler can't read or plan. Each is one event, however
 -- many schedulers find it, until another definition is stored. It stays due: another version may read it.
 -- parts: schedules
 -- keys: schedules unreadable events readers

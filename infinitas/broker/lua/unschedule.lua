@@ -1,4 +1,4 @@
--- Unschedule: forget a schedule; jobs that it has fired already go on, its backfill ends.
+-- Unschedule: remove a schedule; jobs that it has fired already go on, its backfill ends.
 -- flags: allow-oom
 -- parts: schedules
 -- keys: schedules due marks paused skips runs told backfills events readers

@@ -1,4 +1,4 @@
--- Watch: somebody waits for the ends of these jobs; each will be named in `awaited` when it ends.
+-- Watch: a caller waits for the ends of these jobs; each is named in `awaited` when it ends.
 -- flags: allow-oom
 -- args: prefix ids
 -- keys: awaited
