@@ -10,7 +10,7 @@ import redis as redis_client
 
 from infinitas import Infinitas, Plugin
 from infinitas.broker.connection import Connection
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.devservers.servers import Urls
 from tests.support import Processes
@@ -75,12 +75,12 @@ def processes(servers: Urls, redis: object, postgres_url: str, tmp_path: Path) -
 
 
 @pytest.fixture
-async def broker(servers: Urls, redis: object) -> AsyncIterator[Broker]:
+async def broker(servers: Urls, redis: object) -> AsyncIterator[QueueBroker]:
     """The edges of the default queue, with one task `t` and two members, `w1` and `w2`."""
     connection = Connection(servers.redis, "test")
-    broker = Broker(connection, "default")
-    await broker.schedules.declare([TaskDefinition(name="t")], [])
+    broker = QueueBroker(connection, "default")
+    await broker.declarations.declare([TaskDefinition(name="t")], [])
     for worker in ("w1", "w2"):
-        await broker.join(worker, ["t"], 60)
+        await broker.workers.join(worker, ["t"], 60)
     yield broker
     await connection.close()

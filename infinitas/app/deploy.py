@@ -1,6 +1,6 @@
 """Code against what is stored: what a deploy would change, and carrying it out."""
 
-from infinitas.broker import inspect
+from infinitas.broker.inspect.schedules import code_schedules
 from infinitas.broker.messages import Declarer
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.declaration import SyncPlan, compare, compare_unreadable
@@ -17,7 +17,7 @@ async def plan_sync(registry: Registry, client: RedisClient) -> SyncPlan:
     stored: dict[str, ScheduleInfo] = {}
     unreadable: dict[str, tuple[str, Schedule | None]] = {}
     for queue in sorted({*registry.queues, registry.queue}):
-        for info in await inspect.code_schedules(client.connection, queue):
+        for info in await code_schedules(client.connection, queue):
             stored[info.schedule.key] = info
         tasks = sorted({*names, *(info.name for info in known.values() if info.queue == queue)})
         unreadable |= await (await client.broker(queue)).schedules.find_unreadable(tasks)
@@ -48,8 +48,8 @@ async def apply_sync(registry: Registry, client: RedisClient, plan: SyncPlan, *,
     for queue in registry.queues:
         tasks = [task for task in registry.tasks.values() if task.definition.queue == queue]
         schedules = [task.schedule for task in tasks if task.schedule]
-        edges = (await client.broker(queue)).schedules
-        await edges.declare([task.definition for task in tasks], schedules, declarer)
+        declarations = (await client.broker(queue)).declarations
+        await declarations.declare([task.definition for task in tasks], schedules, declarer)
     if prune:
         for orphan in plan.orphans:
             await client.schedules.remove(orphan.key)

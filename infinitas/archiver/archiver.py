@@ -10,8 +10,8 @@ from infinitas.archiver.recorder import Recorder
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import ARCHIVER, EventStream
 from infinitas.broker.health import Health
-from infinitas.broker.inspect import queues as list_queues
-from infinitas.broker.queue import Broker
+from infinitas.broker.inspect.queues import list_queues
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.monitor.overdue import OverdueMonitor
@@ -55,7 +55,7 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
                 Loop(f"recorder {queue}", _with_tables(tables, recorder.run_once)),
                 # Also here, so that they run while no scheduler does.
                 Loop(f"event readers {queue}", event_readers.run_once),
-                Loop(f"overdue {queue}", OverdueMonitor(Broker(connection, queue)).run_once),
+                Loop(f"overdue {queue}", OverdueMonitor(QueueBroker(connection, queue)).run_once),
             ]
 
         _log.info("Archiver runs.")

@@ -1,9 +1,12 @@
-"""The connection to Redis. Nothing above it sees a redis exception or knows the topology."""
+"""The connections to Redis: the one place that makes them, for async and for sync callers.
+
+Nothing above it sees a redis exception or knows the topology.
+"""
 
 import asyncio
 import socket
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -12,11 +15,15 @@ from typing import Any, ClassVar
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.client import NEVER_DECODE
+from redis.connection import ConnectionInterface
+from redis.connection import ConnectionPool as SyncConnectionPool
 from redis.exceptions import NoPermissionError, RedisError
+from redis.retry import Retry as SyncRetry
 
 from infinitas.broker.keys import QueueKeys
-from infinitas.broker.pipeline import Batcher
-from infinitas.broker.refusals import in_our_words, is_closed_transport, primary_is_elsewhere
+from infinitas.broker.pipeline import ScriptPipeline
+from infinitas.broker.refusals import is_closed_transport, is_of_one_key, primary_is_elsewhere, translated
 from infinitas.broker.scripts import Script, load_script
 from infinitas.broker.vetting import check_info
 from infinitas.core.codec import from_ms
@@ -27,29 +34,32 @@ REPLY_TIMEOUT_S = 5.0
 LONGEST_BLOCK_S = 10.0
 MOST_CONNECTIONS = 50_000
 RENEW_EVERY_S = 1.0
-"""A server that stays read-only is not to be flooded with new connections."""
+"""Minimum between two new pools, so that a server that stays read-only is not flooded with connections."""
 
-CONNECTION_OPTIONS: Mapping[str, Any] = {
+RAW: Mapping[str, Any] = {NEVER_DECODE: True}
+"""Option of a command whose reply is to stay bytes."""
+
+_OPTIONS: Mapping[str, Any] = {
     "socket_connect_timeout": REPLY_TIMEOUT_S,
     "decode_responses": True,
     "encoding_errors": "replace",
     "protocol": 2,
 }
-"""What all our connections have in common."""
+"""What all connections have in common."""
 
 
 class Connection:
     """One pool of connections. `role` shows in CLIENT LIST."""
 
     clock: ClassVar[str] = "_clock"
-    """Which Lua file says what `now` is; the testing kit has another."""
+    """The Lua file that defines `now`; the testing kit has another."""
 
     def __init__(self, url: str, role: str) -> None:
         self.url = url
-        # A blocking read must outlast its block, hence the long socket timeout. Each wait for a bell
-        # holds a connection, and a server may wait for hundreds of remote workers.
+        # The socket timeout exceeds the longest blocking read. Each wait for a bell holds a connection,
+        # and a server may wait for hundreds of remote workers.
         self._options = {
-            **CONNECTION_OPTIONS,
+            **_OPTIONS,
             "retry": Retry(NoBackoff(), 0),
             "redis_connect_func": partial(_greet, client_name(role)),
             "socket_timeout": LONGEST_BLOCK_S + REPLY_TIMEOUT_S,
@@ -57,79 +67,107 @@ class Connection:
         }
         try:
             # redis-py types every reply as a union of all it might be; ours are known.
-            self.redis: Any = Redis.from_pool(self._new_pool())
+            self._redis: Any = Redis.from_pool(self._new_pool())
         except (RedisError, ValueError, TypeError) as error:
             why = mask_text(str(error), url)
             raise ConfigError(f"redis_url is {mask_url(url)!r}, which is not a Redis URL: {why}.") from None
         self._renewed = -RENEW_EVERY_S
-        self._batcher = Batcher(self.redis)
+        self._scripts = ScriptPipeline(self.pipeline)
 
-    async def call(self, name: str, queue: QueueKeys, **arguments: object) -> Any:
+    async def run_script(self, name: str, queue: QueueKeys, **arguments: object) -> Any:
         """Run one script on one queue.
 
         Raises:
             ServerUnreachable: Redis gave no answer; the script may have run.
         """
         script = load_script(name, self.clock)
-        return await self.ask(self._batcher.call(script, script_arguments(script, queue, arguments)))
+        return await self._reply(self._scripts.run(script, script_arguments(script, queue, arguments)))
 
-    async def call_after(
+    async def run_script_after(
         self, command: Sequence[object], name: str, queue: QueueKeys, **arguments: object
     ) -> tuple[Any, Any]:
         """Run a command that may block, and a script right behind it, in one round trip of their own.
 
         Raises:
-            ServerUnreachable: Redis gave no answer; both may have run, also later.
+            ServerUnreachable: Redis gave no answer; both may have run, or may run later.
         """
         script = load_script(name, self.clock)
         behind = script_arguments(script, queue, arguments)
-        first, answer = await self.ask(self._batcher.call_after(command, script, behind))
+        first, answer = await self._reply(self._scripts.run_after(command, script, behind))
         return first, answer
+
+    async def command(self, name: str, *arguments: Any, **options: Any) -> Any:
+        """Run one command, by the name of redis-py's method.
+
+        Raises:
+            ServerUnreachable: Redis gave no answer; the command may have run.
+        """
+        return await self._reply(getattr(self._redis, name)(*arguments, **options))
+
+    async def raw_command(self, *command: str) -> Any:
+        """Run one command whose reply stays bytes. Raises ServerUnreachable."""
+        return await self._reply(self._redis.execute_command(*command, **RAW))
+
+    def pipeline(self) -> Any:
+        """Commands for one round trip, for `execute`; other clients' commands may come in between."""
+        return self._redis.pipeline(transaction=False)
+
+    async def execute(self, pipeline: Any) -> list[Any]:
+        """Run a pipeline. Raises ServerUnreachable."""
+        replies: list[Any] = await self._reply(pipeline.execute())
+        return replies
+
+    async def execute_each(self, pipeline: Any) -> list[Any]:
+        """Run a pipeline; the reply for a key of another type, or without its group, is the exception.
+
+        Raises ServerUnreachable, InfinitasError.
+        """
+        replies: list[Any] = await self._reply(pipeline.execute(raise_on_error=False))
+        for reply in replies:
+            if isinstance(reply, Exception) and not is_of_one_key(reply):
+                raise translated(reply, self.url)
+        return replies
 
     async def now(self) -> datetime:
         """The time by Redis, as the scripts see it. Raises ServerUnreachable."""
-        return from_ms(await self.call("now", QueueKeys("default")))
+        return from_ms(await self.run_script("now", QueueKeys("default")))
 
-    async def ask(self, command: Awaitable[Any]) -> Any:
-        """Await a command; Redis' own exceptions end here.
-
-        Raises:
-            ServerUnreachable: Redis gave no answer in time, or can't take commands now.
-        """
-        pool = self.redis.connection_pool
+    async def _reply(self, command: Awaitable[Any]) -> Any:
+        """Await a command, and translate the exceptions of redis-py."""
+        pool = self._redis.connection_pool
         try:
             async with asyncio.timeout(LONGEST_BLOCK_S + 2 * REPLY_TIMEOUT_S):
                 return await command
         except (RedisError, OSError, TimeoutError) as error:
             if primary_is_elsewhere(error):
                 await self._renew(pool)
-            raise in_our_words(error, self.url) from None
+            raise translated(error, self.url) from None
         except RuntimeError as error:
             if not is_closed_transport(error):
                 raise
-            raise in_our_words(error, self.url) from None
+            raise translated(error, self.url) from None
 
     async def check(self) -> None:
-        """Refuse a Redis that jobs can't be trusted to.
+        """Refuse a Redis that would lose jobs.
 
         Raises:
             UnsafeBroker: it is too old, a Redis Cluster or a Sentinel, or may evict keys.
             ServerUnreachable: Redis gave no answer.
         """
-        check_info(await self.ask(self._info()), self.url)
+        check_info(await self._reply(self._info()), self.url)
 
     async def close(self) -> None:
-        await self.redis.aclose()
+        await self._redis.aclose()
 
     async def _info(self) -> Mapping[str, Any]:
-        """INFO of Redis; where its user may not ask, as with managed ones, HELLO, or nothing."""
+        """INFO of Redis; where its user has no permission, as with managed ones, HELLO, or nothing."""
         try:
-            found: Mapping[str, Any] = await self.redis.info()
+            found: Mapping[str, Any] = await self._redis.info()
             return found
         except NoPermissionError:
             pass
         try:
-            pairs = await self.redis.execute_command("HELLO")
+            pairs = await self._redis.execute_command("HELLO")
         except NoPermissionError:
             return {}
         greeting = dict(zip(pairs[::2], pairs[1::2], strict=True))
@@ -137,29 +175,42 @@ class Connection:
 
     def _new_pool(self) -> Any:
         pool: Any = ConnectionPool.from_url(self.url, **self._options)
-        # Opens nothing, and raises where the options of the URL don't fit.
+        # Opens no socket, and raises where the options of the URL don't fit.
         pool.make_connection()
         return pool
 
     async def _renew(self, pool: Any) -> None:
-        """Resolve the address anew with the next command: the primary may be another server by now.
+        """Make the next command resolve the address again: the primary may be another server by now.
 
-        A connection that is in use is closed when it comes back to its old pool.
+        A connection that is in use is closed when it returns to its old pool.
         """
         now = time.monotonic()
-        if self.redis.connection_pool is not pool or now - self._renewed < RENEW_EVERY_S:
+        if self._redis.connection_pool is not pool or now - self._renewed < RENEW_EVERY_S:
             return
         self._renewed = now
-        self.redis.connection_pool = self._new_pool()
+        self._redis.connection_pool = self._new_pool()
         await pool.update_active_connections_for_reconnect()
         await pool.disconnect(inuse_connections=False)
 
 
 def script_arguments(script: Script, queue: QueueKeys, arguments: Mapping[str, object]) -> tuple[Any, ...]:
-    """What follows the script in EVALSHA: the number of keys, the keys, the arguments."""
+    """The arguments of EVALSHA after the script: the number of keys, the keys, the values."""
     keys = script.keys_of(queue)
     values = [queue.prefix if arg == "prefix" else arguments[arg] for arg in script.args]
     return (len(keys), *keys, *values)
+
+
+def sync_connections(url: str, role: str, timeout_s: float) -> Callable[[], ConnectionInterface]:
+    """A function that makes a connection for callers without an event loop; it opens on first use."""
+    # The pool only parses the URL: it would limit how many connections were ever made.
+    pool = SyncConnectionPool.from_url(
+        url,
+        **_OPTIONS,
+        retry=SyncRetry(NoBackoff(), 0),
+        redis_connect_func=partial(_greet_sync, client_name(role)),
+        socket_timeout=timeout_s,
+    )
+    return partial(pool.connection_class, **pool.connection_kwargs)
 
 
 async def _greet(name: str, connection: Any) -> None:
@@ -170,8 +221,15 @@ async def _greet(name: str, connection: Any) -> None:
         await connection.read_response()
 
 
+def _greet_sync(name: str, connection: Any) -> None:
+    connection.on_connect()
+    with suppress(NoPermissionError):
+        connection.send_command("CLIENT", "SETNAME", name)
+        connection.read_response()
+
+
 def client_name(role: str) -> str:
-    """What CLIENT LIST shows."""
+    """The name of a connection in CLIENT LIST."""
     return f"infinitas:{role}:{_host()}"
 
 

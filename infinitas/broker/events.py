@@ -15,7 +15,7 @@ from infinitas.core.events import UNREADABLE, Event
 
 START = "0-0"
 ARCHIVER = "archiver"
-"""The archive's name among the readers."""
+"""The archiver's name among the readers."""
 _OF_THE_ENTRY = ("type", "at", "jobs")
 
 
@@ -37,8 +37,8 @@ class EventStream:
         """
         if block_ms is not None:
             block_ms = min(block_ms, int(LONGEST_BLOCK_S * 1000))
-        reply = await self._connection.ask(
-            self._connection.redis.xread({self._keys["events"]: after}, count=count, block=block_ms)
+        reply = await self._connection.command(
+            "xread", {self._keys["events"]: after}, count=count, block=block_ms
         )
         entries = reply[0][1] if reply else []
         events: list[Event] = []
@@ -50,53 +50,38 @@ class EventStream:
 
     async def newest(self) -> str:
         """The position of the newest event."""
-        entries = await self._connection.ask(self._connection.redis.xrevrange(self._keys["events"], count=1))
+        entries = await self._connection.command("xrevrange", self._keys["events"], count=1)
         return str(entries[0][0]) if entries else START
 
     async def added(self) -> tuple[str, int]:
         """The newest position ever, and how many entries there have been in all."""
         try:
-            info = await self._connection.ask(self._connection.redis.xinfo_stream(self._keys["events"]))
+            info = await self._connection.command("xinfo_stream", self._keys["events"])
         except ServerUnreachable:
             raise
         except InfinitasError:
             return START, 0  # no stream yet
         return str(info["last-generated-id"]), int(info["entries-added"])
 
-    async def lag(self) -> float | None:
-        """Seconds that the oldest event which this reader has not passed is old; 0.0 if it has passed all.
-
-        None: there is no such reader.
-        """
-        redis = self._connection.redis
-        position = await self._connection.ask(redis.hget(self._keys["readers"], self._reader))
-        if position is None:
-            return None
-        rest = await self._connection.ask(redis.xrange(self._keys["events"], min=f"({position}", count=1))
-        if not rest:
-            return 0.0
-        now = (await self._connection.now()).timestamp()
-        return max(now - _order(rest[0][0])[0] / 1000, 0.0)
-
     async def forget(self) -> bool:
-        """Nothing waits for this reader any more. False if it was not known."""
-        pipe = self._connection.redis.pipeline(transaction=False)
+        """Remove this reader: no event is kept for it any more. False if it was not known."""
+        pipe = self._connection.pipeline()
         pipe.hdel(self._keys["readers"], self._reader)
         pipe.hdel(self._keys["amiss"], f"reader:{self._reader}", f"gap:{self._reader}")
-        known, _ = await self._connection.ask(pipe.execute())
+        known, _ = await self._connection.execute(pipe)
         return bool(known)
 
     async def trim(self, position: str, keep_ms: int = 0) -> None:
-        """This reader has passed `position`: drop what every reader has, and nothing after it from now on.
+        """This reader has passed `position`: drop what every reader has passed, and keep what comes after.
 
-        The last `keep_ms` before it stay for those that listen without being waited for.
+        The last `keep_ms` before it stay for followers, which no trim waits for.
         """
         arguments = {"reader": self._reader, "position": position, "keep_ms": keep_ms}
-        await self._connection.call("trim", self._keys, **arguments)
+        await self._connection.run_script("trim", self._keys, **arguments)
 
 
 class Follower:
-    """Reads what comes from now on, and knows when something was trimmed before it could."""
+    """Reads new events, and detects when some were trimmed before it could."""
 
     def __init__(self, stream: EventStream) -> None:
         self._stream = stream
@@ -104,7 +89,7 @@ class Follower:
         self._added = self._read = 0
 
     async def begin(self) -> None:
-        """From now on."""
+        """Start after the newest event."""
         self._position, self._added = await self._stream.added()
         self._read = 0
 
@@ -117,22 +102,22 @@ class Follower:
         self._read += count_entries(events)
         newest, added = await self._stream.added()
         if newest != self._position:
-            return events, False  # More is there: the sum is made when it has been read.
+            return events, False  # There are more: entries are counted once those are read.
         gap = added - self._added != self._read
         self._added, self._read = added, 0
         return events, gap
 
 
 def count_entries(events: Sequence[Event]) -> int:
-    """How many entries of the stream they are."""
+    """How many entries of the stream these events are."""
     return len({event.position for event in events})
 
 
 def expand(position: str, fields: dict[str, str]) -> Iterator[Event]:
     """The events of one entry; one of many jobs comes from `emit_together` in Lua.
 
-    An entry, or one of its jobs, that can't be read is an event too: readers pass over it, and the
-    archive keeps it.
+    An entry, or one of its jobs, that can't be read is an event too: readers skip it, and the archive
+    keeps it.
     """
     try:
         kind, at_ms = fields["type"], int(fields["at"])
@@ -163,9 +148,8 @@ def _facts(item: object, at: str) -> dict[str, str] | None:
 
 
 def _unreadable(position: str, fields: dict[str, str]) -> Event:
-    return Event(position=position, kind=UNREADABLE, at_ms=_order(position)[0], fields=fields)
+    return Event(position=position, kind=UNREADABLE, at_ms=_position_ms(position), fields=fields)
 
 
-def _order(position: str) -> tuple[int, int]:
-    ms, seq = position.split("-")
-    return int(ms), int(seq)
+def _position_ms(position: str) -> int:
+    return int(position.split("-")[0])

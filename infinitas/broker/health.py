@@ -1,13 +1,12 @@
-"""How a queue as a whole is: how far the readers of its events are, and what stands wrong."""
+"""The health of a queue: how far the readers of its events are, what is wrong, Redis' memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from infinitas.broker.connection import Connection
 from infinitas.broker.keys import QueueKeys
+from infinitas.core.codec import json_text
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.core.event_kinds import EventKind
 
@@ -17,9 +16,9 @@ class Lag:
     """How far a reader of the events is.
 
     Attributes:
-        position: what it has passed.
+        position: the last entry that it has passed.
         waiting_s: the age of the oldest event that it has not passed; 0 without one.
-        has_gap: the event at its position is gone, so others behind that may be gone as well.
+        has_gap: the event at its position is gone, so others after it may be gone as well.
     """
 
     reader: str
@@ -46,8 +45,8 @@ class Health:
         self.queue = queue
 
     async def lag(self) -> tuple[int, list[Lag]]:
-        """How many entries the events are, and how far each reader is."""
-        now, entries, *facts = await self._call("lag")
+        """The number of entries of the events, and how far each reader is."""
+        now, entries, *facts = await self._run("lag")
         lags = [
             Lag(
                 reader=reader,
@@ -59,25 +58,30 @@ class Health:
         ]
         return int(entries), lags
 
+    async def lag_of(self, reader: str) -> float | None:
+        """Age in seconds of the oldest event that a reader has not passed; None: no such reader."""
+        _, lags = await self.lag()
+        return next((lag.waiting_s for lag in lags if lag.reader == reader), None)
+
     async def amiss(
         self, what: str, kind: EventKind, facts: Mapping[str, object], *, over: bool = False
     ) -> bool:
-        """Remember that something is wrong, or that it is over, with an event. False if that was known."""
-        text = orjson.dumps(facts).decode()
-        return bool(await self._call("amiss", what=what, kind=kind, facts=text, over=int(over)))
+        """Store that something is wrong, or over, with an event. False if that was known."""
+        text = json_text(facts)
+        return bool(await self._run("amiss", what=what, kind=kind, facts=text, over=int(over)))
 
     async def drop_events(self, most: int) -> int:
         """Drop the oldest events beyond `most` entries, read or not. Returns how many entries went."""
-        return int(await self._call("drop_events", most=most))
+        return int(await self._run("drop_events", most=most))
 
     async def events_bytes(self) -> int | None:
-        """About how much memory the events take; None where Redis refuses the question."""
-        size = await self._permitted(self._connection.redis.memory_usage(self._keys["events"]))
+        """About how much memory the events take; None where MEMORY is not permitted."""
+        size = await self._permitted("memory_usage", self._keys["events"])
         return int(size) if size else None
 
     async def memory(self) -> Memory | None:
         """None where INFO is not permitted."""
-        info = await self._permitted(self._connection.redis.info("memory"))
+        info = await self._permitted("info", "memory")
         if not info or "used_memory" not in info:
             return None
         return Memory(
@@ -88,16 +92,16 @@ class Health:
 
     async def has_aof(self) -> bool | None:
         """Whether Redis has its append-only file; None where INFO is not permitted."""
-        info = await self._permitted(self._connection.redis.info("persistence"))
+        info = await self._permitted("info", "persistence")
         return bool(info["aof_enabled"]) if info and "aof_enabled" in info else None
 
-    async def _permitted(self, command: Any) -> Any:
+    async def _permitted(self, command: str, argument: str) -> Any:
         try:
-            return await self._connection.ask(command)
+            return await self._connection.command(command, argument)
         except ServerUnreachable:
             raise
         except InfinitasError:
             return None
 
-    async def _call(self, script: str, **arguments: object) -> Any:
-        return await self._connection.call(script, self._keys, **arguments)
+    async def _run(self, script: str, **arguments: object) -> Any:
+        return await self._connection.run_script(script, self._keys, **arguments)

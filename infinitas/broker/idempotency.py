@@ -15,16 +15,15 @@ class StoredResponses:
 
     async def begin(self, digest: str, request: str) -> str | None:
         """Store the request under a free key, or return what is stored under it already."""
-        redis = self._connection.redis
-        stored: str | None = await self._connection.ask(
-            redis.set(idempotency(digest), request, nx=True, get=True, ex=RESPOND_WITHIN_S)
+        stored: str | None = await self._connection.command(
+            "set", idempotency(digest), request, nx=True, get=True, ex=RESPOND_WITHIN_S
         )
         return stored
 
     async def store(self, digest: str, text: str) -> None:
         """Store the response in place of the request."""
-        await self._connection.ask(self._connection.redis.set(idempotency(digest), text, ex=KEEP_S))
+        await self._connection.command("set", idempotency(digest), text, ex=KEEP_S)
 
     async def forget(self, digest: str) -> None:
         """The request has failed: free the key for the next one."""
-        await self._connection.ask(self._connection.redis.delete(idempotency(digest)))
+        await self._connection.command("delete", idempotency(digest))

@@ -1,7 +1,7 @@
 """Every Redis key, built in one place (docs/redis-keys.md documents them).
 
 All keys of a queue share one hash tag, so each script touches one Cluster slot. Scripts build the
-keys of single tasks and jobs themselves, from `prefix`: they lie in the same slot.
+keys of single tasks and jobs themselves, from `prefix`: they are in the same slot.
 """
 
 QUEUES = "infinitas:queues"
@@ -61,5 +61,5 @@ class QueueKeys:
         return self.prefix + kind
 
     def of(self, kind: str, name: str) -> str:
-        """The key of one task's, job's or worker's part; docs/redis-keys.md lists the kinds."""
+        """The key of one kind for one task, job or worker; docs/redis-keys.md lists the kinds."""
         return f"{self.prefix}{kind}:{name}"

@@ -13,12 +13,12 @@ class Logins:
         self._connection = connection
 
     async def add(self, digest: str, token_id: str) -> None:
-        await self._connection.ask(self._connection.redis.set(login(digest), token_id, ex=KEEP_S))
+        await self._connection.command("set", login(digest), token_id, ex=KEEP_S)
 
     async def find(self, digest: str) -> str | None:
         """Id of the token that the login was made with."""
-        found: str | None = await self._connection.ask(self._connection.redis.get(login(digest)))
+        found: str | None = await self._connection.command("get", login(digest))
         return found
 
     async def remove(self, digest: str) -> None:
-        await self._connection.ask(self._connection.redis.delete(login(digest)))
+        await self._connection.command("delete", login(digest))

@@ -1,12 +1,10 @@
-"""What goes into the scripts and comes out of them."""
+"""Arguments and results of the scripts, as records."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import orjson
-
-from infinitas.core.codec import AFTER_LAST_MS, from_ms, to_ms
+from infinitas.core.codec import AFTER_LAST_MS, from_ms, json_text, to_ms
 from infinitas.core.schedule import Schedule
 from infinitas.core.verdict import SUCCEEDED, Verdict
 
@@ -17,9 +15,9 @@ class NewJob:
 
     Attributes:
         args: JSON text.
-        headers: context that travels with the job.
+        headers: context of the sender, kept with the job.
         key: no second live job of the task may have it.
-        due: not before this moment; None: now.
+        due: the job starts no earlier; None: now.
         delay_s: in place of `due`: seconds from now, by Redis' clock.
         expires_s: seconds after it is due at which it is skipped if it has not started.
     """
@@ -34,29 +32,30 @@ class NewJob:
     expires_s: float | None = None
 
 
-def moment_of_score(score: str | float | None) -> datetime | None:
-    """The moment that a score of a sorted set means; None if it means none, such as `inf` or 1.5."""
-    try:
-        ms = float(score or "nan")
-        return from_ms(int(ms)) if ms.is_integer() else None
-    except (ValueError, OverflowError):
+def moment_of_score(score: str | float | None, *, nearest: bool = False) -> datetime | None:
+    """The moment of a sorted set's score; None without one, and for a score that is none, as `inf` or 1.5.
+
+    `nearest`: the nearest moment of our calendar instead of None.
+    """
+    if score is None or score == "":
         return None
+    ms = float(score)
+    if nearest:
+        ms = min(max(ms, 0), AFTER_LAST_MS)
+    elif not (ms.is_integer() and 0 <= ms < AFTER_LAST_MS):
+        return None
+    return from_ms(int(ms))
 
 
-def next_moment(score: str) -> datetime | None:
-    """Of a sorted set's first score, which may lie beyond the calendar."""
-    return from_ms(int(min(max(float(score), 0), AFTER_LAST_MS))) if score else None
-
-
-def enqueued(jobs: Sequence[NewJob]) -> str:
-    """Jobs as `enqueue.lua` wants them."""
-    return orjson.dumps([_fields(job) for job in jobs]).decode()
+def encode_jobs(jobs: Sequence[NewJob]) -> str:
+    """Jobs for `enqueue.lua`."""
+    return json_text([_fields(job) for job in jobs])
 
 
 def _fields(job: NewJob) -> dict[str, object]:
     fields: dict[str, object] = {"id": job.id, "task": job.task, "args": job.args}
     if job.headers:
-        fields["headers"] = orjson.dumps(job.headers).decode()
+        fields["headers"] = json_text(job.headers)
     if job.key is not None:
         fields["key"] = job.key
     if job.due is not None:
@@ -70,15 +69,15 @@ def _fields(job: NewJob) -> dict[str, object]:
 
 @dataclass(slots=True, kw_only=True)
 class ClaimedJob:
-    """A job that is ours to run. Not frozen: one is made for each job, and that must be cheap.
+    """A job that this worker has claimed. Not frozen: one is made for each job, and that must be cheap.
 
     Attributes:
         args: JSON text; `checkpoint` too, if an earlier attempt left one.
         due_ms: its due time, in milliseconds since 1970.
         uncharged: attempts that don't count as tries.
-        was_lost: the attempt before died with its worker.
+        was_lost: the previous attempt ended with the death of its worker.
         age_s: seconds from its due time to this claim, by Redis' clock.
-        running_s: seconds since this attempt was claimed, if it was not just now.
+        running_s: seconds since this attempt was claimed.
     """
 
     id: str
@@ -101,14 +100,14 @@ class ClaimedJob:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
-    """What a worker asks for.
+    """A worker's request for jobs.
 
     Attributes:
         groups: names of tasks, those of the highest priority first.
-        most: so many jobs at the most.
-        job_ttl_s: how long a job that turns out to be over stays in Redis.
-        start: with which task of each group to begin.
-        look: that of the last `held`; with any other one there is nothing to take.
+        most: the largest number of jobs to take.
+        job_ttl_s: how long a job that has ended meanwhile stays in Redis.
+        start: index of the first task of each group.
+        listing: the name given to the last `held`; with any other one the claim takes nothing.
     """
 
     worker: str
@@ -116,14 +115,14 @@ class ClaimRequest:
     most: int
     job_ttl_s: int
     start: int = 0
-    look: str = ""
+    listing: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """`more`: more is ready; `wait_s`: then a rate allows more; `jobs`: ours now.
+    """`more`: more is ready; `wait_s`: seconds until a rate allows more; `jobs`: this worker's now.
 
-    `outdated`: Redis knows another last look at what the worker holds, and gives nothing before the next.
+    `outdated`: Redis knows another last listing of what the worker holds, and gives nothing before the next.
     """
 
     more: bool
@@ -133,8 +132,8 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BeatAnswer:
-    """What a worker does not know yet: jobs it has lost, and jobs to cancel with the reason."""
+class HeartbeatAnswer:
+    """News for a worker: jobs it has lost, and jobs to cancel with the reason."""
 
     now: datetime
     lost: list[str]
@@ -147,7 +146,7 @@ class BeatAnswer:
 
 @dataclass(frozen=True, slots=True)
 class DueSlot:
-    """A schedule with its next slot; `seen` is a digest of the rule as it is stored, `score` the slot."""
+    """A schedule with its next slot; `seen`: a digest of the rule as stored, `score`: the slot as stored."""
 
     schedule: Schedule
     slot: datetime
@@ -160,8 +159,8 @@ class UnreadableSlot:
     """A due schedule that can't be read here, or not planned, and why.
 
     Attributes:
-        key, seen: as in Redis: where it is stored, and a digest of what is stored there.
-        score: its place in `due`; `slot`: the moment that it means, None if it means none.
+        key, seen: where it is stored, and a digest of what is stored there.
+        score: its score in `due`; `slot`: the moment of that, None if it is none.
         task: as far as it can be read.
     """
 
@@ -175,7 +174,7 @@ class UnreadableSlot:
 
 @dataclass(frozen=True, slots=True)
 class DueFrom:
-    """Where a look at what is due begins: behind all before `score`, and `passed` schedules that have it."""
+    """Where reading of `due` begins: behind all before `score`, and `passed` schedules that have it."""
 
     score: str = "-inf"
     passed: int = 0
@@ -183,7 +182,7 @@ class DueFrom:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueSlots:
-    """What the ticker has to look at, oldest first; `following` is the next slot that is not due yet."""
+    """Due slots, oldest first; `following` is the next slot that is not due yet."""
 
     now: datetime
     following: datetime | None
@@ -196,8 +195,8 @@ class DueSlots:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClockLook:
-    """What Redis' clock shows: `jump_ms`, below 0 if it went back; `behind`: a mark to hand back.
+class ClockReading:
+    """Redis' clock: `jump_ms`, below 0 if it went back; `behind`: a mark to hand back.
 
     `behind` is there until what the fast clock has put off has been moved back; '' otherwise.
     """
@@ -209,7 +208,7 @@ class ClockLook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declarer:
-    """Whose code declares: `worker` with its start time, by Redis' clock.
+    """The code that declares: `worker` with its start time, by Redis' clock.
 
     Without a worker (`infinitas sync`) a declaration holds until a newer one comes.
     """
@@ -220,16 +219,16 @@ class Declarer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overdue:
-    """`unfired` slots and `jobs` were looked at; of `told` somebody has heard now."""
+    """`unfired` slots and `jobs` were checked; `reported` are new events."""
 
     unfired: int
     jobs: int
-    told: int
+    reported: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promoted:
-    """`count` jobs were looked at; `following` is when the next must be."""
+    """`count` jobs were checked; `following` is the moment of the next."""
 
     count: int
     now: datetime
@@ -243,7 +242,7 @@ class Settlement:
     Attributes:
         lingers: its code could not be stopped yet, and counts as running until it is over.
         over: the task, when code that has lingered is over; the attempt itself was settled before.
-        due_ms: the job's due time, which tells it from another one of the same id.
+        due_ms: the job's due time, which distinguishes it from another one of the same id.
     """
 
     job: str
@@ -277,7 +276,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rescued:
-    """`alive`: the worker has beaten meanwhile; `moved` jobs moved on; `more` are left."""
+    """`alive`: the worker sent a heartbeat meanwhile; `moved` jobs moved on; `more` are left."""
 
     alive: bool
     moved: int = 0

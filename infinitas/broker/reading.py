@@ -1,7 +1,7 @@
 """Stored fields as records. One that can't be read is shown as unreadable, and hides no other.
 
-Older versions, other programs and people with redis-cli have written there too. A record's
-`unreadable` names what could not be read; in its place stands a neutral value.
+Older versions, other programs and people with redis-cli write to Redis too. A record's `unreadable`
+names what could not be read; a neutral value takes its place.
 """
 
 import math
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from infinitas.broker.messages import moment_of_score
 from infinitas.broker.stored_rules import read_rule
 from infinitas.core.codec import AFTER_LAST_MS, EPOCH, from_ms
 from infinitas.core.errors import InfinitasError
@@ -42,26 +43,26 @@ _FAULTS = (
     ArithmeticError,
     AssertionError,
 )
-"""What reading a text of unknown origin may raise."""
+"""Exceptions of reading a text of unknown origin."""
 _MAX_FAULT_CHARS = 200
 
 
 class Stored:
-    """Reads the fields of one record, and keeps what was wrong with them."""
+    """Reads the fields of one record, and collects their faults."""
 
     def __init__(self, record: object, key: str = "") -> None:
         self._fields = record if isinstance(record, Mapping) else {}
         self.faults = [] if isinstance(record, Mapping) else [f"{key} holds something else"]
 
     def read(self, name: str, parse: Callable[[Any], T], neutral: T, *, required: bool = False) -> T:
-        """One field; an empty one is one that is not there."""
+        """One field; an empty one counts as missing."""
         value = self._fields.get(name)
         if value in (None, "") and not required:
             return neutral
         return self.attempt(name, lambda: parse(value), neutral)
 
     def attempt(self, name: str, make: Callable[[], T], neutral: T) -> T:
-        """What `make` makes, or the neutral value and one fault more."""
+        """The result of `make`, or the neutral value and one more fault."""
         try:
             return make()
         except _FAULTS as error:
@@ -83,16 +84,18 @@ class Stored:
 
 
 def moment(ms: object) -> datetime:
-    """Of milliseconds since 1970. Raises ValueError, TypeError: it is no moment of our calendar."""
+    """The moment of milliseconds since 1970. Raises ValueError, TypeError: our calendar has none."""
     found = _whole(ms)
     if not 0 <= found < AFTER_LAST_MS:
         raise ValueError(f"{found} ms is not from 1970 to 8999")
     return from_ms(found)
 
 
-def score_moment(score: float | None) -> datetime | None:
-    """Of a sorted set's score. Raises as `moment`."""
-    return None if score is None else moment(score)
+def _slot(score: float) -> datetime:
+    found = moment_of_score(score)
+    if found is None:
+        raise ValueError(f"{score} is no moment")
+    return found
 
 
 def _whole(value: Any) -> int:
@@ -123,7 +126,7 @@ def _headers(text: str) -> dict[str, str]:
 
 
 def job_info(queue: str, id: str, record: object, chunks: object = (), task: str = "") -> JobInfo:
-    """A job's hash and log as a record. `task`: where it was found, if that is known."""
+    """A job's hash and log as a record. `task`: the task that it was found in, if known."""
     stored = Stored(record, "its key")
     return check_payloads(
         JobInfo(
@@ -157,7 +160,7 @@ def job_info(queue: str, id: str, record: object, chunks: object = (), task: str
 
 
 def log_lines(chunks: object) -> tuple[LogLine, ...]:
-    """Lines of a job's log stream; one that a remote worker has sent twice counts once.
+    """Lines of a job's log stream, without the copies of lines that a remote worker sent twice.
 
     Raises ValueError: it is no stream.
     """
@@ -268,7 +271,7 @@ def schedule_info(queue: str, key: str, row: Sequence[Any]) -> ScheduleInfo:
     return ScheduleInfo(
         schedule=rule,
         queue=queue,
-        next_slot=stored.read("slot", score_moment, None),
+        next_slot=stored.read("slot", _slot, None),
         last_slot=stored.moment("mark"),
         pause=stored.read("paused", _pause, None),
         skips=stored.count("skips"),

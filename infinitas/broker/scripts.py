@@ -1,13 +1,13 @@
 """Loads the Lua scripts. Each file names its keys and arguments, and gets them as locals.
 
-A script's header says `-- keys: a b` and `-- args: x y`; callers pass them by name, so nobody
-counts positions. The shared parts that it names, `-- parts: jobs ends`, stand in front: only those, for
-their functions are made anew at each call.
+A script's header lists `-- keys: a b` and `-- args: x y`; callers pass them by name, not by position.
+The shared parts that it names, `-- parts: jobs ends`, are put in front: only those, because Redis
+creates their functions again at each run.
 
 Every script begins with a shebang, so Redis refuses it before its first line or not at all: while it is
-full, read-only, can't persist, or lacks replicas. `-- flags: allow-oom` lets an edge that gives memory
-back run on a full Redis; `-- flags: no-writes` lets one run wherever reads are answered. An error
-leaves what was gathered unwritten (decision 017).
+full, read-only, can't persist, or lacks replicas. `-- flags: allow-oom` lets an edge that frees memory
+run on a full Redis; `-- flags: no-writes` lets one run wherever reads are answered. After an error,
+gathered writes are not made (decision 017).
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _HEADER = re.compile(r"^-- (flags|parts|keys|args): (.+)$", re.MULTILINE)
 
 
 class Script:
-    """One atomic edge. Call it with its queue's keys and named arguments."""
+    """One atomic edge, with its source, the names of its keys and arguments, and its SHA-1."""
 
     def __init__(self, name: str, clock: str) -> None:
         text, header = _read(name), header_of(name)
@@ -50,7 +50,7 @@ class Script:
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
     def keys_of(self, queue: QueueKeys) -> tuple[str, ...]:
-        """Its keys, on that queue."""
+        """Its keys on one queue."""
         if queue.queue not in self._keys:
             self._keys[queue.queue] = tuple(queue[key] for key in self.keys if key in QUEUE_KEYS)
         return self._keys[queue.queue]
@@ -63,7 +63,7 @@ def load_script(name: str, clock: str) -> Script:
 
 
 def header_of(name: str) -> dict[str, str]:
-    """What the header of `lua/<name>.lua` gives: flags, parts, keys, args."""
+    """The header of `lua/<name>.lua`: flags, parts, keys, args."""
     return dict(_HEADER.findall(_read(name)))
 
 

@@ -1,4 +1,4 @@
-"""Stored rules as they come out of Redis: each is read on its own, so that a bad one is only itself."""
+"""Stored rules of schedules: each is read by itself, so that a bad one hides no other."""
 
 import hashlib
 
@@ -11,17 +11,17 @@ from infinitas.core.schedule import Schedule
 
 MAX_REASON_CHARS = 300
 _REPLACED = "\ufffd"
-"""What the connection puts in place of bytes that are no UTF-8."""
+"""The connection's replacement for bytes that are no UTF-8."""
 
 
 def digest(text: str | bytes | None) -> str:
-    """What scripts compare a stored text with: SHA-1, as Redis offers it; '' for no text."""
+    """What scripts compare a stored text with: its SHA-1, as Redis computes it; '' for no text."""
     raw = text.encode() if isinstance(text, str) else text
     return hashlib.sha1(raw, usedforsecurity=False).hexdigest() if raw else ""
 
 
 def read_rule(key: str, text: str | bytes) -> Schedule:
-    """The rule that is stored under a key. Raises BadSchedule."""
+    """The rule stored under a key. Raises BadSchedule."""
     return _of_key(key, Schedule.from_json(text))
 
 
@@ -36,6 +36,14 @@ def _of_key(key: str, schedule: Schedule) -> Schedule:
     return schedule
 
 
+def read_known(key: str, text: bytes | None) -> Schedule | None:
+    """The rule that a declaration compares with; None for one that can't be read, which it replaces."""
+    try:
+        return read_rule_of_elsewhere(key, text) if text else None
+    except BadSchedule:
+        return None
+
+
 def why_unreadable(key: str, text: str | bytes) -> str:
     """Why a stored rule can't be read here; '' if it can."""
     try:
@@ -46,7 +54,7 @@ def why_unreadable(key: str, text: str | bytes) -> str:
 
 
 def read_slot(key: str, score: str, text: str, seen: str) -> DueSlot | UnreadableSlot:
-    """A schedule with its place in `due`; `seen` is the digest that Redis makes of its definition."""
+    """A schedule with its score in `due`; `seen` is Redis' digest of its definition."""
     slot = moment_of_score(score)
     try:
         if _REPLACED in text and digest(text) != seen:

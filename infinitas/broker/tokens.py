@@ -15,23 +15,23 @@ class Tokens:
         self._connection = connection
 
     async def add(self, token: AccessToken) -> None:
-        await self._connection.ask(self._connection.redis.hset(TOKENS, token.id, _to_json(token)))
+        await self._connection.command("hset", TOKENS, token.id, _to_json(token))
 
     async def find(self, id: str) -> AccessToken | None:
-        text = await self._connection.ask(self._connection.redis.hget(TOKENS, id))
+        text = await self._connection.command("hget", TOKENS, id)
         return _from_json(id, text) if text else None
 
     async def all(self) -> list[AccessToken]:
         """Oldest first."""
-        found = await self._connection.ask(self._connection.redis.hgetall(TOKENS))
+        found = await self._connection.command("hgetall", TOKENS)
         return sorted((_from_json(id, text) for id, text in found.items()), key=lambda token: token.created)
 
     async def remove(self, id: str) -> bool:
-        return bool(await self._connection.ask(self._connection.redis.hdel(TOKENS, id)))
+        return bool(await self._connection.command("hdel", TOKENS, id))
 
     async def any(self) -> bool:
         """Whether any token is stored, expired ones included."""
-        return bool(await self._connection.ask(self._connection.redis.exists(TOKENS)))
+        return bool(await self._connection.command("exists", TOKENS))
 
 
 def _to_json(token: AccessToken) -> str:

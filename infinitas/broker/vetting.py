@@ -1,4 +1,4 @@
-"""Whether jobs can be trusted to a Redis, by its INFO."""
+"""Checks by its INFO that a Redis does not lose jobs."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
 def check_info(info: Mapping[str, object], url: str) -> None:
-    """`info`: the fields of INFO. What is not in there is not refused. Raises UnsafeBroker."""
+    """Check the fields of INFO; a missing one is not refused. Raises UnsafeBroker."""
     where = f"Redis at {mask_url(url)}"
     mode = info.get("server_mode") or info.get("redis_mode")
     if mode == "sentinel":

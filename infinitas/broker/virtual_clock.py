@@ -1,4 +1,4 @@
-"""A connection whose scripts take for now what one says: for the testing kit."""
+"""A connection whose scripts run at a time that is set: for the testing kit."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +17,8 @@ class ClockedConnection(Connection):
     clock: ClassVar[str] = "_virtual_clock"
 
     async def set_clock(self, moment: datetime) -> None:
-        """From now on, for everybody on this clock, it is `moment`. Raises ServerUnreachable."""
-        await self.ask(self.redis.set(_KEY, to_ms(moment)))
+        """Set the time for every connection on this clock. Raises ServerUnreachable."""
+        await self.command("set", _KEY, to_ms(moment))
 
 
 def empty(url: str) -> None:
@@ -27,10 +27,10 @@ def empty(url: str) -> None:
     async def flush() -> None:
         connection = Connection(url, "kit")
         try:
-            await connection.ask(connection.redis.flushall())
+            await connection.command("flushall")
         finally:
             await connection.close()
 
-    # In a thread: the caller may be inside an event loop.
+    # In a thread: the caller may run inside an event loop.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, flush()).result()

@@ -6,7 +6,7 @@ import click
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import ARCHIVER, EventStream
-from infinitas.broker.inspect import queues as list_queues
+from infinitas.broker.inspect.queues import list_queues
 from infinitas.cli.output import print_json
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from infinitas.broker import inspect
+from infinitas.broker.answers import UNKNOWN_TASK, Enqueued
 from infinitas.broker.connection import Connection
+from infinitas.broker.inspect.queues import list_queues
+from infinitas.broker.inspect.tasks import find_task
 from infinitas.broker.messages import NewJob
-from infinitas.broker.queue import Broker
-from infinitas.broker.sync_enqueue import Direct
+from infinitas.broker.queue import QueueBroker
+from infinitas.broker.sync_enqueue import SyncEnqueuer
 from infinitas.core.errors import KeyTaken, UnknownTask
 from infinitas.core.names import check_name
 from infinitas.core.records import TaskInfo
@@ -30,12 +32,12 @@ class Backend:
         connect: Callable[[str, str], Connection] = Connection,
     ) -> None:
         self.connection = connect(redis_url, "client")
-        self.direct: Direct | None = None
+        self.direct: SyncEnqueuer | None = None
         """For sync senders; set once this Redis has been checked."""
         self.archive = _open_archive(postgres_url) if postgres_url else None
         self._checked = False
 
-    async def broker(self, queue: str) -> Broker:
+    async def broker(self, queue: str) -> QueueBroker:
         """The broker of a queue. The first call checks that jobs are safe in this Redis.
 
         Raises:
@@ -45,30 +47,30 @@ class Backend:
             await self.connection.check()
             self._checked = True
             if type(self.connection) is Connection:
-                self.direct = Direct(self.connection.url)
-        return Broker(self.connection, queue)
+                self.direct = SyncEnqueuer(self.connection.url)
+        return QueueBroker(self.connection, queue)
 
     async def enqueue(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         """See `Client.send`. A task that Redis doesn't have is declared, then its jobs are sent again."""
         broker = await self.broker(task.queue)
         for i in range(0, len(jobs), _ENQUEUE_BATCH):
             batch = jobs[i : i + _ENQUEUE_BATCH]
-            answers = await broker.enqueue(batch)
-            if "unknown_task" in answers:
+            answers = await broker.jobs.enqueue(batch)
+            if UNKNOWN_TASK in answers:
                 # A task of our own code on a Redis that is new or was flushed.
-                await broker.schedules.declare([task], [])
-                answers = await broker.enqueue(batch)
+                await broker.declarations.declare([task], [])
+                answers = await broker.jobs.enqueue(batch)
             for job, answer in zip(batch, answers, strict=True):
-                if answer.startswith("taken:"):
-                    raise key_taken(task.name, job.key or "", answer.removeprefix("taken:"))
+                if answer.result is Enqueued.TAKEN:
+                    raise key_taken(task.name, job.key or "", answer.live_job)
 
     async def queues(self) -> list[str]:
         """Names of all queues."""
-        return await inspect.queues(self.connection)
+        return await list_queues(self.connection)
 
     async def live_task(self, name: str) -> TaskInfo:
         """A task as Redis alone has it. Raises UnknownTask."""
-        info = await inspect.find_task(self.connection, check_name(name, "task"))
+        info = await find_task(self.connection, check_name(name, "task"))
         if info is None:
             raise UnknownTask(f"There is no task {name!r}. `infinitas task ls` lists those there are.")
         return info

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.runtime.loop import retrieve
 
 CHECK_AGAIN_S = 5.0
@@ -11,7 +11,7 @@ CHECK_AGAIN_S = 5.0
 class EndWaiter:
     """Waits in one queue. A waiter is notified when its job has ended; it then fetches the job."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: QueueBroker) -> None:
         self._broker = broker
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._position: str | None = None
@@ -23,9 +23,9 @@ class EndWaiter:
         self._waiting.setdefault(id, []).append(ended)
         try:
             if self._position is None:
-                self._position = await self._broker.last_end()
+                self._position = await self._broker.waits.last_end()
             # Checked after the position is known, so that an end in between is not missed.
-            while not ended.done() and (await self._broker.watch([id]))[0]:
+            while not ended.done() and (await self._broker.waits.watch([id]))[0]:
                 if self._listening is None or self._listening.done():
                     self._listening = asyncio.create_task(self._listen(self._position))
                     self._listening.add_done_callback(retrieve)
@@ -52,7 +52,7 @@ class EndWaiter:
 
     async def _listen(self, position: str) -> None:
         while self._waiting:
-            position, ids = await self._broker.wait_for_ends(position)
+            position, ids = await self._broker.waits.for_ends(position)
             self._position = position
             for id in ids:
                 for waiter in self._waiting.pop(id, []):

@@ -15,7 +15,7 @@ from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 
 if TYPE_CHECKING:
-    from infinitas.broker.sync_enqueue import Direct
+    from infinitas.broker.sync_enqueue import SyncEnqueuer
 
 
 class ScheduleClient(Protocol):
@@ -105,7 +105,7 @@ class Client(Protocol):
         """The verbs over schedules."""
 
     @property
-    def direct(self) -> "Direct | None":
+    def direct(self) -> "SyncEnqueuer | None":
         """For sync senders; None through a server, or while this Redis has not been checked."""
 
     async def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:

@@ -7,11 +7,15 @@ from dataclasses import replace
 
 import orjson
 
-from infinitas.broker import inspect
+from infinitas.broker.answers import CancelAnswer, Revived
 from infinitas.broker.connection import Connection
+from infinitas.broker.inspect.jobs import find_job, find_jobs, live_jobs
+from infinitas.broker.inspect.queues import all_queues
+from infinitas.broker.inspect.tasks import all_tasks, find_definitions, find_task
+from infinitas.broker.inspect.workers import live_workers
 from infinitas.broker.messages import NewJob
-from infinitas.broker.queue import Broker
-from infinitas.broker.sync_enqueue import Direct
+from infinitas.broker.queue import QueueBroker
+from infinitas.broker.sync_enqueue import SyncEnqueuer
 from infinitas.client.backend import MAX_REASON_CHARS, Backend, key_taken
 from infinitas.client.end_waiter import EndWaiter
 from infinitas.client.job_ids import fresh_id
@@ -55,10 +59,10 @@ class RedisClient:
         self.schedules = RedisSchedules(self._backend)
 
     @property
-    def direct(self) -> Direct | None:
+    def direct(self) -> SyncEnqueuer | None:
         return self._backend.direct
 
-    async def broker(self, queue: str) -> Broker:
+    async def broker(self, queue: str) -> QueueBroker:
         """See `Backend.broker`."""
         return await self._backend.broker(queue)
 
@@ -69,10 +73,10 @@ class RedisClient:
         check_text(reason, "reason", MAX_REASON_CHARS)
         for queue in await self.queues():
             broker = await self.broker(queue)
-            answer = (await broker.cancel([id], reason or "no reason was given", self._job_ttl_s))[0]
-            if answer in ("cancelled", "asked"):
+            answer = (await broker.jobs.cancel([id], reason or "no reason was given", self._job_ttl_s))[0]
+            if answer in (CancelAnswer.CANCELLED, CancelAnswer.REQUESTED):
                 return await self.job(id)
-            if answer == "ended":
+            if answer is CancelAnswer.ENDED:
                 job = await self.job(id)
                 raise AlreadyEnded(f"Job {id} has ended already: it is {job.state}.")
         raise UnknownJob(f"There is no job {id[:120]!r} in Redis.")
@@ -80,15 +84,15 @@ class RedisClient:
     async def retry(self, id: str) -> JobInfo:
         job = await self.job(id)
         broker = await self.broker(job.queue)
-        answer = await broker.revive(id, _record(job))
-        if answer == "live":
+        answer = await broker.jobs.revive(id, _record(job))
+        if answer.result is Revived.LIVE:
             raise NotEnded(f"Job {id} is {job.state}: there is nothing to retry.")
-        if answer == "succeeded":
+        if answer.result is Revived.SUCCEEDED:
             raise AlreadySucceeded(f"Job {id} has succeeded. `job rerun` makes a new one.")
-        if answer == "unknown_task":
+        if answer.result is Revived.UNKNOWN_TASK:
             raise UnknownTask(f"There is no task {job.task!r} any more.")
-        if answer.startswith("taken:"):
-            raise key_taken(job.task, job.key or "", answer.removeprefix("taken:"))
+        if answer.result is Revived.TAKEN:
+            raise key_taken(job.task, job.key or "", answer.live_job)
         return await self.job(id)
 
     async def rerun(self, id: str) -> str:
@@ -130,7 +134,7 @@ class RedisClient:
         """The stored definition. Raises UnknownTask."""
         if found := await self.definitions([name]):
             return found[name]
-        if (info := await inspect.find_task(self.connection, name)) is not None:
+        if (info := await find_task(self.connection, name)) is not None:
             raise ConfigError(
                 f"The definition of task {name[:200]!r} can't be read ({info.unreadable}). "
                 "A worker of it, or `infinitas sync`, stores it anew."
@@ -139,13 +143,13 @@ class RedisClient:
 
     async def definitions(self, names: Sequence[str]) -> dict[str, TaskDefinition]:
         """The stored definitions of those of these tasks that there are."""
-        return await inspect.definitions(self.connection, names)
+        return await find_definitions(self.connection, names)
 
     async def tasks(self) -> list[TaskInfo]:
-        return await inspect.all_tasks(self.connection)
+        return await all_tasks(self.connection)
 
     async def job(self, id: str) -> JobInfo:
-        if found := await inspect.find_job(self.connection, id):
+        if found := await find_job(self.connection, id):
             return replace(found, attempts=await self._attempts(id))
         if self.archive is not None and (archived := await self.archive.jobs.find(id)):
             return archived
@@ -162,7 +166,7 @@ class RedisClient:
             return ()
 
     async def jobs(self, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
-        found = {job.id: job for job in await inspect.live_jobs(self.connection, task, limit)}
+        found = {job.id: job for job in await live_jobs(self.connection, task, limit)}
         for job in await self._archived(JobFilter(task=task, state=state), None, limit):
             found.setdefault(job.id, job)
         return [job for job in found.values() if state in (None, job.state)][:limit]
@@ -176,9 +180,9 @@ class RedisClient:
         an archive, or while it is away, there are only live jobs.
         """
         archived = await self._archived(wanted, after, limit)
-        live = {job.id: job for job in await inspect.live_jobs(self.connection, wanted.task, limit)}
+        live = {job.id: job for job in await live_jobs(self.connection, wanted.task, limit)}
         stale = [job for job in archived if not job.ended and job.id not in live]
-        live |= {job.id: job for job in await inspect.find_jobs(self.connection, stale)}
+        live |= {job.id: job for job in await find_jobs(self.connection, stale)}
         last = Position.of(archived[-1]) if len(archived) == limit else None
         found = {job.id: job for job in archived} | live
         ordered = sorted(filter(wanted.matches, found.values()), key=Position.of, reverse=True)
@@ -200,14 +204,14 @@ class RedisClient:
 
     async def queue_infos(self) -> list[QueueInfo]:
         """All queues, with their numbers."""
-        return await inspect.queue_infos(self.connection)
+        return await all_queues(self.connection)
 
     async def queues(self) -> list[str]:
         """Names of all queues."""
         return await self._backend.queues()
 
     async def workers(self) -> list[WorkerInfo]:
-        return await inspect.live_workers(self.connection)
+        return await live_workers(self.connection)
 
     async def close(self) -> None:
         for waiter in self._end_waiters.values():

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from infinitas.broker import inspect
+from infinitas.broker.answers import RuleAnswer
+from infinitas.broker.inspect.jobs import existing_jobs
+from infinitas.broker.inspect.schedules import find_schedule, next_schedules
 from infinitas.broker.messages import NewJob
-from infinitas.broker.schedules import ScheduleEdges
+from infinitas.broker.schedules import Schedules
 from infinitas.client.backend import MAX_REASON_CHARS, Backend
 from infinitas.client.job_ids import fresh_id
 from infinitas.core.codec import slot_job_id, to_ms
@@ -34,7 +36,7 @@ class RedisSchedules:
         self._backend = backend
 
     async def find(self, key: str) -> ScheduleInfo:
-        found = await inspect.find_schedule(self._backend.connection, key)
+        found = await find_schedule(self._backend.connection, key)
         if found is None:
             raise UnknownSchedule(f"There is no schedule {key[:120]!r}. `infinitas schedule ls` lists them.")
         return found
@@ -46,7 +48,7 @@ class RedisSchedules:
             raise _unreadable(key, info.unreadable)
         return info
 
-    async def _stored(self, edges: ScheduleEdges, key: str) -> tuple[Schedule, str] | None:
+    async def _stored(self, edges: Schedules, key: str) -> tuple[Schedule, str] | None:
         """A rule and its digest; its zone or cron syntax may be unknown here. Raises BadSchedule."""
         try:
             stored = await edges.find(key)
@@ -57,7 +59,7 @@ class RedisSchedules:
         return stored
 
     async def next(self, task: str | None, limit: int) -> list[ScheduleInfo]:
-        return await inspect.next_schedules(self._backend.connection, task, limit)
+        return await next_schedules(self._backend.connection, task, limit)
 
     async def put(
         self, task: TaskDefinition | str, entries: Sequence[Entry], options: ScheduleOptions
@@ -65,7 +67,7 @@ class RedisSchedules:
         if isinstance(task, str):
             queue = (await self._backend.live_task(task)).queue
             return await self.store(queue, task, entries, options)
-        await (await self._edges(task.queue)).declare([task], [])
+        await (await self._backend.broker(task.queue)).declarations.declare([task], [])
         return await self.store(task.queue, task.name, entries, options)
 
     async def store(
@@ -94,7 +96,7 @@ class RedisSchedules:
             )
             schedules.append(schedule)
             firsts.append(_first(schedule, now, after[entry.key]))
-        if "unknown_task" in await edges.schedule(schedules, now):
+        if RuleAnswer.UNKNOWN_TASK in await edges.schedule(schedules, now):
             raise UnknownTask(f"There is no task {task!r} to schedule.")
         return firsts
 
@@ -119,7 +121,7 @@ class RedisSchedules:
             now = await self._backend.connection.now()
             changed = change_schedule(stored[0], rule, at=at, args=args, now=now, options=options)
             _first(changed, now, (await edges.slots_after([key], now))[key])
-            if (await edges.schedule([changed], now, stored[1]))[0] == "ok":
+            if (await edges.schedule([changed], now, stored[1]))[0] is RuleAnswer.STORED:
                 return await self.find(key)
 
     async def remove(self, key: str) -> bool:
@@ -198,13 +200,13 @@ class RedisSchedules:
         known: set[str] = set()
         for i in range(0, len(ids), _PAGE):
             page = ids[i : i + _PAGE]
-            known |= await inspect.existing_jobs(self._backend.connection, info.queue, page)
+            known |= await existing_jobs(self._backend.connection, info.queue, page)
             if self._backend.archive is not None:
                 states = await self._backend.archive.jobs.states(page)
                 known |= {id for id, state in states.items() if state not in (State.MISSED, State.SKIPPED)}
         return known
 
-    async def _edges(self, queue: str) -> ScheduleEdges:
+    async def _edges(self, queue: str) -> Schedules:
         return (await self._backend.broker(queue)).schedules
 
 

@@ -104,3 +104,8 @@ def encode_payload(value: object, what: str) -> str:
             "Store it elsewhere and pass a reference."
         )
     return text
+
+
+def json_text(value: object) -> str:
+    """`value`, of our own making, as JSON text."""
+    return orjson.dumps(value).decode()

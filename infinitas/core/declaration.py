@@ -1,6 +1,6 @@
 """Declared schedules against stored ones: what a declaration stores, and what a deploy changes. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -130,3 +130,17 @@ def _slots(schedule: Schedule | None, now: datetime) -> Sequence[datetime]:
         slots.append(slot)
         slot = schedule.next_after(slot)
     return slots
+
+
+def declared_later(declarers: Mapping[str, tuple[str, int]], born_ms: int) -> dict[str, str]:
+    """Tasks that were declared by code which started after `born_ms`, with its worker.
+
+    `declarers`: worker and start, in ms, of the code that declared each task; `infinitas sync` has no
+    worker: ''.
+    """
+    return {task: worker for task, (worker, born) in declarers.items() if born > born_ms}
+
+
+def kept_by_newer_code(later: Mapping[str, str], living: Collection[str]) -> set[str]:
+    """Those of `later` that stay as they are: their worker lives, or `infinitas sync` declared them."""
+    return {task for task, worker in later.items() if not worker or worker in living}

@@ -6,7 +6,7 @@ run, each slot is reported once.
 
 import asyncio
 
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("overdue")
@@ -19,7 +19,7 @@ PAGES = 10
 class OverdueMonitor:
     """Checks the slots of one queue."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: QueueBroker) -> None:
         self._schedules = broker.schedules
         self._start = 0
 
@@ -35,7 +35,7 @@ class OverdueMonitor:
         reported = 0
         for _ in range(PAGES):
             found = await self._schedules.overdue(self._start, PAGE)
-            reported += found.told
+            reported += found.reported
             self._start = self._start + PAGE if found.unfired == PAGE else 0
             if max(found.unfired, found.jobs) < PAGE:
                 break

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 
 SLOTS_PER_STEP = 100
 IDLE_CHECK_S = 1.0
@@ -12,7 +12,7 @@ ACTIVE_CHECK_S = 0.05
 class Backfiller:
     """Backfiller of one queue. Any number may run: each step is one atomic script."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: QueueBroker) -> None:
         self._schedules = broker.schedules
 
     async def run_once(self) -> None:

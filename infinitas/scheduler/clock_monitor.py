@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.interval import describe_ms
 from infinitas.runtime.logging import get_logger
 from infinitas.scheduler.replanner import replan_all
@@ -24,7 +24,7 @@ _MS = timedelta(milliseconds=1)
 class ClockMonitor:
     """Compares one queue's Redis clock with this process' monotonic clock."""
 
-    def __init__(self, broker: Broker, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, broker: QueueBroker, clock: Callable[[], float] = time.monotonic) -> None:
         self._broker = broker
         self._clock = clock
         self._last: tuple[float, float, datetime] | None = None

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.scheduler.wakeup import Wakeup
 
 PROMOTE_LIMIT = 500
@@ -14,7 +14,7 @@ _SECOND = timedelta(seconds=1)
 class Promoter:
     """Promoter of one queue. It sleeps until the next job's time, or until an earlier job is stored."""
 
-    def __init__(self, broker: Broker, job_ttl_s: int) -> None:
+    def __init__(self, broker: QueueBroker, job_ttl_s: int) -> None:
         self._broker = broker
         self._job_ttl_s = job_ttl_s
         self._wakeup = Wakeup(broker)
@@ -23,7 +23,7 @@ class Promoter:
         """Promote what is due; if nothing more is, sleep until something is."""
         try:
             await self._wakeup.open()
-            promoted = await self._broker.promote(PROMOTE_LIMIT, self._job_ttl_s)
+            promoted = await self._broker.jobs.promote(PROMOTE_LIMIT, self._job_ttl_s)
             if promoted.following is None:
                 await self._wakeup.sleep(None)
             elif promoted.following > promoted.now:

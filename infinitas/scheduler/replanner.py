@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 from infinitas.broker.messages import DueSlot
-from infinitas.broker.queue import Broker
-from infinitas.broker.schedules import ScheduleEdges
+from infinitas.broker.queue import QueueBroker
+from infinitas.broker.schedules import Schedules
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.tzdata import tzdata_version
 
@@ -17,7 +17,7 @@ PAGE = 500
 class Replanner:
     """Replanner of one queue. If schedulers differ, the newest time-zone database wins."""
 
-    def __init__(self, broker: Broker, version: str | None = None) -> None:
+    def __init__(self, broker: QueueBroker, version: str | None = None) -> None:
         self._schedules = broker.schedules
         self._version = tzdata_version() if version is None else version
 
@@ -39,7 +39,7 @@ class Replanner:
         return moved
 
 
-async def replan_all(schedules: ScheduleEdges, *, crons: bool = False) -> int:
+async def replan_all(schedules: Schedules, *, crons: bool = False) -> int:
     """Recompute the next slots of all schedules, or only of cron ones. Returns how many were moved."""
     cursor, planned = await schedules.planned(0, PAGE)
     moved = await schedules.replan(_chosen(planned, crons))

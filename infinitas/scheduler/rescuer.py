@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.runtime.logging import get_logger
 
@@ -29,7 +29,7 @@ class Rescuer:
     """Rescuer of one queue. Any number may run: the script acts only if the counter is still the same."""
 
     def __init__(
-        self, broker: Broker, lease_s: float, job_ttl_s: int, clock: Callable[[], float] = time.monotonic
+        self, broker: QueueBroker, lease_s: float, job_ttl_s: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._broker = broker
         self._lease_s = lease_s
@@ -53,7 +53,7 @@ class Rescuer:
 
     async def find_silent(self) -> list[tuple[str, int | None]]:
         """Workers that have been silent for a lease, with their counter."""
-        beats = await self._broker.beats()
+        beats = await self._broker.workers.beats()
         now = self._clock()
         # A long gap is an outage or a pause of this process; it proves nothing about the workers.
         passed = 0.0 if self._last_check is None else min(now - self._last_check, 2 * self._every_s)
@@ -79,7 +79,7 @@ class Rescuer:
 
     async def rescue(self, worker: str, count: int | None) -> None:
         """Declare `worker` dead, unless it sent a heartbeat since, and move all its jobs on."""
-        moved = await self._broker.rescue_all(worker, count or 0, self._job_ttl_s)
+        moved = await self._broker.workers.rescue_all(worker, count or 0, self._job_ttl_s)
         if moved is not None:
             _log.warning("Worker %s is dead; %d of its jobs move on.", worker, moved)
             self._observed.pop(worker, None)

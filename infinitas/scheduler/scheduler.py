@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.health import Health
-from infinitas.broker.inspect import queues as list_queues
-from infinitas.broker.queue import Broker
+from infinitas.broker.inspect.queues import list_queues
+from infinitas.broker.queue import QueueBroker
 from infinitas.broker.reconcile import Reconciliation
 from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.monitor.overdue import OverdueMonitor
@@ -39,7 +39,7 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
         await connection.check()
 
         def loops(queue: str) -> list[Loop]:
-            broker = Broker(connection, queue)
+            broker = QueueBroker(connection, queue)
             reconciler = Reconciler(Reconciliation(connection, queue), settings.job_ttl)
             event_readers = EventReaderMonitor(Health(connection, queue), settings.events_max)
             return [

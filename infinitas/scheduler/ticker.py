@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from infinitas.broker.messages import DueSlot, DueSlots, UnreadableSlot
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.broker.stored_rules import unplanned
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.core.planner import Fire, plan
@@ -23,7 +23,7 @@ RECHECK_S = 1.0
 class Ticker:
     """Ticker of one queue. It sleeps until the next slot, or until an earlier one is stored."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: QueueBroker) -> None:
         self._schedules = broker.schedules
         self._standby = False
         self._wakeup = Wakeup(broker)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from infinitas.broker.messages import DueFrom, DueSlot, UnreadableSlot
-from infinitas.broker.schedules import ScheduleEdges
+from infinitas.broker.schedules import Schedules
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("scheduler")
@@ -18,7 +18,7 @@ MOST_REPORTED = 100_000
 class UnreadableSchedules:
     """What one queue's ticker sets aside, and where in `due` its next read begins."""
 
-    def __init__(self, schedules: ScheduleEdges, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, schedules: Schedules, clock: Callable[[], float] = time.monotonic) -> None:
         self._schedules = schedules
         self._clock = clock
         self._start = DueFrom()

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from infinitas.app.app import Infinitas
 from infinitas.broker.events import START, EventStream
 from infinitas.broker.messages import ClaimedJob, ClaimRequest, Declarer
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.broker.virtual_clock import ClockedConnection
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.event_kinds import EventKind
@@ -58,7 +58,7 @@ class Kit:
         await self._connection.set_clock(self.now)
         self.app.client.connect = ClockedConnection
         self.app.close()
-        self.brokers = {queue: Broker(self._connection, queue) for queue in self._queues}
+        self.brokers = {queue: QueueBroker(self._connection, queue) for queue in self._queues}
         self._tickers = {queue: Ticker(broker) for queue, broker in self.brokers.items()}
         self._outbox = Outbox(WORKER, self.brokers, self.app.settings.job_ttl)
         self._executor = Executor(self.app.tasks, self.app.registry.plugins)
@@ -68,8 +68,10 @@ class Kit:
             # An interval counts from its declaration: here, by this clock.
             anchor_ms = to_ms(self.now)
             schedules = [replace(task.schedule, anchor_ms=anchor_ms) for task in tasks if task.schedule]
-            await broker.schedules.declare([t.definition for t in tasks], schedules, Declarer(born=self.now))
-            await broker.join(WORKER, [task.name for task in tasks], LEASE_S)
+            await broker.declarations.declare(
+                [t.definition for t in tasks], schedules, Declarer(born=self.now)
+            )
+            await broker.workers.join(WORKER, [task.name for task in tasks], LEASE_S)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -112,7 +114,7 @@ class Kit:
         for queue, broker in self.brokers.items():
             names = [name for name, task in self.app.tasks.items() if task.definition.queue == queue]
             wanted = ClaimRequest(WORKER, [names], BATCH, self.app.settings.job_ttl)
-            while jobs := (await broker.claim(wanted)).jobs:
+            while jobs := (await broker.jobs.claim(wanted)).jobs:
                 for job in jobs:
                     await self._run(job)
                     ran.append(await self.app.afetch_job(job.id))
@@ -170,8 +172,8 @@ class Kit:
     async def forget_worker(self) -> None:
         """Remove the kit's worker, so that no task has one; `drain` fails from now on."""
         for broker in self.brokers.values():
-            await broker.rescue_all(WORKER, (await broker.beats()).get(WORKER) or 0, 60)
-            await self._connection.ask(self._connection.redis.delete(broker.keys["processors"]))
+            await broker.workers.rescue_all(WORKER, (await broker.workers.beats()).get(WORKER) or 0, 60)
+            await self._connection.command("delete", broker.keys["processors"])
 
     async def _set(self, moment: datetime) -> None:
         self.now = moment
@@ -186,7 +188,7 @@ class Kit:
             for key in await broker.schedules.backfills():
                 await broker.schedules.feed(key, BATCH)
             await OverdueMonitor(broker).check()
-            while (promoted := await broker.promote(BATCH, self.app.settings.job_ttl)).count:
+            while (promoted := await broker.jobs.promote(BATCH, self.app.settings.job_ttl)).count:
                 pass
             moments += [moment for moment in (due.following, promoted.following) if moment]
         return min(moments, default=None)

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
+from infinitas.broker.answers import SettleAnswer
 from infinitas.broker.messages import ClaimedJob, Settlement
 from infinitas.core.errors import JobEnded, JobLost, JobTimedOut, ServerUnreachable
 from infinitas.core.job_endings import ending_elsewhere, ending_of_outcome, too_late
@@ -139,7 +140,7 @@ class Attempt:
     def checkpoint(self, text: str) -> Awaitable[None]:
         """Raises JobEnded."""
         self._refuse_late_call()
-        answer: Future[str] = Future()
+        answer: Future[bool] = Future()
 
         def change(unsent: Unsent) -> None:
             unsent.checkpoint = text
@@ -148,7 +149,7 @@ class Attempt:
         self._add(change)
 
         async def wait() -> None:
-            if await asyncio.wrap_future(answer) != "ok":
+            if not await asyncio.wrap_future(answer):
                 raise self._too_late(self._end or JobLost)
 
         return self._in_the_workers_loop(wait())
@@ -271,13 +272,11 @@ class Attempt:
             self._lingering = settlement if lingers else None
         return settlement
 
-    def _on_settled(self, answer: str) -> None:
+    def _on_settled(self, answer: SettleAnswer) -> None:
         self.unsettled = False
-        if answer not in ("ok", "already"):
+        if not answer.accepted:
             self.verdict = None
-            _, _, ending = answer.partition("stale:")
-            state, _, reason = ending.partition(":")
-            self._end = ending_elsewhere(state, reason)
+            self._end = ending_elsewhere(answer.state, answer.reason)
             _log.warning("%s", self._too_late(self._end))
         for callback in self._when_settled:
             callback()

@@ -110,14 +110,14 @@ class Claimer:
 
     async def _wait_for_bell(self) -> bool:
         try:
-            return await self._broker.wait_for_bell(self._tasks, self._wait_s)
+            return await self._broker.waits.for_bell(self._tasks, self._wait_s)
         except ServerUnreachable:
             self._must_reconcile, self._wait_s = True, 0.0
             raise
 
     async def _claim_when_rung(self) -> Claim | None:
         try:
-            rung, claim = await self._broker.claim_when_rung(self._request(1), self._wait_s)
+            rung, claim = await self._broker.jobs.claim_when_rung(self._request(1), self._wait_s)
         except asyncio.CancelledError:
             # Stopping, but Redis may have handed out a job meanwhile: reconcile to receive it.
             self._must_reconcile = True
@@ -176,12 +176,12 @@ class Claimer:
         """Returns the jobs that Redis counts as this worker's and that don't run here."""
         # `known` before the call: a job that is settled while Redis answers must not begin again.
         reconciliation, known = secrets.token_hex(4), self._known()
-        jobs = await self._broker.held(self._worker, reconciliation)
+        jobs = await self._broker.jobs.held(self._worker, reconciliation)
         self._reconciliation, self._must_reconcile, self._wait_s = reconciliation, False, 0.0
         return Claim(more=False, wait_s=0.0, jobs=[j for j in jobs if (j.id, j.attempt) not in known])
 
     async def _claim_new(self, reserved: int) -> Claim:
-        return self._note_answer(await self._broker.claim(self._request(reserved)), reserved)
+        return self._note_answer(await self._broker.jobs.claim(self._request(reserved)), reserved)
 
     def _request(self, most: int) -> ClaimRequest:
         return ClaimRequest(

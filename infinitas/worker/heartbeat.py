@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
-from infinitas.broker.messages import BeatAnswer, Settlement
+from infinitas.broker.messages import HeartbeatAnswer, Settlement
 from infinitas.core.errors import ServerFull, ServerUnreachable, WorkerGone
 from infinitas.runtime.loop import LONGEST_WAIT_S
 from infinitas.worker.attempt import Attempt
@@ -29,7 +29,7 @@ class HeartbeatListener(Protocol):
     def attempts(self) -> Iterable[Attempt]: ...
     def held(self, queue: str) -> Sequence[tuple[str, int]]: ...
     def facts(self) -> dict[str, str | int]: ...
-    def on_heartbeat(self, answer: BeatAnswer) -> None: ...
+    def on_heartbeat(self, answer: HeartbeatAnswer) -> None: ...
     def on_reconnect(self) -> None: ...
     def on_declared_dead(self) -> None: ...
     def settle_later(self, queue: str, settlement: Settlement) -> None: ...
@@ -87,7 +87,7 @@ class Heartbeat:
         for id, _ in held:
             quick.pop(id, None)
         try:
-            answer = await self._edges.beat(listener.id, held, self._lease_s)
+            answer = await self._edges.workers.beat(listener.id, held, self._lease_s)
         except WorkerGone:
             listener.on_declared_dead()
             raise

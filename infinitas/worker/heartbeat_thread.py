@@ -69,7 +69,7 @@ class HeartbeatThread:
 
     def _heartbeat(self, source: Transport, queue: str) -> Callable[[], Awaitable[None]]:
         edges, worker = source.queue(queue), self._listener.id
-        wait = bounded_wait(lambda pause_s: edges.wait_for_call(worker, pause_s))
+        wait = bounded_wait(lambda pause_s: edges.waits.for_cancel(worker, pause_s))
         heartbeat = Heartbeat(source, queue, self._listener, self._lease_s, wait)
 
         async def run_once() -> None:
@@ -84,7 +84,7 @@ class HeartbeatThread:
         async def run_once() -> None:
             for queue, settlement in self._watchdog.check():
                 try:
-                    await edges[queue].settle(self._listener.id, [settlement])
+                    await edges[queue].jobs.settle(self._listener.id, [settlement])
                 except ServerUnreachable:
                     self._listener.settle_later(queue, settlement)
             await asyncio.sleep(CHECK_EVERY_S)

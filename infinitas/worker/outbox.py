@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
+from infinitas.broker.answers import APPLIED, GONE, ReportAnswer, SettleAnswer
 from infinitas.broker.messages import Report, Settlement
 from infinitas.core.errors import InfinitasError, JobLost, ServerFull, ServerUnreachable
 from infinitas.runtime.logging import get_logger
@@ -26,10 +27,10 @@ SETTLE_BATCH = 200
 FULL_WAIT_S = 1.0
 REPORT_CHARS = 128 * 1024
 LINGER_S = 0.2
-OnAnswer = Callable[[str], object]
+OnAnswer = Callable[[SettleAnswer], object]
 
 
-def ignore_answer(answer: str) -> None:
+def ignore_answer(answer: SettleAnswer) -> None:
     """Discard a settle answer."""
 
 
@@ -71,7 +72,7 @@ class Outbox:
         return len(self._outcomes)
 
     def settle(self, queue: str, settlement: Settlement, on_answer: OnAnswer) -> None:
-        """Queue an outcome. `on_answer` is called with the answer of `Broker.settle`, however late."""
+        """Queue an outcome. `on_answer` is called with the answer of `QueueBroker.settle`, however late."""
         if not self._outcomes:
             self._not_empty.set()
             self._has_outcome.set()
@@ -108,7 +109,7 @@ class Outbox:
     def give_up(self, error: InfinitasError) -> None:
         """Send no more: answer `gone` to all callbacks, and call `on_error` of all lines."""
         while self._outcomes:
-            self._outcomes.popleft()[2]("gone")
+            self._outcomes.popleft()[2](GONE)
         for unsent in self._unsent.values():
             _call_on_error(unsent.lines, error)
 
@@ -177,16 +178,16 @@ class Outbox:
                 except ServerFull as error:
                     # A job's end frees memory, so it must not wait for room for its log.
                     self._drop(unsent, error)
-        answers = await self._brokers[queue].settle(self._worker, batch)
+        answers = await self._brokers[queue].jobs.settle(self._worker, batch)
         now = time.monotonic()
         for settlement, answer in zip(batch, answers, strict=True):
-            if answer == "ok" and not settlement.over:
+            if answer is APPLIED and not settlement.over:
                 self._recent.keep(queue, settlement, now)
             self._outcomes.popleft()[2](answer)
         self._recent.drop_old(now)
 
     def _drop(self, chosen: Iterable[Unsent], error: ServerFull) -> None:
-        checkpoint_answers: list[Future[str]] = []
+        checkpoint_answers: list[Future[bool]] = []
         with self.lock:
             for unsent in chosen:
                 self._unsent.pop((unsent.job, unsent.attempt), None)
@@ -197,7 +198,7 @@ class Outbox:
         for unsent in chosen:
             _call_on_error(unsent.lines, error)
         for future in checkpoint_answers:
-            future.set_result("full")
+            future.set_result(False)
 
     async def _report(self, chosen: Sequence[Unsent]) -> None:
         """Send the oldest lines and all values of `chosen`, up to REPORT_CHARS."""
@@ -212,7 +213,7 @@ class Outbox:
                     break
         broker = self._brokers[chosen[0].queue]
         try:
-            answers = await broker.report(self._worker, [part[2] for part in parts], self._job_ttl_s)
+            answers = await broker.jobs.report(self._worker, [part[2] for part in parts], self._job_ttl_s)
         except ServerUnreachable as error:
             for unsent, _, _ in parts:
                 self._call_on_error_once(unsent, error)
@@ -221,15 +222,15 @@ class Outbox:
         for (unsent, count, report), answer in zip(parts, answers, strict=True):
             self._remove_sent(unsent, count, report, answer)
 
-    def _remove_sent(self, unsent: Unsent, count: int, report: Report, answer: str) -> None:
+    def _remove_sent(self, unsent: Unsent, count: int, report: Report, answer: ReportAnswer) -> None:
         """Remove what Redis has answered to; a newer value that came in meanwhile stays."""
         with self.lock:
             sent, checkpoint_answers = unsent.remove(count, report)
             if unsent.is_empty:
                 self._unsent.pop((unsent.job, unsent.attempt), None)
         for future in checkpoint_answers:
-            future.set_result(answer)
-        if answer == "ok":
+            future.set_result(answer is ReportAnswer.STORED)
+        if answer is ReportAnswer.STORED:
             for line in sent:
                 if line.on_stored is not None:
                     line.on_stored()

@@ -68,7 +68,7 @@ class Registration:
         await self.resume()
         for queue, edges in self._edges.items():
             names = [task.name for task in self._tasks.values() if task.definition.queue == queue]
-            await edges.join(self.id, names, lease_s)
+            await edges.workers.join(self.id, names, lease_s)
 
     async def resume(self) -> None:
         """Declare the tasks of a worker that has joined already. Raises ServerUnreachable."""
@@ -81,13 +81,13 @@ class Registration:
         for queue, edges in self._edges.items():
             tasks = [task for task in self._declared if task.definition.queue == queue]
             schedules = [task.schedule for task in tasks if task.schedule]
-            await edges.schedules.declare([task.definition for task in tasks], schedules, declarer)
+            await edges.declarations.declare([task.definition for task in tasks], schedules, declarer)
 
     async def announce_stop(self) -> None:
         """Notify Redis that this worker takes no more jobs; a failure is only logged."""
         for edges in self._edges.values():
             try:
-                await edges.rest(self.id)
+                await edges.workers.rest(self.id)
             except InfinitasError as error:
                 _log.warning("Redis does not know that this worker stops: %s", error)
 
@@ -95,7 +95,7 @@ class Registration:
         """Remove the worker from each queue; a failure is only logged."""
         for edges in self._edges.values():
             try:
-                await edges.leave(self.id, job_ttl_s)
+                await edges.workers.leave(self.id, job_ttl_s)
             except InfinitasError as error:
                 _log.warning("Could not sign off: %s", error)
 

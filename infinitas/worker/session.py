@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 
-from infinitas.broker.messages import BeatAnswer, ClaimedJob, Settlement
+from infinitas.broker.messages import ClaimedJob, HeartbeatAnswer, Settlement
 from infinitas.core.errors import InfinitasError, WorkerGone
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
@@ -150,7 +150,7 @@ class Session:
     def facts(self) -> dict[str, str | int]:
         return self._registration.facts(self._capacity)
 
-    def on_heartbeat(self, answer: BeatAnswer) -> None:
+    def on_heartbeat(self, answer: HeartbeatAnswer) -> None:
         if not self._report_to_supervisor():
             self._loop.call_soon_threadsafe(self._stop_without_supervisor)
         if answer.lost or answer.cancels:
@@ -229,7 +229,7 @@ class Session:
     async def _release(self, all_held: Held) -> None:
         for queue, held in all_held.items():
             try:
-                released = await self._edges[queue].release(self.id, held, self._settings.job_ttl)
+                released = await self._edges[queue].jobs.release(self.id, held, self._settings.job_ttl)
                 _log.info("Handed %d unfinished jobs back.", released)
             except InfinitasError as error:
                 _log.warning("Unfinished jobs could not be handed back; they will be rescued: %s", error)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import InfinitasError
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
@@ -119,10 +119,12 @@ class Supervisor:
             return
         try:
             for queue in child.queues:
-                broker = Broker(self._connection, queue)
-                beats = await broker.beats()
+                broker = QueueBroker(self._connection, queue)
+                beats = await broker.workers.beats()
                 if child.worker in beats:
-                    await broker.rescue_all(child.worker, beats[child.worker] or 0, self._settings.job_ttl)
+                    await broker.workers.rescue_all(
+                        child.worker, beats[child.worker] or 0, self._settings.job_ttl
+                    )
         except InfinitasError as error:
             _log.warning("The jobs of %s wait for the rescuer: %s", child.worker, error)
 
@@ -144,7 +146,7 @@ class Supervisor:
                 continue
             for queue in child.queues:
                 try:
-                    await Broker(self._connection, queue).keep(child.worker)
+                    await QueueBroker(self._connection, queue).workers.keep(child.worker)
                 except InfinitasError as error:
                     refused = refused or error
         if refused is not None:

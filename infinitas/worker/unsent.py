@@ -38,7 +38,7 @@ class Unsent:
     progress: float | None = None
     step: str | None = None
     checkpoint: str | None = None
-    checkpoint_answers: list[Future[str]] = field(default_factory=list)
+    checkpoint_answers: list[Future[bool]] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
@@ -68,7 +68,7 @@ class Unsent:
             checkpoint=self.checkpoint,
         )
 
-    def remove(self, count: int, sent: Report) -> tuple[list[Line], list[Future[str]]]:
+    def remove(self, count: int, sent: Report) -> tuple[list[Line], list[Future[bool]]]:
         """Remove the oldest `count` lines, and the values of `sent` that have not changed since.
 
         Returns:
@@ -76,7 +76,7 @@ class Unsent:
         """
         lines = [self.lines.popleft() for _ in range(count)]
         self.chars -= sum(len(line.text) for line in lines)
-        answers: list[Future[str]] = []
+        answers: list[Future[bool]] = []
         if self.progress == sent.progress:
             self.progress = None
         if self.step == sent.step:

@@ -9,7 +9,7 @@ from systems.tables import OURS
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import ClaimRequest, Settlement
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.verdict import SUCCEEDED
 
 
@@ -21,15 +21,15 @@ def measure(jobs: int, aof: bool) -> Figures:
 
 async def _drain(on: Environment) -> Figures:
     connections = [Connection(on.url, "floor") for _ in range(2)]
-    await Broker(connections[0], "default").join("floor", ["noop"], 60)
+    await QueueBroker(connections[0], "default").workers.join("floor", ["noop"], 60)
     server, own, began = on.server_cpu(), time.process_time(), time.monotonic()
     traffic = on.traffic()
 
     async def lane(connection: Connection) -> int:
-        broker, done = Broker(connection, "default"), 0
-        while jobs := (await broker.claim(ClaimRequest("floor", [["noop"]], 50, 3600))).jobs:
+        broker, done = QueueBroker(connection, "default"), 0
+        while jobs := (await broker.jobs.claim(ClaimRequest("floor", [["noop"]], 50, 3600))).jobs:
             ends = [Settlement(job=j.id, attempt=j.attempt, verdict=SUCCEEDED, ttl_s=3600) for j in jobs]
-            await broker.settle("floor", ends)
+            await broker.jobs.settle("floor", ends)
             done += len(jobs)
         return done
 

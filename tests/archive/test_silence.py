@@ -14,7 +14,7 @@ from infinitas.archive.reader import Reader
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
 from infinitas.broker.events import EventStream
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import ServerUnreachable
 from infinitas.runtime.loop import Loop, cancel_all
 from tests.archive.facts import event, row
@@ -35,7 +35,7 @@ async def proxy(postgres_url: str, archive: Archive) -> AsyncIterator[Proxy]:
 
 @pytest.mark.parametrize("when", ["within a transaction", "between two"])
 async def test_an_archiver_logs_a_silent_postgres_and_catches_up(
-    broker: Broker,
+    broker: QueueBroker,
     postgres_url: str,
     proxy: Proxy,
     when: str,

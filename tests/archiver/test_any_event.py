@@ -16,7 +16,7 @@ from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream, expand
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.codec import to_ms
 from infinitas.core.events import UNREADABLE
 from infinitas.core.history import fold
@@ -104,7 +104,7 @@ class Pipeline:
 
 
 @pytest.fixture
-async def pipeline(broker: Broker, redis: Redis, postgres_url: str) -> AsyncIterator[Pipeline]:
+async def pipeline(broker: QueueBroker, redis: Redis, postgres_url: str) -> AsyncIterator[Pipeline]:
     archive, reader = Archive(postgres_url, "test"), Reader(postgres_url, "test")
     await migrate(archive)
     yield Pipeline(redis, EventStream(broker.connection, "default", "archiver"), archive, reader)

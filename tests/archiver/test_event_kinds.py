@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 import infinitas
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.event_kinds import EventKind, Side
 from infinitas.core.events import Event
 from infinitas.core.history import fold
@@ -100,51 +100,51 @@ def test_the_scripts_name_no_other_kind_and_no_other_field() -> None:
     assert [text for text in found if not text.endswith(": ")] == []
 
 
-async def cancelling(broker: Broker) -> None:
+async def cancelling(broker: QueueBroker) -> None:
     """Cancel a running job, and end its attempt."""
     await running(broker)
-    await broker.cancel(["a"], "why", 60)
-    await broker.release("w1", [("a", 1)], 60)
+    await broker.jobs.cancel(["a"], "why", 60)
+    await broker.jobs.release("w1", [("a", 1)], 60)
 
 
-async def stale(broker: Broker) -> None:
+async def stale(broker: QueueBroker) -> None:
     await running(broker)
-    await broker.settle("w1", [settlement("a", 7)])
+    await broker.jobs.settle("w1", [settlement("a", 7)])
 
 
-async def with_result(broker: Broker) -> None:
+async def with_result(broker: QueueBroker) -> None:
     await running(broker)
-    await broker.settle("w1", [settlement("a", 1, Verdict(state=State.SUCCEEDED, result="5"))])
+    await broker.jobs.settle("w1", [settlement("a", 1, Verdict(state=State.SUCCEEDED, result="5"))])
 
 
-async def with_traceback(broker: Broker) -> None:
+async def with_traceback(broker: QueueBroker) -> None:
     await running(broker)
     verdict = Verdict(state=State.FAILED, reason=Reason.ERROR, error="e", traceback="t")
-    await broker.settle("w1", [settlement("a", 1, verdict)])
+    await broker.jobs.settle("w1", [settlement("a", 1, verdict)])
 
 
-async def skipped(broker: Broker) -> None:
+async def skipped(broker: QueueBroker) -> None:
     await paused(broker)
     await broker.schedules.fire([fire()])
 
 
-async def missed(broker: Broker) -> None:
+async def missed(broker: QueueBroker) -> None:
     await scheduled(broker)
     await broker.schedules.fire([replace(fire(), unrun=Reason.CATCH_UP)])
 
 
-async def expired(broker: Broker) -> None:
+async def expired(broker: QueueBroker) -> None:
     await queued(broker)
-    await broker.connection.redis.hset(broker.keys.of("job", "b"), "expires", 1)
+    await broker.connection.command("hset", broker.keys.of("job", "b"), "expires", 1)
     await claimed(broker, limit=3)
 
 
-async def late(broker: Broker) -> None:
+async def late(broker: QueueBroker) -> None:
     rule = replace(HOURLY, grace_ms=1)
     await broker.schedules.schedule([rule], SLOT - MS)
     await broker.schedules.fire([fire(rule)])
     assert await claimed(broker)
-    await broker.connection.redis.zadd(broker.keys["expected"], {fire(rule).job: 1})
+    await broker.connection.command("zadd", broker.keys["expected"], {fire(rule).job: 1})
     await broker.schedules.overdue(0, 10)
 
 
@@ -152,16 +152,16 @@ BESIDE_THE_SCENARIOS = (cancelling, stale, with_result, with_traceback, skipped,
 
 
 async def test_no_edge_emits_another_kind_or_field_and_each_kind_is_emitted(
-    broker: Broker, redis: Redis
+    broker: QueueBroker, redis: Redis
 ) -> None:
     """What the scripts compute is seen by running every edge."""
     seen: dict[str, set[frozenset[str]]] = defaultdict(set)
     steps = [(each.prepare, each.act) for each in SCENARIOS.values()]
     for both in [*steps, *((step,) for step in BESIDE_THE_SCENARIOS)]:
         redis.flushall()
-        await broker.schedules.declare([TASK], [])
+        await broker.declarations.declare([TASK], [])
         for worker in ("w1", "w2"):
-            await broker.join(worker, ["t"], 60)
+            await broker.workers.join(worker, ["t"], 60)
         for step in both:
             await step(broker)
         for event in events(redis):

@@ -16,7 +16,7 @@ from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import BATCH, FEWEST_ENTRIES, Recorder
 from infinitas.broker.events import EventStream
 from infinitas.broker.messages import ClaimRequest, NewJob, Settlement
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import ServerUnreachable
 from infinitas.core.events import Event
 from infinitas.core.verdict import SUCCEEDED
@@ -49,7 +49,7 @@ class Parts:
 
 
 @pytest.fixture
-async def parts(broker: Broker, postgres_url: str) -> AsyncIterator[Parts]:
+async def parts(broker: QueueBroker, postgres_url: str) -> AsyncIterator[Parts]:
     archive = Archive(postgres_url, "test", Limits(lock_s=0.2))
     await migrate(archive)
     stream = CountingStream(broker.connection, "default", "archiver")
@@ -58,15 +58,15 @@ async def parts(broker: Broker, postgres_url: str) -> AsyncIterator[Parts]:
     await archive.close()
 
 
-async def run_jobs(broker: Broker, count: int, at_once: int) -> None:
-    await broker.enqueue([NewJob(id=f"j{n:05}", task="t", args="[[],{}]") for n in range(count)])
-    while jobs := (await broker.claim(ClaimRequest("w1", [["t"]], at_once, 60))).jobs:
+async def run_jobs(broker: QueueBroker, count: int, at_once: int) -> None:
+    await broker.jobs.enqueue([NewJob(id=f"j{n:05}", task="t", args="[[],{}]") for n in range(count)])
+    while jobs := (await broker.jobs.claim(ClaimRequest("w1", [["t"]], at_once, 60))).jobs:
         ends = [Settlement(job=job.id, attempt=1, verdict=SUCCEEDED, ttl_s=60) for job in jobs]
-        await broker.settle("w1", ends)
+        await broker.jobs.settle("w1", ends)
 
 
 async def test_the_next_archiver_trims_what_a_killed_one_has_recorded(
-    broker: Broker, redis: Redis, parts: Parts
+    broker: QueueBroker, redis: Redis, parts: Parts
 ) -> None:
     await run_jobs(broker, 3, 3)
     first = parts.recorder()
@@ -79,7 +79,7 @@ async def test_the_next_archiver_trims_what_a_killed_one_has_recorded(
 
 
 async def test_a_batch_has_about_as_many_events_for_small_and_large_entries(
-    broker: Broker, redis: Redis, parts: Parts
+    broker: QueueBroker, redis: Redis, parts: Parts
 ) -> None:
     """Ten thousand entries of one event each, then two hundred of a hundred each."""
     await run_jobs(broker, 10_000, 100)
@@ -94,7 +94,7 @@ async def test_a_batch_has_about_as_many_events_for_small_and_large_entries(
 
 
 async def test_a_refused_event_is_logged_with_position_kind_job_and_reason(
-    broker: Broker, redis: Redis, parts: Parts, caplog: pytest.LogCaptureFixture
+    broker: QueueBroker, redis: Redis, parts: Parts, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad: dict[Any, Any] = {
         "type": "job.created",
@@ -114,7 +114,7 @@ async def test_a_refused_event_is_logged_with_position_kind_job_and_reason(
 
 
 async def test_a_batch_that_takes_too_long_is_retried_as_a_smaller_one(
-    broker: Broker, redis: Redis, postgres_url: str, parts: Parts
+    broker: QueueBroker, redis: Redis, postgres_url: str, parts: Parts
 ) -> None:
     await run_jobs(broker, 2_000, 1)
     recorder = parts.recorder()

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from infinitas.broker.answers import APPLIED
 from infinitas.broker.events import EventStream
 from infinitas.broker.health import Health
 from infinitas.broker.messages import ClaimRequest, Declarer, DueSlot, NewJob, Report, UnreadableSlot
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.broker.reconcile import Reconciliation, Unplanned
 from infinitas.broker.stored_rules import digest
 from infinitas.core.codec import from_ms, to_ms
@@ -23,7 +24,7 @@ TASK = TaskDefinition(name="t", max_running=50, rate="50/h")
 RETRY = Verdict(state=State.RETRYING, reason=Reason.ERROR, error="e", delay_ms=3_600_000)
 FAILURE = Verdict(state=State.FAILED, reason=Reason.ERROR, error="e")
 PAST = HOURLY.next_after(SLOT - MS)
-Step = Callable[[Broker], Awaitable[Any]]
+Step = Callable[[QueueBroker], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
@@ -46,369 +47,367 @@ def scenario(name: str, prepare: Step, before_again: Step | None = None) -> Call
     return register
 
 
-async def nothing(broker: Broker) -> None: ...
+async def nothing(broker: QueueBroker) -> None: ...
 
 
-async def queued(broker: Broker) -> None:
-    await broker.enqueue(
+async def queued(broker: QueueBroker) -> None:
+    await broker.jobs.enqueue(
         [new("a"), NewJob(id="b", task="t", args="[[],{}]", key="k", expires_s=3600), new("c")]
     )
 
 
-async def running(broker: Broker) -> None:
+async def running(broker: QueueBroker) -> None:
     await queued(broker)
     assert len(await claimed(broker, limit=3)) == 3
 
 
-async def scheduled(broker: Broker) -> None:
+async def scheduled(broker: QueueBroker) -> None:
     await broker.schedules.schedule([HOURLY], SLOT - MS)
 
 
-async def fired(broker: Broker) -> None:
+async def fired(broker: QueueBroker) -> None:
     await scheduled(broker)
     await broker.schedules.fire([fire()])
 
 
-async def retrying(broker: Broker) -> None:
+async def retrying(broker: QueueBroker) -> None:
     await running(broker)
     ends = [settlement(id, 1, RETRY) for id in "abc"]
-    assert await broker.settle("w1", ends) == ["ok"] * 3
-    redis = broker.connection.redis
-    await redis.zadd(broker.keys["later"], dict.fromkeys("abc", 1))
+    assert await broker.jobs.settle("w1", ends) == [APPLIED] * 3
+    await broker.connection.command("zadd", broker.keys["later"], dict.fromkeys("abc", 1))
 
 
-async def failed(broker: Broker) -> None:
+async def failed(broker: QueueBroker) -> None:
     await running(broker)
-    await broker.settle("w1", [settlement(id, 1, FAILURE) for id in "abc"])
+    await broker.jobs.settle("w1", [settlement(id, 1, FAILURE) for id in "abc"])
 
 
-async def backfilled(broker: Broker) -> None:
+async def backfilled(broker: QueueBroker) -> None:
     await scheduled(broker)
     assert await broker.schedules.backfill("t", "t", "[[],{}]", 2, [(1, "x"), (2, "y"), (3, "z")]) == 1
 
 
-async def paused(broker: Broker) -> None:
+async def paused(broker: QueueBroker) -> None:
     await scheduled(broker)
     await broker.schedules.pause("t", "why", SLOT, None)
 
 
-async def unserved(broker: Broker) -> None:
+async def unserved(broker: QueueBroker) -> None:
     await fired(broker)
-    await broker.connection.redis.zadd(broker.keys["processors"], {"t": 1})
+    await broker.connection.command("zadd", broker.keys["processors"], {"t": 1})
 
 
-async def idle_member(broker: Broker) -> None:
-    await broker.join("w3", ["t"], 60)
+async def idle_member(broker: QueueBroker) -> None:
+    await broker.workers.join("w3", ["t"], 60)
 
 
-async def later_slot(broker: Broker) -> None:
+async def later_slot(broker: QueueBroker) -> None:
     await broker.schedules.schedule([HOURLY], datetime.now(UTC))
 
 
-async def moved_slot(broker: Broker) -> None:
+async def moved_slot(broker: QueueBroker) -> None:
     await later_slot(broker)
-    await broker.connection.redis.zincrby(broker.keys["due"], 1, "t")
+    await broker.connection.command("zincrby", broker.keys["due"], 1, "t")
 
 
 @scenario("enqueue", nothing)
-async def _enqueue(broker: Broker) -> object:
+async def _enqueue(broker: QueueBroker) -> object:
     later = datetime.now(UTC) + timedelta(hours=1)
-    return await broker.enqueue([new("a"), NewJob(id="b", task="t", args="[[],{}]", key="k", due=later)])
+    return await broker.jobs.enqueue([new("a"), NewJob(id="b", task="t", args="[[],{}]", key="k", due=later)])
 
 
-async def take_up(broker: Broker) -> None:
-    await broker.held("w1", "look")
+async def take_up(broker: QueueBroker) -> None:
+    await broker.jobs.held("w1", "look")
 
 
 @scenario("claim", queued, take_up)
-async def _claim(broker: Broker) -> object:
-    look = await broker.connection.redis.hget(broker.keys["reconciled"], "w1")
-    return (await broker.claim(ClaimRequest("w1", [["t"]], 3, 60, look=look or ""))).wait_s >= 0
+async def _claim(broker: QueueBroker) -> object:
+    look = await broker.connection.command("hget", broker.keys["reconciled"], "w1")
+    return (await broker.jobs.claim(ClaimRequest("w1", [["t"]], 3, 60, listing=look or ""))).wait_s >= 0
 
 
 @scenario("settle", running)
-async def _settle(broker: Broker) -> object:
+async def _settle(broker: QueueBroker) -> object:
     ends = [settlement("a", 1), settlement("b", 1, RETRY), settlement("c", 1, FAILURE)]
-    return await broker.settle("w1", ends)
+    return await broker.jobs.settle("w1", ends)
 
 
 @scenario("report", running)
-async def _report(broker: Broker) -> object:
+async def _report(broker: QueueBroker) -> object:
     lines = '[[0,1,"info","x"]]'
-    return await broker.report("w1", [Report(job="a", attempt=1, lines=lines, progress=0.5)], 60)
+    return await broker.jobs.report("w1", [Report(job="a", attempt=1, lines=lines, progress=0.5)], 60)
 
 
 @scenario("release", running)
-async def _release(broker: Broker) -> object:
-    return await broker.release("w1", [("a", 1), ("b", 1), ("c", 1)], 60)
+async def _release(broker: QueueBroker) -> object:
+    return await broker.jobs.release("w1", [("a", 1), ("b", 1), ("c", 1)], 60)
 
 
 @scenario("rescue", running)
-async def _rescue(broker: Broker) -> object:
-    return (await broker.rescue("w1", 1, 10, 60)).moved
+async def _rescue(broker: QueueBroker) -> object:
+    return (await broker.workers.rescue("w1", 1, 10, 60)).moved
 
 
 @scenario("cancel", queued)
-async def _cancel(broker: Broker) -> object:
-    return await broker.cancel(["a", "b"], "why", 60)
+async def _cancel(broker: QueueBroker) -> object:
+    return await broker.jobs.cancel(["a", "b"], "why", 60)
 
 
 @scenario("promote", retrying)
-async def _promote(broker: Broker) -> object:
-    return (await broker.promote(10, 60)).count
+async def _promote(broker: QueueBroker) -> object:
+    return (await broker.jobs.promote(10, 60)).count
 
 
 @scenario("revive", failed)
-async def _revive(broker: Broker) -> object:
-    return [await broker.revive("a")]
+async def _revive(broker: QueueBroker) -> object:
+    return [await broker.jobs.revive("a")]
 
 
 @scenario("orphan", unserved)
-async def _orphan(broker: Broker) -> object:
-    return await broker.orphan()
+async def _orphan(broker: QueueBroker) -> object:
+    return await broker.workers.orphan()
 
 
 @scenario("watch", queued)
-async def _watch(broker: Broker) -> object:
-    return await broker.watch(["a"])
+async def _watch(broker: QueueBroker) -> object:
+    return await broker.waits.watch(["a"])
 
 
 @scenario("audit", nothing)
-async def _audit(broker: Broker) -> object:
+async def _audit(broker: QueueBroker) -> object:
     await broker.audit(what="x", who="w", target="t", why="y", origin="o")
     return True
 
 
 @scenario("join", nothing)
-async def _join(broker: Broker) -> object:
-    return bool(await broker.join("w3", ["t"], 60))
+async def _join(broker: QueueBroker) -> object:
+    return bool(await broker.workers.join("w3", ["t"], 60))
 
 
 @scenario("beat", running)
-async def _beat(broker: Broker) -> object:
-    return (await broker.beat("w1", [("a", 1)], 60)).lost == []
+async def _beat(broker: QueueBroker) -> object:
+    return (await broker.workers.beat("w1", [("a", 1)], 60)).lost == []
 
 
 @scenario("beats", nothing)
-async def _beats(broker: Broker) -> object:
-    return sorted(await broker.beats())
+async def _beats(broker: QueueBroker) -> object:
+    return sorted(await broker.workers.beats())
 
 
 @scenario("keep", nothing)
-async def _keep(broker: Broker) -> object:
-    return await broker.keep("w1")
+async def _keep(broker: QueueBroker) -> object:
+    return await broker.workers.keep("w1")
 
 
 @scenario("rest", nothing)
-async def _rest(broker: Broker) -> object:
-    await broker.rest("w1")
+async def _rest(broker: QueueBroker) -> object:
+    await broker.workers.rest("w1")
     return True
 
 
 @scenario("leave", idle_member)
-async def _leave(broker: Broker) -> object:
-    return await broker.leave("w3", 60)
+async def _leave(broker: QueueBroker) -> object:
+    return await broker.workers.leave("w3", 60)
 
 
 @scenario("held", running)
-async def _held(broker: Broker) -> object:
-    return sorted(job.id for job in await broker.held("w1", "look"))
+async def _held(broker: QueueBroker) -> object:
+    return sorted(job.id for job in await broker.jobs.held("w1", "look"))
 
 
 @scenario("now", nothing)
-async def _now(broker: Broker) -> object:
+async def _now(broker: QueueBroker) -> object:
     return bool(await broker.now())
 
 
 @scenario("declare", nothing)
-async def _declare(broker: Broker) -> object:
+async def _declare(broker: QueueBroker) -> object:
     declarer = Declarer(born=SLOT, worker="w1")
     rule = Schedule(key="new", task="new", every_ms=60_000, anchor_ms=to_ms(SLOT))
-    return await broker.schedules.declare([TaskDefinition(name="new", max_running=1)], [rule], declarer)
+    return await broker.declarations.declare([TaskDefinition(name="new", max_running=1)], [rule], declarer)
 
 
 @scenario("schedule", nothing)
-async def _schedule(broker: Broker) -> object:
+async def _schedule(broker: QueueBroker) -> object:
     return await broker.schedules.schedule([HOURLY], datetime.now(UTC))
 
 
 @scenario("unschedule", later_slot)
-async def _unschedule(broker: Broker) -> object:
+async def _unschedule(broker: QueueBroker) -> object:
     return await broker.schedules.unschedule("t")
 
 
 @scenario("fire", scheduled)
-async def _fire(broker: Broker) -> object:
+async def _fire(broker: QueueBroker) -> object:
     return await broker.schedules.fire([fire()])
 
 
 @scenario("due", scheduled)
-async def _due(broker: Broker) -> object:
+async def _due(broker: QueueBroker) -> object:
     return len((await broker.schedules.due(10)).slots)
 
 
 @scenario("pause", scheduled)
-async def _pause(broker: Broker) -> object:
+async def _pause(broker: QueueBroker) -> object:
     return await broker.schedules.pause("t", "why", SLOT, None)
 
 
 @scenario("resume", paused)
-async def _resume(broker: Broker) -> object:
+async def _resume(broker: QueueBroker) -> object:
     return await broker.schedules.resume("t")
 
 
 @scenario("skip", scheduled)
-async def _skip(broker: Broker) -> object:
+async def _skip(broker: QueueBroker) -> object:
     return await broker.schedules.skip("t", 2)
 
 
 @scenario("backfill", scheduled)
-async def _backfill(broker: Broker) -> object:
+async def _backfill(broker: QueueBroker) -> object:
     return await broker.schedules.backfill("t", "t", "[[],{}]", 2, [(1, "x"), (2, "y")])
 
 
 @scenario("feed", backfilled)
-async def _feed(broker: Broker) -> object:
+async def _feed(broker: QueueBroker) -> object:
     return await broker.schedules.feed("t", 10)
 
 
 @scenario("overdue", scheduled)
-async def _overdue(broker: Broker) -> object:
-    return (await broker.schedules.overdue(0, 10)).told
+async def _overdue(broker: QueueBroker) -> object:
+    return (await broker.schedules.overdue(0, 10)).reported
 
 
 @scenario("replan", moved_slot)
-async def _replan(broker: Broker) -> object:
-    text = await broker.connection.redis.hget(broker.keys["schedules"], "t")
-    slot = await broker.connection.redis.zscore(broker.keys["due"], "t")
+async def _replan(broker: QueueBroker) -> object:
+    text = await broker.connection.command("hget", broker.keys["schedules"], "t")
+    slot = await broker.connection.command("zscore", broker.keys["due"], "t")
     planned = DueSlot(Schedule.from_json(text), from_ms(int(slot)), digest(text))
     return await broker.schedules.replan([planned])
 
 
-def reconciliation(broker: Broker) -> Reconciliation:
+def reconciliation(broker: QueueBroker) -> Reconciliation:
     return Reconciliation(broker.connection, "default")
 
 
-def health(broker: Broker) -> Health:
+def health(broker: QueueBroker) -> Health:
     return Health(broker.connection, "default")
 
 
-async def strayed(broker: Broker) -> None:
+async def strayed(broker: QueueBroker) -> None:
     """Queued jobs whose stream is gone, and an entry of a job that is."""
     await queued(broker)
-    await broker.connection.redis.delete(broker.keys.of("stream", "t"))
+    await broker.connection.command("delete", broker.keys.of("stream", "t"))
 
 
-async def without_hash(broker: Broker) -> None:
+async def without_hash(broker: QueueBroker) -> None:
     await queued(broker)
-    await broker.connection.redis.delete(broker.keys.of("job", "a"))
+    await broker.connection.command("delete", broker.keys.of("job", "a"))
 
 
-async def held_for_nothing(broker: Broker) -> None:
-    await broker.connection.redis.hset(broker.keys["live"], "t", "gone")
+async def held_for_nothing(broker: QueueBroker) -> None:
+    await broker.connection.command("hset", broker.keys["live"], "t", "gone")
 
 
-async def without_slot(broker: Broker) -> None:
+async def without_slot(broker: QueueBroker) -> None:
     await later_slot(broker)
-    await broker.connection.redis.zrem(broker.keys["due"], "t")
+    await broker.connection.command("zrem", broker.keys["due"], "t")
 
 
 @scenario("mend_jobs", strayed)
-async def _mend_jobs(broker: Broker) -> object:
+async def _mend_jobs(broker: QueueBroker) -> object:
     return await reconciliation(broker).mend_jobs(["a", "b", "c"], {}, 60)
 
 
 @scenario("mend_entries", without_hash)
-async def _mend_entries(broker: Broker) -> object:
+async def _mend_entries(broker: QueueBroker) -> object:
     return await reconciliation(broker).mend_entries("t", "-", 10, 60)
 
 
 @scenario("end_gone", without_hash)
-async def _end_gone(broker: Broker) -> object:
+async def _end_gone(broker: QueueBroker) -> object:
     _, _, gone = await reconciliation(broker).mend_entries("t", "-", 10, 60)
     return await reconciliation(broker).end_gone(gone, 60) == [each.job for each in gone]
 
 
 @scenario("mend_holders", held_for_nothing)
-async def _mend_holders(broker: Broker) -> object:
+async def _mend_holders(broker: QueueBroker) -> object:
     return await reconciliation(broker).mend_holders("live", "0", 10)
 
 
 @scenario("unplanned", without_slot)
-async def _unplanned(broker: Broker) -> object:
+async def _unplanned(broker: QueueBroker) -> object:
     return await reconciliation(broker).unplanned("0", 10)
 
 
 @scenario("plan_again", without_slot)
-async def _plan_again(broker: Broker) -> object:
-    text = await broker.connection.redis.hget(broker.keys["schedules"], "t")
+async def _plan_again(broker: QueueBroker) -> object:
+    text = await broker.connection.command("hget", broker.keys["schedules"], "t")
     lost = Unplanned(key="t", text=text, mark="", runs=0)
     return await reconciliation(broker).plan_again([(lost, SLOT)])
 
 
 @scenario("mended", nothing)
-async def _mended(broker: Broker) -> object:
+async def _mended(broker: QueueBroker) -> object:
     await reconciliation(broker).mended({"unqueued": 1}, ["a"])
     return True
 
 
 @scenario("lag", nothing)
-async def _lag(broker: Broker) -> object:
+async def _lag(broker: QueueBroker) -> object:
     return await health(broker).lag()
 
 
 @scenario("amiss", nothing)
-async def _amiss(broker: Broker) -> object:
+async def _amiss(broker: QueueBroker) -> object:
     await health(broker).amiss("redis:aof", EventKind.REDIS_AMISS, {})
     return True
 
 
 @scenario("drop_events", queued)
-async def _drop_events(broker: Broker) -> object:
+async def _drop_events(broker: QueueBroker) -> object:
     return await health(broker).drop_events(1) >= 0
 
 
 @scenario("trim", queued)
-async def _trim(broker: Broker) -> object:
+async def _trim(broker: QueueBroker) -> object:
     stream = EventStream(broker.connection, "default", "reader")
     await stream.trim(await stream.newest())
     return True
 
 
-async def unreadable(broker: Broker) -> None:
+async def unreadable(broker: QueueBroker) -> None:
     await scheduled(broker)
-    await broker.connection.redis.hset(broker.keys["schedules"], "t", "{")
+    await broker.connection.command("hset", broker.keys["schedules"], "t", "{")
 
 
-async def bad_slot(broker: Broker) -> UnreadableSlot:
-    redis = broker.connection.redis
-    text = await redis.hget(broker.keys["schedules"], "t")
-    score = await redis.zscore(broker.keys["due"], "t")
+async def bad_slot(broker: QueueBroker) -> UnreadableSlot:
+    text = await broker.connection.command("hget", broker.keys["schedules"], "t")
+    score = await broker.connection.command("zscore", broker.keys["due"], "t")
     return UnreadableSlot("t", digest(text), f"{score or 1:.0f}", None, "t", "why")
 
 
-async def put_off(broker: Broker) -> None:
+async def put_off(broker: QueueBroker) -> None:
     await retrying(broker)
-    await broker.connection.redis.zadd(broker.keys["later"], {"a": 4_000_000_000_000})
+    await broker.connection.command("zadd", broker.keys["later"], {"a": 4_000_000_000_000})
 
 
 @scenario("unreadable", unreadable)
-async def _unreadable(broker: Broker) -> object:
+async def _unreadable(broker: QueueBroker) -> object:
     await broker.schedules.unreadable([await bad_slot(broker)])
     return True
 
 
 @scenario("drop", unreadable)
-async def _drop(broker: Broker) -> object:
+async def _drop(broker: QueueBroker) -> object:
     await broker.schedules.drop(await bad_slot(broker))
     return True
 
 
 @scenario("clock", nothing)
-async def _clock(broker: Broker) -> object:
+async def _clock(broker: QueueBroker) -> object:
     return await broker.clock(datetime(2090, 1, 1, tzinfo=UTC))
 
 
 @scenario("rewind", put_off)
-async def _rewind(broker: Broker) -> object:
+async def _rewind(broker: QueueBroker) -> object:
     return (await broker.rewind("0", 100))[1] >= 0

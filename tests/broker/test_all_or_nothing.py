@@ -13,7 +13,7 @@ from redis import Redis
 import infinitas.broker.connection
 from infinitas.broker import scripts
 from infinitas.broker.connection import Connection
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.broker.scripts import Script, load_script
 from infinitas.core.errors import InfinitasError
 from tests.broker.scenarios import SCENARIOS, TASK
@@ -40,14 +40,14 @@ def server(own: OwnRedis) -> Iterator[Any]:
 
 
 @pytest.fixture
-async def edges(own: OwnRedis, server: Any) -> AsyncIterator[Broker]:
+async def edges(own: OwnRedis, server: Any) -> AsyncIterator[QueueBroker]:
     own.accept()
     server.flushall()
     connection = Connection(own.url, "test")
-    broker = Broker(connection, "default")
-    await broker.schedules.declare([TASK], [])
+    broker = QueueBroker(connection, "default")
+    await broker.declarations.declare([TASK], [])
     for worker in ("w1", "w2"):
-        await broker.join(worker, ["t"], 60)
+        await broker.workers.join(worker, ["t"], 60)
     yield broker
     own.accept()
     await connection.close()
@@ -69,14 +69,14 @@ def test_every_edge_has_a_scenario() -> None:
 
 @pytest.mark.parametrize("code", NO_WRITES)
 async def test_an_edge_is_refused_whole_or_carried_out_whole(
-    edges: Broker, own: OwnRedis, server: Any, code: str
+    edges: QueueBroker, own: OwnRedis, server: Any, code: str
 ) -> None:
     for name, scenario in SCENARIOS.items():
         own.accept()
         server.flushall()
-        await edges.schedules.declare([TASK], [])
+        await edges.declarations.declare([TASK], [])
         for worker in ("w1", "w2"):
-            await edges.join(worker, ["t"], 60)
+            await edges.workers.join(worker, ["t"], 60)
         await scenario.prepare(edges)
         # The first call may read before it writes; Redis must know the script, and refuse nothing for it.
         before = everything_in(server)
@@ -96,14 +96,14 @@ async def test_an_edge_is_refused_whole_or_carried_out_whole(
 @pytest.mark.parametrize("code", NO_WRITES)
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 async def test_no_job_is_lost_whichever_write_is_refused(
-    edges: Broker, server: Any, monkeypatch: pytest.MonkeyPatch, name: str, code: str
+    edges: QueueBroker, server: Any, monkeypatch: pytest.MonkeyPatch, name: str, code: str
 ) -> None:
     scenario = SCENARIOS[name]
     for first_refused in itertools.count(1):
         server.flushall()
-        await edges.schedules.declare([TASK], [])
+        await edges.declarations.declare([TASK], [])
         for worker in ("w1", "w2"):
-            await edges.join(worker, ["t"], 60)
+            await edges.workers.join(worker, ["t"], 60)
         await scenario.prepare(edges)
         before, known = everything_in(server), set(lost(server))
         monkeypatch.setattr(infinitas.broker.connection, "load_script", refusing(first_refused, code))

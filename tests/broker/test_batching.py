@@ -9,22 +9,22 @@ from redis import Redis
 from infinitas.broker import pipeline
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream, Follower
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 
 EVENTS = "{infinitas:default}:events"
 
 
 async def test_calls_side_by_side_go_together_and_each_gets_its_own_answer(
-    broker: Broker,
+    broker: QueueBroker,
 ) -> None:
     jobs = [["no-such"], ["no-such", "nor-this"]] * 150
-    answers = await asyncio.gather(*(broker.cancel(ids, "why", 1) for ids in jobs))
+    answers = await asyncio.gather(*(broker.jobs.cancel(ids, "why", 1) for ids in jobs))
     assert answers == [["gone"], ["gone", "gone"]] * 150
 
 
 async def test_a_call_in_the_moment_in_which_others_end_is_not_left_behind(
-    broker: Broker, monkeypatch: pytest.MonkeyPatch
+    broker: QueueBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "LANES", 1)
     connection = Connection(broker.connection.url, "test")
@@ -34,17 +34,19 @@ async def test_a_call_in_the_moment_in_which_others_end_is_not_left_behind(
     await connection.close()
 
 
-async def test_a_redis_that_has_forgotten_the_scripts_learns_them_again(broker: Broker, redis: Redis) -> None:
+async def test_a_redis_that_has_forgotten_the_scripts_learns_them_again(
+    broker: QueueBroker, redis: Redis
+) -> None:
     await broker.now()
     redis.script_flush()
     moments = await asyncio.gather(*(broker.now() for _ in range(200)))
     assert len(moments) == 200
 
 
-async def test_one_call_that_fails_fails_alone(broker: Broker, redis: Redis) -> None:
+async def test_one_call_that_fails_fails_alone(broker: QueueBroker, redis: Redis) -> None:
     redis.set("{infinitas:default}:beats", "not a sorted set")
     answers = await asyncio.gather(
-        broker.now(), broker.beat("w1", [], 10), broker.now(), return_exceptions=True
+        broker.now(), broker.workers.beat("w1", [], 10), broker.now(), return_exceptions=True
     )
     assert isinstance(answers[1], InfinitasError)
     assert isinstance(answers[0], datetime)
@@ -58,7 +60,9 @@ async def test_without_an_answer_all_who_wait_hear_of_it() -> None:
     await connection.close()
 
 
-async def test_a_reader_sees_that_events_were_trimmed_before_it_came(broker: Broker, redis: Redis) -> None:
+async def test_a_reader_sees_that_events_were_trimmed_before_it_came(
+    broker: QueueBroker, redis: Redis
+) -> None:
     follower = Follower(EventStream(broker.connection, "default", "test"))
     for n in range(3):
         redis.xadd(EVENTS, {"type": "job.created", "at": n, "job": f"j{n}"})

@@ -15,6 +15,7 @@ from redis.connection import AbstractConnection
 
 from infinitas import Infinitas, KeyTaken, ServerUnreachable
 from infinitas.broker import sync_enqueue
+from infinitas.broker.answers import NEW
 from infinitas.broker.messages import NewJob
 from infinitas.broker.sync_enqueue import _Shared
 from infinitas.client.job_ids import fresh_id
@@ -149,12 +150,12 @@ def test_a_forked_child_sends_over_a_socket_of_its_own(servers: Urls, app: Infin
     def work() -> None: ...
 
     work.send()
-    sender = sync_enqueue.Direct(servers.redis)
+    sender = sync_enqueue.SyncEnqueuer(servers.redis)
 
     def send(count: int) -> None:
         for _ in range(count):
             job = NewJob(id=fresh_id(), task="work", args="[[],{}]")
-            assert sender.enqueue("default", [job]) == ["new"]
+            assert sender.enqueue("default", [job]) == [NEW]
 
     send(1)
     opened = redis.info("stats")["total_connections_received"]

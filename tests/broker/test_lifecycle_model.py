@@ -19,9 +19,11 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
+from infinitas.broker.answers import ALREADY, APPLIED, GONE, KNOWN, NEW, Revived, stale
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import ClaimRequest, Declarer, NewJob, Settlement
-from infinitas.broker.queue import MOST_CRASHES, Broker
+from infinitas.broker.queue import QueueBroker
+from infinitas.broker.workers import MOST_CRASHES
 from infinitas.core.errors import WorkerGone
 from infinitas.core.states import FINAL, Reason, State
 from infinitas.core.task_definition import TaskDefinition
@@ -89,8 +91,8 @@ class Lifecycle(RuleBasedStateMachine):
 
     async def connect(self) -> None:
         self.connection = Connection(self.url, "model")
-        self.broker = Broker(self.connection, "default")
-        await self.broker.schedules.declare(
+        self.broker = QueueBroker(self.connection, "default")
+        await self.broker.declarations.declare(
             [TaskDefinition(name="t")], [], Declarer(born=await self.broker.now())
         )
 
@@ -103,14 +105,14 @@ class Lifecycle(RuleBasedStateMachine):
     def join(self, worker: str) -> None:
         # A name is used again only once nothing of it is left, as random names are.
         if worker not in self.model.beats and not self.model.held(worker):
-            self.runner.run(self.broker.join(worker, ["t"], 60))
+            self.runner.run(self.broker.workers.join(worker, ["t"], 60))
             self.model.beats[worker] = 1
 
     @rule(id=JOBS)
     def enqueue(self, id: str) -> None:
         job = NewJob(id=id, task="t", args="[[],{}]")
         known = id in self.model.jobs
-        assert self.runner.run(self.broker.enqueue([job])) == ["known" if known else "new"]
+        assert self.runner.run(self.broker.jobs.enqueue([job])) == [KNOWN if known else NEW]
         if not known:
             self.model.jobs[id] = Job()
             self.model.make_ready(id)
@@ -118,7 +120,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(worker=WORKERS, count=st.integers(1, 4))
     def claim(self, worker: str, count: int) -> None:
         try:
-            claim = self.runner.run(self.broker.claim(ClaimRequest(worker, [["t"]], count, 3600)))
+            claim = self.runner.run(self.broker.jobs.claim(ClaimRequest(worker, [["t"]], count, 3600)))
         except WorkerGone:
             assert worker not in self.model.beats
             return
@@ -165,14 +167,14 @@ class Lifecycle(RuleBasedStateMachine):
         job = self.model.jobs.get(id)
         number = (job.attempt if job else 1) - back
         settlement = Settlement(job=id, attempt=number, verdict=VERDICTS[how], ttl_s=3600)
-        (answer,) = self.runner.run(self.broker.settle(worker, [settlement]))
+        (answer,) = self.runner.run(self.broker.jobs.settle(worker, [settlement]))
         if job is None:
-            assert answer == "gone"
+            assert answer is GONE
             return
         reason = VERDICTS[how].reason or ""
         current = job.worker == worker and number == job.attempt
         if current and job.state == "running":
-            assert answer == "ok"
+            assert answer is APPLIED
             if how != "retrying":
                 job.end(how, reason)
             elif job.cancel:
@@ -180,13 +182,13 @@ class Lifecycle(RuleBasedStateMachine):
             else:
                 job.state, job.reason = "retrying", reason
         elif current and (job.state, job.reason) == (how, reason):
-            assert answer == "already"
+            assert answer is ALREADY
         else:
-            assert answer == f"stale:{job.state}:{job.reason}"
+            assert answer == stale(job.state, job.reason)
 
     def release(self, worker: str, id: str) -> None:
         job = self.model.jobs.get(id)
-        released = self.runner.run(self.broker.release(worker, [(id, job.attempt if job else 1)], 3600))
+        released = self.runner.run(self.broker.jobs.release(worker, [(id, job.attempt if job else 1)], 3600))
         assert released == (job is not None and job.held_by(worker))
         if job is not None and released:
             if job.cancel:
@@ -197,7 +199,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(id=JOBS)
     def cancel(self, id: str) -> None:
         job = self.model.jobs.get(id)
-        (answer,) = self.runner.run(self.broker.cancel([id], "why", 3600))
+        (answer,) = self.runner.run(self.broker.jobs.cancel([id], "why", 3600))
         if job is None:
             assert answer == "gone"
         elif job.state in FINAL:
@@ -216,7 +218,7 @@ class Lifecycle(RuleBasedStateMachine):
         ids = self.model.held(worker) if known else sorted(self.model.jobs)
         held = [(id, self.model.jobs[id].attempt - back) for id in ids]
         try:
-            answer = self.runner.run(self.broker.beat(worker, held, 60))
+            answer = self.runner.run(self.broker.workers.beat(worker, held, 60))
         except WorkerGone:
             assert worker not in self.model.beats
             return
@@ -230,7 +232,7 @@ class Lifecycle(RuleBasedStateMachine):
         count = self.model.beats.get(worker)
         if count is None:
             return
-        moved = self.runner.run(self.broker.rescue_all(worker, count - behind, 3600))
+        moved = self.runner.run(self.broker.workers.rescue_all(worker, count - behind, 3600))
         if behind:
             assert moved is None
             return
@@ -250,7 +252,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(worker=WORKERS)
     def leave(self, worker: str) -> None:
         if worker in self.model.beats:
-            left = self.runner.run(self.broker.leave(worker, 60))
+            left = self.runner.run(self.broker.workers.leave(worker, 60))
             assert left == (not self.model.held(worker))
             if left:
                 del self.model.beats[worker]
@@ -260,22 +262,22 @@ class Lifecycle(RuleBasedStateMachine):
         waiting = sorted(id for id, job in self.model.jobs.items() if job.state == "retrying")
         for id in waiting:
             self.redis.zadd(f"{P}later", {id: 1})
-        self.runner.run(self.broker.promote(100, 3600))
+        self.runner.run(self.broker.jobs.promote(100, 3600))
         for id in waiting:
             self.model.make_ready(id, self.model.jobs[id].reason)
 
     @rule(id=JOBS)
     def revive(self, id: str) -> None:
         job = self.model.jobs.get(id)
-        answer = self.runner.run(self.broker.revive(id))
+        result = self.runner.run(self.broker.jobs.revive(id)).result
         if job is None:
-            assert answer == "gone"
+            assert result is Revived.GONE
         elif job.state == "succeeded":
-            assert answer == "succeeded"
+            assert result is Revived.SUCCEEDED
         elif job.state not in FINAL:
-            assert answer == "live"
+            assert result is Revived.LIVE
         else:
-            assert answer == "ok"
+            assert result is Revived.REVIVED
             job.crashes = 0
             self.model.make_ready(id)
 
@@ -295,7 +297,7 @@ class Lifecycle(RuleBasedStateMachine):
     @invariant()
     def what_a_worker_holds_is_what_it_can_find(self) -> None:
         for worker in self.model.beats:
-            held = self.runner.run(self.broker.held(worker))
+            held = self.runner.run(self.broker.jobs.held(worker))
             assert [job.id for job in held] == self.model.held(worker)
 
     @invariant()

@@ -14,9 +14,9 @@ from redis.exceptions import RedisError
 from infinitas import Infinitas, InfinitasError, ServerUnreachable
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
-from infinitas.broker.queue import Broker
-from infinitas.broker.refusals import in_our_words
-from infinitas.broker.sync_enqueue import Direct
+from infinitas.broker.queue import QueueBroker
+from infinitas.broker.refusals import translated
+from infinitas.broker.sync_enqueue import SyncEnqueuer
 from infinitas.client.job_ids import fresh_id
 from infinitas.core.errors import UnsafeBroker
 from infinitas.core.task_definition import TaskDefinition
@@ -46,19 +46,19 @@ def a_job() -> list[NewJob]:
 
 @pytest.mark.parametrize("code", REFUSALS)
 async def test_refused_writes_are_an_outage_with_its_cause(own: OwnRedis, code: str) -> None:
-    connection, direct = Connection(own.url, "test"), Direct(own.url)
-    broker = Broker(connection, "default")
-    await broker.schedules.declare([TaskDefinition(name="t")], [])
+    connection, direct = Connection(own.url, "test"), SyncEnqueuer(own.url)
+    broker = QueueBroker(connection, "default")
+    await broker.declarations.declare([TaskDefinition(name="t")], [])
     direct.enqueue("default", a_job())
     own.refuse(code)
     asks: list[Any] = [
-        lambda: broker.enqueue(a_job()),
-        lambda: connection.ask(connection.redis.set("x", 1)),
-        lambda: connection.ask(connection.redis.eval("#!lua\nreturn 1", 0)),
+        lambda: broker.jobs.enqueue(a_job()),
+        lambda: connection.command("set", "x", 1),
+        lambda: connection.command("eval", "#!lua\nreturn 1", 0),
         lambda: asyncio.to_thread(direct.enqueue, "default", a_job()),
     ]
     if code == "MASTERDOWN":
-        asks = [lambda: connection.ask(connection.redis.get("x"))]
+        asks = [lambda: connection.command("get", "x")]
     for ask in asks:
         with pytest.raises(ServerUnreachable, match=REFUSALS[code]) as refused:
             await ask()
@@ -121,28 +121,29 @@ async def test_a_wrong_password_is_said_and_not_shown(own: OwnRedis) -> None:
 def test_what_uvloop_raises_for_a_closed_connection_is_an_outage() -> None:
     connection = Connection("redis://127.0.0.1:1", "test")
 
-    async def ask(text: str) -> None:
-        async def fail() -> None:
-            raise RuntimeError(text)
+    class Failing:
+        def __init__(self, text: str) -> None:
+            self.text = text
 
-        await connection.ask(fail())
+        async def execute(self) -> None:
+            raise RuntimeError(self.text)
 
     closed = (
         "unable to perform operation on <TCPTransport closed=True reading=False 0x1>; the handler is closed"
     )
     with pytest.raises(ServerUnreachable):
-        asyncio.run(ask(closed))
+        asyncio.run(connection.execute(Failing(closed)))
     with pytest.raises(RuntimeError):
-        asyncio.run(ask("a defect of ours"))
+        asyncio.run(connection.execute(Failing("a defect of ours")))
 
 
 def test_codes_that_only_begin_like_one_are_refusals_of_a_command() -> None:
     for text in ("BUSYGROUP Consumer Group name already exists", "ERR unknown command", "NOPERM no"):
-        error = in_our_words(RedisError.__subclasses__()[0](text), "redis://h")
+        error = translated(RedisError.__subclasses__()[0](text), "redis://h")
         assert isinstance(error, InfinitasError)
     from redis.exceptions import ResponseError
 
-    assert in_our_words(ResponseError("BUSYGROUP exists"), "redis://h").code == "error"
+    assert translated(ResponseError("BUSYGROUP exists"), "redis://h").code == "error"
 
 
 # What a Redis must be
@@ -183,13 +184,13 @@ async def test_a_redis_cluster_is_refused(tmp_path: Path) -> None:
             with pytest.raises(UnsafeBroker, match="Cluster is not supported"):
                 await connection.check()
             with pytest.raises(ServerUnreachable, match="Cluster that is down"):
-                await connection.ask(connection.redis.set("x", 1))
+                await connection.command("set", "x", 1)
             admin.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16_382)
             admin.execute_command("CLUSTER", "SETSLOT", 0, "NODE", admin.execute_command("CLUSTER MYID"))
             admin.config_set("cluster-require-full-coverage", "no")
             eventually(lambda: admin.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
             with pytest.raises(UnsafeBroker, match="Cluster is not supported"):
-                await connection.ask(connection.redis.mset({"x": 1, "y": 2}))
+                await connection.command("mset", {"x": 1, "y": 2})
     finally:
         await connection.close()
         node.kill()
@@ -237,5 +238,5 @@ async def test_a_command_that_the_user_lacks_is_said(own: OwnRedis) -> None:
     connection = Connection(own.url.replace("://", "://limited:pw@"), "test")
     await connection.check()
     with pytest.raises(InfinitasError, match="must be allowed"):
-        await connection.ask(connection.redis.set("x", 1))
+        await connection.command("set", "x", 1)
     await connection.close()

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from infinitas.broker.answers import APPLIED
 from infinitas.broker.events import START, EventStream, Follower, count_entries
 from infinitas.broker.messages import ClaimedJob, ClaimRequest, NewJob, Settlement
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.events import Event
 from infinitas.core.states import Reason, State
 from infinitas.core.verdict import SUCCEEDED, Verdict
@@ -17,28 +18,28 @@ P = "{infinitas:default}:"
 BAD = Verdict(state=State.FAILED, reason=Reason.ERROR, error="e")
 
 
-async def send(broker: Broker, count: int, first: int = 0) -> list[str]:
+async def send(broker: QueueBroker, count: int, first: int = 0) -> list[str]:
     ids = [f"j{n:03}" for n in range(first, first + count)]
-    await broker.enqueue([NewJob(id=id, task="t", args="[[],{}]") for id in ids])
+    await broker.jobs.enqueue([NewJob(id=id, task="t", args="[[],{}]") for id in ids])
     return ids
 
 
-async def claim(broker: Broker, limit: int) -> list[ClaimedJob]:
-    return (await broker.claim(ClaimRequest("w1", [["t"]], limit, 60))).jobs
+async def claim(broker: QueueBroker, limit: int) -> list[ClaimedJob]:
+    return (await broker.jobs.claim(ClaimRequest("w1", [["t"]], limit, 60))).jobs
 
 
-async def settle(broker: Broker, ids: list[str]) -> None:
+async def settle(broker: QueueBroker, ids: list[str]) -> None:
     ends = [Settlement(job=id, attempt=1, verdict=SUCCEEDED, ttl_s=60) for id in ids]
-    assert await broker.settle("w1", ends) == ["ok"] * len(ids)
+    assert await broker.jobs.settle("w1", ends) == [APPLIED] * len(ids)
 
 
-async def told(broker: Broker, kind: str) -> list[Event]:
+async def told(broker: QueueBroker, kind: str) -> list[Event]:
     events = await EventStream(broker.connection, "default", "test").read(START, 1000)
     return [event for event in events if event.kind == kind]
 
 
 async def test_many_that_begin_and_end_alike_are_one_entry_each_with_the_facts_of_all(
-    broker: Broker,
+    broker: QueueBroker,
 ) -> None:
     ids = await send(broker, 3)
     claimed = await claim(broker, 3)
@@ -59,7 +60,7 @@ async def test_many_that_begin_and_end_alike_are_one_entry_each_with_the_facts_o
         assert end.at_ms >= start.at_ms
 
 
-async def test_an_entry_tells_of_a_hundred_at_most(broker: Broker) -> None:
+async def test_an_entry_tells_of_a_hundred_at_most(broker: QueueBroker) -> None:
     ids = await send(broker, 250)
     await claim(broker, 250)
     await settle(broker, ids)
@@ -69,7 +70,7 @@ async def test_an_entry_tells_of_a_hundred_at_most(broker: Broker) -> None:
         assert count_entries(events) == 3
 
 
-async def test_a_follower_makes_no_more_events_of_a_flood_than_it_was_asked_for(broker: Broker) -> None:
+async def test_a_follower_makes_no_more_events_of_a_flood_than_it_was_asked_for(broker: QueueBroker) -> None:
     follower = Follower(EventStream(broker.connection, "default", "test"))
     await send(broker, 250)
     await follower.begin()
@@ -82,14 +83,14 @@ async def test_a_follower_makes_no_more_events_of_a_flood_than_it_was_asked_for(
     assert seen == [f"j{n:03}" for n in range(250)]
 
 
-async def test_who_has_something_to_say_is_told_of_alone(broker: Broker) -> None:
+async def test_who_has_something_to_say_is_told_of_alone(broker: QueueBroker) -> None:
     ids = await send(broker, 2)
     await claim(broker, 2)
     ends = [
         Settlement(job=ids[0], attempt=1, verdict=Verdict(state=State.SUCCEEDED, result="7"), ttl_s=60),
         Settlement(job=ids[1], attempt=1, verdict=SUCCEEDED, ttl_s=60),
     ]
-    await broker.settle("w1", ends)
+    await broker.jobs.settle("w1", ends)
     events = {event.fields["job"]: event for event in await told(broker, "job.succeeded")}
     assert events[ids[0]].fields["result"] == "7"
     assert events[ids[0]].fields["started"] == events[ids[1]].fields["started"]
@@ -97,7 +98,7 @@ async def test_who_has_something_to_say_is_told_of_alone(broker: Broker) -> None
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_what_leaves_a_stream_takes_nobody_along(broker: Broker, redis: Redis, seed: int) -> None:
+async def test_what_leaves_a_stream_takes_nobody_along(broker: QueueBroker, redis: Redis, seed: int) -> None:
     """Streams are cut at the oldest pending entry; whoever waits or runs must still be there."""
     dice = random.Random(seed)
     waiting: list[str] = []
@@ -114,17 +115,17 @@ async def test_what_leaves_a_stream_takes_nobody_along(broker: Broker, redis: Re
             waiting = waiting[some:]
         elif deed == "cancel" and waiting:
             chosen = dice.sample(waiting, min(some, len(waiting)))
-            assert await broker.cancel(chosen, "no", 60) == ["cancelled"] * len(chosen)
+            assert await broker.jobs.cancel(chosen, "no", 60) == ["cancelled"] * len(chosen)
             waiting = [id for id in waiting if id not in chosen]
         elif running and deed in ("settle", "release"):
             over = dice.sample(sorted(running), min(some, len(running)))
             attempts = [(id, running.pop(id)) for id in over]
             if deed == "release":
-                assert await broker.release("w1", attempts, 60) == len(over)
+                assert await broker.jobs.release("w1", attempts, 60) == len(over)
                 waiting += over
             else:
                 ends = [Settlement(job=id, attempt=n, verdict=SUCCEEDED, ttl_s=60) for id, n in attempts]
-                assert await broker.settle("w1", ends) == ["ok"] * len(ends)
+                assert await broker.jobs.settle("w1", ends) == [APPLIED] * len(ends)
         entries: Any = redis.xrange(f"{P}stream:t")
         assert sorted(fields["job"] for _, fields in entries) == sorted([*waiting, *running])
     while jobs := await claim(broker, 100):
@@ -151,7 +152,7 @@ async def test_what_leaves_a_stream_takes_nobody_along(broker: Broker, redis: Re
         "gb bb",
     ],
 )
-async def test_a_streak_goes_on_over_calls(broker: Broker, redis: Redis, calls: str) -> None:
+async def test_a_streak_goes_on_over_calls(broker: QueueBroker, redis: Redis, calls: str) -> None:
     """Good and bad ends, a space between two calls."""
     streak = sent = 0
     for call in calls.split():
@@ -163,7 +164,7 @@ async def test_a_streak_goes_on_over_calls(broker: Broker, redis: Redis, calls: 
             Settlement(job=id, attempt=1, verdict=verdict, ttl_s=60)
             for id, verdict in zip(ids, verdicts, strict=True)
         ]
-        await broker.settle("w1", ends)
+        await broker.jobs.settle("w1", ends)
     for end in calls.replace(" ", ""):
         streak = max(streak, 0) + 1 if end == "g" else min(streak, 0) - 1
     assert redis.hget(f"{P}task:t", "streak") == str(streak)

@@ -15,7 +15,7 @@ from infinitas import BadArgs, BadSchedule, Infinitas, Retry, every
 from infinitas.broker import scripts
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.schedule_options import ScheduleOptions, make_schedule
 from infinitas.core.task_definition import TaskDefinition
@@ -64,7 +64,7 @@ async def becomes(check: Callable[[], bool]) -> None:
     await aeventually(checked)
 
 
-async def store(broker: Broker, key: str, rule: Any) -> None:
+async def store(broker: QueueBroker, key: str, rule: Any) -> None:
     now = await broker.now()
     made = make_schedule(rule, key=key, task="t", now=now, origin="api", options=ALLOW)
     assert await broker.schedules.schedule([made], now) == ["ok"]
@@ -73,7 +73,7 @@ async def store(broker: Broker, key: str, rule: Any) -> None:
 async def test_an_hour_ahead_for_a_while_and_back(
     shift: Callable[[int], None],
     make_app: Callable[..., Infinitas],
-    broker: Broker,
+    broker: QueueBroker,
     redis: Redis,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -108,7 +108,7 @@ def _now_ms() -> int:
 
 
 async def test_a_scheduler_that_starts_after_the_jump_knows_of_it(
-    shift: Callable[[int], None], broker: Broker, redis: Redis
+    shift: Callable[[int], None], broker: QueueBroker, redis: Redis
 ) -> None:
     shift(HOUR_MS)
     await ClockMonitor(broker).check()
@@ -119,7 +119,7 @@ async def test_a_scheduler_that_starts_after_the_jump_knows_of_it(
 
 
 async def test_several_schedulers_report_one_jump_once(
-    shift: Callable[[int], None], broker: Broker, redis: Redis
+    shift: Callable[[int], None], broker: QueueBroker, redis: Redis
 ) -> None:
     monitors = [ClockMonitor(broker) for _ in range(3)]
     for count, ahead in enumerate((0, HOUR_MS, 0, -HOUR_MS, 0, -7_000)):
@@ -130,7 +130,7 @@ async def test_several_schedulers_report_one_jump_once(
 
 
 async def test_an_answer_that_took_long_and_a_drift_are_no_jumps(
-    shift: Callable[[int], None], broker: Broker, redis: Redis
+    shift: Callable[[int], None], broker: QueueBroker, redis: Redis
 ) -> None:
     own = [0.0]
     monitor = ClockMonitor(broker, lambda: own[0])
@@ -144,7 +144,7 @@ async def test_an_answer_that_took_long_and_a_drift_are_no_jumps(
 
 
 async def test_a_second_scheduler_repeats_what_one_that_died_has_not_done(
-    shift: Callable[[int], None], broker: Broker, redis: Redis
+    shift: Callable[[int], None], broker: QueueBroker, redis: Redis
 ) -> None:
     shift(HOUR_MS)
     await ClockMonitor(broker).check()
@@ -158,11 +158,11 @@ async def test_a_second_scheduler_repeats_what_one_that_died_has_not_done(
 
 
 async def test_fired_slots_stay_fired_through_edits_and_declarations(
-    shift: Callable[[int], None], app: Infinitas, broker: Broker, redis: Redis
+    shift: Callable[[int], None], app: Infinitas, broker: QueueBroker, redis: Redis
 ) -> None:
     now = await broker.now()
     rule = make_schedule("* * * * *", key="t", task="t", now=now, options=ALLOW)
-    await broker.schedules.declare([TaskDefinition(name="t")], [rule])
+    await broker.declarations.declare([TaskDefinition(name="t")], [rule])
     await broker.schedules.schedule([rule], now)
     shift(HOUR_MS)
     await Ticker(broker).run_once()
@@ -181,7 +181,7 @@ async def test_fired_slots_stay_fired_through_edits_and_declarations(
         await app.aschedule("t", at=from_ms(mark - 60_000), key="t")
 
 
-async def test_a_worker_whose_clock_is_ahead_anchors_no_interval_in_the_future(broker: Broker) -> None:
+async def test_a_worker_whose_clock_is_ahead_anchors_no_interval_in_the_future(broker: QueueBroker) -> None:
     now = await broker.now()
     rule = make_schedule(every(seconds=10), key="k", task="t", now=now + HOUR, origin="api")
     first = rule.next_after(now)
@@ -220,11 +220,11 @@ async def test_retries_delays_and_offers_wait_no_longer_than_their_own_time(
 
 
 async def test_rates_and_processors_do_not_stay_in_the_future(
-    shift: Callable[[int], None], broker: Broker, redis: Redis
+    shift: Callable[[int], None], broker: QueueBroker, redis: Redis
 ) -> None:
-    await broker.schedules.declare([TaskDefinition(name="limited", rate="1/m")], [])
+    await broker.declarations.declare([TaskDefinition(name="limited", rate="1/m")], [])
     shift(HOUR_MS)
-    await broker.join("w1", ["limited"], 60)
+    await broker.workers.join("w1", ["limited"], 60)
     redis.rpush(f"{P}starts:limited", _now_ms() + HOUR_MS)
     await ClockMonitor(broker).check()
     shift(0)
@@ -234,12 +234,12 @@ async def test_rates_and_processors_do_not_stay_in_the_future(
 
 
 async def test_many_waiting_jobs_are_moved_in_pages(
-    shift: Callable[[int], None], broker: Broker, redis: Redis
+    shift: Callable[[int], None], broker: QueueBroker, redis: Redis
 ) -> None:
     shift(HOUR_MS)
     await ClockMonitor(broker).check()
     jobs = [NewJob(id=f"j{i}", task="t", args="[[],{}]", delay_s=30) for i in range(1500)]
-    await broker.enqueue(jobs)
+    await broker.jobs.enqueue(jobs)
     shift(0)
     await ClockMonitor(broker).check()
     late: Any = redis.zcount(f"{P}later", _now_ms() + 31_000, "+inf")

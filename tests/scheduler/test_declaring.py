@@ -11,7 +11,7 @@ from redis import Redis
 
 from infinitas import Infinitas, every
 from infinitas.broker.messages import Declarer
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.interval import Every
 from infinitas.core.schedule_options import make_schedule
 from infinitas.core.task_definition import TaskDefinition
@@ -26,7 +26,9 @@ TASK = TaskDefinition(name="t")
 class Deploy:
     """Workers of one version of the code."""
 
-    def __init__(self, broker: Broker, rule: str | Every | None, worker: str, age: timedelta, **task: Any):
+    def __init__(
+        self, broker: QueueBroker, rule: str | Every | None, worker: str, age: timedelta, **task: Any
+    ):
         self._broker = broker
         self._rule = rule
         self._worker = worker
@@ -37,16 +39,16 @@ class Deploy:
         now = await self._broker.now()
         rules = [make_schedule(self._rule, key="t", task="t", now=now)] if self._rule else []
         declarer = Declarer(born=now - self._age, worker=self._worker)
-        await self._broker.schedules.declare([self._task], rules, declarer)
-        await self._broker.join(self._worker, ["t"], 60)
+        await self._broker.declarations.declare([self._task], rules, declarer)
+        await self._broker.workers.join(self._worker, ["t"], 60)
 
 
-async def rule(broker: Broker) -> str:
+async def rule(broker: QueueBroker) -> str:
     found = await broker.schedules.find("t")
     return found[0].rule_text if found else ""
 
 
-async def test_old_and_new_workers_side_by_side(broker: Broker) -> None:
+async def test_old_and_new_workers_side_by_side(broker: QueueBroker) -> None:
     hour = timedelta(hours=1)
     old = Deploy(broker, "0 1 * * *", "old", hour, retries=1)
     new = Deploy(broker, "0 2 * * *", "new", timedelta(), retries=2)
@@ -57,17 +59,17 @@ async def test_old_and_new_workers_side_by_side(broker: Broker) -> None:
     await old.start()
     assert await rule(broker) == "0 2 * * *", "an old worker that restarts turns nothing back"
     assert '"retries":2' in str(broker.connection and await definition(broker))
-    await broker.leave("new", 60)
+    await broker.workers.leave("new", 60)
     await old.start()
     assert await rule(broker) == "0 1 * * *", "a deploy that was taken back is taken back"
 
 
-async def definition(broker: Broker) -> str:
-    text = await broker.connection.ask(broker.connection.redis.hget(f"{P}tasks", "t"))
+async def definition(broker: QueueBroker) -> str:
+    text = await broker.connection.command("hget", f"{P}tasks", "t")
     return str(text)
 
 
-async def test_declaring_again_writes_nothing(broker: Broker, redis: Redis) -> None:
+async def test_declaring_again_writes_nothing(broker: QueueBroker, redis: Redis) -> None:
     deploy = Deploy(broker, every(hours=5), "w", timedelta())
     await deploy.start()
     before = redis.hget(f"{P}schedules", "t"), redis.zscore(f"{P}due", "t")
@@ -81,7 +83,7 @@ async def test_declaring_again_writes_nothing(broker: Broker, redis: Redis) -> N
     assert "task.declared" not in kinds
 
 
-async def test_an_override_stays_until_the_codes_own_rule_changes(broker: Broker) -> None:
+async def test_an_override_stays_until_the_codes_own_rule_changes(broker: QueueBroker) -> None:
     await Deploy(broker, "0 1 * * *", "a", timedelta(hours=3)).start()
     stored = await broker.schedules.find("t")
     assert stored is not None
@@ -99,7 +101,7 @@ async def test_an_override_stays_until_the_codes_own_rule_changes(broker: Broker
     assert not again[0].overridden
 
 
-async def test_an_edit_by_two_people_at_once_is_not_lost(broker: Broker) -> None:
+async def test_an_edit_by_two_people_at_once_is_not_lost(broker: QueueBroker) -> None:
     await Deploy(broker, "0 1 * * *", "a", timedelta()).start()
     stored = await broker.schedules.find("t")
     assert stored is not None
@@ -112,12 +114,12 @@ async def test_an_edit_by_two_people_at_once_is_not_lost(broker: Broker) -> None
     assert await broker.schedules.schedule([two], now, stored[1]) == ["changed"]
 
 
-async def test_a_changed_option_does_not_shift_an_interval(broker: Broker, redis: Redis) -> None:
+async def test_a_changed_option_does_not_shift_an_interval(broker: QueueBroker, redis: Redis) -> None:
     await Deploy(broker, every(hours=5), "a", timedelta(hours=1)).start()
     before = redis.zscore(f"{P}due", "t")
     now = await broker.now() + timedelta(minutes=7)
     changed = make_schedule(every(hours=5), key="t", task="t", now=now, options={"jitter": 9})
-    await broker.schedules.declare([TASK], [changed], Declarer(born=now, worker="b"))
+    await broker.declarations.declare([TASK], [changed], Declarer(born=now, worker="b"))
     assert redis.zscore(f"{P}due", "t") == before
     assert '"jitter_ms":9000' in str(redis.hget(f"{P}schedules", "t"))
 

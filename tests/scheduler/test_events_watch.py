@@ -11,7 +11,7 @@ from redis import Redis
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream
 from infinitas.broker.health import Health
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.devservers.redis import start_redis
 from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.scheduler.redis_monitor import CHECKS_PER_SETTINGS_CHECK, RedisMonitor
@@ -45,7 +45,7 @@ class Watched:
 
 
 @pytest.fixture
-async def watched(broker: Broker, redis: Redis) -> Watched:
+async def watched(broker: QueueBroker, redis: Redis) -> Watched:
     redis.delete(f"{P}events")
     return Watched(broker.connection)
 
@@ -125,11 +125,11 @@ async def test_without_a_reader_nothing_is_reported(watched: Watched, redis: Red
     assert not redis.exists(f"{P}amiss")
 
 
-async def test_no_edge_lets_the_events_grow_without_end(broker: Broker, redis: Any) -> None:
+async def test_no_edge_lets_the_events_grow_without_end(broker: QueueBroker, redis: Any) -> None:
     """Also while no scheduler runs."""
     redis.hset(f"{P}readers", "archiver", "0-0")
     with redis.monitor() as monitor:
-        await broker.enqueue([new("j")])
+        await broker.jobs.enqueue([new("j")])
         command = next(c["command"] for c in monitor.listen() if "type job.created" in c["command"])
     assert "MAXLEN ~ 5000000" in command
 
@@ -147,7 +147,7 @@ async def own_redis(tmp_path: Path) -> AsyncIterator[Connection]:
 async def test_events_take_at_most_half_of_the_memory(own_redis: Connection) -> None:
     redis: Any = Redis.from_url(own_redis.url, decode_responses=True)
     watched = Watched(own_redis, events_max=1_000_000)
-    await Broker(own_redis, "default").join("w", ["t"], 60)
+    await QueueBroker(own_redis, "default").workers.join("w", ["t"], 60)
     await watched.reader.trim("0-0")
     pipe = redis.pipeline(transaction=False)
     for _ in range(20_000):

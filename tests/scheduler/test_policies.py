@@ -133,7 +133,7 @@ async def test_overlap_replace_leaves_nothing_waiting_behind_a_job_that_is_slow_
 ) -> None:
     async with infinitas_kit(minutely(overlap="replace"), NOON) as kit:
         await kit.advance(MINUTE, run=False)
-        (claimed,) = (await kit.brokers["default"].claim(ClaimRequest("kit", [["tick"]], 1, 60))).jobs
+        (claimed,) = (await kit.brokers["default"].jobs.claim(ClaimRequest("kit", [["tick"]], 1, 60))).jobs
         await kit.advance(2 * MINUTE, run=False)
         assert await states(kit) == [
             "running",

@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from infinitas.broker.messages import NewJob
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.codec import from_ms
 from infinitas.scheduler.promoter import Promoter
 from tests.support import aeventually
@@ -15,9 +15,9 @@ LATER = "{infinitas:default}:later"
 
 
 @pytest.mark.parametrize("score", [float("inf"), 1e300, 253402300800000.0, 9.3e15])
-async def test_a_score_beyond_the_calendar(broker: Broker, redis: Redis, score: float) -> None:
+async def test_a_score_beyond_the_calendar(broker: QueueBroker, redis: Redis, score: float) -> None:
     redis.zadd(LATER, {"bad": score})
-    promoted = await broker.promote(10, 60)
+    promoted = await broker.jobs.promote(10, 60)
     assert promoted.following is not None
     assert promoted.following.year == 9000
 
@@ -28,7 +28,7 @@ async def test_a_score_beyond_the_calendar(broker: Broker, redis: Redis, score: 
     running = asyncio.create_task(forever(promoter))
     await aeventually(lambda: asyncio.sleep(0, promoter._wakeup._reading is not None))
     due = from_ms(int(redis.time()[0]) * 1000 + 1100)
-    await broker.enqueue([NewJob(id="honest", task="t", args="[[],{}]", due=due)])
+    await broker.jobs.enqueue([NewJob(id="honest", task="t", args="[[],{}]", due=due)])
     await aeventually(is_promoted)
     assert not running.done()
     running.cancel()
@@ -39,7 +39,7 @@ async def forever(promoter: Promoter) -> None:
         await promoter.run_once()
 
 
-async def test_a_score_before_the_calendar(broker: Broker, redis: Redis) -> None:
+async def test_a_score_before_the_calendar(broker: QueueBroker, redis: Redis) -> None:
     redis.zadd(LATER, {"bad": float("-inf"), "worse": -1e300})
-    await broker.promote(10, 60)
+    await broker.jobs.promote(10, 60)
     assert redis.zcard(LATER) == 0

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from infinitas.broker.queue import Broker
+from infinitas.broker.answers import APPLIED, GONE, Revived, stale
+from infinitas.broker.queue import QueueBroker
 from infinitas.broker.reconcile import Reconciliation
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.schedule import Schedule
@@ -28,7 +29,7 @@ RETRY = Verdict(state=State.RETRYING, reason=Reason.ERROR, error="e", delay_ms=3
 
 
 @pytest.fixture
-def reconciler(broker: Broker) -> Reconciler:
+def reconciler(broker: QueueBroker) -> Reconciler:
     return Reconciler(Reconciliation(broker.connection, "default"), 60, 0)
 
 
@@ -36,11 +37,11 @@ def field(redis: Redis, id: str, name: str) -> Any:
     return redis.hget(f"{P}job:{id}", name)
 
 
-async def run_all(broker: Broker, worker: str = "w2") -> list[str]:
+async def run_all(broker: QueueBroker, worker: str = "w2") -> list[str]:
     """Claim and settle everything that is ready. Returns the ids."""
     jobs = await claimed(broker, worker, 1000)
-    answers = await broker.settle(worker, [settlement(job.id, job.attempt) for job in jobs])
-    assert answers == ["ok"] * len(jobs)
+    answers = await broker.jobs.settle(worker, [settlement(job.id, job.attempt) for job in jobs])
+    assert answers == [APPLIED] * len(jobs)
     return sorted(job.id for job in jobs)
 
 
@@ -51,19 +52,21 @@ def nothing_is_left(redis: Redis) -> None:
     assert redis.zcard(f"{P}later") == redis.hlen(f"{P}live") == redis.hlen(f"{P}keys:t") == 0
 
 
-async def busy(broker: Broker) -> None:
+async def busy(broker: QueueBroker) -> None:
     """One job in each state that is not final."""
-    await broker.enqueue([new("retrying"), new("running"), new("revived")])
+    await broker.jobs.enqueue([new("retrying"), new("running"), new("revived")])
     await claimed(broker, limit=3)
     failed = Verdict(state=State.FAILED, reason=Reason.ERROR, error="e")
-    await broker.settle("w1", [settlement("retrying", 1, RETRY), settlement("revived", 1, failed)])
-    assert await broker.revive("revived") == "ok"
+    await broker.jobs.settle("w1", [settlement("retrying", 1, RETRY), settlement("revived", 1, failed)])
+    assert (await broker.jobs.revive("revived")).result is Revived.REVIVED
     waits = replace(new("waits"), due=await broker.now() + HOUR)
     patient = replace(new("patient"), expires_s=3600, key="k")
-    await broker.enqueue([waits, new("queued"), patient])
+    await broker.jobs.enqueue([waits, new("queued"), patient])
 
 
-async def test_what_fits_together_is_left_alone(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
+async def test_what_fits_together_is_left_alone(
+    broker: QueueBroker, reconciler: Reconciler, redis: Redis
+) -> None:
     await busy(broker)
     await broker.schedules.schedule([HOURLY], await broker.now())
     before = {name: redis.dump(name) for name in redis.scan_iter() if "task:" not in name}
@@ -73,7 +76,7 @@ async def test_what_fits_together_is_left_alone(broker: Broker, reconciler: Reco
 
 
 async def test_a_lost_due_is_planned_again_from_the_high_water_mark(
-    broker: Broker, reconciler: Reconciler, redis: Redis, caplog: pytest.LogCaptureFixture
+    broker: QueueBroker, reconciler: Reconciler, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     schedules = broker.schedules
     now = await broker.now()
@@ -98,12 +101,12 @@ async def test_a_lost_due_is_planned_again_from_the_high_water_mark(
 
 
 async def test_a_schedule_that_is_over_stays_over(
-    broker: Broker, reconciler: Reconciler, redis: Redis
+    broker: QueueBroker, reconciler: Reconciler, redis: Redis
 ) -> None:
     now = await broker.now()
     task = TaskDefinition(name="t")
     past = Schedule(key="t", task="t", at_ms=to_ms(now - HOUR))
-    await broker.schedules.declare([task], [past])
+    await broker.declarations.declare([task], [past])
     spent = replace(HOURLY, key="spent", max_runs=1)
     await broker.schedules.schedule([spent], now)
     redis.hset(f"{P}runs", "spent", 1)
@@ -113,7 +116,7 @@ async def test_a_schedule_that_is_over_stays_over(
     assert redis.zcard(f"{P}due") == 0
 
 
-async def test_an_edit_meanwhile_wins(broker: Broker, redis: Redis) -> None:
+async def test_an_edit_meanwhile_wins(broker: QueueBroker, redis: Redis) -> None:
     edges = Reconciliation(broker.connection, "default")
     now = await broker.now()
     await broker.schedules.schedule([HOURLY], now)
@@ -126,9 +129,9 @@ async def test_an_edit_meanwhile_wins(broker: Broker, redis: Redis) -> None:
     assert await edges.plan_again([(lost, now)]) == []
 
 
-async def test_a_lost_later_is_built_again(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
+async def test_a_lost_later_is_built_again(broker: QueueBroker, reconciler: Reconciler, redis: Redis) -> None:
     await busy(broker)
-    await broker.enqueue([replace(new("past"), due=await broker.now() + HOUR)])
+    await broker.jobs.enqueue([replace(new("past"), due=await broker.now() + HOUR)])
     kept = dict(redis.zrange(f"{P}later", 0, -1, withscores=True))  # type: ignore[arg-type]
     redis.hset(f"{P}job:past", "due", 1)
     redis.delete(f"{P}later")
@@ -138,20 +141,22 @@ async def test_a_lost_later_is_built_again(broker: Broker, reconciler: Reconcile
     assert await run_all(broker) == ["past", "patient", "queued", "revived"]
 
 
-async def test_a_lost_stream_is_built_again(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
+async def test_a_lost_stream_is_built_again(
+    broker: QueueBroker, reconciler: Reconciler, redis: Redis
+) -> None:
     await busy(broker)
     redis.delete(f"{P}stream:t", f"{P}bell:t")
     assert (await reconciler.reconcile())["unqueued"] == 3
     assert await run_all(broker) == ["patient", "queued", "revived"]
     await reconciler.reconcile()
-    assert [job.id for job in await broker.held("w1")] == ["running"], "its worker has it as before"
+    assert [job.id for job in await broker.jobs.held("w1")] == ["running"], "its worker has it as before"
     assert field(redis, "running", "attempt") == "1"
-    assert await broker.settle("w1", [settlement("running", 1)]) == ["ok"]
+    assert await broker.jobs.settle("w1", [settlement("running", 1)]) == [APPLIED]
     assert redis.xlen(f"{P}stream:t") == 0
 
 
-async def test_a_ready_job_rings(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
-    await broker.enqueue([new("queued")])
+async def test_a_ready_job_rings(broker: QueueBroker, reconciler: Reconciler, redis: Redis) -> None:
+    await broker.jobs.enqueue([new("queued")])
     redis.delete(f"{P}stream:t", f"{P}bell:t")
     await reconciler.reconcile()
     assert redis.lrange(f"{P}bell:t", 0, -1) == ["queued"]
@@ -159,9 +164,9 @@ async def test_a_ready_job_rings(broker: Broker, reconciler: Reconciler, redis: 
 
 
 async def test_what_the_group_has_passed_is_handed_out_again(
-    broker: Broker, reconciler: Reconciler, redis: Redis
+    broker: QueueBroker, reconciler: Reconciler, redis: Redis
 ) -> None:
-    await broker.enqueue([new("a"), new("b")])
+    await broker.jobs.enqueue([new("a"), new("b")])
     redis.xgroup_create(f"{P}stream:t", "workers", "0")
     redis.xreadgroup("workers", "reader", {f"{P}stream:t": ">"}, count=1)
     assert await reconciler.reconcile() == {"unqueued": 1}
@@ -170,11 +175,11 @@ async def test_what_the_group_has_passed_is_handed_out_again(
 
 
 async def test_deleted_jobs_leave_the_stream_and_the_limit(
-    broker: Broker, reconciler: Reconciler, redis: Redis
+    broker: QueueBroker, reconciler: Reconciler, redis: Redis
 ) -> None:
-    await broker.schedules.declare([TaskDefinition(name="t", max_running=1)], [], None)
+    await broker.declarations.declare([TaskDefinition(name="t", max_running=1)], [], None)
     redis.hset(f"{P}limits", "t", '{"max_running":1}')
-    await broker.enqueue([new("running"), new("queued"), new("honest")])
+    await broker.jobs.enqueue([new("running"), new("queued"), new("honest")])
     await claimed(broker)
     redis.delete(f"{P}job:running", f"{P}job:queued", f"{P}bell:t")
     assert await claimed(broker, "w2") == [], "a place is taken by nothing"
@@ -182,12 +187,12 @@ async def test_deleted_jobs_leave_the_stream_and_the_limit(
     assert redis.exists(f"{P}bell:t")
     assert {event.fields["job"] for event in events(redis, "entry.without_job")} == {"running", "queued"}
     assert await run_all(broker) == ["honest"]
-    assert await broker.settle("w1", [settlement("running", 1)]) == ["gone"]
+    assert await broker.jobs.settle("w1", [settlement("running", 1)]) == [GONE]
     nothing_is_left(redis)
 
 
 async def test_a_deleted_slot_job_ends_as_lost_and_its_schedule_goes_on(
-    broker: Broker, reconciler: Reconciler, redis: Redis
+    broker: QueueBroker, reconciler: Reconciler, redis: Redis
 ) -> None:
     slot = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
     await broker.schedules.schedule([HOURLY], slot - HOUR)
@@ -204,8 +209,8 @@ async def test_a_deleted_slot_job_ends_as_lost_and_its_schedule_goes_on(
     assert redis.zscore(f"{P}expected", job.id) is None
 
 
-async def test_a_deleted_job_that_waited(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
-    await broker.enqueue([replace(new("sent"), due=await broker.now() + HOUR)])
+async def test_a_deleted_job_that_waited(broker: QueueBroker, reconciler: Reconciler, redis: Redis) -> None:
+    await broker.jobs.enqueue([replace(new("sent"), due=await broker.now() + HOUR)])
     slot = (await broker.now()).replace(minute=0, second=0, microsecond=0)
     jitter = replace(HOURLY, jitter_ms=30_000_000_000)
     await broker.schedules.schedule([jitter], slot - HOUR)
@@ -220,17 +225,17 @@ async def test_a_deleted_job_that_waited(broker: Broker, reconciler: Reconciler,
 
 @pytest.mark.parametrize("on_lost", ["retry", "fail"])
 async def test_a_running_job_of_a_worker_that_is_gone(
-    broker: Broker, reconciler: Reconciler, redis: Redis, on_lost: str
+    broker: QueueBroker, reconciler: Reconciler, redis: Redis, on_lost: str
 ) -> None:
     """Its hash is `running`; no stream, no pending list and no rescue has it."""
     task = TaskDefinition(name="t", on_lost=on_lost)
     redis.hset(f"{P}tasks", "t", task.to_json())
-    await broker.enqueue([new("limbo")])
+    await broker.jobs.enqueue([new("limbo")])
     await claimed(broker)
     entry = field(redis, "limbo", "entry")
     redis.xack(f"{P}stream:t", "workers", entry)
     redis.xdel(f"{P}stream:t", entry)
-    await broker.rescue_all("w1", 1, 60)
+    await broker.workers.rescue_all("w1", 1, 60)
     assert field(redis, "limbo", "state") == "running"
     assert await reconciler.reconcile() == {}, "once is not enough"
     assert await reconciler.reconcile() == {"abandoned": 1}
@@ -241,43 +246,43 @@ async def test_a_running_job_of_a_worker_that_is_gone(
         (job,) = await claimed(broker, "w2")
         assert (job.attempt, job.uncharged, job.was_lost) == (2, 1, True)
         assert field(redis, "limbo", "crashes") is None, "nothing proves a crash"
-        assert await broker.settle("w1", [settlement("limbo", 1)]) == ["stale:running:"]
-        await broker.settle("w2", [settlement("limbo", 2)])
+        assert await broker.jobs.settle("w1", [settlement("limbo", 1)]) == [stale("running")]
+        await broker.jobs.settle("w2", [settlement("limbo", 2)])
     nothing_is_left(redis)
 
 
 async def test_a_worker_that_joins_again_is_not_robbed(
-    broker: Broker, reconciler: Reconciler, redis: Redis
+    broker: QueueBroker, reconciler: Reconciler, redis: Redis
 ) -> None:
-    await broker.enqueue([new("j")])
+    await broker.jobs.enqueue([new("j")])
     await claimed(broker)
     redis.zrem(f"{P}beats", "w1")
     redis.hdel(f"{P}members", "w1")
     assert await reconciler.reconcile() == {}
-    await broker.join("w1", ["t"], 60)
+    await broker.workers.join("w1", ["t"], 60)
     assert await reconciler.reconcile() == await reconciler.reconcile() == {}
     redis.zrem(f"{P}beats", "w1")
     redis.hdel(f"{P}members", "w1")
     assert await reconciler.reconcile() == {}, "seen once since"
-    await broker.join("w1", ["t"], 60)
-    assert await broker.settle("w1", [settlement("j", 1)]) == ["ok"]
+    await broker.workers.join("w1", ["t"], 60)
+    assert await broker.jobs.settle("w1", [settlement("j", 1)]) == [APPLIED]
 
 
-async def test_a_requested_cancel_is_kept(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
-    await broker.enqueue([new("j")])
+async def test_a_requested_cancel_is_kept(broker: QueueBroker, reconciler: Reconciler, redis: Redis) -> None:
+    await broker.jobs.enqueue([new("j")])
     await claimed(broker)
-    await broker.cancel(["j"], "why", 60)
+    await broker.jobs.cancel(["j"], "why", 60)
     redis.delete(f"{P}beats", f"{P}members", f"{P}stream:t")
     await reconciler.reconcile()
     assert await reconciler.reconcile() == {"abandoned": 1}
     assert (field(redis, "j", "state"), field(redis, "j", "reason")) == ("cancelled", "why")
 
 
-async def test_stale_holders_are_freed(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
-    await broker.enqueue([replace(new("done"), key="a"), replace(new("gone"), key="b")])
-    await broker.enqueue([replace(new("lives"), key="c")])
+async def test_stale_holders_are_freed(broker: QueueBroker, reconciler: Reconciler, redis: Redis) -> None:
+    await broker.jobs.enqueue([replace(new("done"), key="a"), replace(new("gone"), key="b")])
+    await broker.jobs.enqueue([replace(new("lives"), key="c")])
     await claimed(broker, limit=2)
-    await broker.settle("w1", [settlement("done", 1), settlement("gone", 1)])
+    await broker.jobs.settle("w1", [settlement("done", 1), settlement("gone", 1)])
     redis.delete(f"{P}job:gone")
     redis.hset(f"{P}keys:t", mapping={"a": "done", "b": "gone"})
     redis.hset(f"{P}live", mapping={"s1": "done", "s2": "gone", "s3": "lives"})
@@ -288,7 +293,7 @@ async def test_stale_holders_are_freed(broker: Broker, reconciler: Reconciler, r
     assert redis.zrange(f"{P}expected", 0, -1) == ["done", "lives"]
 
 
-async def in_line(broker: Broker) -> tuple[str, str]:
+async def in_line(broker: QueueBroker) -> tuple[str, str]:
     """A slot's job that runs, and the next one, which waits for it."""
     rule = replace(HOURLY, overlap="queue")
     slot = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -300,20 +305,20 @@ async def in_line(broker: Broker) -> tuple[str, str]:
 
 
 async def test_a_job_in_line_waits_for_a_living_one(
-    broker: Broker, reconciler: Reconciler, redis: Redis
+    broker: QueueBroker, reconciler: Reconciler, redis: Redis
 ) -> None:
     before, follower = await in_line(broker)
     assert await reconciler.reconcile() == await reconciler.reconcile() == {}
     redis.delete(f"{P}live")
     assert await reconciler.reconcile() == {"unled": 1}
     assert await reconciler.reconcile() == {}
-    assert await broker.settle("w1", [settlement(before, 1)]) == ["ok"]
+    assert await broker.jobs.settle("w1", [settlement(before, 1)]) == [APPLIED]
     assert await run_all(broker) == [follower]
     nothing_is_left(redis)
 
 
 async def test_a_job_in_line_behind_one_that_is_gone_becomes_ready(
-    broker: Broker, reconciler: Reconciler, redis: Redis
+    broker: QueueBroker, reconciler: Reconciler, redis: Redis
 ) -> None:
     before, follower = await in_line(broker)
     redis.delete(f"{P}job:{before}")
@@ -324,8 +329,10 @@ async def test_a_job_in_line_behind_one_that_is_gone_becomes_ready(
     nothing_is_left(redis)
 
 
-async def test_ghosts_of_the_pending_list_go(broker: Broker, reconciler: Reconciler, redis: Redis) -> None:
-    await broker.enqueue([new("a"), new("b")])
+async def test_ghosts_of_the_pending_list_go(
+    broker: QueueBroker, reconciler: Reconciler, redis: Redis
+) -> None:
+    await broker.jobs.enqueue([new("a"), new("b")])
     await claimed(broker, limit=2)
     redis.delete(f"{P}job:a")
     redis.xtrim(f"{P}stream:t", maxlen=0, approximate=False)
@@ -335,17 +342,17 @@ async def test_ghosts_of_the_pending_list_go(broker: Broker, reconciler: Reconci
     assert redis.exists(f"{P}bell:t"), "a place is free"
     pending: Any = redis.xpending(f"{P}stream:t", "workers")
     assert pending["pending"] == 1
-    assert [job.id for job in await broker.held("w1")] == ["b"]
+    assert [job.id for job in await broker.jobs.held("w1")] == ["b"]
 
 
 async def test_everything_is_walked_in_pages(
-    broker: Broker, reconciler: Reconciler, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    broker: QueueBroker, reconciler: Reconciler, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PAGE", 7)
     monkeypatch.setattr(module, "KEYS_PER_SCAN", 10)
     names = sorted(f"j{i:03}" for i in range(100))
-    await broker.enqueue([new(name) for name in names])
-    await broker.enqueue([replace(new(f"gone{i}"), key=f"k{i}") for i in range(50)])
+    await broker.jobs.enqueue([new(name) for name in names])
+    await broker.jobs.enqueue([replace(new(f"gone{i}"), key=f"k{i}") for i in range(50)])
     redis.delete(*[f"{P}job:gone{i}" for i in range(50)])
     rules = [replace(HOURLY, key=f"s{i}") for i in range(60)]
     await broker.schedules.schedule(rules, await broker.now())
@@ -356,7 +363,7 @@ async def test_everything_is_walked_in_pages(
     assert await run_all(broker) == names
 
 
-async def test_under_load_nothing_honest_is_touched(broker: Broker, redis: Redis) -> None:
+async def test_under_load_nothing_honest_is_touched(broker: QueueBroker, redis: Redis) -> None:
     """Two workers claim, settle, retry, release and cancel while two reconcilers run without a pause."""
     ran: list[tuple[str, int]] = []
     total, chance = 600, random.Random(1)
@@ -368,20 +375,20 @@ async def test_under_load_nothing_honest_is_touched(broker: Broker, redis: Redis
             jobs = await claimed(broker, worker, chance.randint(1, 8))
             ran.extend((job.id, job.attempt) for job in jobs)
             released = [(job.id, job.attempt) for job in jobs if chance.random() < 0.1]
-            await broker.release(worker, released, 60)
+            await broker.jobs.release(worker, released, 60)
             verdicts = [OK, replace(RETRY, delay_ms=chance.randint(1, 5))]
             rest = [job for job in jobs if (job.id, job.attempt) not in released]
             outcomes = [settlement(job.id, job.attempt, chance.choices(verdicts, (4, 1))[0]) for job in rest]
-            assert await broker.settle(worker, outcomes) == ["ok"] * len(outcomes)
-            await broker.promote(100, 60)
+            assert await broker.jobs.settle(worker, outcomes) == [APPLIED] * len(outcomes)
+            await broker.jobs.promote(100, 60)
 
     async def send() -> None:
         for i in range(0, total, 5):
             later = await broker.now() + timedelta(milliseconds=chance.randint(1, 20))
             jobs = [replace(new(f"j{i + n}"), key=f"k{i + n}", expires_s=60) for n in range(4)]
-            await broker.enqueue([*jobs, replace(new(f"j{i + 4}"), due=later)])
+            await broker.jobs.enqueue([*jobs, replace(new(f"j{i + 4}"), due=later)])
             if chance.random() < 0.2:
-                await broker.cancel([f"j{i}"], "why", 60)
+                await broker.jobs.cancel([f"j{i}"], "why", 60)
 
     async def fire_slots() -> None:
         rule = replace(HOURLY, overlap="queue")

@@ -5,7 +5,7 @@ from typing import Any
 
 from redis import Redis
 
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.codec import to_ms
 from infinitas.core.interval import every
 from infinitas.core.schedule import Schedule
@@ -17,7 +17,7 @@ P = "{infinitas:default}:"
 HOUR_MS = 3_600_000
 
 
-async def stored(broker: Broker, key: str, rule: Any, shift_ms: int, redis: Redis) -> int:
+async def stored(broker: QueueBroker, key: str, rule: Any, shift_ms: int, redis: Redis) -> int:
     """A schedule whose next slot was computed by a database that was wrong by `shift_ms`."""
     now = await broker.now()
     schedule: Schedule = make_schedule(rule, key=key, task="t", now=now, origin="api")
@@ -28,7 +28,7 @@ async def stored(broker: Broker, key: str, rule: Any, shift_ms: int, redis: Redi
     return to_ms(following)
 
 
-async def test_next_slots_move_and_slots_that_have_come_stay(broker: Broker, redis: Redis) -> None:
+async def test_next_slots_move_and_slots_that_have_come_stay(broker: QueueBroker, redis: Redis) -> None:
     later = f"0 {((await broker.now()) + timedelta(hours=5)).hour} * * *"
     right = await stored(broker, "wrong", later, HOUR_MS, redis)
     early = await stored(broker, "early", later, -HOUR_MS, redis)
@@ -46,7 +46,7 @@ async def test_next_slots_move_and_slots_that_have_come_stay(broker: Broker, red
     assert await Replanner(broker, "2026a").replan() == 0
 
 
-async def test_an_edit_in_between_wins(broker: Broker, redis: Redis) -> None:
+async def test_an_edit_in_between_wins(broker: QueueBroker, redis: Redis) -> None:
     now = await broker.now()
     hours = [(now + timedelta(hours=ahead)).hour for ahead in (5, 6)]
     await stored(broker, "k", f"0 {hours[0]} * * *", HOUR_MS, redis)

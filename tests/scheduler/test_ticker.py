@@ -5,7 +5,7 @@ from typing import Any
 
 from redis import Redis
 
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.codec import to_ms
 from infinitas.core.schedule import Schedule
 from infinitas.scheduler.ticker import STANDBY_WAIT, Ticker
@@ -14,7 +14,7 @@ MS = timedelta(milliseconds=1)
 P = "{infinitas:default}:"
 
 
-async def test_the_scheduler_that_lost_a_slot_stands_by(broker: Broker, redis: Redis) -> None:
+async def test_the_scheduler_that_lost_a_slot_stands_by(broker: QueueBroker, redis: Redis) -> None:
     """The second scheduler leaves fresh slots to the first, and fires what the first leaves."""
     first, second = Ticker(broker), Ticker(broker)
     now = await broker.now()
@@ -37,7 +37,7 @@ async def test_the_scheduler_that_lost_a_slot_stands_by(broker: Broker, redis: R
 
 
 async def test_after_an_outage_the_newest_slot_runs_and_the_rest_is_recorded(
-    broker: Broker, redis: Redis
+    broker: QueueBroker, redis: Redis
 ) -> None:
     now = await broker.now()
     anchor = now - timedelta(hours=2)

@@ -13,7 +13,7 @@ from infinitas import BadSchedule, Infinitas, every
 from infinitas.app.deploy import plan_sync
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import Declarer
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.broker.stored_rules import read_rule
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.codec import to_ms
@@ -78,7 +78,7 @@ def calls(redis: Redis) -> int:
     return int(found["cmdstat_evalsha"]["calls"])
 
 
-async def honest(broker: Broker) -> None:
+async def honest(broker: QueueBroker) -> None:
     now = await broker.now()
     allow = ScheduleOptions(overlap="allow")
     rule = make_schedule(every(milliseconds=50), key="good", task="t", now=now, origin="api", options=allow)
@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_a_bad_schedule(stored: str | bytes) -> None:
 
 
 async def test_one_is_set_aside_and_the_others_go_on(
-    make_app: Callable[..., Infinitas], broker: Broker, redis: Redis, caplog: pytest.LogCaptureFixture
+    make_app: Callable[..., Infinitas], broker: QueueBroker, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A real scheduler, with every kind of unreadable schedule beside an honest one."""
     for i, stored in enumerate(UNREADABLE.values()):
@@ -121,7 +121,7 @@ async def test_one_is_set_aside_and_the_others_go_on(
     assert redis.zcard(f"{P}due") == len(UNREADABLE) + 4, "for another version they are still due"
 
 
-async def test_alone_it_makes_no_busy_loop(broker: Broker, redis: Redis) -> None:
+async def test_alone_it_makes_no_busy_loop(broker: QueueBroker, redis: Redis) -> None:
     put(redis, definition())
     ticker = Ticker(broker)
     await ticker.run_once()
@@ -131,7 +131,7 @@ async def test_alone_it_makes_no_busy_loop(broker: Broker, redis: Redis) -> None
 
 
 async def test_while_one_is_set_aside_new_slots_are_found(
-    broker: Broker, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    broker: QueueBroker, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stands first in `due`, so that a slot that is stored behind it brings no wake-up."""
     slept: list[float | None] = []
@@ -148,7 +148,7 @@ async def test_while_one_is_set_aside_new_slots_are_found(
     assert slept == [None, RECHECK_S]
 
 
-async def test_five_hundred_do_not_starve_one(broker: Broker, redis: Redis) -> None:
+async def test_five_hundred_do_not_starve_one(broker: QueueBroker, redis: Redis) -> None:
     """All with the same score, and more than a page of the ticker."""
     now: Any = redis.time()
     score = now[0] * 1000 - 5000
@@ -165,7 +165,7 @@ async def test_five_hundred_do_not_starve_one(broker: Broker, redis: Redis) -> N
 
 
 async def test_one_that_is_refused_behind_a_page_of_unreadable_ones_starves_none(
-    broker: Broker, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    broker: QueueBroker, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page of the ticker holds one plan, and its fire fails: the page is set aside nevertheless."""
     now: Any = redis.time()
@@ -193,7 +193,7 @@ async def test_one_that_is_refused_behind_a_page_of_unreadable_ones_starves_none
     assert "refused" in reported
 
 
-async def test_several_schedulers_report_each_definition_once(broker: Broker, redis: Redis) -> None:
+async def test_several_schedulers_report_each_definition_once(broker: QueueBroker, redis: Redis) -> None:
     put(redis, definition())
     for ticker in (Ticker(broker), Ticker(broker)):
         await ticker.fire(await ticker.read_due())
@@ -205,7 +205,7 @@ async def test_several_schedulers_report_each_definition_once(broker: Broker, re
 
 
 async def test_a_newer_scheduler_fires_what_an_older_one_sets_aside(
-    broker: Broker, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    broker: QueueBroker, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(redis, definition(cron="* * * * * *", timezone="Mars/Olympus", overlap="allow"))
     old = Ticker(broker)
@@ -222,7 +222,7 @@ async def test_a_newer_scheduler_fires_what_an_older_one_sets_aside(
     assert jobs_of(redis, "bad") >= 1
 
 
-async def test_it_is_tried_again(broker: Broker, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_is_tried_again(broker: QueueBroker, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """A definition that was repaired in place keeps its slot; so does one whose zone is known by now."""
     put(redis, definition())
     ticker = Ticker(broker)
@@ -235,7 +235,7 @@ async def test_it_is_tried_again(broker: Broker, redis: Redis, monkeypatch: pyte
 
 
 async def test_a_rule_that_reads_well_and_cannot_be_planned(
-    broker: Broker, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    broker: QueueBroker, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await honest(broker)
     put(redis, definition(every_ms=100))
@@ -254,7 +254,7 @@ async def test_a_rule_that_reads_well_and_cannot_be_planned(
     assert [e.fields["schedule"] for e in events(redis, "schedule.unreadable")] == ["bad"]
 
 
-async def test_a_damaged_pause_stops_its_own_schedule_alone(broker: Broker, redis: Redis) -> None:
+async def test_a_damaged_pause_stops_its_own_schedule_alone(broker: QueueBroker, redis: Redis) -> None:
     await honest(broker)
     put(redis, definition(every_ms=100))
     redis.hset(f"{P}paused", "bad", "{")
@@ -268,7 +268,7 @@ async def test_a_damaged_pause_stops_its_own_schedule_alone(broker: Broker, redi
 
 @pytest.mark.parametrize("stored", ["{", "5", '{"limit":"x"}', '{"limit":1,"task":"t"}'])
 async def test_a_damaged_backfill_is_over_and_the_others_go_on(
-    broker: Broker, redis: Redis, stored: str
+    broker: QueueBroker, redis: Redis, stored: str
 ) -> None:
     await honest(broker)
     redis.hset(f"{P}backfills", "bad", stored)
@@ -281,18 +281,18 @@ async def test_a_damaged_backfill_is_over_and_the_others_go_on(
     assert redis.exists(f"{P}job:good@1", f"{P}job:good@2") == 2
 
 
-async def test_a_damaged_declarer_is_none(broker: Broker, redis: Redis) -> None:
+async def test_a_damaged_declarer_is_none(broker: QueueBroker, redis: Redis) -> None:
     redis.hset(f"{P}declarers", "t", "{")
     rule = make_schedule(every(hours=1), key="t", task="t", now=await broker.now())
     declarer = Declarer(born=await broker.now())
-    assert await broker.schedules.declare([TaskDefinition(name="t")], [rule], declarer) == 1
+    assert await broker.declarations.declare([TaskDefinition(name="t")], [rule], declarer) == 1
 
 
 @kinds
-async def test_code_replaces_it(broker: Broker, redis: Redis, stored: str | bytes) -> None:
+async def test_code_replaces_it(broker: QueueBroker, redis: Redis, stored: str | bytes) -> None:
     put(redis, stored, "t")
     rule = make_schedule(every(hours=1), key="t", task="t", now=await broker.now())
-    await broker.schedules.declare([TaskDefinition(name="t")], [rule], Declarer(born=await broker.now()))
+    await broker.declarations.declare([TaskDefinition(name="t")], [rule], Declarer(born=await broker.now()))
     found = await broker.schedules.find("t")
     assert found is not None
     assert found[0].every_ms == 3_600_000
@@ -302,26 +302,26 @@ async def test_code_replaces_it(broker: Broker, redis: Redis, stored: str | byte
 
 
 async def test_an_override_of_another_version_stays_until_the_code_changes(
-    broker: Broker, redis: Redis
+    broker: QueueBroker, redis: Redis
 ) -> None:
     now = await broker.now()
     rule = make_schedule(every(hours=1), key="t", task="t", now=now)
     task = [TaskDefinition(name="t")]
-    await broker.schedules.declare(task, [rule], Declarer(born=now))
+    await broker.declarations.declare(task, [rule], Declarer(born=now))
     stored = json.loads(redis.hget(f"{P}schedules", "t") or "")
     override = {"key": "t", "task": "t", "cron": "0 1 * * *", "timezone": "Mars/Phobos"}
     text = json.dumps({**override, "declared": stored["declared"]})
     redis.hset(f"{P}schedules", "t", text)
-    await broker.schedules.declare(task, [rule], Declarer(born=now))
+    await broker.declarations.declare(task, [rule], Declarer(born=now))
     assert redis.hget(f"{P}schedules", "t") == text
     other = make_schedule(every(hours=2), key="t", task="t", now=now)
-    await broker.schedules.declare(task, [other], Declarer(born=now))
+    await broker.declarations.declare(task, [other], Declarer(born=now))
     assert '"every_ms":7200000' in str(redis.hget(f"{P}schedules", "t"))
 
 
 @kinds
 async def test_people_replace_pause_and_remove_it(
-    app: Infinitas, broker: Broker, redis: Redis, stored: str | bytes
+    app: Infinitas, broker: QueueBroker, redis: Redis, stored: str | bytes
 ) -> None:
     put(redis, stored)
     info = await app.schedules.aget("bad")
@@ -344,7 +344,7 @@ async def test_people_replace_pause_and_remove_it(
 
 @pytest.mark.parametrize("score", ["inf", "-inf", 1.5, 1e18])
 async def test_a_place_that_is_no_moment_is_replaced_and_removed(
-    app: Infinitas, broker: Broker, redis: Redis, score: float | str
+    app: Infinitas, broker: QueueBroker, redis: Redis, score: float | str
 ) -> None:
     good = definition(every_ms=100)
     put(redis, good, score=score)
@@ -355,7 +355,7 @@ async def test_a_place_that_is_no_moment_is_replaced_and_removed(
 
 
 async def test_a_zone_unknown_here_can_be_changed_and_triggered(
-    app: Infinitas, broker: Broker, redis: Redis
+    app: Infinitas, broker: QueueBroker, redis: Redis
 ) -> None:
     put(redis, definition(cron="0 1 * * *", timezone="Mars/Phobos", args='[["x"],{}]'))
     job = await app.schedules.atrigger("bad")
@@ -373,7 +373,7 @@ async def test_a_zone_unknown_here_can_be_changed_and_triggered(
 
 @kinds
 async def test_replanner_watch_and_sync_pass_it(
-    make_app: Callable[..., Infinitas], broker: Broker, redis: Redis, stored: str | bytes
+    make_app: Callable[..., Infinitas], broker: QueueBroker, redis: Redis, stored: str | bytes
 ) -> None:
     now = await broker.now()
     rule = make_schedule("0 1 * * *", key="good", task="t", now=now, origin="api")
@@ -402,7 +402,7 @@ async def test_replanner_watch_and_sync_pass_it(
     await client.close()
 
 
-async def test_the_watch_goes_on_by_corrupt_graces_and_far_scores(broker: Broker, redis: Redis) -> None:
+async def test_the_watch_goes_on_by_corrupt_graces_and_far_scores(broker: QueueBroker, redis: Redis) -> None:
     for i, stored in enumerate(["{", "5", '"x"', '{"grace_ms":"x"}', '{"grace_ms":null}', "[]"]):
         put(redis, stored, f"k{i}", to_ms(await broker.now()) - 120_000)
     redis.zadd(f"{P}due", {"k0": 1e18})
@@ -415,9 +415,9 @@ def test_the_connection_reads_what_is_no_utf8(servers: Urls) -> None:
 
     async def run() -> None:
         connection = Connection(servers.redis, "test")
-        broker = Broker(connection, "default")
-        await connection.ask(connection.redis.hset(f"{P}schedules", "x", UNREADABLE["no UTF-8"]))
-        await connection.ask(connection.redis.zadd(f"{P}due", {"x": 1.0}))
+        broker = QueueBroker(connection, "default")
+        await connection.command("hset", f"{P}schedules", "x", UNREADABLE["no UTF-8"])
+        await connection.command("zadd", f"{P}due", {"x": 1.0})
         found = (await broker.schedules.due(1, "x")).found[0]
         assert len(found.seen) == 40
         await connection.close()
@@ -425,7 +425,9 @@ def test_the_connection_reads_what_is_no_utf8(servers: Urls) -> None:
     asyncio.run(run())
 
 
-async def test_a_schedule_that_is_removed_leaves_no_hole_in_what_is_due(broker: Broker, redis: Redis) -> None:
+async def test_a_schedule_that_is_removed_leaves_no_hole_in_what_is_due(
+    broker: QueueBroker, redis: Redis
+) -> None:
     """The place behind it is kept by score and count; the schedule after it must not be passed over."""
     await honest(broker)
     put(redis, definition())

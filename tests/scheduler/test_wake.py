@@ -7,7 +7,7 @@ import pytest
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import NewJob
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.client.end_waiter import EndWaiter
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.scheduler.wakeup import Wakeup
@@ -20,7 +20,7 @@ async def test_a_wakeup_dropped_during_an_outage_logs_nothing(
 ) -> None:
     with own_redis() as own:
         connection = Connection(own.url, "test")
-        wakeup = Wakeup(Broker(connection, "default"))
+        wakeup = Wakeup(QueueBroker(connection, "default"))
         await wakeup.open()
         await wakeup.sleep(0.01)
         own.server.stop()
@@ -41,9 +41,9 @@ async def test_a_client_that_gave_up_waiting_logs_nothing(
 ) -> None:
     with own_redis() as own:
         connection = Connection(own.url, "test")
-        broker = Broker(connection, "default")
-        await broker.schedules.declare([TaskDefinition(name="t")], [])
-        await broker.enqueue([NewJob(id="j", task="t", args="[[],{}]")])
+        broker = QueueBroker(connection, "default")
+        await broker.declarations.declare([TaskDefinition(name="t")], [])
+        await broker.jobs.enqueue([NewJob(id="j", task="t", args="[[],{}]")])
         ends = EndWaiter(broker)
         waiting = asyncio.create_task(ends.wait("j"))
 

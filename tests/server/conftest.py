@@ -9,7 +9,7 @@ import pytest
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import Declarer
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.devservers.servers import Urls
 from tests.e2e import jobs
 from tests.server.peer import Peer
@@ -40,8 +40,8 @@ async def _declare(redis_url: str) -> None:
     tasks = jobs.app.tasks.values()
     declarer = Declarer(born=await connection.now())
     schedules = [task.schedule for task in tasks if task.schedule]
-    broker = Broker(connection, "default")
-    await broker.schedules.declare([task.definition for task in tasks], schedules, declarer)
+    broker = QueueBroker(connection, "default")
+    await broker.declarations.declare([task.definition for task in tasks], schedules, declarer)
     await connection.close()
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.client.redis_client import RedisClient
 from infinitas.devservers.servers import Urls
 from infinitas.server.probes import Probe, Probes
@@ -19,7 +19,7 @@ async def proxy(postgres_url: str) -> AsyncIterator[Proxy]:
 
 
 async def test_a_silent_postgres_is_unreachable_and_redis_ok(
-    servers: Urls, broker: Broker, proxy: Proxy
+    servers: Urls, broker: QueueBroker, proxy: Proxy
 ) -> None:
     client = RedisClient(servers.redis, proxy.url, 60)
     proxy.silence()

@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.devservers.servers import Urls
 from tests.server.conftest import MakePeer
 from tests.server.peer import Message
@@ -365,8 +365,8 @@ def test_a_worker_that_was_declared_dead_gets_a_new_session(
 
     async def declare_dead() -> None:
         connection = Connection(servers.redis, "test")
-        broker = Broker(connection, "default")
-        await broker.rescue_all(session, (await broker.beats())[session] or 0, 3600)
+        broker = QueueBroker(connection, "default")
+        await broker.workers.rescue_all(session, (await broker.workers.beats())[session] or 0, 3600)
         await connection.close()
 
     asyncio.run(declare_dead())

@@ -47,13 +47,33 @@ def test_lua_files(file: Path) -> None:
     if not file.name.startswith("_"):
         assert re.search(r"^-- keys: .+", text, re.MULTILINE)
         assert re.search(r"^-- args: prefix", text, re.MULTILINE)
-        files = (
-            PACKAGE / "broker" / f"{name}.py"
-            for name in ("queue", "schedules", "connection", "events", "reconcile", "health")
-        )
-        callers = "".join(caller.read_text() for caller in files)
+        callers = "".join(caller.read_text() for caller in (PACKAGE / "broker").glob("*.py"))
         assert f'"{file.stem}"' in callers, "one Lua file, one method of the same name"
         assert f"def {file.stem}(" in callers
+
+
+def test_only_the_connection_builds_and_touches_a_redis_client() -> None:
+    """Sentinel and Cluster need one place. Other modules of the broker import only errors and types."""
+    builders = {
+        "Redis",
+        "StrictRedis",
+        "RedisCluster",
+        "Sentinel",
+        "ConnectionPool",
+        "BlockingConnectionPool",
+    }
+    for file in PYTHON:
+        if file == PACKAGE / "broker" / "connection.py":
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "redis":
+                assert not builders & {name.name for name in node.names}, file
+            elif isinstance(node, ast.Import):
+                assert "redis" not in {name.name.partition(".")[0] for name in node.names}, file
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute | ast.Name):
+                owner = node.value.attr if isinstance(node.value, ast.Attribute) else node.value.id
+                raw = node.attr in ("redis", "_redis") and owner in ("connection", "_connection")
+                assert not raw, f"{file}:{node.lineno} uses the raw client"
 
 
 def names_of(part: str) -> set[str]:

@@ -8,8 +8,10 @@ import pytest
 from redis import Redis
 
 from infinitas import ServerUnreachable
+from infinitas.broker.connection import Connection
+from infinitas.broker.jobs import Jobs
 from infinitas.broker.messages import Claim, ClaimedJob, ClaimRequest, NewJob
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all
 from infinitas.worker.capacity import Capacity
@@ -17,8 +19,8 @@ from infinitas.worker.claimer import Claimer
 from tests.support import aeventually
 
 
-class LossyBroker(Broker):
-    """The real broker, with switches: the next claim is applied, but its reply is lost, or kept back."""
+class LossyJobs(Jobs):
+    """The real edges, with switches: the next claim is applied, but its reply is lost, or kept back."""
 
     lose_reply = False
     keep_back = False
@@ -44,19 +46,29 @@ class LossyBroker(Broker):
             await asyncio.Event().wait()
         return reply
 
-    async def held(self, worker: str, look: str = "") -> list[ClaimedJob]:
-        jobs = await super().held(worker, look)
+    async def held(self, worker: str, listing: str = "") -> list[ClaimedJob]:
+        jobs = await super().held(worker, listing)
         self.after_held()
         return jobs
 
 
+class LossyBroker(QueueBroker):
+    """The real broker with those jobs."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection, "default")
+        self.jobs: LossyJobs = LossyJobs(connection, self.keys)
+
+
 @pytest.fixture
-def lossy(broker: Broker) -> LossyBroker:
-    LossyBroker.limits.clear()
-    return LossyBroker(broker.connection, "default")
+def lossy(broker: QueueBroker) -> LossyBroker:
+    LossyJobs.limits.clear()
+    return LossyBroker(broker.connection)
 
 
-def make_claimer(broker: Broker, capacity: Capacity, started: list[str], patience_s: float = 10) -> Claimer:
+def make_claimer(
+    broker: QueueBroker, capacity: Capacity, started: list[str], patience_s: float = 10
+) -> Claimer:
     def start(job: ClaimedJob) -> bool:
         if job.id in started:
             return False
@@ -66,8 +78,8 @@ def make_claimer(broker: Broker, capacity: Capacity, started: list[str], patienc
     return Claimer(broker, "w1", [["t"]], capacity, 60, start, patience_s=patience_s, exclusive=True)
 
 
-async def send(broker: Broker, count: int) -> None:
-    await broker.enqueue([NewJob(id=f"j{i:03}", task="t", args="[[],{}]") for i in range(count)])
+async def send(broker: QueueBroker, count: int) -> None:
+    await broker.jobs.enqueue([NewJob(id=f"j{i:03}", task="t", args="[[],{}]") for i in range(count)])
 
 
 async def test_claims_double_while_the_backlog_lasts_and_stay_within_the_capacity(lossy: LossyBroker) -> None:
@@ -77,12 +89,12 @@ async def test_claims_double_while_the_backlog_lasts_and_stay_within_the_capacit
     while len(started) < 20:
         await claimer.run_once()
         assert capacity.busy <= 20
-    assert lossy.limits == [1, 2, 4, 8, 5]
+    assert lossy.jobs.limits == [1, 2, 4, 8, 5]
     for _ in range(20):
         capacity.give_back()
     while len(started) < 30:
         await claimer.run_once()
-    assert max(lossy.limits) == 10, "half of the capacity at most: the other half runs meanwhile"
+    assert max(lossy.jobs.limits) == 10, "half of the capacity at most: the other half runs meanwhile"
 
 
 async def test_the_next_claim_is_on_its_way_before_the_jobs_of_this_one_begin(lossy: LossyBroker) -> None:
@@ -90,7 +102,7 @@ async def test_the_next_claim_is_on_its_way_before_the_jobs_of_this_one_begin(lo
     seen = []
 
     def start(job: ClaimedJob) -> bool:
-        seen.append(len(lossy.limits))
+        seen.append(len(lossy.jobs.limits))
         return True
 
     claimer = Claimer(lossy, "w1", [["t"]], Capacity(20), 60, start)
@@ -108,20 +120,20 @@ async def test_a_stopping_claimer_runs_what_its_claims_still_bring(lossy: LossyB
         await asyncio.sleep(0)
     await cancel_all([taking])
     assert capacity.busy == len(started)
-    assert sorted(started) == sorted(job.id for job in await lossy.held("w1"))
+    assert sorted(started) == sorted(job.id for job in await lossy.jobs.held("w1"))
 
 
 async def test_a_claim_whose_reply_was_lost_loses_no_job_and_no_capacity(lossy: LossyBroker) -> None:
     await send(lossy, 1)
     capacity, started = Capacity(5), list[str]()
     claimer = make_claimer(lossy, capacity, started)
-    lossy.lose_reply = True
+    lossy.jobs.lose_reply = True
     with pytest.raises(ServerUnreachable):
         await claimer.run_once()
     assert (started, capacity.busy) == ([], 0)
     await claimer.run_once()
     assert (started, capacity.busy) == (["j000"], 1)
-    lossy.lose_reply = True
+    lossy.jobs.lose_reply = True
     with pytest.raises(ServerUnreachable):
         await claimer.run_once()
     await claimer.run_once()
@@ -144,7 +156,7 @@ async def test_a_job_that_ends_during_a_reconciliation_is_not_begun_again(lossy:
         lossy, "w1", [["t"]], Capacity(5), 60, start, patience_s=0.1, known=lambda: set(running)
     )
     await claimer.run_once()
-    lossy.after_held = running.clear
+    lossy.jobs.after_held = running.clear
     await claimer.run_once()
     assert not running, "it has reconciled"
     assert ran == ["j000"]
@@ -170,14 +182,14 @@ async def test_a_bell_brings_its_job_along(lossy: LossyBroker, redis: Redis) -> 
     await send(lossy, 1)
     await task
     assert (started, capacity.busy, claimer.idle.is_set()) == (["j000"], 1, False)
-    assert lossy.limits == [1], "only the first call was a claim by itself"
+    assert lossy.jobs.limits == [1], "only the first call was a claim by itself"
 
 
 async def test_a_job_whose_answer_was_lost_with_its_bell_is_found(lossy: LossyBroker, redis: Redis) -> None:
     capacity, started = Capacity(5), list[str]()
     claimer = make_claimer(lossy, capacity, started)
     await claimer.run_once()
-    lossy.lose_reply = True
+    lossy.jobs.lose_reply = True
     task = asyncio.create_task(claimer.run_once())
     await aeventually(lambda: _blocked(redis, 1))
     await send(lossy, 1)
@@ -191,7 +203,7 @@ async def test_a_claimer_that_stops_waiting_leaves_no_job_behind(lossy: LossyBro
     """Redis has handed a job out, and the claimer is stopped before the answer arrives."""
     capacity, started = Capacity(5), list[str]()
     claimer = make_claimer(lossy, capacity, started)
-    lossy.keep_back = True
+    lossy.jobs.keep_back = True
     task = await waiting(claimer, redis)
     await send(lossy, 1)
     await aeventually(lambda: _blocked(redis, 0))
@@ -205,7 +217,7 @@ async def test_a_claimer_that_has_stopped_waiting_takes_nothing(lossy: LossyBrok
     await cancel_all([task])
     await aeventually(lambda: _blocked(redis, 0))
     await send(lossy, 1)
-    assert (await lossy.claim(ClaimRequest("w2", [["t"]], 1, 60))).jobs[0].id == "j000"
+    assert (await lossy.jobs.claim(ClaimRequest("w2", [["t"]], 1, 60))).jobs[0].id == "j000"
     assert (started, capacity.busy) == ([], 0)
 
 
@@ -213,28 +225,28 @@ async def test_a_connection_that_was_given_up_claims_nothing_and_its_bell_rings_
     lossy: LossyBroker, redis: Redis
 ) -> None:
     """A network may swallow the end of a connection: Redis goes on to wait for it."""
-    lost = asyncio.create_task(lossy.claim_when_rung(ClaimRequest("w1", [["t"]], 1, 60), 5))
+    lost = asyncio.create_task(lossy.jobs.claim_when_rung(ClaimRequest("w1", [["t"]], 1, 60), 5))
     await aeventually(lambda: _blocked(redis, 1))
-    assert await lossy.held("w1", "second look") == []
+    assert await lossy.jobs.held("w1", "second look") == []
     await send(lossy, 1)
     rung, claim = await lost
     assert rung
     assert claim is not None
     assert (claim.jobs, claim.outdated) == ([], True)
-    rung, claim = await lossy.claim_when_rung(ClaimRequest("w2", [["t"]], 1, 60), 5)
+    rung, claim = await lossy.jobs.claim_when_rung(ClaimRequest("w2", [["t"]], 1, 60), 5)
     assert rung
     assert claim is not None
     assert [job.id for job in claim.jobs] == ["j000"]
 
 
 async def test_the_bell_of_a_worker_that_has_left_rings_again(lossy: LossyBroker, redis: Redis) -> None:
-    lost = asyncio.create_task(lossy.claim_when_rung(ClaimRequest("w1", [["t"]], 1, 60), 5))
+    lost = asyncio.create_task(lossy.jobs.claim_when_rung(ClaimRequest("w1", [["t"]], 1, 60), 5))
     await aeventually(lambda: _blocked(redis, 1))
-    assert await lossy.leave("w1", 60)
+    assert await lossy.workers.leave("w1", 60)
     await send(lossy, 1)
     with pytest.raises(WorkerGone):
         await lost
-    assert await lossy.wait_for_bell(["t"], 5)
+    assert await lossy.waits.for_bell(["t"], 5)
 
 
 async def test_redis_may_forget_a_reconciliation(lossy: LossyBroker, redis: Redis) -> None:
@@ -249,13 +261,13 @@ async def test_redis_may_forget_a_reconciliation(lossy: LossyBroker, redis: Redi
     for _ in range(3):
         await claimer.run_once()
     assert started == ["j000"]
-    assert await lossy.leave("w1", 60) is False
+    assert await lossy.workers.leave("w1", 60) is False
 
 
 async def test_a_reconciliation_is_forgotten_with_its_worker(lossy: LossyBroker, redis: Redis) -> None:
     for worker in ("w1", "w2", "unknown"):
-        await lossy.held(worker, "look")
+        await lossy.jobs.held(worker, "look")
     assert sorted(redis.hkeys("{infinitas:default}:reconciled")) == ["w1", "w2"]
-    await lossy.leave("w1", 60)
-    await lossy.rescue_all("w2", 1, 60)
+    await lossy.workers.leave("w1", 60)
+    await lossy.workers.rescue_all("w2", 1, 60)
     assert not redis.exists("{infinitas:default}:reconciled")

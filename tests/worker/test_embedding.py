@@ -10,7 +10,7 @@ from redis import Redis
 from infinitas import Infinitas, Job, Plugin, every
 from infinitas.broker.connection import Connection
 from infinitas.broker.messages import ClaimRequest
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.devservers.servers import Urls
 from tests.support import aeventually, finished, running
 
@@ -62,10 +62,10 @@ async def test_a_plugin_is_called_for_a_lost_attempt(
 
     handle = await survivor.asend()
     connection = Connection(servers.redis, "test")
-    broker = Broker(connection, "default")
-    await broker.join("victim", ["survivor"], 60)
-    await broker.claim(ClaimRequest("victim", [["survivor"]], 1, 60))
-    await broker.rescue_all("victim", 1, 60)
+    broker = QueueBroker(connection, "default")
+    await broker.workers.join("victim", ["survivor"], 60)
+    await broker.jobs.claim(ClaimRequest("victim", [["survivor"]], 1, 60))
+    await broker.workers.rescue_all("victim", 1, 60)
     await connection.close()
     async with running(app):
         await finished(app, handle)

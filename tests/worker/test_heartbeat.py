@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.worker import heartbeat_thread
 from infinitas.worker.heartbeat import Heartbeat
 from infinitas.worker.heartbeat_thread import bounded_wait
@@ -36,7 +36,7 @@ class Idle:
 
 
 async def test_a_wait_that_redis_does_not_end_delays_no_heartbeat(
-    broker: Broker, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    broker: QueueBroker, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeat_thread, "WAIT_SLACK_S", 0.01)
 

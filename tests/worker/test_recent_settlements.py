@@ -10,7 +10,7 @@ from redis import Redis
 
 from infinitas import Infinitas, Job
 from infinitas.broker.messages import ClaimedJob, Settlement
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.core.states import State
 from infinitas.core.verdict import Verdict
 from infinitas.devservers.servers import Urls
@@ -112,8 +112,8 @@ async def test_an_attempt_that_was_out_of_time(
     assert len(ran) == 2
 
 
-async def test_a_job_unknown_to_its_worker_begins_even_without_free_capacity(broker: Broker) -> None:
-    await broker.enqueue([new("a"), new("b")])
+async def test_a_job_unknown_to_its_worker_begins_even_without_free_capacity(broker: QueueBroker) -> None:
+    await broker.jobs.enqueue([new("a"), new("b")])
     await claimed(broker, limit=2)
     capacity, started = Capacity(1), list[str]()
     capacity.reserve(1)
@@ -130,9 +130,11 @@ async def test_a_job_unknown_to_its_worker_begins_even_without_free_capacity(bro
     assert (sorted(started), capacity.busy) == (["a", "b"], 3)
 
 
-async def test_settlements_are_kept_within_bounds(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_settlements_are_kept_within_bounds(
+    broker: QueueBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recent_settlements, "MOST_KEPT_CHARS", 250)
-    await broker.enqueue([new("a"), new("b"), new("c")])
+    await broker.jobs.enqueue([new("a"), new("b"), new("c")])
     await claimed(broker, limit=3)
     kept = Outbox("w1", {"default": broker}, 60)
     result = Verdict(state=State.SUCCEEDED, result=f'"{"x" * 98}"')

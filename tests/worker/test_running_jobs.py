@@ -8,9 +8,11 @@ import pytest
 from redis import Redis
 
 from infinitas import Infinitas, Job, ServerUnreachable
+from infinitas.broker.answers import SettleAnswer
 from infinitas.broker.connection import Connection
+from infinitas.broker.jobs import Jobs
 from infinitas.broker.messages import Claim, ClaimRequest, Settlement
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.runtime.config import Settings
 from infinitas.runtime.signals import StopSignal
 from infinitas.worker import worker as worker_module
@@ -30,12 +32,12 @@ class Slow:
         self.settling = asyncio.Event()
 
 
-class SlowBroker(Broker):
-    """The real broker, which answers settles late."""
+class SlowJobs(Jobs):
+    """The real edges, but settles are answered late."""
 
     slow: Slow
 
-    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]:
+    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[SettleAnswer]:
         self.slow.settling.set()
         if self.slow.away and not self.slow.go.is_set():
             raise ServerUnreachable("no answer")
@@ -54,8 +56,9 @@ class SlowSource(RedisTransport):
     slow: Slow
 
     def queue(self, queue: str) -> QueueTransport:
-        broker = SlowBroker(self._connection, queue)
-        broker.slow = self.slow
+        broker = QueueBroker(self._connection, queue)
+        broker.jobs = jobs = SlowJobs(self._connection, broker.keys)
+        jobs.slow = self.slow
         return broker
 
 

@@ -6,7 +6,7 @@ from redis import Redis
 
 from infinitas import Infinitas, Job
 from infinitas.broker.connection import Connection
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.devservers.servers import Urls
 from tests.support import aeventually, finished, running
 
@@ -26,7 +26,7 @@ async def test_its_jobs_in_the_other_queue_are_handed_back_at_once(
         await go.wait()
 
     connection = Connection(servers.redis, "test")
-    broker = Broker(connection, "left")
+    broker = QueueBroker(connection, "left")
     async with running(app.configure(lease=600)):
         handle = await right.asend()
 
@@ -34,8 +34,8 @@ async def test_its_jobs_in_the_other_queue_are_handed_back_at_once(
             return began == [1]
 
         await aeventually(runs)
-        worker, count = next(iter((await broker.beats()).items()))
-        await broker.rescue_all(worker, count or 0, 60)
+        worker, count = next(iter((await broker.workers.beats()).items()))
+        await broker.workers.rescue_all(worker, count or 0, 60)
 
         async def runs_again() -> bool:
             return began == [1, 2]

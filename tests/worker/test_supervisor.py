@@ -6,7 +6,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from infinitas.broker.queue import Broker
+from infinitas.broker.queue import QueueBroker
 from infinitas.devservers.servers import Urls
 from infinitas.runtime.config import Settings
 from infinitas.runtime.signals import StopSignal
@@ -30,7 +30,7 @@ time.sleep(60)
 
 
 async def test_a_refused_beat_in_one_queue_stops_no_other(
-    broker: Broker, redis: Redis, servers: Urls, tmp_path: Path
+    broker: QueueBroker, redis: Redis, servers: Urls, tmp_path: Path
 ) -> None:
     redis.set("{infinitas:broken}:beats", "not a sorted set")
     before = [redis.zscore(BEATS, name) or 0 for name in ("w1", "w2")]

@@ -4,9 +4,9 @@
 -- flags: allow-oom
 -- parts: load jobs ends streams
 -- keys: tasks processors limits later wake live awaited beats reconciled events readers
--- args: prefix worker look most start groups job_ttl
+-- args: prefix worker listing most start groups job_ttl
 -- groups: JSON list of lists of tasks, highest priority first; start: where to begin in each group
--- look: id of the worker's last call of `held`; '' before the first
+-- listing: id of the worker's last call of `held`; '' before the first
 -- returns: {-1} if this worker was declared dead, {-2} if `held` was called since, else {1 if more is
 --   ready else 0, ms until a rate allows more or 0, now, jobs as `held` gives them}
 
@@ -79,7 +79,7 @@ end
 if not redis.call('ZSCORE', beats, worker) then
   pass_on()
   return {-1}
-elseif (redis.call('HGET', reconciled, worker) or '') ~= look then
+elseif (redis.call('HGET', reconciled, worker) or '') ~= listing then
   -- From a connection that was given up: its worker has called `held` since.
   pass_on()
   return {-2}

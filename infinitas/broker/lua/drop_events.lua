@@ -2,7 +2,7 @@
 -- flags: allow-oom
 -- keys: events readers
 -- args: prefix most
--- returns: how many entries went
+-- returns: how many entries were dropped
 
 local dropped = redis.call('XTRIM', events, 'MAXLEN', '~', most, 'LIMIT', 0)
 if dropped > 0 then emit('archive.dropped', 'entries', dropped) end

@@ -4,8 +4,8 @@
 -- flags: allow-oom
 -- parts: load jobs
 -- keys: members reconciled tasks processors limits later wake awaited events readers
--- args: prefix worker look
--- look: an id of this call, which the worker's next claims must give; '' changes nothing
+-- args: prefix worker listing
+-- listing: an id of this call, which the worker's next claims must give; '' changes nothing
 -- returns: {now, running jobs}, each {id, task, attempt, uncharged, args, due, schedule, headers, checkpoint,
 --   reason, started}
 
@@ -13,7 +13,7 @@ local jobs = {}
 
 local function is_held(job, entry)
   if not job or job.entry ~= entry then return false end
-  if job.state == 'queued' and look ~= '' then
+  if job.state == 'queued' and listing ~= '' then
     start_job(job, worker)
     return true
   end
@@ -22,7 +22,7 @@ local function is_held(job, entry)
   return job.state == 'running' and holder == worker
 end
 
-if redis.call('HEXISTS', members, worker) == 1 and look ~= '' then redis.call('HSET', reconciled, worker, look) end
+if redis.call('HEXISTS', members, worker) == 1 and listing ~= '' then redis.call('HSET', reconciled, worker, listing) end
 for _, task in ipairs(tasks_of(worker)) do
   local stream = key('stream', task)
   local pending = redis.pcall('XPENDING', stream, 'workers', '-', '+', 10000, worker)

@@ -1,4 +1,4 @@
--- Orphan: tasks whose last worker is gone. Their waiting slot jobs step on the ladder.
+-- Orphan: tasks whose last worker is gone. Their waiting slot jobs are offered again, then given up.
 -- flags: allow-oom
 -- parts: load jobs
 -- keys: tasks processors limits later wake awaited events readers

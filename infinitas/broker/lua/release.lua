@@ -1,5 +1,5 @@
 -- Release: hand running jobs back unfinished, without charging the attempt (a worker that stops).
--- A task that must not run twice fails instead: its code may have begun its work.
+-- A job that must not run twice fails instead: its code may have begun its work.
 -- flags: allow-oom
 -- parts: load jobs ends hand_back
 -- keys: tasks processors limits later wake live awaited events readers

@@ -2,7 +2,7 @@
 -- flags: no-writes
 -- keys: schedules due marks runs
 -- args: prefix cursor most
--- cursor: '0' begins; most: about so many of a page
+-- cursor: '0' begins; most: about the size of a page
 -- returns: {cursor of the next page, '0' at the end, then key, rule, high-water mark or '', runs so far}
 
 local scanned = redis.call('HSCAN', schedules, cursor, 'COUNT', most)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from infinitas.broker.inspect import log_since
+from infinitas.broker.inspect.jobs import log_since
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import BadArgs, InfinitasError
 from infinitas.core.records import JobInfo, LogLine

@@ -8,7 +8,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from infinitas.broker.events import ARCHIVER, EventStream
+from infinitas.broker.events import ARCHIVER
+from infinitas.broker.health import Health
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import InfinitasError
 from infinitas.core.records import JobSummary, TaskInfo, WorkerInfo
@@ -93,8 +94,8 @@ class _History(Collector):
 
 
 async def _lags(client: RedisClient) -> dict[str, float]:
-    streams = [EventStream(client.connection, queue, ARCHIVER) for queue in await client.queues()]
-    found = {stream.queue: await stream.lag() for stream in streams}
+    queues = [Health(client.connection, queue) for queue in await client.queues()]
+    found = {health.queue: await health.lag_of(ARCHIVER) for health in queues}
     return {queue: lag for queue, lag in found.items() if lag is not None}
 
 

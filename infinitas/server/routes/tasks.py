@@ -74,5 +74,5 @@ async def declare_task(
 ) -> TaskView:
     """Declare a task (options: docs/tasks.md). One that is declared already stays as it is: code owns it."""
     definition = define(check_name(name, "task"), options)
-    await (await client.broker(definition.queue)).schedules.declare([definition], [])
+    await (await client.broker(definition.queue)).declarations.declare([definition], [])
     return view_task(await client.live_task(name))

@@ -13,7 +13,7 @@ import orjson
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream, Follower
-from infinitas.broker.inspect import queues as list_queues
+from infinitas.broker.inspect.queues import list_queues
 from infinitas.core.events import Event
 from infinitas.runtime.loop import Loop, cancel_all
 

@@ -90,7 +90,7 @@ class Handshake:
             return False
         try:
             for queue in queues:
-                await self._source.queue(queue).beat(session, [], lease_s)
+                await self._source.queue(queue).workers.beat(session, [], lease_s)
         except WorkerGone:
             return False
         return True

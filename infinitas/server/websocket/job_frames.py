@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.inspect import find_job
+from infinitas.broker.inspect.jobs import find_job
 from infinitas.broker.messages import Settlement
 from infinitas.core.codec import encode_payload
 from infinitas.core.errors import (
@@ -85,7 +85,7 @@ class JobFrames:
             queue = remote.attempt.task.definition.queue
             queues.setdefault(queue, []).append((claimed.id, claimed.attempt))
         for queue, jobs in queues.items():
-            await self._edges[queue].release(self._worker, jobs, self._job_ttl_s)
+            await self._edges[queue].jobs.release(self._worker, jobs, self._job_ttl_s)
 
     async def wait_for_answers(self, within_s: float) -> None:
         """Wait until every frame has been answered."""
@@ -215,7 +215,7 @@ class JobFrames:
         # No stored outcome has this reason, so Redis can't take it for a repetition.
         verdict = Verdict(state=state, reason="stale")
         stale = Settlement(job=job.id, attempt=frame.attempt, verdict=verdict, ttl_s=self._job_ttl_s)
-        await self._edges[job.queue].settle(self._worker, [stale])
+        await self._edges[job.queue].jobs.settle(self._worker, [stale])
 
 
 def _outcome(frame: End) -> Succeeded | Failed:

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Protocol
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.queue import Broker
-from infinitas.broker.workers import owner
+from infinitas.broker.queue import QueueBroker
+from infinitas.broker.workers import WorkerFacts
 from infinitas.runtime.loop import Loop, cancel_all
 
 WAIT_FOR_CANCEL_S = 1.0
@@ -57,7 +57,7 @@ class WorkerRegistry:
 
     async def owner(self, session: str) -> str | None:
         """Owner that the session was begun with; None if there is no such session."""
-        return await owner(self._connection, session)
+        return await WorkerFacts(self._connection).owner(session)
 
     async def close(self) -> None:
         await cancel_all(self._watches.values())
@@ -67,8 +67,8 @@ class WorkerRegistry:
         if not sessions:
             await asyncio.sleep(WAIT_FOR_CANCEL_S)
             return
-        broker = Broker(self._connection, queue)
-        if notice := await broker.wait_for_calls(sessions, WAIT_FOR_CANCEL_S):
+        broker = QueueBroker(self._connection, queue)
+        if notice := await broker.waits.for_cancels(sessions, WAIT_FOR_CANCEL_S):
             session, job = notice
             if session in self._connections:
                 self._connections[session].notify_cancel(queue, job)

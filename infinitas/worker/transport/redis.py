@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.queue import Broker
-from infinitas.broker.workers import forget, tell
+from infinitas.broker.queue import QueueBroker
+from infinitas.broker.workers import WorkerFacts
 from infinitas.worker.transport.interface import QueueTransport, Transport
 
 
@@ -16,16 +16,16 @@ class RedisTransport:
         await self._connection.check()
 
     def queue(self, queue: str) -> QueueTransport:
-        return Broker(self._connection, queue)
+        return QueueBroker(self._connection, queue)
 
     def clone(self, role: str) -> Transport:
         return RedisTransport(Connection(self._connection.url, role))
 
     async def store_facts(self, worker: str, facts: Mapping[str, str | int], lease_s: float) -> None:
-        await tell(self._connection, worker, facts, lease_s)
+        await WorkerFacts(self._connection).store(worker, facts, lease_s)
 
     async def remove_facts(self, worker: str) -> None:
-        await forget(self._connection, worker)
+        await WorkerFacts(self._connection).delete(worker)
 
     async def close(self) -> None:
         await self._connection.close()

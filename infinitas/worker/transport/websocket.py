@@ -10,12 +10,13 @@ from typing import cast
 
 import orjson
 
+from infinitas.broker.answers import ALREADY, APPLIED, GONE, ReportAnswer, SettleAnswer, stale
 from infinitas.broker.messages import (
-    BeatAnswer,
     Claim,
     ClaimedJob,
     ClaimRequest,
     Declarer,
+    HeartbeatAnswer,
     Report,
     Settlement,
 )
@@ -108,17 +109,15 @@ class _SharedTransport:
 
 
 class WebSocketQueue:
-    """`Broker` documents the methods."""
+    """`QueueBroker` documents the methods."""
 
     def __init__(self, transport: WebSocketTransport, portal: Portal, link: Link, queue: str) -> None:
         self._transport = transport
         self._portal = portal
         self._link = link
         self._queue = queue
-
-    @property
-    def schedules(self) -> "WebSocketQueue":
-        return self
+        # One object plays all parts: a frame is a frame.
+        self.jobs = self.workers = self.waits = self.declarations = self
 
     async def declare(
         self,
@@ -136,7 +135,7 @@ class WebSocketQueue:
         await self._transport.begin(worker)
         return await self.now()
 
-    async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> BeatAnswer:
+    async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> HeartbeatAnswer:
         return await self._portal.join(self._beat({job for job, _ in held}))
 
     async def leave(self, worker: str, job_ttl_s: int) -> bool:
@@ -146,10 +145,10 @@ class WebSocketQueue:
     async def rest(self, worker: str) -> None:
         await self._portal.join(self._link.rest())
 
-    async def wait_for_bell(self, tasks: Sequence[str], seconds: float = 10.0) -> bool:
+    async def for_bell(self, tasks: Sequence[str], seconds: float = 10.0) -> bool:
         return await self._portal.join(self._wait(self._inbox.job_came, seconds))
 
-    async def wait_for_call(self, worker: str, seconds: float) -> str | None:
+    async def for_cancel(self, worker: str, seconds: float) -> str | None:
         return await self._portal.join(self._wait_for_call(seconds))
 
     async def claim(self, request: ClaimRequest) -> Claim:
@@ -157,16 +156,16 @@ class WebSocketQueue:
 
     async def claim_when_rung(self, request: ClaimRequest, seconds: float) -> tuple[bool, Claim | None]:
         """Only waits: the jobs have arrived then, and claiming them costs no round trip."""
-        return await self.wait_for_bell([], seconds), None
+        return await self.for_bell([], seconds), None
 
-    async def held(self, worker: str, look: str = "") -> list[ClaimedJob]:
+    async def held(self, worker: str, listing: str = "") -> list[ClaimedJob]:
         """None: the server repeats jobs that the worker has not accepted."""
         return []
 
-    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[str]:
+    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[SettleAnswer]:
         return await self._portal.join(self._settle(settlements))
 
-    async def report(self, worker: str, reports: Sequence[Report], ttl_s: int) -> list[str]:
+    async def report(self, worker: str, reports: Sequence[Report], ttl_s: int) -> list[ReportAnswer]:
         return await self._portal.join(self._report_all(reports))
 
     async def release(self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int) -> int:
@@ -178,7 +177,7 @@ class WebSocketQueue:
     def _inbox(self) -> Inbox:
         return self._link.inboxes[self._queue]
 
-    async def _beat(self, held: set[str]) -> BeatAnswer:
+    async def _beat(self, held: set[str]) -> HeartbeatAnswer:
         self._refuse_if_gone()
         self._link.check()
         inbox = self._inbox
@@ -186,7 +185,7 @@ class WebSocketQueue:
         inbox.lost.clear()
         # A job that has not begun can't be interrupted yet: its cancel stays here until it has.
         cancels = [(job, inbox.cancels.pop(job)) for job in held & inbox.cancels.keys()]
-        return BeatAnswer(now=datetime.now(UTC), lost=lost, cancels=cancels)
+        return HeartbeatAnswer(now=datetime.now(UTC), lost=lost, cancels=cancels)
 
     async def _claim(self, limit: int) -> Claim:
         self._refuse_if_gone()
@@ -218,16 +217,16 @@ class WebSocketQueue:
             inbox.call_came.clear()
         return job
 
-    async def _settle(self, settlements: Sequence[Settlement]) -> list[str]:
+    async def _settle(self, settlements: Sequence[Settlement]) -> list[SettleAnswer]:
         # The server itself ends a job that is out of time or cancelled. There the frame of its end frees the
         # capacity that it took, so it is sent only when the code has returned.
         ends = [each for each in settlements if not each.lingers]
         codes = iter(await asyncio.gather(*(self._link.end_job(_end(each)) for each in ends)))
-        return ["ok" if each.lingers else _settled(each, next(codes)) for each in settlements]
+        return [APPLIED if each.lingers else _settled(each, next(codes)) for each in settlements]
 
-    async def _report_all(self, reports: Sequence[Report]) -> list[str]:
+    async def _report_all(self, reports: Sequence[Report]) -> list[ReportAnswer]:
         codes = await asyncio.gather(*(self._report(report) for report in reports))
-        return ["stale" if code else "ok" for code in codes]
+        return [ReportAnswer.STALE if code else ReportAnswer.STORED for code in codes]
 
     async def _report(self, report: Report) -> str:
         job, attempt = report.job, report.attempt
@@ -287,16 +286,16 @@ def _end(settlement: Settlement) -> Done | Fail:
     )
 
 
-def _settled(settlement: Settlement, code: str) -> str:
-    """The answer of `Broker.settle` that an answer of the server stands for."""
+def _settled(settlement: Settlement, code: str) -> SettleAnswer:
+    """The answer of `Jobs.settle` that an answer of the server stands for."""
     ending = ending_of(settlement.verdict.state, settlement.verdict.reason)
     if code in ("", PayloadTooLarge.code):
-        return "ok"
+        return APPLIED
     if code == UnknownJob.code:
-        return "gone"
+        return GONE
     if code == ending.code and ending in (JobCancelled, JobTimedOut):
         # The server has ended the job by itself; the frame has only freed its capacity.
-        return "already"
+        return ALREADY
     if code == JobCancelled.code:
-        return f"stale:{State.CANCELLED}:"
-    return f"stale:{State.FAILED}:{Reason.TIMED_OUT}" if code == JobTimedOut.code else "stale::"
+        return stale(State.CANCELLED)
+    return stale(State.FAILED, Reason.TIMED_OUT) if code == JobTimedOut.code else stale()

@@ -1,0 +1,110 @@
+"""Stores what code declares, tasks and their schedules; newer code wins."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from infinitas.broker.answers import RuleAnswer
+from infinitas.broker.connection import RAW, Connection
+from infinitas.broker.keys import QUEUES, QueueKeys
+from infinitas.broker.messages import Declarer
+from infinitas.broker.schedules import Schedules, encode_rule
+from infinitas.broker.stored_rules import digest, read_declarer, read_known
+from infinitas.core.codec import json_text, to_ms
+from infinitas.core.declaration import declared_later, kept_by_newer_code, merge
+from infinitas.core.errors import InfinitasError
+from infinitas.core.schedule import Schedule
+from infinitas.core.task_definition import TaskDefinition
+
+_TRIES = 1000
+
+
+class Declarations:
+    """Every method may be called again after a lost reply. All raise ServerUnreachable."""
+
+    def __init__(self, connection: Connection, keys: QueueKeys, schedules: Schedules) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._schedules = schedules
+
+    async def declare(
+        self,
+        tasks: Iterable[TaskDefinition],
+        schedules: Iterable[Schedule],
+        declarer: Declarer | None = None,
+    ) -> int:
+        """Store definitions and code's schedules. Returns how many tasks were new or changed.
+
+        An unchanged schedule keeps its next slot, its anchor and a person's override. What newer
+        code has declared, and is still there, stays. Without a declarer only unknown tasks are
+        stored.
+        """
+        await self._connection.command("sadd", QUEUES, self._keys.queue)
+        by_task = {schedule.task: schedule for schedule in schedules}
+        todo = {task.name: task for task in tasks}
+        changed = 0
+        for _ in range(_TRIES):
+            items = await self._changes(list(todo.values()), by_task, declarer)
+            if not items:
+                return changed
+            answers = await self._connection.run_script("declare", self._keys, declarations=json_text(items))
+            refused: dict[str, RuleAnswer] = {}
+            for item, text in zip(items, answers, strict=True):
+                answer = RuleAnswer(text)
+                if answer is RuleAnswer.STORED:
+                    changed += 1
+                else:
+                    refused[str(item["task"])] = answer
+            todo = {name: todo[name] for name in refused}
+            for name, answer in refused.items():
+                if answer is RuleAnswer.DUE:
+                    await self._schedules.settle_past(by_task[name].key)
+        raise InfinitasError("The tasks were changed again and again while they were declared.")
+
+    async def _changes(
+        self, tasks: Sequence[TaskDefinition], rules: Mapping[str, Schedule], declarer: Declarer | None
+    ) -> list[dict[str, object]]:
+        """What `declare` has to write, compared with what is stored."""
+        if not tasks:
+            return []
+        names = [task.name for task in tasks]
+        pipe = self._connection.pipeline()
+        keys = [rules[n].key if n in rules else n for n in names]
+        pipe.hmget(self._keys["tasks"], names)
+        pipe.execute_command("HMGET", self._keys["schedules"], *keys, **RAW)
+        pipe.hmget(self._keys["declarers"], names)
+        definitions, stored, declarers = await self._connection.execute(pipe)
+        after = await self._schedules.slots_after(keys, await self._connection.now())
+        newer = await self._newer(dict(zip(names, declarers, strict=True)), declarer)
+        items: list[dict[str, object]] = []
+        for task, definition, key, text in zip(tasks, definitions, keys, stored, strict=True):
+            if task.name in newer or (declarer is None and definition is not None):
+                continue
+            rule = rules.get(task.name)
+            merged = merge(read_known(key, text), rule) if rule else None
+            if definition == task.to_json() and merged is None:
+                continue
+            item: dict[str, object] = {
+                "task": task.name,
+                "seen": digest(definition),
+                "definition": task.to_json(),
+            }
+            if task.limits:
+                item["limits"] = json_text(task.limits)
+            if declarer is not None:
+                item["declarer"] = json_text({"worker": declarer.worker, "born": to_ms(declarer.born)})
+            if merged is not None:
+                item["schedule"] = {**encode_rule(merged, after[key]), "seen": digest(text)}
+            items.append(item)
+        return items
+
+    async def _newer(self, declarers: Mapping[str, str | None], declarer: Declarer | None) -> set[str]:
+        """Tasks that newer code has declared: a worker that lives, or `infinitas sync`."""
+        if declarer is None:
+            return set()
+        known = {task: found for task, text in declarers.items() if (found := read_declarer(text))}
+        later = declared_later(known, to_ms(declarer.born))
+        workers = sorted({worker for worker in later.values() if worker})
+        living: set[str] = set()
+        if workers:
+            beats = await self._connection.command("zmscore", self._keys["beats"], workers)
+            living = {worker for worker, count in zip(workers, beats, strict=True) if count is not None}
+        return kept_by_newer_code(later, living)

@@ -1,0 +1,1 @@
+"""Read-only views of the live state, by noun, for the client and the CLI."""

@@ -1,0 +1,90 @@
+"""Jobs that Redis still has, and their logs."""
+
+from collections.abc import Mapping, Sequence
+
+from infinitas.broker.connection import Connection
+from infinitas.broker.inspect.queues import list_queues
+from infinitas.broker.keys import QueueKeys
+from infinitas.broker.reading import job_info, job_of_outcome, log_lines
+from infinitas.core.records import JobInfo, LogLine
+from infinitas.core.states import State
+
+_PAGE = 500
+
+
+async def find_job(connection: Connection, id: str) -> JobInfo | None:
+    """A job that Redis still has, with its log, or None."""
+    for queue in await list_queues(connection):
+        keys = QueueKeys(queue)
+        pipe = connection.pipeline()
+        pipe.hgetall(keys.of("job", id))
+        if fields := (await connection.execute_each(pipe))[0]:
+            pipe = connection.pipeline()
+            pipe.xrange(keys.of("log", id))
+            return job_info(queue, id, fields, (await connection.execute_each(pipe))[0])
+    return None
+
+
+async def find_jobs(connection: Connection, jobs: Sequence[JobInfo]) -> list[JobInfo]:
+    """Those of these jobs that Redis still has, as they are now, without their logs."""
+    found: list[JobInfo] = []
+    for queue in sorted({job.queue for job in jobs}):
+        tasks = {job.id: job.task for job in jobs if job.queue == queue}
+        found += await _jobs(connection, QueueKeys(queue), tasks)
+    return found
+
+
+async def existing_jobs(connection: Connection, queue: str, ids: Sequence[str]) -> set[str]:
+    """Those of `ids` that Redis has."""
+    keys = QueueKeys(queue)
+    pipe = connection.pipeline()
+    for id in ids:
+        pipe.exists(keys.of("job", id))
+    found = await connection.execute(pipe)
+    return {id for id, exists in zip(ids, found, strict=True) if exists}
+
+
+async def live_jobs(connection: Connection, task: str | None, limit: int) -> list[JobInfo]:
+    """Jobs that run, are ready, wait, or have just ended; running first."""
+    found: list[JobInfo] = []
+    for queue in await list_queues(connection):
+        keys = QueueKeys(queue)
+        names = sorted(await connection.command("hkeys", keys["tasks"]))
+        pipe = connection.pipeline()
+        wanted = [name for name in names if task in (None, name)]
+        for name in wanted:
+            pipe.xrange(keys.of("stream", name), count=limit)
+            pipe.lrange(keys.of("recent", name), 0, -1)
+        pipe.zrange(keys["later"], 0, _PAGE - 1)
+        replies = [[] if isinstance(r, Exception) else r for r in await connection.execute_each(pipe)]
+        tasks: dict[str, str] = dict.fromkeys(replies.pop(), "")
+        for name, stream, recent in zip(wanted, replies[0::2], replies[1::2], strict=True):
+            tasks |= dict.fromkeys([entry["job"] for _, entry in stream if "job" in entry], name)
+            tasks |= dict.fromkeys([job for job in map(job_of_outcome, recent) if job], name)
+        found += await _jobs(connection, keys, tasks)
+    rank = {State.RUNNING: 0, State.QUEUED: 1, State.RETRYING: 2, State.SCHEDULED: 2}
+    found = [job for job in found if task in (None, job.task)]
+    found.sort(key=lambda job: (rank.get(job.state, 3), -(job.ended or job.due).timestamp()))
+    return found[:limit]
+
+
+async def log_since(
+    connection: Connection, queue: str, id: str, position: str, block_ms: int
+) -> tuple[str, list[LogLine]]:
+    """Lines that a live job has logged after a position in its log stream, and the new position.
+
+    Waits up to `block_ms` for the first; 0 does not wait.
+    """
+    key = QueueKeys(queue).of("log", id)
+    reply = await connection.command("xread", {key: position}, block=block_ms or None)
+    chunks = reply[0][1] if reply else []
+    return (chunks[-1][0] if chunks else position), list(log_lines(chunks))
+
+
+async def _jobs(connection: Connection, keys: QueueKeys, tasks: Mapping[str, str]) -> list[JobInfo]:
+    """Those of these jobs that Redis has; each with the queue that it was found in."""
+    pipe = connection.pipeline()
+    for id in tasks:
+        pipe.hgetall(keys.of("job", id))
+    found = zip(tasks.items(), await connection.execute_each(pipe), strict=True)
+    return [job_info(keys.queue, id, fields, task=task) for (id, task), fields in found if fields]

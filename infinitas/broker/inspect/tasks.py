@@ -1,0 +1,78 @@
+"""Tasks with their definitions, summaries and schedules."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from infinitas.broker.connection import Connection
+from infinitas.broker.inspect.queues import list_queues
+from infinitas.broker.inspect.schedules import schedule_infos
+from infinitas.broker.keys import QueueKeys
+from infinitas.broker.reading import task_definition, task_info
+from infinitas.core.errors import InfinitasError
+from infinitas.core.records import TaskInfo
+from infinitas.core.task_definition import TaskDefinition
+
+_NEXT_SLOTS = 1000
+
+
+async def find_task(connection: Connection, name: str) -> TaskInfo | None:
+    """One task with its schedules and summary, or None."""
+    for queue in await list_queues(connection):
+        if found := await _tasks(connection, QueueKeys(queue), [name]):
+            return found[0]
+    return None
+
+
+async def all_tasks(connection: Connection) -> list[TaskInfo]:
+    """Every task of every queue, by name."""
+    found = [
+        info
+        for queue in await list_queues(connection)
+        for info in await _tasks(connection, QueueKeys(queue), None)
+    ]
+    return sorted(found, key=lambda info: info.name)
+
+
+async def find_definitions(connection: Connection, names: Sequence[str]) -> dict[str, TaskDefinition]:
+    """Definitions of those of `names` that are declared and can be read."""
+    found: dict[str, TaskDefinition] = {}
+    for queue in await list_queues(connection) if names else ():
+        texts = await connection.command("hmget", QueueKeys(queue)["tasks"], names)
+        for name, text in zip(names, texts, strict=True):
+            with suppress(InfinitasError, ValueError):
+                found |= {name: task_definition(name, text)} if text else {}
+    return found
+
+
+async def _tasks(connection: Connection, keys: QueueKeys, names: list[str] | None) -> list[TaskInfo]:
+    pipe = connection.pipeline()
+    pipe.hgetall(keys["tasks"]) if names is None else pipe.hmget(keys["tasks"], names)
+    pipe.zrange(keys["due"], 0, _NEXT_SLOTS - 1, withscores=True)
+    pipe.zrange(keys["processors"], 0, -1, withscores=True)
+    pipe.time()
+    defined, due, processors, clock = await connection.execute(pipe)
+    definitions = defined if names is None else dict(zip(names, defined, strict=True))
+    definitions = {name: text for name, text in definitions.items() if text}
+    # A task's own schedule, and those that come next: there may be a million of them.
+    wanted = list({**dict.fromkeys(definitions), **dict.fromkeys(key for key, _ in due)})
+    infos = await schedule_infos(connection, keys, wanted)
+    now_ms = clock[0] * 1000 + clock[1] // 1000
+    alive = {task for task, until in processors if until > now_ms}
+    live = await _live(connection, keys, list(definitions))
+    return [
+        task_info(keys.queue, name, definition, live[name], infos, name in alive)
+        for name, definition in definitions.items()
+    ]
+
+
+async def _live(connection: Connection, keys: QueueKeys, names: list[str]) -> dict[str, Any]:
+    """Summary, recent outcomes, stream length and pending count of each task."""
+    pipe = connection.pipeline()
+    for name in names:
+        pipe.hgetall(keys.of("task", name))
+        pipe.lrange(keys.of("recent", name), 0, -1)
+        pipe.xlen(keys.of("stream", name))
+        pipe.xpending(keys.of("stream", name), "workers")
+    replies = await connection.execute_each(pipe)
+    return {name: replies[i * 4 : i * 4 + 4] for i, name in enumerate(names)}
