@@ -12,9 +12,9 @@ class Audit:
         self._pool = pool
 
     async def page(
-        self, *, target: str | None, who: str | None, before: int | None, limit: int
+        self, *, target: str | None, actor: str | None, before: int | None, limit: int
     ) -> list[AuditEntry]:
         """Up to `limit` entries, newest first, older than the entry `before`."""
-        values = {"target": target, "who": who, "before": before, "limit": limit}
+        values = {"target": target, "actor": actor, "before": before, "limit": limit}
         async with self._pool.transaction() as connection:
             return await fetch(connection, statement("select_audit"), values, AuditEntry)

@@ -198,7 +198,7 @@ def _outcome(settlement: Settlement) -> dict[str, object]:
 def _claim_arguments(request: ClaimRequest) -> dict[str, object]:
     return {
         "worker": request.worker,
-        "look": request.listing,
+        "listing": request.listing,
         "most": request.most,
         "start": request.start,
         "groups": json_text(request.groups),

@@ -33,10 +33,10 @@ class QueueBroker:
         """Redis TIME, the one clock."""
         return await self.connection.now()
 
-    async def audit(self, *, what: str, who: str, target: str, why: str, origin: str) -> None:
+    async def audit(self, *, action: str, actor: str, target: str, reason: str, origin: str) -> None:
         """Append a change by a person to the events, for the archive."""
         await self.connection.run_script(
-            "audit", self.keys, what=what, who=who, target=target, why=why, origin=origin
+            "audit", self.keys, action=action, actor=actor, target=target, reason=reason, origin=origin
         )
 
     async def clock(self, earliest: datetime | None, ahead_ms: int = 0, done: str = "") -> ClockReading:

@@ -251,8 +251,8 @@ def _note_row(queue: str, event: Event) -> NoteRow:
 
 
 def _audit_row(event: Event) -> AuditRow:
-    facts = {name: clean(event.fields[name]) for name in ("who", "target", "why", "origin")}
-    return AuditRow(at=_moment(event.at_ms), what=clean(event.kind.removeprefix(AUDIT_PREFIX)), **facts)
+    facts = {name: clean(event.fields[name]) for name in ("actor", "target", "reason", "origin")}
+    return AuditRow(at=_moment(event.at_ms), action=clean(event.kind.removeprefix(AUDIT_PREFIX)), **facts)
 
 
 def _ms(value: str | int) -> int:

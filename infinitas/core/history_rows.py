@@ -108,13 +108,13 @@ class NoteRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
-    """A write through the server: `who` is the token's name."""
+    """A write through the server: `actor` is the token's name."""
 
     at: datetime
-    who: str
-    what: str
+    actor: str
+    action: str
     target: str
-    why: str
+    reason: str
     origin: str
 
 

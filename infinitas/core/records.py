@@ -132,14 +132,14 @@ class AttemptInfo:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """A write through the server: `who` is the token's name, `origin` the address it came from."""
+    """A write through the server: `actor` is the token's name, `origin` the address it came from."""
 
     id: int
     at: datetime
-    who: str
-    what: str
+    actor: str
+    action: str
     target: str
-    why: str
+    reason: str
     origin: str
 
 

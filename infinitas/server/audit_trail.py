@@ -17,10 +17,10 @@ async def record(client: RedisClient, request: Request, token: AccessToken, reas
     values = request.path_params
     target = str(next(iter(values.values()), ""))
     await (await client.broker(QUEUE)).audit(
-        what=request.scope["route"].name,
-        who=token.name,
+        action=request.scope["route"].name,
+        actor=token.name,
         target=target,
-        why=reason,
+        reason=reason,
         origin=request.client.host if request.client else "",
     )
 

@@ -45,7 +45,7 @@ REFUSED = {
     "a definition that is no JSON": other(500, "task.declared", task="u", definition="nope"),
     "a rule that is no JSON": other(500, "schedule.declared", schedule="s", task="t", definition="\x00"),
     "a note about nothing": other(500, "schedule.paused", record="{}"),
-    "an audit without who": other(500, "audit.task.put", target="t", why="", origin=""),
+    "an audit without actor": other(500, "audit.task.put", target="t", reason="", origin=""),
 }
 
 
@@ -83,7 +83,7 @@ CLEANED = {
     ),
     "JSON of arguments": event(500, "created", args='[["\x00"],{}]', headers='{"a":"\ud800"}'),
     "facts": other(500, "schedule.pau\x00sed", schedule="\x00", record="\ud800\x00"),
-    "audit": other(500, "audit.task.put", who="\x00", target="\ud800", why="", origin="é\udc00"),
+    "audit": other(500, "audit.task.put", actor="\x00", target="\ud800", reason="", origin="é\udc00"),
     "definition": other(500, "task.declared", task="\x00", definition='{"doc":"\x00\ud800"}'),
     "rule": other(500, "schedule.declared", schedule="\x00", task="\x00", definition='{"doc":"\x00"}'),
 }

@@ -56,7 +56,7 @@ async def test_an_archiver_logs_a_silent_postgres_and_catches_up(
             proxy.silence_after(BEGUN)
         else:
             proxy.silence()
-        await broker.audit(what="task.put", who="w", target="t", why="", origin="")
+        await broker.audit(action="task.put", actor="w", target="t", reason="", origin="")
         await asyncio.wait_for(proxy.silenced.wait(), 20)
 
         async def reported() -> bool:
@@ -137,7 +137,7 @@ async def test_a_read_that_waits_for_a_lock_delays_no_other(
     await Writer(archive, "default").write(LIFE, None, "1-0")
     with psycopg.connect(postgres_url) as other:
         other.execute("LOCK TABLE infinitas_audit")
-        locked = asyncio.create_task(reader.audit.page(target=None, who=None, before=None, limit=1))
+        locked = asyncio.create_task(reader.audit.page(target=None, actor=None, before=None, limit=1))
         assert await reader.jobs.find("j") is not None
         assert not locked.done()
         with pytest.raises(ServerUnreachable, match="lock timeout"):

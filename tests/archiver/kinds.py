@@ -36,9 +36,8 @@ _VALUES = {
     "entries": "5",
     "what": "reader:archiver",
     "facts": "{}",
-    "who": "me",
+    "actor": "me",
     "target": "t",
-    "why": "",
     "origin": "127.0.0.1",
 }
 PACKED = frozenset({"job", "due", "attempt", "started"})

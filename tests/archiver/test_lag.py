@@ -14,7 +14,7 @@ async def test_the_lag_is_the_age_of_the_oldest_unread_event(broker: QueueBroker
     assert await health.lag_of(ARCHIVER) is None, "there was never an archiver"
     await stream.trim(await stream.newest())
     assert await health.lag_of(ARCHIVER) == 0.0
-    await broker.audit(what="task.put", who="w", target="t", why="", origin="")
+    await broker.audit(action="task.put", actor="w", target="t", reason="", origin="")
 
     async def is_behind() -> bool:
         return (await health.lag_of(ARCHIVER) or 0) > 0

@@ -175,7 +175,7 @@ async def _watch(broker: QueueBroker) -> object:
 
 @scenario("audit", nothing)
 async def _audit(broker: QueueBroker) -> object:
-    await broker.audit(what="x", who="w", target="t", why="y", origin="o")
+    await broker.audit(action="x", actor="w", target="t", reason="y", origin="o")
     return True
 
 

@@ -90,7 +90,7 @@ def test_options_of_another_type_are_refused(system: System) -> None:
 def test_names_that_no_store_can_hold_are_refused(system: System) -> None:
     for path in ("/jobs/a%00", "/tasks/a%00", "/schedules/a%00", "/jobs/a%00/logs", "/timeline?task=%00"):
         refused(system, "GET", path)
-    refused(system, "GET", "/audit?who=%00")
+    refused(system, "GET", "/audit?actor=%00")
     refused(system, "GET", "/jobs?cursor=OTk5OTk5OTk5OTk5OTk5OSB4")
     refused(system, "GET", "/jobs?cursor=MSAA")
 

@@ -142,7 +142,7 @@ def test_every_write_is_in_the_audit_with_who_and_why(
         return found
 
     entries = eventually(lambda: found if len(found := audit()) >= 2 else None)
-    assert [(each["what"], each["target"], each["who"], each["why"]) for each in entries] == [
+    assert [(each["action"], each["target"], each["actor"], each["reason"]) for each in entries] == [
         ("resume_schedule", "tick", "admin", "quiet now"),
         ("pause_schedule", "tick", "admin", "too loud"),
     ]

@@ -1,2 +1,2 @@
-INSERT INTO infinitas_audit (at, who, what, target, why, origin)
-VALUES (%(at)s, %(who)s, %(what)s, %(target)s, %(why)s, %(origin)s);
+INSERT INTO infinitas_audit (at, actor, action, target, reason, origin)
+VALUES (%(at)s, %(actor)s, %(action)s, %(target)s, %(reason)s, %(origin)s);

@@ -1,6 +1,6 @@
 -- Audit: a change through the server: actor, action, target and reason.
 -- flags: allow-oom
 -- keys: events readers
--- args: prefix what who target why origin
+-- args: prefix action actor target reason origin
 
-emit('audit.' .. what, 'who', who, 'target', target, 'why', why, 'origin', origin)
+emit('audit.' .. action, 'actor', actor, 'target', target, 'reason', reason, 'origin', origin)

@@ -26,12 +26,12 @@ async def list_audit(
     client: ClientOf,
     _: MayRead,
     target: Name | None = None,
-    who: Name | None = None,
+    actor: Name | None = None,
     before: Annotated[int | None, Query(ge=1, lt=1 << 62)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> AuditPage:
     """Changes made through a server, newest first; they are stored in Postgres."""
     if client.archive is None:
         raise ConfigError("The audit is stored in Postgres; set INFINITAS_POSTGRES_URL to have one.")
-    found = await client.archive.audit.page(target=target, who=who, before=before, limit=limit)
+    found = await client.archive.audit.page(target=target, actor=actor, before=before, limit=limit)
     return AuditPage(items=found, next=found[-1].id if len(found) == limit else None)
