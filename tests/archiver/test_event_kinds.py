@@ -95,7 +95,7 @@ def faults(kind: str, fields: frozenset[str], *, whole: bool = True) -> str:
 
 
 def test_the_scripts_name_no_other_kind_and_no_other_field() -> None:
-    assert len(EMISSIONS) > 40
+    assert len(EMISSIONS) > 30
     found = [f"{each.where}: {faults(each.kind, each.fields, whole=each.whole)}" for each in EMISSIONS]
     assert [text for text in found if not text.endswith(": ")] == []
 
