@@ -192,8 +192,8 @@ async def test_the_kernel_watches_connections_and_postgres_has_limits(proxy: Pro
     await archive.close()
 
 
-async def test_tables_are_made_again_in_a_database_that_came_back_empty(postgres_url: str) -> None:
-    archive = Archive(postgres_url, "test")
+async def test_tables_are_made_again_in_a_database_that_came_back_empty(empty_postgres_url: str) -> None:
+    archive = Archive(empty_postgres_url, "test")
     tables = Tables(archive)
     await tables.make_ready()
     await row(archive, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")

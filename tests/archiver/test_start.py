@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -23,20 +24,23 @@ def free_port() -> int:
 
 @pytest.mark.parametrize("postgres", ["refuses", "hangs"])
 async def test_a_program_begins_without_postgres_and_its_archive_follows(
-    make_app: Callable[..., Infinitas], postgres_url: str, postgres: str, caplog: pytest.LogCaptureFixture
+    make_app: Callable[..., Infinitas],
+    empty_postgres_url: str,
+    postgres: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "infinitas")
-    proxy, port = Proxy(postgres_url), free_port()
+    proxy, port = Proxy(empty_postgres_url), free_port()
     server = await proxy.start(port) if postgres == "hangs" else None
     proxy.silence()
     app = make_app(
-        postgres_url=f"postgresql://infinitas@127.0.0.1:{port}/{postgres_url.split('/')[3].split('?')[0]}"
+        postgres_url=f"postgresql://infinitas@127.0.0.1:{port}/{urlsplit(empty_postgres_url).path[1:]}"
     )
 
     @app.task
     async def noop() -> None: ...
 
-    reader = Reader(postgres_url, "test")
+    reader = Reader(empty_postgres_url, "test")
     async with app.embedded():
         handle = await noop.asend()
         assert (await finished(app, handle)).state == State.SUCCEEDED

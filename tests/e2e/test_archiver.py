@@ -27,8 +27,9 @@ FROM infinitas_tasks WHERE last_job_id IS NOT NULL ORDER BY name
 
 
 def test_twenty_thousand_jobs_and_five_kills(
-    processes: Processes, servers: Urls, redis: Redis, postgres_url: str
+    processes: Processes, servers: Urls, redis: Redis, empty_postgres_url: str
 ) -> None:
+    processes.environment["INFINITAS_POSTGRES_URL"] = empty_postgres_url
     app = jobs.app.configure(redis_url=servers.redis)
     archiver = processes.start("archiver")
     eventually(lambda: redis.exists(f"{P}readers"))
@@ -44,7 +45,7 @@ def test_twenty_thousand_jobs_and_five_kills(
         archiver.wait()
         archiver = processes.start("archiver")
 
-    with psycopg.connect(postgres_url, autocommit=True) as db:
+    with psycopg.connect(empty_postgres_url, autocommit=True) as db:
 
         def count() -> int:
             row = db.execute("SELECT count(*) FROM infinitas_jobs WHERE ended_at IS NOT NULL").fetchone()

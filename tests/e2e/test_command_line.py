@@ -18,7 +18,7 @@ P = "{infinitas:default}:"
 
 
 @pytest.fixture
-def busy(processes: Processes, servers: Urls, redis: Redis) -> Iterator[Processes]:
+def busy(processes: Processes, servers: Urls, redis: Redis, postgres_url: str) -> Iterator[Processes]:
     """A system with a finished, a failed and a running job."""
     app = jobs.app.configure(redis_url=servers.redis)
     for part in ("scheduler", "archiver"):

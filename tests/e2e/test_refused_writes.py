@@ -51,7 +51,7 @@ class Sender:
 
 @pytest.mark.parametrize("code", NO_WRITES)
 def test_no_worker_dies_and_no_job_is_lost_or_run_twice(
-    processes: Processes, own: OwnRedis, tmp_path: Path, code: str
+    processes: Processes, own: OwnRedis, postgres_url: str, tmp_path: Path, code: str
 ) -> None:
     redis, trace = own.admin, tmp_path / "trace"
     trace.touch()

@@ -13,39 +13,41 @@ APP = "tests.e2e.jobs:app"
 
 
 @pytest.fixture
-def cli(processes: Processes, redis: Redis) -> Processes:
-    said = processes.run("sync", APP)
+def cli(processes: Processes) -> Processes:
+    said = processes.call("sync", APP)
     assert said.returncode == 0, said.stderr
     assert "+ task noop" in said.stdout
     return processes
 
 
 @pytest.fixture
-def archived(cli: Processes) -> Processes:
+def archived(postgres_url: str, cli: Processes) -> Processes:
     cli.start("archiver")
-    eventually(lambda: cli.run("job", "ls").returncode == 0)
+    eventually(lambda: cli.call("job", "ls").returncode == 0)
     return cli
 
 
 def as_json(cli: Processes, *arguments: str) -> Any:
-    said = cli.run(*arguments, "-o", "json")
+    said = cli.call(*arguments, "-o", "json")
     assert said.returncode == 0, said.stderr
     return json.loads(said.stdout)
 
 
 def test_a_schedules_life(archived: Processes) -> None:
     cli = archived
-    shown = cli.run("schedule", "add", "nightly", "noop", "--cron", "30 2 * * *", "--tz", "Europe/Copenhagen")
+    shown = cli.call(
+        "schedule", "add", "nightly", "noop", "--cron", "30 2 * * *", "--tz", "Europe/Copenhagen"
+    )
     assert shown.returncode == 0, shown.stderr
     assert "at 02:30, every day" in shown.stdout
     listed = {row["schedule"]["key"] for row in as_json(cli, "schedule", "ls")}
     assert listed == {"nightly", "tick"}
-    assert "nightly" in cli.run("schedule", "ls", "-t", "noop").stdout
+    assert "nightly" in cli.call("schedule", "ls", "-t", "noop").stdout
 
-    cli.run("schedule", "change", "nightly", "--overlap", "queue", "--jitter", "90s")
-    shown = cli.run("schedule", "show", "nightly")
+    cli.call("schedule", "change", "nightly", "--overlap", "queue", "--jitter", "90s")
+    shown = cli.call("schedule", "show", "nightly")
     assert "overlap=queue, jitter=1m 30s" in shown.stdout.replace("1m30s", "1m 30s")
-    assert "paused" in cli.run("schedule", "pause", "nightly", "-r", "no power").stdout
+    assert "paused" in cli.call("schedule", "pause", "nightly", "-r", "no power").stdout
     assert as_json(cli, "schedule", "show", "nightly")["pause"]["reason"] == "no power"
     assert as_json(cli, "schedule", "resume", "nightly")["pause"] is None
     assert len(as_json(cli, "schedule", "skip", "nightly", "-n", "2")["skipped"]) == 2
@@ -53,7 +55,7 @@ def test_a_schedules_life(archived: Processes) -> None:
     assert as_json(cli, "job", "show", job)["state"] == "queued"
     dry = ("schedule", "backfill", "nightly", "2026-05-01T00:00Z", "2026-05-04T00:00Z", "--dry-run")
     assert len(as_json(cli, *dry)["backfill"]["slots"]) == 3
-    assert "removed" in cli.run("schedule", "rm", "nightly").stdout
+    assert "removed" in cli.call("schedule", "rm", "nightly").stdout
     assert {row["schedule"]["key"] for row in as_json(cli, "schedule", "ls")} == {"tick"}
 
 
@@ -79,7 +81,7 @@ def test_a_schedules_life(archived: Processes) -> None:
     ],
 )
 def test_wrong_input_is_a_sentence(cli: Processes, command: tuple[str, ...], said: str) -> None:
-    result = cli.run(*command)
+    result = cli.call(*command)
     assert result.returncode != 0
     assert said in result.stderr
     assert "Traceback" not in result.stderr
@@ -87,7 +89,7 @@ def test_wrong_input_is_a_sentence(cli: Processes, command: tuple[str, ...], sai
 
 
 def test_preview(processes: Processes) -> None:
-    said = processes.run("preview", "30 2 * * *", "--tz", "Europe/Copenhagen", "-n", "3")
+    said = processes.call("preview", "30 2 * * *", "--tz", "Europe/Copenhagen", "-n", "3")
     assert "at 02:30, every day" in said.stdout
     assert "Clock changes within a year" in said.stdout
     found = as_json(processes, "preview", "every 90s", "-n", "4")
@@ -96,13 +98,13 @@ def test_preview(processes: Processes) -> None:
 
 
 def test_sync_says_what_a_deploy_changes(cli: Processes, redis: Redis) -> None:
-    assert "Nothing changes" in cli.run("sync", APP).stdout
+    assert "Nothing changes" in cli.call("sync", APP).stdout
     gone = {"key": "noop", "task": "noop", "cron": "0 * * * *", "declared": "x", "origin": "code"}
     redis.hset("{infinitas:default}:schedules", "noop", json.dumps(gone))
     redis.zadd("{infinitas:default}:due", {"noop": (time.time() // 3600 + 1) * 3_600_000})
-    plan = cli.run("sync", APP, "--dry-run", "--prune").stdout
+    plan = cli.call("sync", APP, "--dry-run", "--prune").stdout
     assert "? schedule noop" in plan or "- schedule noop" in plan, plan
     assert "24 slots" in plan
     assert "Nothing was stored" in plan
-    cli.run("sync", APP, "--prune")
+    cli.call("sync", APP, "--prune")
     assert not redis.hexists("{infinitas:default}:schedules", "noop")

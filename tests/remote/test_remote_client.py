@@ -21,7 +21,7 @@ from infinitas.core.errors import (
     UnknownTask,
 )
 from tests.remote.test_remote_worker import start_worker
-from tests.server.conftest import MakeToken
+from tests.server_fixtures import MakeToken
 from tests.support import Processes
 
 

@@ -5,8 +5,8 @@ import subprocess
 
 import httpx
 
-from tests.server.conftest import APP
 from tests.server.test_worker_socket import ended, job, send
+from tests.server_fixtures import APP
 from tests.support import Processes, eventually
 
 NOWHERE = "redis://127.0.0.1:1/0"

@@ -4,7 +4,7 @@ import httpx
 from redis import Redis
 
 from tests.own_redis import free_port
-from tests.server.conftest import APP
+from tests.server_fixtures import APP
 from tests.support import Processes, eventually
 
 JOBS, WORKERS = 1000, 4

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from infinitas.core.access import Scope
-from tests.server.conftest import MakePage, MakePeer, MakeToken, address
-from tests.support import Processes, eventually
+from tests.server_fixtures import MakePage, MakePeer, MakeToken, address
+from tests.support import PATIENCE_S, Processes, eventually
 
 API = "/api/v1"
 NEEDS = {
@@ -220,7 +220,7 @@ def test_a_post_said_twice_with_one_key_is_carried_out_once(
 
 def test_too_many_requests_wait(processes: Processes) -> None:
     processes.start("server", "--port", "0", "--rate", "5")
-    with httpx.Client(base_url=address(processes), timeout=10) as http:
+    with httpx.Client(base_url=address(processes), timeout=PATIENCE_S) as http:
         answers = [http.get(f"{API}/tasks") for _ in range(30)]
         refused = [each for each in answers if each.status_code == 429]
         assert refused

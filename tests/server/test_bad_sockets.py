@@ -9,14 +9,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 import httpx
+import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as aconnect
 from websockets.exceptions import ConnectionClosed
 
-from tests.server.conftest import MakePage, MakePeer
 from tests.server.peer import Message
 from tests.server.test_worker_socket import job, of, send
-from tests.support import Processes, eventually
+from tests.server_fixtures import MakePage, MakePeer, Server
+from tests.support import eventually
 
 IDLE = 1000
 NASTY = [
@@ -37,9 +38,8 @@ NASTY = [
 ]
 
 
-def rss_mb(processes: Processes) -> float:
-    """Of the server that was started first."""
-    status = Path(f"/proc/{processes.pids()[0]}/status").read_text()
+def rss_mb(server: Server) -> float:
+    status = Path(f"/proc/{server.pid}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+)", status)
     assert found is not None
     return int(found[1]) / 1024
@@ -117,7 +117,7 @@ def test_frames_of_any_kind_end_in_an_answer(http: httpx.Client, make_peer: Make
 
 
 def test_nothing_that_was_sent_makes_the_server_fail(
-    http: httpx.Client, make_peer: MakePeer, processes: Processes
+    http: httpx.Client, make_peer: MakePeer, server: Server
 ) -> None:
     chance = random.Random(8)
     peer = make_peer()
@@ -128,8 +128,8 @@ def test_nothing_that_was_sent_makes_the_server_fail(
     for name in ("a/b <b>ü</b>", "..", "%2e%2e", "\u202eabc"):
         made = http.put(f"/api/v1/tasks/{quote(name, safe='')}", json={})
         assert made.status_code in (200, 404, 422)
-    assert " failed." not in processes.logs()
-    assert "Traceback" not in processes.logs()
+    assert " failed." not in server.logs()
+    assert "Traceback" not in server.logs()
 
 
 def test_a_frame_that_is_too_large_closes_its_own_connection(http: httpx.Client, make_peer: MakePeer) -> None:
@@ -141,8 +141,9 @@ def test_a_frame_that_is_too_large_closes_its_own_connection(http: httpx.Client,
     works(http, make_peer)
 
 
+@pytest.mark.own_server
 def test_a_thousand_connections_that_say_nothing(
-    http: httpx.Client, make_peer: MakePeer, processes: Processes
+    http: httpx.Client, make_peer: MakePeer, server: Server
 ) -> None:
     url = str(http.base_url).replace("http", "ws", 1).rstrip("/") + "/api/v1/worker"
 
@@ -150,14 +151,14 @@ def test_a_thousand_connections_that_say_nothing(
         sockets: list[ClientConnection] = []
         for _ in range(IDLE):
             sockets.append(await aconnect(url, proxy=None, compression=None, ping_interval=None).__aenter__())
-        grown = rss_mb(processes) - before
+        grown = rss_mb(server) - before
         await asyncio.to_thread(works, http, make_peer)
         for socket in sockets:
             await asyncio.wait_for(socket.wait_closed(), 30)
         return grown, [socket.close_code or 0 for socket in sockets]
 
     works(http, make_peer)
-    before = rss_mb(processes)
+    before = rss_mb(server)
     grown, codes = asyncio.run(crowd())
     assert set(codes) == {4401}
     assert grown < 100, f"{grown:.0f} MB for {IDLE} connections"
@@ -165,19 +166,20 @@ def test_a_thousand_connections_that_say_nothing(
     eventually(lambda: 'infinitas_ws_connections{role="new"} 0.0' in http.get("/metrics").text)
 
 
+@pytest.mark.own_server
 def test_a_page_that_does_not_read_disturbs_nobody(
-    http: httpx.Client, make_page: MakePage, make_peer: MakePeer, processes: Processes
+    http: httpx.Client, make_page: MakePage, make_peer: MakePeer, server: Server
 ) -> None:
     deaf, good = make_page(), make_page()
     topics = [f"task:{name}" for name in ("patient", "honest")]
     for page in (deaf, good):
         page.send("subscribe", topics=topics)
     good.expect("subscribed")
-    before = rss_mb(processes)
+    before = rss_mb(server)
     for _ in range(40):
         jobs = [{"args": ["x" * 500]} for _ in range(30)]
         http.post("/api/v1/tasks/patient/jobs/batch", json={"jobs": jobs})
-    assert rss_mb(processes) - before < 50
+    assert rss_mb(server) - before < 50
 
     def hears() -> bool:
         """In a flood a page is told to look for itself, also at topics that are quiet; after it, it hears."""

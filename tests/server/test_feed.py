@@ -5,10 +5,11 @@ import json
 import httpx
 import pytest
 
-from tests.server.conftest import MakePage, MakePeer, MakeToken
 from tests.server.test_worker_socket import of, send
+from tests.server_fixtures import MakePage, MakePeer, MakeToken
 
 
+@pytest.mark.own_server
 def test_a_page_hears_of_its_topics_in_order(
     http: httpx.Client, make_peer: MakePeer, make_page: MakePage
 ) -> None:
@@ -33,6 +34,7 @@ def test_a_page_hears_of_its_topics_in_order(
     assert page.expect("events", topic="workers")["items"][0]["kind"] == "worker.joined"
 
 
+@pytest.mark.own_server
 def test_more_than_a_page_can_show_is_a_resync(http: httpx.Client, make_page: MakePage) -> None:
     page = make_page()
     page.send("subscribe", topics=["jobs", "task:noop"])

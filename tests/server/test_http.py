@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from infinitas.devservers.redis import start_redis
-from tests.server.conftest import APP, address
-from tests.support import Processes, eventually
+from tests.server_fixtures import APP, address
+from tests.support import PATIENCE_S, Processes, eventually
 
 API = "/api/v1"
 LATER = "0 4 1 1 *"
@@ -156,7 +156,7 @@ def test_other_sites_and_other_names_are_refused(http: httpx.Client) -> None:
 def test_it_says_that_redis_is_away_and_comes_back(processes: Processes, tmp_path: Path) -> None:
     redis, url = start_redis(tmp_path)
     server = processes.start("--redis-url", url, "server", "--port", "0")
-    with httpx.Client(base_url=address(processes), timeout=30) as http:
+    with httpx.Client(base_url=address(processes), timeout=PATIENCE_S) as http:
         assert http.get("/readyz").json()["ready"] is True
         redis.stop()
         away = http.get("/readyz")
@@ -167,7 +167,7 @@ def test_it_says_that_redis_is_away_and_comes_back(processes: Processes, tmp_pat
         redis, _ = start_redis(tmp_path)
         eventually(lambda: http.get(f"{API}/tasks").status_code == 200)
     server.terminate()
-    assert server.wait(timeout=10) == 0
+    assert server.wait(PATIENCE_S) == 0
     redis.stop()
 
 

@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import psycopg
 
-from tests.server.conftest import MakePeer, MakeToken
 from tests.server.test_worker_socket import job, of, send
-from tests.support import Processes, eventually
+from tests.server_fixtures import MakePeer, MakeToken, Server, address
+from tests.support import PATIENCE_S, Processes, eventually
 
 API = "/api/v1"
 
 
-def test_pages_show_every_job_once(http: httpx.Client, archiver: None, postgres_url: str) -> None:
+def test_pages_show_every_job_once(http: httpx.Client, archiver: None, server: Server) -> None:
     ids = [send(http, "patient") for _ in range(25)]
-    with psycopg.connect(postgres_url) as postgres:
+    with psycopg.connect(server.postgres_url) as postgres:
         eventually(lambda: _count(postgres, "infinitas_jobs") == 25)
     seen: list[str] = []
     cursor = None
@@ -78,12 +78,12 @@ def test_a_log_is_followed_until_the_job_ends(http: httpx.Client, make_peer: Mak
 
     following = threading.Thread(target=follow)
     following.start()
-    assert first.wait(10)
+    assert first.wait(PATIENCE_S)
     peer.send("log", **of(got), lines=[{"seq": 1, "at": 2, "level": "error", "text": "two"}])
     peer.expect("ack", job=id)
     peer.send("done", id="d", **of(got))
     peer.expect("ack", re="d")
-    following.join(15)
+    following.join(PATIENCE_S)
     assert [(name, data.get("text"), data.get("n")) for name, data in events] == [
         ("line", "one", 0),
         ("line", "two", 1),
@@ -167,24 +167,16 @@ def test_many_jobs_in_one_request_and_twice_the_same(http: httpx.Client) -> None
     assert http.get(f"{API}/tasks/patient").json()["queued"] == 3
 
 
-def test_with_postgres_away_what_is_live_still_shows(
-    processes: Processes, http: httpx.Client, postgres_url: str
-) -> None:
+def test_with_postgres_away_what_is_live_still_shows(processes: Processes, http: httpx.Client) -> None:
     processes.environment["INFINITAS_POSTGRES_URL"] = "postgresql://nobody@127.0.0.1:1/none"
     processes.start("server", "--port", "0")
-    logs = eventually(lambda: found if (found := processes.logs()).count("answers on") == 2 else None)
-    other = next(each for each in _addresses(logs) if each != str(http.base_url).rstrip("/"))
-    with httpx.Client(base_url=other, timeout=10) as half:
+    with httpx.Client(base_url=address(processes), timeout=PATIENCE_S) as half:
         id = send(half, "patient")
         assert [each["id"] for each in half.get(f"{API}/jobs?task=patient").json()["items"]] == [id]
         assert half.get(f"{API}/timeline").json()["missing"][0] == "history"
         assert half.get(f"{API}/audit").json()["code"] == "server_unreachable"
         ready = half.get("/readyz")
         assert (ready.status_code, ready.json()["postgres"]) == (200, "server_unreachable")
-
-
-def _addresses(logs: str) -> list[str]:
-    return [line.split()[-1] for line in logs.splitlines() if "answers on" in line]
 
 
 def _count(postgres: "psycopg.Connection[tuple[int]]", table: str) -> int:

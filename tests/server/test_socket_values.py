@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.pipeline.system import RUN
-from tests.server.conftest import MakePeer
 from tests.server.peer import Message
 from tests.server.test_worker_socket import job, of, send
+from tests.server_fixtures import MakePeer
 from tests.support import eventually
 
 VALUE = st.recursive(

@@ -4,8 +4,8 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.server.conftest import MakePeer
 from tests.server.test_worker_socket import of, send
+from tests.server_fixtures import MakePeer
 from tests.support import eventually
 
 
@@ -29,9 +29,10 @@ def test_capacity_is_absolute(http: httpx.Client, make_peer: MakePeer) -> None:
 def test_one_that_waits_and_says_it_has_no_place_gets_no_job(
     http: httpx.Client, make_peer: MakePeer, redis: Redis
 ) -> None:
+    eventually(lambda: _waits(redis) == 0)
     peer = make_peer()
     peer.identify("t", capacity=1)
-    eventually(lambda: _commands(redis).count("blpop") == 2)
+    eventually(lambda: _waits(redis) == 2)
     peer.send("capacity", n=0)
     peer.send("beat")
     peer.expect("beat_ack")
@@ -42,6 +43,6 @@ def test_one_that_waits_and_says_it_has_no_place_gets_no_job(
     peer.send("accept", **of(peer.expect("job")))
 
 
-def _commands(redis: Redis) -> list[str]:
-    """What the clients of Redis do now."""
-    return [client["cmd"] for client in redis.client_list()]
+def _waits(redis: Redis) -> int:
+    """How many clients of Redis are blocked in BLPOP: for a job, or for the notice of a cancelled one."""
+    return sum(client["cmd"] == "blpop" and "b" in client["flags"] for client in redis.client_list())

@@ -9,9 +9,9 @@ from redis import Redis
 from infinitas.broker.connection import Connection
 from infinitas.broker.queue import Broker
 from infinitas.devservers.servers import Urls
-from tests.server.conftest import MakePeer
 from tests.server.peer import Message
-from tests.support import eventually
+from tests.server_fixtures import MakePeer
+from tests.support import Processes, eventually
 
 
 def send(http: httpx.Client, task: str, *args: object) -> str:
@@ -89,7 +89,7 @@ def test_a_cancelled_job_is_told_at_once_and_ends_cancelled(http: httpx.Client, 
     got = peer.expect("job")
     peer.send("accept", **of(got))
     assert http.post(f"/api/v1/jobs/{id}/cancel", json={"reason": "wrong one"}).status_code == 200
-    told = peer.expect("cancel", patience=2)
+    told = peer.expect("cancel")
     assert (told["job"], told["code"], told["reason"]) == (id, "job_cancelled", "wrong one")
     peer.send("done", id="d", **of(got))
     assert peer.expect("err", re="d")["code"] == "job_cancelled"
@@ -160,7 +160,7 @@ def test_a_job_that_was_not_accepted_goes_back_at_once(http: httpx.Client, make_
     peer.drop()
     other = make_peer()
     other.identify("t")
-    got = other.expect("job", patience=8)
+    got = other.expect("job")
     assert (got["job"], got["uncharged"]) == (id, 1)
     other.send("done", id="d", **of(got))
     other.expect("ack", re="d")
@@ -176,19 +176,22 @@ def test_whoever_takes_jobs_and_says_nothing_is_cut_off(http: httpx.Client, make
     eventually(lambda: job(http, id)["state"] == "queued")
 
 
+@pytest.mark.own_server(lease=6)
 def test_a_silent_worker_is_cut_off_and_rescued_from(
-    http: httpx.Client, make_peer: MakePeer, scheduler: None
+    http: httpx.Client, make_peer: MakePeer, processes: Processes
 ) -> None:
+    processes.environment["INFINITAS_LEASE"] = "6"
+    processes.start("scheduler")
     peer = make_peer()
     session = peer.identify("t")["session"]
     id = send(http, "t")
     got = peer.expect("job")
     peer.send("accept", **of(got))
-    assert peer.close_code(patience=15) == 4408
+    assert peer.close_code() == 4408
     other = make_peer()
     other.beating = True
     other.identify("t")
-    second = other.expect("job", patience=30)
+    second = other.expect("job")
     assert (second["job"], second["attempt"], second["lost"]) == (id, 2, True)
     late = make_peer()
     welcome = late.identify("t", session=session, in_flight=[of(got)])
@@ -233,7 +236,7 @@ def test_jobs_go_round_among_socket_workers(http: httpx.Client, make_peer: MakeP
         peer.identify("t", capacity=10)
     for i in range(6):
         send(http, "t")
-        got = peers[i % 3].expect("job", patience=5)
+        got = peers[i % 3].expect("job")
         peers[i % 3].send("done", id=f"d{i}", **of(got))
         peers[i % 3].expect("ack", re=f"d{i}")
 
