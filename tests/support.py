@@ -96,11 +96,11 @@ class Processes:
         self.environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, *arguments: str, module: str = "infinitas") -> "subprocess.Popen[bytes]":
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
         log = self.folder / f"{len(self._started)}-{arguments[0]}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [sys.executable, "-m", "infinitas", *arguments],
                 env=self.environment,
                 cwd=self.folder,
                 stdout=output,
