@@ -19,7 +19,7 @@ from infinitas.core.errors import ServerUnreachable
 from infinitas.runtime.loop import Loop, cancel_all
 from tests.archive.facts import event, row
 from tests.archive.proxy import Proxy, proxy_to
-from tests.support import aeventually
+from tests.support import PATIENCE_S, aeventually
 
 SHORT = Limits(answer_s=1.0, deadline_s=1.0, lock_s=0.3, idle_s=1.0)
 BEGUN = b"infinitas_positions"
@@ -57,7 +57,7 @@ async def test_an_archiver_whose_postgres_goes_silent_tells_of_it_and_catches_up
         else:
             proxy.silence()
         await broker.audit(what="task.put", who="w", target="t", why="", origin="")
-        await asyncio.wait_for(proxy.silenced.wait(), 20)
+        await asyncio.wait_for(proxy.silenced.wait(), PATIENCE_S)
 
         async def told() -> bool:
             return any("gave no answer within 1 s" in record.message for record in caplog.records)
@@ -84,7 +84,7 @@ async def test_an_archiver_that_vanishes_within_its_transaction_stops_no_other(
         await Writer(vanishing, "default").write(LIFE, None, "1-0")
 
     vanished = asyncio.create_task(write())
-    await asyncio.wait_for(proxy.silenced.wait(), 20)
+    await asyncio.wait_for(proxy.silenced.wait(), PATIENCE_S)
 
     told: list[str] = []
 
@@ -123,7 +123,7 @@ async def test_questions_to_a_silent_postgres_find_it_away_and_later_there(proxy
     await reader.ping()
     proxy.silence()
     asked = [asyncio.create_task(reader.ping()) for _ in range(10)]
-    done, waiting = await asyncio.wait(asked, timeout=20)
+    done, waiting = await asyncio.wait(asked, timeout=PATIENCE_S)
     assert not waiting
     assert {type(each.exception()) for each in done} == {ServerUnreachable}
     proxy.speak()

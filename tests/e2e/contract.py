@@ -32,6 +32,15 @@ async def hold(file: str, seconds: float) -> str:
     return "held"
 
 
+@app.task
+async def hold_until(file: str, gate: str) -> str:
+    """Ends once the test has made the second file."""
+    note(file, os.getpid())
+    while not os.path.exists(gate):  # noqa: ASYNC110, ASYNC240 - a file, not an event
+        await asyncio.sleep(0.02)
+    return "held"
+
+
 @app.task(on_lost="fail")
 async def hold_once(file: str, seconds: float) -> None:
     note(file, os.getpid())
@@ -138,7 +147,7 @@ def compute(job: Job, a: int, b: int) -> dict[str, Any]:
     return {"sum": a + b, "pid": os.getpid()}
 
 
-@app.task(runner="process", timeout=2)
+@app.task(runner="process", timeout=4)
 def spin(file: str) -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     note(file, os.getpid())

@@ -30,10 +30,20 @@ def slow(seconds: float) -> str:
 
 
 @app.task
-async def block_later(file: str, seconds: float) -> None:
+def slow_until(gate: str) -> str:
+    """Ends once the test has made a file."""
+    while not os.path.exists(gate):
+        time.sleep(0.02)
+    return "slept"
+
+
+@app.task
+async def block_until(file: str, gate: str) -> None:
+    """Blocks the event loop until the test has made the second file."""
     await asyncio.sleep(0.3)
     Path(file).write_text("blocked")  # noqa: ASYNC240 - one short line
-    time.sleep(seconds)  # noqa: ASYNC251 - blocking the loop is the point
+    while not os.path.exists(gate):  # noqa: ASYNC240 - blocking the loop is the point
+        time.sleep(0.02)  # noqa: ASYNC251
 
 
 @app.task

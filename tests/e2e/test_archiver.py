@@ -9,7 +9,7 @@ from redis import Redis
 
 from infinitas.devservers.servers import Urls
 from tests.e2e import jobs
-from tests.support import Processes, eventually
+from tests.support import PATIENCE_S, Processes, eventually
 
 P = "{infinitas:default}:"
 JOBS = 20_000
@@ -51,7 +51,7 @@ def test_twenty_thousand_jobs_and_five_kills(
             row = db.execute("SELECT count(*) FROM infinitas_jobs WHERE ended_at IS NOT NULL").fetchone()
             return int(row[0]) if row else 0
 
-        eventually(lambda: count() >= JOBS, patience=90)
+        eventually(lambda: count() >= JOBS, patience=2 * PATIENCE_S)
         eventually(lambda: redis.xlen(f"{P}events") <= 1)
         total: Any = db.execute("SELECT count(*), count(DISTINCT id) FROM infinitas_jobs").fetchone()
         assert total == (JOBS, JOBS)

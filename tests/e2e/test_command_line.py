@@ -12,7 +12,7 @@ from redis import Redis
 
 from infinitas.devservers.servers import Urls
 from tests.e2e import jobs
-from tests.support import ROOT, Processes, eventually
+from tests.support import PATIENCE_S, ROOT, Processes, eventually
 
 P = "{infinitas:default}:"
 
@@ -101,7 +101,7 @@ def inspect(environment: dict[str, str], *arguments: str) -> "subprocess.Complet
         text=True,
         env={**environment, "PATH": os.environ["PATH"]},
         check=False,
-        timeout=20,
+        timeout=PATIENCE_S,
     )
 
 

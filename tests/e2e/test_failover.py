@@ -80,7 +80,7 @@ def test_all_processes_and_senders_follow(pair: tuple[OwnRedis, OwnRedis], tmp_p
 @pytest.mark.parametrize("code", ["OOM", "MISCONF", "NOREPLICAS", "READONLY"])
 def test_workers_and_their_supervisor_outlive_refused_writes(code: str, tmp_path: Path) -> None:
     with own_redis() as own:
-        processes = Processes(tmp_path, {"INFINITAS_REDIS_URL": own.url, "INFINITAS_LEASE": "1"})
+        processes = Processes(tmp_path, {"INFINITAS_REDIS_URL": own.url, "INFINITAS_LEASE": "2"})
         app = jobs.app.configure(redis_url=own.url)
         try:
             processes.start("scheduler")

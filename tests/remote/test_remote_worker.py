@@ -7,7 +7,7 @@ import httpx
 
 from tests.server.test_worker_socket import ended, job, send
 from tests.server_fixtures import APP
-from tests.support import Processes, eventually
+from tests.support import PATIENCE_S, Processes, eventually
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -43,10 +43,13 @@ def test_it_logs_and_fires_what_the_app_declares(
 
 def test_it_stops_when_asked_and_leaves(http: httpx.Client, processes: Processes) -> None:
     worker = start_worker(processes, http)
-    id = send(http, "slow", 1)
+    gate = processes.folder / "gate"
+    id = send(http, "slow_until", str(gate))
     eventually(lambda: job(http, id)["state"] == "running")
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(10) == 0
+    eventually(lambda: "may finish" in processes.logs())
+    gate.touch()
+    assert worker.wait(PATIENCE_S) == 0
     assert job(http, id)["state"] == "succeeded"
     assert http.get("/api/v1/workers").json() == []
 

@@ -5,7 +5,7 @@ from redis import Redis
 
 from tests.own_redis import free_port
 from tests.server_fixtures import APP
-from tests.support import Processes, eventually
+from tests.support import PATIENCE_S, Processes, eventually
 
 JOBS, WORKERS = 1000, 4
 
@@ -29,16 +29,20 @@ def test_no_job_is_lost_and_none_runs_twice(processes: Processes, redis: Redis) 
     }
     for _ in range(WORKERS):
         processes.start("worker", APP, "--concurrency", str(JOBS // WORKERS))
-    with httpx.Client(base_url=address, timeout=30) as http:
-        ids = [http.post("/api/v1/tasks/wait_for_gate/jobs", json={}).json()["id"] for _ in range(JOBS)]
+    with httpx.Client(base_url=address, timeout=PATIENCE_S) as http:
+        batches = [
+            http.post("/api/v1/tasks/wait_for_gate/jobs/batch", json={"jobs": [{}] * (JOBS // WORKERS)})
+            for _ in range(WORKERS)
+        ]
+        ids = [id for batch in batches for id in batch.json()["ids"]]
     stream = "{infinitas:default}:stream:wait_for_gate"
-    eventually(lambda: runs.exists() and len(runs.read_text().split()) == JOBS, patience=120)
+    eventually(lambda: runs.exists() and len(runs.read_text().split()) == JOBS, patience=2 * PATIENCE_S)
     server.kill()
     server.wait()
     processes.environment = beside_redis
     processes.start("server", "--port", str(port))
     gate.touch()
-    eventually(lambda: redis.xlen(stream) == 0, patience=120)
+    eventually(lambda: redis.xlen(stream) == 0, patience=2 * PATIENCE_S)
     for id in ids:
         state, attempt = redis.hmget(f"{{infinitas:default}}:job:{id}", "state", "attempt")
         assert (state, attempt) == ("succeeded", "1"), (id, state, attempt)

@@ -8,7 +8,7 @@ import httpx
 from infinitas import Infinitas
 from tests.remote.test_node_worker import StartNode, start_node
 from tests.server.test_worker_socket import ended, job
-from tests.support import ROOT, eventually
+from tests.support import PATIENCE_S, ROOT, eventually
 
 __all__ = ["start_node"]
 
@@ -18,7 +18,7 @@ def curl(http: httpx.Client, number: int) -> str:
     commands = re.findall(r"^curl (?:.*\\\n)*.*$", (ROOT / "docs/protocol.md").read_text(), re.MULTILINE)
     line = commands[number].replace("localhost:3000", str(http.base_url).removeprefix("http://").rstrip("/"))
     ran = subprocess.run(
-        ["bash", "-c", f"{line} -sS"], capture_output=True, text=True, check=True, timeout=10
+        ["bash", "-c", f"{line} -sS"], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     return ran.stdout
 

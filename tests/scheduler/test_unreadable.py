@@ -408,4 +408,4 @@ async def test_a_schedule_that_is_removed_leaves_no_hole_in_what_is_due(broker: 
         await ticker.fire(await ticker.look())
         return jobs_of(redis, "good") > fired
 
-    await aeventually(fires, patience=5)
+    await aeventually(fires)

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.server.peer import Message
 from tests.server.test_worker_socket import job, of, send
 from tests.server_fixtures import MakePage, MakePeer, Server
-from tests.support import eventually
+from tests.support import PATIENCE_S, eventually
 
 IDLE = 1000
 NASTY = [
@@ -154,7 +154,7 @@ def test_a_thousand_connections_that_say_nothing(
         grown = rss_mb(server) - before
         await asyncio.to_thread(works, http, make_peer)
         for socket in sockets:
-            await asyncio.wait_for(socket.wait_closed(), 30)
+            await asyncio.wait_for(socket.wait_closed(), PATIENCE_S)
         return grown, [socket.close_code or 0 for socket in sockets]
 
     works(http, make_peer)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.support import ROOT
+from tests.support import PATIENCE_S, ROOT
 
 CHECKS = "not_a_server_error,response_schema_conformance,status_code_conformance,content_type_conformance"
 
@@ -23,7 +23,7 @@ def test_schemathesis_finds_nothing(http: httpx.Client, tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=4 * PATIENCE_S,
         check=False,
     )
     assert said.returncode == 0, said.stdout[-5000:]

@@ -10,6 +10,7 @@ from infinitas.client.redis_client import Client
 from infinitas.devservers.servers import Urls
 from infinitas.server.probes import Probe, Probes
 from tests.archive.proxy import Proxy, proxy_to
+from tests.support import PATIENCE_S
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ async def test_a_silent_postgres_is_found_away_and_redis_ready(
 ) -> None:
     client = Client(servers.redis, proxy.url, 60)
     proxy.silence()
-    assert await asyncio.wait_for(Probes(client).ask(), 20) == ("ok", "server_unreachable")
+    assert await asyncio.wait_for(Probes(client).ask(), PATIENCE_S) == ("ok", "server_unreachable")
     await client.close()
 
 

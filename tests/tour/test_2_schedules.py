@@ -77,4 +77,4 @@ async def test_an_earlier_schedule_wakes_a_sleeping_scheduler(app: Infinitas) ->
     async with running(app, scheduler=True):
         await aeventually(lambda: app.afetch_task("tick"))
         await app.aschedule(tick, every(milliseconds=200), key="soon")
-        await aeventually(ran, patience=5)
+        await aeventually(ran)

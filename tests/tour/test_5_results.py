@@ -77,7 +77,7 @@ async def test_waiting_has_an_end(app: Infinitas) -> None:
 
 
 async def test_a_result_is_kept_for_its_time(app: Infinitas) -> None:
-    @app.task(result_ttl=0.3)
+    @app.task(result_ttl=1)
     def brief() -> int:
         return 7
 

@@ -11,7 +11,7 @@ import pytest
 from infinitas import Infinitas, Job, JobDone, ServerUnreachable
 from infinitas.core.errors import InfinitasError
 from infinitas.devservers.redis import start_redis
-from tests.support import aeventually, running
+from tests.support import PATIENCE_S, aeventually, running
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ async def test_a_settle_without_an_answer_raises_and_is_made_up_for(data: Path, 
         assert codes == ["server_unreachable", "job_done"]
         assert complaints == ["server_unreachable"], "once, and only who asked"
         server, _ = start_redis(data)
-        assert await handle.result(20) == "kept"
+        assert await handle.result(PATIENCE_S) == "kept"
         job = await app.afetch_job(handle.id)
         assert [line.text for line in job.log] == ["nobody hears this now", "nor this"]
     app.close()

@@ -8,7 +8,7 @@ import pytest
 from infinitas import ConfigError, Infinitas
 from infinitas.devservers.servers import Urls
 from tests.e2e import contract
-from tests.support import aeventually, alive, finished, running
+from tests.support import PATIENCE_S, aeventually, alive, finished, running
 
 
 def app_on(servers: Urls) -> Infinitas:
@@ -19,15 +19,15 @@ async def test_it_returns_logs_and_reports_like_any_other(servers: Urls, redis: 
     app = app_on(servers)
     async with running(app):
         handle = await contract.compute.asend(2, 40)
-        assert (await handle.result(20))["sum"] == 42
-        assert (await handle.result(20))["pid"] != os.getpid()
+        assert (await handle.result(PATIENCE_S))["sum"] == 42
+        assert (await handle.result(PATIENCE_S))["pid"] != os.getpid()
         job = await app.afetch_job(handle.id)
         assert [line.text for line in job.log] == ["computing", "adding"]
         assert (job.progress, job.step) == (0.5, "half")
         explicit = await finished(app, await contract.compute_async.asend())
         assert (explicit.result, explicit.checkpoint) == ('"explicitly"', '{"page":7}')
-        sent = await (await contract.send_from_there.asend()).result(20)
-        assert (await app.await_end(sent, 20)).state == "succeeded"
+        sent = await (await contract.send_from_there.asend()).result(PATIENCE_S)
+        assert (await app.await_end(sent, PATIENCE_S)).state == "succeeded"
         printed = await finished(app, await contract.prints.asend())
         assert [line.text for line in printed.log] == ["printed there"]
     app.close()
@@ -62,7 +62,7 @@ async def test_a_cancel_kills_the_process_within_a_second(
 
         await aeventually(began)
         await app.acancel(handle.id, "enough")
-        job = await app.await_end(handle.id, 5)
+        job = await finished(app, handle)
         assert (job.state, job.reason) == ("cancelled", "enough")
         pid = int(file.read_text())
 
@@ -123,5 +123,5 @@ async def test_lies_of_untrusted_code_are_its_own_failure(
     async with running(app):
         job = await finished(app, await contract.lie.asend(kind))
         assert (job.state, job.reason) == ("failed", reason)
-        assert (await (await contract.compute.asend(1, 1)).result(20))["sum"] == 2
+        assert (await (await contract.compute.asend(1, 1)).result(PATIENCE_S))["sum"] == 2
     app.close()
