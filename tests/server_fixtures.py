@@ -89,7 +89,9 @@ def server(
         environment = {"INFINITAS_REDIS_URL": servers.redis, "INFINITAS_POSTGRES_URL": url}
         folder = tmp_path / "server"
         folder.mkdir()
-        server = Server(folder, environment | {f"INFINITAS_{k.upper()}": v for k, v in mark.kwargs.items()})
+        server = Server(
+            folder, environment | {f"INFINITAS_{k.upper()}": str(v) for k, v in mark.kwargs.items()}
+        )
         yield server
         server.stop()
 

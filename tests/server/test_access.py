@@ -109,7 +109,7 @@ def test_without_its_last_token_a_reachable_server_stays_shut(
     """Also after a flushed Redis; and `Host: localhost` is only what the caller says."""
     token = make_token("admin")
     processes.start("server", "--host", "127.0.0.2", "--port", "0")
-    with httpx.Client(base_url=address(processes, "127.0.0.2")) as http:
+    with httpx.Client(base_url=address(processes, "127.0.0.2"), timeout=PATIENCE_S) as http:
         assert request(http, "GET /tasks", token).status_code == 200
         processes.run("token", "rm", token.split("_")[1])
         assert request(http, "GET /tasks", token).status_code == 401
@@ -248,7 +248,8 @@ def test_tls(processes: Processes) -> None:
     subprocess.run([*made, *names], check=True, capture_output=True)
     processes.start("server", "--port", "0", "--tls-cert", str(cert), "--tls-key", str(key))
     url = eventually(lambda: re.search(r"https://127\.0\.0\.1:\d+", processes.logs()))[0]
-    with httpx.Client(base_url=url, verify=ssl.create_default_context(cafile=str(cert))) as http:
+    verify = ssl.create_default_context(cafile=str(cert))
+    with httpx.Client(base_url=url, verify=verify, timeout=PATIENCE_S) as http:
         assert http.get("/livez").status_code == 200
     wrong = processes.run("server", "--tls-cert", str(key), "--tls-key", str(cert))
     assert wrong.returncode == 2
