@@ -17,6 +17,11 @@ from tests.support import Processes
 pytest_plugins = ["tests.server_fixtures"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first: none of them is left over for one of two test processes at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def servers(infinitas_servers: Urls) -> Urls:
     """One Redis and one Postgres for this test process."""

@@ -15,12 +15,12 @@ from infinitas.broker.messages import Declarer
 from infinitas.broker.queue import Broker
 from infinitas.cli.main import cli
 from infinitas.devservers.servers import Urls
+from tests.apps import jobs
 from tests.databases import Databases
-from tests.e2e import jobs
 from tests.server.peer import Peer
 from tests.support import PATIENCE_S, Processes, eventually
 
-APP = "tests.e2e.jobs:app"
+APP = "tests.apps.jobs:app"
 NO_CONNECTIONS = {f'infinitas_ws_connections{{role="{role}"}} 0.0' for role in ("worker", "page", "new")}
 
 MakePeer = Callable[..., Peer]
@@ -98,7 +98,7 @@ def server(
 
 @pytest.fixture
 def http(server: Server, servers: Urls) -> Iterator[httpx.Client]:
-    """Requests to a server that has no tokens and knows the tasks of `tests.e2e.jobs`."""
+    """Requests to a server that has no tokens and knows the tasks of `tests.apps.jobs`."""
     asyncio.run(_declare(servers.redis))
     with httpx.Client(base_url=server.address, timeout=PATIENCE_S) as client:
         yield client

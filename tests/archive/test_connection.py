@@ -18,7 +18,7 @@ from infinitas.broker.queue import Broker
 from infinitas.core.errors import ServerUnreachable
 from infinitas.runtime.loop import Loop, cancel_all
 from tests.archive.facts import event, row
-from tests.archive.proxy import Proxy, proxy_to
+from tests.silent_proxy import Proxy, proxy_to
 from tests.support import PATIENCE_S, aeventually
 
 SHORT = Limits(answer_s=1.0, deadline_s=1.0, lock_s=0.3, idle_s=1.0)

@@ -12,7 +12,7 @@ from infinitas import Infinitas
 from infinitas.app import embed
 from infinitas.archive.reader import Reader
 from infinitas.core.states import State
-from tests.archive.proxy import Proxy
+from tests.silent_proxy import Proxy
 from tests.support import aeventually, finished
 
 

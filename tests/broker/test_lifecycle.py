@@ -12,7 +12,7 @@ from infinitas.core.errors import WorkerGone
 from infinitas.core.states import Reason, State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
-from tests.broker.test_edges import HOURLY, MS, SLOT, claimed, fire, kinds, new, settlement
+from tests.broker.test_jobs import HOURLY, MS, SLOT, claimed, fire, kinds, new, settlement
 
 P = "{infinitas:default}:"
 RETRY = Verdict(state=State.RETRYING, reason=Reason.ERROR, error="e", delay_ms=3_600_000)

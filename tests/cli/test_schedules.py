@@ -9,7 +9,7 @@ from redis import Redis
 
 from tests.support import Processes, eventually
 
-APP = "tests.e2e.jobs:app"
+APP = "tests.apps.jobs:app"
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from infinitas.core.errors import (
     UnknownSchedule,
     UnknownTask,
 )
-from tests.remote.test_remote_worker import start_worker
 from tests.server_fixtures import MakeToken
 from tests.support import PATIENCE_S, Processes
+from tests.worker.transport.test_remote_worker import start_worker
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from tests.remote.test_node_worker import NODE
+from tests.e2e.test_node_worker import NODE
 from tests.support import PATIENCE_S, ROOT, Processes, eventually
 
 
@@ -31,17 +32,20 @@ def try_client(processes: Processes, command: Sequence[object]) -> tuple[int, st
         client.wait()
 
 
+@pytest.mark.long
 def test_the_node_client_conforms(processes: Processes) -> None:
     code, said = try_client(processes, [NODE, "workers/node/conformance.mjs"])
     assert code == 0, said
 
 
+@pytest.mark.long
 def test_the_python_client_conforms(processes: Processes) -> None:
-    command = [sys.executable, "-m", "infinitas", "worker", "tests.remote.conformance_app:app"]
+    command = [sys.executable, "-m", "infinitas", "worker", "tests.apps.conformance:app"]
     code, said = try_client(processes, command)
     assert code == 0, said
 
 
+@pytest.mark.long
 def test_a_bad_client_is_told_what_is_wrong(processes: Processes) -> None:
     kit = processes.start("conformance", "--port", "0", "-o", "json")
     url = eventually(lambda: re.search(r"ws://127\.0\.0\.1:\d+", processes.logs()))[0]

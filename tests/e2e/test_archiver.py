@@ -5,10 +5,11 @@ import time
 from typing import Any
 
 import psycopg
+import pytest
 from redis import Redis
 
 from infinitas.devservers.servers import Urls
-from tests.e2e import jobs
+from tests.apps import jobs
 from tests.support import PATIENCE_S, Processes, eventually
 
 P = "{infinitas:default}:"
@@ -26,6 +27,7 @@ FROM infinitas_tasks WHERE last_job_id IS NOT NULL ORDER BY name
 """
 
 
+@pytest.mark.long
 def test_twenty_thousand_jobs_and_five_kills(
     processes: Processes, servers: Urls, redis: Redis, empty_postgres_url: str
 ) -> None:
@@ -38,7 +40,7 @@ def test_twenty_thousand_jobs_and_five_kills(
     explode.send_many([()] * 100)
     app.close()
     processes.environment["INFINITAS_CONCURRENCY"] = "200"
-    processes.start("worker", "tests.e2e.jobs:app")
+    processes.start("worker", "tests.apps.jobs:app")
     for _ in range(5):
         time.sleep(random.uniform(0.2, 0.9))
         archiver.kill()
@@ -69,7 +71,7 @@ def test_postgres_away_loses_nothing(
     app = jobs.app.configure(redis_url=servers.redis)
     processes.start("archiver")
     eventually(lambda: redis.exists(f"{P}readers"))
-    processes.start("worker", "tests.e2e.jobs:app")
+    processes.start("worker", "tests.apps.jobs:app")
     with psycopg.connect(servers.postgres, autocommit=True) as admin:
         for _ in range(10):
             for _ in range(20):

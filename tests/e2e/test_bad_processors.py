@@ -11,10 +11,10 @@ from redis import Redis
 
 from infinitas import Handle, Infinitas, Job, JobDone, JobInfo
 from infinitas.devservers.servers import Urls
-from tests.e2e import contract
+from tests.apps import contract
 from tests.support import PATIENCE_S, Processes, events, eventually, finished, running
 
-APP = "tests.e2e.contract:app"
+APP = "tests.apps.contract:app"
 
 
 def use(servers: Urls) -> Infinitas:

@@ -7,11 +7,12 @@ from collections import defaultdict
 from typing import Any
 
 import orjson
+import pytest
 from redis import Redis
 
 from infinitas import Entry, every
 from infinitas.devservers.servers import Urls
-from tests.e2e import jobs
+from tests.apps import jobs
 from tests.forks import Fork, Forks, forks_of
 from tests.support import Processes, eventually
 
@@ -23,6 +24,7 @@ SKEWS = (-3600.0, 0.0, 7.5)
 ENDS = ("job.created", "job.missed", "job.skipped")
 
 
+@pytest.mark.long
 def test_ten_thousand_slots_while_three_schedulers_are_killed_and_paused(
     processes: Processes, servers: Urls, redis: Redis
 ) -> None:

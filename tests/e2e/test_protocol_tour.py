@@ -6,8 +6,8 @@ import subprocess
 import httpx
 
 from infinitas import Infinitas
-from tests.remote.test_node_worker import StartNode, start_node
-from tests.server.test_worker_socket import ended, job
+from tests.e2e.test_node_worker import StartNode, start_node
+from tests.server.calls import ended, job
 from tests.support import PATIENCE_S, ROOT, eventually
 
 __all__ = ["start_node"]

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from infinitas import ServerUnreachable
-from tests.e2e import jobs
+from tests.apps import jobs
 from tests.own_redis import NO_WRITES, OwnRedis, own_redis
 from tests.support import PATIENCE_S, Processes, eventually
 
 P = "{infinitas:default}:"
-APP = "tests.e2e.jobs:app"
+APP = "tests.apps.jobs:app"
 LEASE_S = 2.0
 
 
@@ -50,6 +50,7 @@ class Sender:
 
 
 @pytest.mark.parametrize("code", NO_WRITES)
+@pytest.mark.long
 def test_no_worker_dies_and_no_job_is_lost_or_run_twice(
     processes: Processes, own: OwnRedis, postgres_url: str, tmp_path: Path, code: str
 ) -> None:

@@ -4,11 +4,12 @@ import random
 import time
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from infinitas.core.codec import from_ms
 from infinitas.devservers.servers import Urls
-from tests.e2e import jobs
+from tests.apps import jobs
 from tests.forks import forks_of
 from tests.support import Processes, eventually
 
@@ -17,6 +18,7 @@ SECONDS = 20
 KEYS = ("one", "two", "three")
 
 
+@pytest.mark.long
 def test_sixty_slots_are_sixty_jobs_while_a_scheduler_is_killed_again_and_again(
     processes: Processes, servers: Urls, redis: Redis
 ) -> None:

@@ -1,6 +1,7 @@
 """A server that is killed while remote workers hold jobs: every job ends once, where it was."""
 
 import httpx
+import pytest
 from redis import Redis
 
 from tests.own_redis import free_port
@@ -10,6 +11,7 @@ from tests.support import PATIENCE_S, Processes, eventually
 JOBS, WORKERS = 1000, 4
 
 
+@pytest.mark.long
 def test_no_job_is_lost_and_none_runs_twice(processes: Processes, redis: Redis) -> None:
     # However slow the machine: jobs end when the test opens the gate, and the lease outlasts the restart.
     processes.environment |= {"INFINITAS_LEASE": "120"}

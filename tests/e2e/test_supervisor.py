@@ -9,11 +9,11 @@ from redis import Redis
 
 from infinitas import Infinitas
 from infinitas.devservers.servers import Urls
-from tests.e2e import contract
+from tests.apps import contract
 from tests.support import PATIENCE_S, Processes, eventually
 
 P = "{infinitas:default}:"
-APP = "tests.e2e.contract:app"
+APP = "tests.apps.contract:app"
 
 
 def use(servers: Urls) -> Infinitas:

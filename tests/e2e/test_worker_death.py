@@ -5,15 +5,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from infinitas import Infinitas
 from infinitas.devservers.servers import Urls
-from tests.e2e import contract
+from tests.apps import contract
 from tests.support import PATIENCE_S, Processes, alive, events, eventually
 
 P = "{infinitas:default}:"
-APP = "tests.e2e.contract:app"
+APP = "tests.apps.contract:app"
 
 
 def use(servers: Urls) -> Infinitas:
@@ -28,6 +29,7 @@ def lines(file: Path) -> list[str]:
     return file.read_text().split() if file.exists() else []
 
 
+@pytest.mark.long
 def test_take_over_after_kill_9_with_default_settings(
     processes: Processes, servers: Urls, redis: Redis, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from infinitas.broker.queue import Broker
 from infinitas.devservers.redis import start_redis
 from infinitas.monitor.event_readers import EventsWatch
 from infinitas.scheduler.redis_watch import LOOKS_PER_SAFETY, RedisWatch
-from tests.broker.test_edges import new
+from tests.broker.test_jobs import new
 from tests.scheduler.test_rescuer import Clock
 from tests.support import events
 

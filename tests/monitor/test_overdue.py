@@ -10,7 +10,7 @@ from infinitas import Infinitas
 from infinitas.core.schedule import START_EXPECTED
 from infinitas.devservers.servers import Urls
 from infinitas.testing import KitMaker
-from tests.e2e import jobs
+from tests.apps import jobs
 from tests.support import Processes, eventually
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)

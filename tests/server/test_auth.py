@@ -276,6 +276,6 @@ def test_a_revoked_token_ends_its_connections(
 def test_nobody_goes_on_with_the_session_of_a_worker_beside_redis(
     http: httpx.Client, processes: Processes, make_peer: MakePeer
 ) -> None:
-    processes.start("worker", "tests.e2e.jobs:app")
+    processes.start("worker", "tests.apps.jobs:app")
     (worker,) = eventually(lambda: http.get(f"{API}/workers").json())
     assert make_peer().identify("noop", session=worker["id"])["session"] != worker["id"]

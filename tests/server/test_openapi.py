@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.support import PATIENCE_S, ROOT
 
 CHECKS = "not_a_server_error,response_schema_conformance,status_code_conformance,content_type_conformance"
 
 
+@pytest.mark.long
 def test_schemathesis_finds_nothing(http: httpx.Client, tmp_path: Path) -> None:
     said = subprocess.run(
         [

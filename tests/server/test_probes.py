@@ -9,7 +9,7 @@ from infinitas.broker.queue import Broker
 from infinitas.client.redis_client import Client
 from infinitas.devservers.servers import Urls
 from infinitas.server.probes import Probe, Probes
-from tests.archive.proxy import Proxy, proxy_to
+from tests.silent_proxy import Proxy, proxy_to
 from tests.support import PATIENCE_S
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import psycopg
 
-from tests.server.test_worker_socket import job, of, send
+from tests.server.calls import job, of, send
 from tests.server_fixtures import MakePeer, MakeToken, Server, address
 from tests.support import PATIENCE_S, Processes, eventually
 

@@ -94,7 +94,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """An entry point, as an installed package would bring it."""
     from importlib.metadata import EntryPoint
 
-    entry = EntryPoint("tracing", "tests.tour.test_8_plugins:Tracing", "infinitas.plugins")
+    entry = EntryPoint("tracing", "tests.tour.test_08_plugins:Tracing", "infinitas.plugins")
     broken = EntryPoint("broken", "no.such.module:Plugin", "infinitas.plugins")
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [broken, entry])
 

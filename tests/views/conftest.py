@@ -7,7 +7,7 @@ from redis import Redis
 
 from infinitas import Infinitas
 from infinitas.devservers.servers import Urls
-from tests.pipeline.system import System
+from tests.views.system import System
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.pipeline.system import RUN, System
+from tests.views.system import RUN, System
 
 API = "/api/v1"
 FAR = [

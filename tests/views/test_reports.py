@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infinitas import BadArgs, Infinitas, Job, PayloadTooLarge
-from tests.pipeline.system import RUN
 from tests.support import aeventually, finished, running
+from tests.views.system import RUN
 
 TEXT = st.text(st.characters(), max_size=30) | st.sampled_from(
     ["in\0fo", "\ud800", "", "x" * 3000, "\x1b[2J"]

@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 from infinitas import every
 from infinitas.core.errors import BadSchedule, ConfigError
-from tests.pipeline.system import RUN, P, System
+from tests.views.system import RUN, P, System
 
 GOOD_JOB = {"task": "honest", "state": "queued", "args": "[[],{}]", "due": "1700000000000", "created": "1"}
 NO_TYPE: dict[str, Callable[[Redis, str], object]] = {

@@ -17,7 +17,7 @@ from infinitas.devservers.servers import Urls
 from infinitas.worker import outbox
 from infinitas.worker.capacity import Slots
 from infinitas.worker.claimer import Intake
-from tests.broker.test_edges import claimed, new
+from tests.broker.test_jobs import claimed, new
 from tests.support import aeventually, finished, running
 
 P = "{infinitas:default}:"

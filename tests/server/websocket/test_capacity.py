@@ -4,7 +4,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.server.test_worker_socket import of, send
+from tests.server.calls import of, send
 from tests.server_fixtures import MakePeer
 from tests.support import eventually
 

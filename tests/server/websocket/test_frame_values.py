@@ -6,11 +6,11 @@ import httpx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.pipeline.system import RUN
+from tests.server.calls import job, of, send
 from tests.server.peer import Message
-from tests.server.test_worker_socket import job, of, send
 from tests.server_fixtures import MakePeer
 from tests.support import eventually
+from tests.views.system import RUN
 
 VALUE = st.recursive(
     st.none()

@@ -14,8 +14,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as aconnect
 from websockets.exceptions import ConnectionClosed
 
+from tests.server.calls import job, of, send
 from tests.server.peer import Message
-from tests.server.test_worker_socket import job, of, send
 from tests.server_fixtures import MakePage, MakePeer, Server
 from tests.support import PATIENCE_S, eventually
 
@@ -99,6 +99,7 @@ def nasty(random: random.Random) -> str:
     return "[" * 50_000 if random.random() < 0.02 else text
 
 
+@pytest.mark.long
 def test_frames_of_any_kind_end_in_an_answer(http: httpx.Client, make_peer: MakePeer) -> None:
     chance = random.Random(7)
     for _ in range(60):

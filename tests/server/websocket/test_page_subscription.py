@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from tests.server.test_worker_socket import of, send
+from tests.server.calls import of, send
 from tests.server_fixtures import MakePage, MakePeer, MakeToken
 
 

@@ -9,29 +9,10 @@ from redis import Redis
 from infinitas.broker.connection import Connection
 from infinitas.broker.queue import Broker
 from infinitas.devservers.servers import Urls
+from tests.server.calls import ended, job, of, send
 from tests.server.peer import Message
 from tests.server_fixtures import MakePeer
 from tests.support import Processes, eventually
-
-
-def send(http: httpx.Client, task: str, *args: object) -> str:
-    answer = http.post(f"/api/v1/tasks/{task}/jobs", json={"args": list(args)})
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["id"])
-
-
-def job(http: httpx.Client, id: str) -> Message:
-    found: Message = http.get(f"/api/v1/jobs/{id}").json()
-    return found
-
-
-def ended(http: httpx.Client, id: str) -> Message:
-    return eventually(lambda: found if (found := job(http, id))["ended"] else None)
-
-
-def of(message: Message) -> Message:
-    """How a frame names the job that a message gave."""
-    return {"job": message["job"], "attempt": message["attempt"]}
 
 
 def test_a_worker_of_any_language_runs_a_job(http: httpx.Client, make_peer: MakePeer) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from infinitas import ConfigError, Infinitas
 from infinitas.devservers.servers import Urls
-from tests.e2e import contract
+from tests.apps import contract
 from tests.support import PATIENCE_S, aeventually, alive, finished, running
 
 

@@ -5,7 +5,7 @@ import subprocess
 
 import httpx
 
-from tests.server.test_worker_socket import ended, job, send
+from tests.server.calls import ended, job, send
 from tests.server_fixtures import APP
 from tests.support import PATIENCE_S, Processes, eventually
 

@@ -8,7 +8,7 @@ import pytest
 from infinitas.broker.messages import ClaimRequest
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.worker.transport.websocket import SocketEdges, SocketSource
-from tests.server.test_worker_socket import send
+from tests.server.calls import send
 from tests.support import PATIENCE_S
 
 
