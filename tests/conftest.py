@@ -1,10 +1,8 @@
 """Fixtures: real servers, started here, on private sockets in a temporary folder."""
 
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 import redis as redis_client
 
@@ -13,7 +11,15 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.devservers.servers import Urls
+from tests.databases import Databases
 from tests.support import Processes
+
+pytest_plugins = ["tests.server_fixtures"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first: none of them is left over for one of two test processes at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session")
@@ -31,24 +37,34 @@ def redis(servers: Urls) -> Iterator[redis_client.Redis]:
     client.close()
 
 
-@pytest.fixture
-def postgres_url(servers: Urls) -> Iterator[str]:
-    """An empty database of its own."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(servers.postgres, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
-    yield servers.postgres.replace("/postgres?", f"/{name}?")
-    with psycopg.connect(servers.postgres, autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+@pytest.fixture(scope="session")
+def databases(servers: Urls) -> Databases:
+    return Databases(servers.postgres)
 
 
 @pytest.fixture
-def make_app(servers: Urls, redis: object, postgres_url: str) -> Iterator[Callable[..., Infinitas]]:
-    """Makes apps on this test's servers, and closes them."""
+def postgres_url(databases: Databases) -> Iterator[str]:
+    """A database of its own, with the tables of the archive, which are empty."""
+    with databases.database() as url:
+        yield url
+
+
+@pytest.fixture
+def empty_postgres_url(databases: Databases) -> Iterator[str]:
+    """A database of its own without any table."""
+    with databases.database("TEMPLATE template0") as url:
+        yield url
+
+
+@pytest.fixture
+def make_app(
+    servers: Urls, redis: object, databases: object, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Infinitas]]:
+    """Makes apps on this test's servers, and closes them; `archive=True`: with its `postgres_url`."""
     apps: list[Infinitas] = []
 
     def make(*, archive: bool = False, plugins: Iterable[Plugin] = (), **arguments: object) -> Infinitas:
-        url = postgres_url if archive else None
+        url = request.getfixturevalue("postgres_url") if archive else None
         app = Infinitas(redis_url=servers.redis, postgres_url=url, plugins=plugins)
         apps.append(app.configure(**arguments))
         return app
@@ -64,12 +80,17 @@ def app(make_app: Callable[..., Infinitas]) -> Infinitas:
 
 
 @pytest.fixture
-def processes(servers: Urls, redis: object, postgres_url: str, tmp_path: Path) -> Iterator[Processes]:
-    """Real `infinitas` processes on this test's servers; killed at the end."""
-    started = Processes(
-        tmp_path,
-        {"INFINITAS_REDIS_URL": servers.redis, "INFINITAS_POSTGRES_URL": postgres_url},
-    )
+def processes(
+    servers: Urls, redis: object, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Processes]:
+    """Real `infinitas` processes on this test's servers; killed at the end.
+
+    They have an archive where the test requests `postgres_url` too.
+    """
+    environment = {"INFINITAS_REDIS_URL": servers.redis}
+    if "postgres_url" in request.fixturenames:
+        environment["INFINITAS_POSTGRES_URL"] = request.getfixturevalue("postgres_url")
+    started = Processes(tmp_path, environment)
     yield started
     started.kill_all()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -11,16 +12,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 
 from redis import Redis
 
 from infinitas import Handle, Infinitas, JobInfo
 from infinitas.app import embed
 from infinitas.broker.events import expand
+from infinitas.cli.main import main
 from infinitas.core.events import Event
 
 T = TypeVar("T")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
+"""How long a test waits for what will happen; a green one waits no longer than it takes."""
 ROOT = Path(__file__).parent.parent
 
 
@@ -94,11 +98,11 @@ class Processes:
         self.environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, *arguments: str, module: str = "infinitas") -> "subprocess.Popen[bytes]":
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
         log = self.folder / f"{len(self._started)}-{arguments[0]}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [sys.executable, "-m", "infinitas", *arguments],
                 env=self.environment,
                 cwd=self.folder,
                 stdout=output,
@@ -107,7 +111,7 @@ class Processes:
         self._started.append(process)
         return process
 
-    def run(self, *arguments: str, timeout: float = 30) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str, timeout: float = 2 * PATIENCE_S) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "-m", "infinitas", *arguments],
             env=self.environment,
@@ -118,9 +122,20 @@ class Processes:
             check=False,
         )
 
-    def pids(self) -> list[int]:
-        """Of everything that was started, in order."""
-        return [process.pid for process in self._started]
+    def call(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """As `run`, in this process: without the start of an interpreter."""
+        stdout, stderr, code = io.StringIO(), io.StringIO(), 0
+        with (
+            mock.patch.dict(os.environ, self.environment),
+            mock.patch.object(sys, "argv", ["infinitas", *arguments]),
+            contextlib.redirect_stdout(stdout),
+            contextlib.redirect_stderr(stderr),
+        ):
+            try:
+                main()
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        return subprocess.CompletedProcess(arguments, code, stdout.getvalue(), stderr.getvalue())
 
     def logs(self) -> str:
         """Everything that was printed so far."""

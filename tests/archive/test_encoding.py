@@ -1,6 +1,5 @@
 """Every text is kept, whichever encoding is set for the client; a database that can't is refused."""
 
-import uuid
 from collections.abc import Iterator
 
 import psycopg
@@ -11,8 +10,8 @@ from infinitas.archive.migrate import migrate
 from infinitas.archive.reader import Reader
 from infinitas.archive.writer import Writer
 from infinitas.core.errors import ConfigError
-from infinitas.devservers.servers import Urls
 from tests.archive.facts import event
+from tests.databases import Databases
 from tests.support import Processes
 
 FOX = "\U0001f98a 狐 é"
@@ -20,14 +19,14 @@ FOX = "\U0001f98a 狐 é"
 
 @pytest.mark.parametrize("by", ["the database", "the environment", "the URL"])
 async def test_text_is_kept_under_any_client_encoding(
-    postgres_url: str, by: str, monkeypatch: pytest.MonkeyPatch
+    empty_postgres_url: str, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if by == "the database":
-        with psycopg.connect(postgres_url, autocommit=True) as admin:
+        with psycopg.connect(empty_postgres_url, autocommit=True) as admin:
             admin.execute(f"ALTER DATABASE {admin.info.dbname} SET client_encoding = 'LATIN1'".encode())
     elif by == "the environment":
         monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
-    url = f"{postgres_url}&client_encoding=LATIN1" if by == "the URL" else postgres_url
+    url = empty_postgres_url + ("&client_encoding=LATIN1" if by == "the URL" else "")
     archive, reader = Archive(url, "test"), Reader(url, "test")
     await migrate(archive)
     failed = event(1, "failed", attempt=1, error=FOX, args=f'[["{FOX}"],{{}}]')
@@ -41,14 +40,10 @@ async def test_text_is_kept_under_any_client_encoding(
 
 
 @pytest.fixture
-def database(servers: Urls, request: pytest.FixtureRequest) -> Iterator[str]:
+def database(databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
     """An empty database of another encoding."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(servers.postgres, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} ENCODING '{request.param}' TEMPLATE template0".encode())
-    yield servers.postgres.replace("/postgres?", f"/{name}?")
-    with psycopg.connect(servers.postgres, autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with databases.database(f"ENCODING '{request.param}' TEMPLATE template0") as url:
+        yield url
 
 
 @pytest.mark.parametrize("database", ["LATIN1", "SQL_ASCII", "EUC_JP"], indirect=True)

@@ -25,6 +25,7 @@ from infinitas.core.states import State
 from infinitas.devservers.servers import Urls
 from tests.archive.facts import row
 from tests.archiver.kinds import DUE, KINDS
+from tests.support import PATIENCE_S
 
 EVENTS = "{infinitas:default}:events"
 DEEP = "[" * 20_000 + "]" * 20_000
@@ -91,7 +92,7 @@ class Pipeline:
         pipe.execute()
         newest = await self.stream.newest()
         for _ in range(len(strange) + 5):
-            await asyncio.wait_for(self.recorder.run_once(), 30)
+            await asyncio.wait_for(self.recorder.run_once(), PATIENCE_S)
             if await Writer(self.archive, "default").position() == newest:
                 break
         assert await Writer(self.archive, "default").position() == newest

@@ -18,7 +18,7 @@ from infinitas.core.states import Reason, State
 from infinitas.core.verdict import Verdict
 from tests.archiver.kinds import DUE, KINDS, PACKED, find_kind
 from tests.broker.scenarios import SCENARIOS, TASK, paused, queued, running, scheduled
-from tests.broker.test_edges import HOURLY, MS, SLOT, claimed, fire, settlement
+from tests.broker.test_jobs import HOURLY, MS, SLOT, claimed, fire, settlement
 from tests.support import events
 
 PACKAGE = Path(infinitas.__file__).parent

@@ -18,7 +18,7 @@ from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
-from tests.broker.test_edges import HOURLY, MS, SLOT, claimed, fire, new, settlement
+from tests.broker.test_jobs import HOURLY, MS, SLOT, claimed, fire, new, settlement
 
 TASK = TaskDefinition(name="t", max_running=50, rate="50/h")
 RETRY = Verdict(state=State.RETRYING, reason=Reason.ERROR, error="e", delay_ms=3_600_000)

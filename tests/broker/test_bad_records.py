@@ -14,7 +14,7 @@ from infinitas.core.states import Reason, State
 from infinitas.core.verdict import Verdict
 from infinitas.scheduler.reconciler import Reconciler
 from infinitas.scheduler.rescuer import Rescuer
-from tests.broker.test_edges import HOURLY, MS, SLOT, claimed, fire, new, settlement
+from tests.broker.test_jobs import HOURLY, MS, SLOT, claimed, fire, new, settlement
 from tests.support import events
 
 P = "{infinitas:default}:"

@@ -5,11 +5,12 @@ import time
 from typing import Any
 
 import psycopg
+import pytest
 from redis import Redis
 
 from infinitas.devservers.servers import Urls
-from tests.e2e import jobs
-from tests.support import Processes, eventually
+from tests.apps import jobs
+from tests.support import PATIENCE_S, Processes, eventually
 
 P = "{infinitas:default}:"
 JOBS = 20_000
@@ -26,9 +27,11 @@ FROM infinitas_tasks WHERE last_job_id IS NOT NULL ORDER BY name
 """
 
 
+@pytest.mark.long
 def test_twenty_thousand_jobs_and_five_kills(
-    processes: Processes, servers: Urls, redis: Redis, postgres_url: str
+    processes: Processes, servers: Urls, redis: Redis, empty_postgres_url: str
 ) -> None:
+    processes.environment["INFINITAS_POSTGRES_URL"] = empty_postgres_url
     app = jobs.app.configure(redis_url=servers.redis)
     archiver = processes.start("archiver")
     eventually(lambda: redis.exists(f"{P}readers"))
@@ -37,20 +40,20 @@ def test_twenty_thousand_jobs_and_five_kills(
     explode.send_many([()] * 100)
     app.close()
     processes.environment["INFINITAS_CONCURRENCY"] = "200"
-    processes.start("worker", "tests.e2e.jobs:app")
+    processes.start("worker", "tests.apps.jobs:app")
     for _ in range(5):
         time.sleep(random.uniform(0.2, 0.9))
         archiver.kill()
         archiver.wait()
         archiver = processes.start("archiver")
 
-    with psycopg.connect(postgres_url, autocommit=True) as db:
+    with psycopg.connect(empty_postgres_url, autocommit=True) as db:
 
         def count() -> int:
             row = db.execute("SELECT count(*) FROM infinitas_jobs WHERE ended_at IS NOT NULL").fetchone()
             return int(row[0]) if row else 0
 
-        eventually(lambda: count() >= JOBS, patience=90)
+        eventually(lambda: count() >= JOBS, patience=2 * PATIENCE_S)
         eventually(lambda: redis.xlen(f"{P}events") <= 1)
         total: Any = db.execute("SELECT count(*), count(DISTINCT id) FROM infinitas_jobs").fetchone()
         assert total == (JOBS, JOBS)
@@ -68,7 +71,7 @@ def test_postgres_away_loses_nothing(
     app = jobs.app.configure(redis_url=servers.redis)
     processes.start("archiver")
     eventually(lambda: redis.exists(f"{P}readers"))
-    processes.start("worker", "tests.e2e.jobs:app")
+    processes.start("worker", "tests.apps.jobs:app")
     with psycopg.connect(servers.postgres, autocommit=True) as admin:
         for _ in range(10):
             for _ in range(20):

@@ -11,10 +11,10 @@ from redis import Redis
 
 from infinitas import Handle, Infinitas, Job, JobDone, JobInfo
 from infinitas.devservers.servers import Urls
-from tests.e2e import contract
-from tests.support import Processes, events, eventually, finished, running
+from tests.apps import contract
+from tests.support import PATIENCE_S, Processes, events, eventually, finished, running
 
-APP = "tests.e2e.contract:app"
+APP = "tests.apps.contract:app"
 
 
 def use(servers: Urls) -> Infinitas:
@@ -40,7 +40,7 @@ def test_each_ends_in_one_state_and_the_worker_goes_on(
         (contract.noop.send(), "succeeded", None, ""),
     ]
     for handle, state, reason, text in cases:
-        job = app.wait_for_end(handle.id, 30)
+        job = app.wait_for_end(handle.id, PATIENCE_S)
         assert (job.task, job.state, job.reason) == (job.task, state, reason)
         assert text in (job.error or ""), job.error
     assert "The event loop has been blocked" in processes.logs()
@@ -52,7 +52,7 @@ def test_each_ends_in_one_state_and_the_worker_goes_on(
     assert sorted(final) == sorted(handle.id for handle, *_ in cases)
     assert worker.poll() is None
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(20) == 0, "code that never returns does not keep the process"
+    assert worker.wait(PATIENCE_S) == 0, "code that never returns does not keep the process"
     app.close()
 
 
@@ -109,14 +109,14 @@ def test_a_log_flood_stays_small(processes: Processes, servers: Urls, redis: Red
     """100 MB from one job: its log is bounded and says so; memory and other jobs don't notice."""
     app = use(servers)
     worker = processes.start("worker", APP)
-    app.wait_for_end(contract.noop.send().id, 20)
+    app.wait_for_end(contract.noop.send().id, PATIENCE_S)
     before = rss_kb(worker.pid)
     flood = contract.flood.send(100)
     eventually(lambda: app.fetch_job(flood.id).state == "running")
     others: list[JobInfo] = []
     most = before
     while app.fetch_job(flood.id).ended is None:
-        others.append(app.wait_for_end(contract.noop.send().id, 20))
+        others.append(app.wait_for_end(contract.noop.send().id, PATIENCE_S))
         most = max(most, rss_kb(worker.pid))
         time.sleep(0.01)
     job = app.fetch_job(flood.id)

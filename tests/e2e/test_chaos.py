@@ -2,41 +2,60 @@
 
 import random
 import signal
-import subprocess
 import time
 from collections import defaultdict
 from typing import Any
 
 import orjson
+import pytest
 from redis import Redis
 
 from infinitas import Entry, every
 from infinitas.devservers.servers import Urls
-from tests.e2e import jobs
+from tests.apps import jobs
+from tests.forks import Fork, Forks, forks_of
 from tests.support import Processes, eventually
 
 P = "{infinitas:default}:"
-SCHEDULES = 20
+SCHEDULES = 40
 PERIOD_MS = 100
 SLOTS = 10_000
 SKEWS = (-3600.0, 0.0, 7.5)
 ENDS = ("job.created", "job.missed", "job.skipped")
 
 
+@pytest.mark.long
 def test_ten_thousand_slots_while_three_schedulers_are_killed_and_paused(
     processes: Processes, servers: Urls, redis: Redis
 ) -> None:
     chance = random.Random(random.random())
     app = jobs.app.configure(redis_url=servers.redis)
     redis.hset(f"{P}readers", "test", "0-0")  # No event is trimmed while we watch.
-    schedulers = [start(processes, skew) for skew in SKEWS]
     keys = [f"s{i}" for i in range(SCHEDULES)]
     rules = [Entry(key=key, rule=every(milliseconds=PERIOD_MS)) for key in keys]
-    app.schedules.add_many("patient", rules, overlap="allow")
+    with forks_of(processes) as forks:
+        schedulers = [start(forks, skew) for skew in SKEWS]
+        app.schedules.add_many("patient", rules, overlap="allow")
+        disturb(forks, schedulers, chance)
+        enough = (SLOTS // SCHEDULES) * PERIOD_MS
+        starts = {key: starting_slot(redis, key) for key in keys}
+        eventually(lambda: all(int(redis.hget(f"{P}marks", k) or 0) >= starts[k] + enough for k in keys))
+    for key in keys:
+        app.unschedule(key)
+    app.close()
+    check(redis, starts, SLOTS)
+
+
+def start(forks: Forks, skew: float) -> Fork:
+    return forks.start("scheduler", skew_s=skew)
+
+
+def disturb(forks: Forks, schedulers: list[Fork], chance: random.Random) -> None:
+    """Kill and pause them for as long as the slots take."""
     began, length = time.monotonic(), SLOTS / SCHEDULES * PERIOD_MS / 1000
     all_paused = False
     while (passed := time.monotonic() - began) < length:
-        time.sleep(chance.uniform(0.05, 0.6))
+        time.sleep(chance.uniform(0.05, 0.25))
         victim = chance.randrange(len(schedulers))
         if passed > length / 2 and not all_paused:
             # For longer than a late slot counts as on time: some slots are missed.
@@ -44,24 +63,12 @@ def test_ten_thousand_slots_while_three_schedulers_are_killed_and_paused(
             all_paused = True
         elif chance.random() < 0.5:
             schedulers[victim].kill()
-            schedulers[victim].wait()
-            schedulers[victim] = start(processes, SKEWS[victim])
+            schedulers[victim] = start(forks, SKEWS[victim])
         else:
-            pause([schedulers[victim]], chance.uniform(0.05, 1.5))
-    enough = (SLOTS // SCHEDULES) * PERIOD_MS
-    starts = {key: starting_slot(redis, key) for key in keys}
-    eventually(lambda: all(int(redis.hget(f"{P}marks", k) or 0) >= starts[k] + enough for k in keys))
-    for key in keys:
-        app.unschedule(key)
-    app.close()
-    check(redis, starts, SLOTS)
+            pause([schedulers[victim]], chance.uniform(0.05, 1.0))
 
 
-def start(processes: Processes, skew: float) -> "subprocess.Popen[bytes]":
-    return processes.start(str(skew), "scheduler", module="tests.e2e.skewed")
-
-
-def pause(schedulers: "list[subprocess.Popen[bytes]]", seconds: float) -> None:
+def pause(schedulers: list[Fork], seconds: float) -> None:
     for each in schedulers:
         each.send_signal(signal.SIGSTOP)
     time.sleep(seconds)

@@ -11,19 +11,19 @@ import pytest
 from redis import Redis
 
 from infinitas.devservers.servers import Urls
-from tests.e2e import jobs
-from tests.support import ROOT, Processes, eventually
+from tests.apps import jobs
+from tests.support import PATIENCE_S, ROOT, Processes, eventually
 
 P = "{infinitas:default}:"
 
 
 @pytest.fixture
-def busy(processes: Processes, servers: Urls, redis: Redis) -> Iterator[Processes]:
+def busy(processes: Processes, servers: Urls, redis: Redis, postgres_url: str) -> Iterator[Processes]:
     """A system with a finished, a failed and a running job."""
     app = jobs.app.configure(redis_url=servers.redis)
     for part in ("scheduler", "archiver"):
         processes.start(part)
-    processes.start("worker", "tests.e2e.jobs:app", "-c", "3")
+    processes.start("worker", "tests.apps.jobs:app", "-c", "3")
     failed = app.find("explode").send().id
     app.find("slow").send(20.0)
     eventually(lambda: app.fetch_job(failed).ended)
@@ -76,11 +76,11 @@ def test_wrong_use_says_what_to_do(busy: Processes) -> None:
         (("task", "run", "nobody"), 5, "unknown_task"),
         (("job", "show", "nothing"), 5, "unknown_job"),
         (("task", "run", "slow", "{nonsense"), 1, "bad_args"),
-        (("-A", "tests.e2e.jobs:app", "task", "run", "slow", '["x"]'), 1, "seconds: Input should be"),
+        (("-A", "tests.apps.jobs:app", "task", "run", "slow", '["x"]'), 1, "seconds: Input should be"),
         (("worker", "no.such.module:app"), 2, "bad_app"),
-        (("worker", "tests.e2e.jobs:nothing"), 2, "is not an Infinitas app"),
-        (("worker", "tests.e2e.jobs:app", "-q", "other"), 2, "nothing to work on"),
-        (("worker", "tests.e2e.jobs:app", "-c", "0"), 2, "concurrency"),
+        (("worker", "tests.apps.jobs:nothing"), 2, "is not an Infinitas app"),
+        (("worker", "tests.apps.jobs:app", "-q", "other"), 2, "nothing to work on"),
+        (("worker", "tests.apps.jobs:app", "-c", "0"), 2, "concurrency"),
         (("--redis-url", "redis://127.0.0.1:1", "task", "ls"), 6, "server_unreachable"),
         (("--redis-url", "redis://127.0.0.1:1", "scheduler"), 6, "server_unreachable"),
         (("--postgres-url", "nonsense", "archiver"), 2, "postgres_url"),
@@ -101,7 +101,7 @@ def inspect(environment: dict[str, str], *arguments: str) -> "subprocess.Complet
         text=True,
         env={**environment, "PATH": os.environ["PATH"]},
         check=False,
-        timeout=20,
+        timeout=PATIENCE_S,
     )
 
 

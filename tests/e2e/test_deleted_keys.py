@@ -6,7 +6,7 @@ import psycopg
 from redis import Redis
 
 from infinitas.devservers.servers import Urls
-from tests.e2e import jobs
+from tests.apps import jobs
 from tests.support import Processes, eventually
 
 P = "{infinitas:default}:"
@@ -18,7 +18,7 @@ def test_a_scheduler_that_starts_mends_what_was_deleted(
     app = jobs.app.configure(redis_url=servers.redis)
     scheduler = processes.start("scheduler")
     processes.start("archiver")
-    first_worker = processes.start("worker", "tests.e2e.jobs:app")
+    first_worker = processes.start("worker", "tests.apps.jobs:app")
     app.schedule("slow", "* * * * * *", key="gone", args=(600,))
     eventually(lambda: redis.zcard(f"{P}due") >= 2)
     slot = eventually(lambda: redis.hget(f"{P}live", "gone"))
@@ -36,7 +36,7 @@ def test_a_scheduler_that_starts_mends_what_was_deleted(
     redis.zrem(f"{P}later", delayed.id)
     assert redis.delete(*keys) == len(keys)
     app.close()
-    processes.start("worker", "tests.e2e.jobs:app")
+    processes.start("worker", "tests.apps.jobs:app")
     processes.start("scheduler")
 
     for id in (waiting.id, delayed.id):

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from infinitas import ServerUnreachable
-from tests.e2e import jobs
+from tests.apps import jobs
 from tests.own_redis import OwnRedis, own_redis
 from tests.proxy import Proxy
 from tests.support import Processes, aeventually, descendants, eventually
@@ -44,7 +44,7 @@ def test_all_processes_and_senders_follow(pair: tuple[OwnRedis, OwnRedis], tmp_p
     new: Redis = second.admin
     try:
         processes.start("scheduler")
-        processes.start("worker", "tests.e2e.jobs:app")
+        processes.start("worker", "tests.apps.jobs:app")
         noop = app.find("noop")
         eventually(lambda: first.admin.exists(f"{P}tasks"))
         ids = [noop.send().id, noop.send().id, asyncio.run(noop.asend()).id]
@@ -80,12 +80,12 @@ def test_all_processes_and_senders_follow(pair: tuple[OwnRedis, OwnRedis], tmp_p
 @pytest.mark.parametrize("code", ["OOM", "MISCONF", "NOREPLICAS", "READONLY"])
 def test_workers_and_their_supervisor_outlive_refused_writes(code: str, tmp_path: Path) -> None:
     with own_redis() as own:
-        processes = Processes(tmp_path, {"INFINITAS_REDIS_URL": own.url, "INFINITAS_LEASE": "1"})
+        processes = Processes(tmp_path, {"INFINITAS_REDIS_URL": own.url, "INFINITAS_LEASE": "2"})
         app = jobs.app.configure(redis_url=own.url)
         try:
             processes.start("scheduler")
-            alone = processes.start("worker", "tests.e2e.jobs:app")
-            supervisor = processes.start("worker", "tests.e2e.jobs:app", "-p", "2")
+            alone = processes.start("worker", "tests.apps.jobs:app")
+            supervisor = processes.start("worker", "tests.apps.jobs:app", "-p", "2")
             eventually(lambda: own.admin.hlen(f"{P}members") == 3)
             own.refuse(code)
             # A full Redis refuses only what needs memory: of these processes, the scheduler alone.
@@ -112,7 +112,7 @@ def test_a_process_that_dies_while_writes_are_refused_is_replaced(tmp_path: Path
     with own_redis() as own:
         processes = Processes(tmp_path, {"INFINITAS_REDIS_URL": own.url, "INFINITAS_LEASE": "60"})
         try:
-            supervisor = processes.start("worker", "tests.e2e.jobs:app", "-p", "2")
+            supervisor = processes.start("worker", "tests.apps.jobs:app", "-p", "2")
             eventually(lambda: own.admin.hlen(f"{P}members") == 2)
             own.refuse("NOREPLICAS")
             victim = descendants(supervisor.pid)[0]

@@ -8,7 +8,7 @@ from redis import Redis
 
 from infinitas.devservers.redis import start_redis
 from infinitas.devservers.servers import Urls
-from tests.e2e import jobs
+from tests.apps import jobs
 from tests.support import Processes, eventually
 
 P = "{infinitas:default}:"
@@ -22,7 +22,7 @@ def test_redis_is_restarted_under_running_processes(tmp_path: Path) -> None:
     redis = Redis.from_url(url, decode_responses=True)
     try:
         processes.start("scheduler")
-        processes.start("worker", "tests.e2e.jobs:app")
+        processes.start("worker", "tests.apps.jobs:app")
         eventually(lambda: app.fetch_task("tick").last_success if redis.exists(f"{P}tasks") else None)
         server.stop()
         eventually(lambda: processes.logs().count("Trying again") >= 4)
@@ -46,7 +46,7 @@ def test_redis_is_restarted_under_running_processes(tmp_path: Path) -> None:
 
 def test_commands_show_what_is_live_while_postgres_is_away(processes: Processes, servers: Urls) -> None:
     app = jobs.app.configure(redis_url=servers.redis)
-    assert processes.run("sync", "tests.e2e.jobs:app").returncode == 0
+    assert processes.run("sync", "tests.apps.jobs:app").returncode == 0
     job = app.find("noop").send()
     away = ("--postgres-url", "postgresql://127.0.0.1:1/x")
     for command in (("job", "ls"), ("job", "show", job.id), ("task", "ls"), ("task", "show", "noop")):

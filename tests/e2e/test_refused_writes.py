@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from infinitas import ServerUnreachable
-from tests.e2e import jobs
+from tests.apps import jobs
 from tests.own_redis import NO_WRITES, OwnRedis, own_redis
-from tests.support import Processes, eventually
+from tests.support import PATIENCE_S, Processes, eventually
 
 P = "{infinitas:default}:"
-APP = "tests.e2e.jobs:app"
-LEASE_S = 1.0
+APP = "tests.apps.jobs:app"
+LEASE_S = 2.0
 
 
 @pytest.fixture
@@ -50,8 +50,9 @@ class Sender:
 
 
 @pytest.mark.parametrize("code", NO_WRITES)
+@pytest.mark.long
 def test_no_worker_dies_and_no_job_is_lost_or_run_twice(
-    processes: Processes, own: OwnRedis, tmp_path: Path, code: str
+    processes: Processes, own: OwnRedis, postgres_url: str, tmp_path: Path, code: str
 ) -> None:
     redis, trace = own.admin, tmp_path / "trace"
     trace.touch()
@@ -65,13 +66,13 @@ def test_no_worker_dies_and_no_job_is_lost_or_run_twice(
     parts += [processes.start("worker", APP, "-c", "2") for _ in range(3)]
     eventually(lambda: redis.zcard(f"{P}beats") == 3)
     workers = set(redis.zrange(f"{P}beats", 0, -1))
-    long = jobs.nap.send(4 * LEASE_S)
+    long = jobs.nap.send(3 * LEASE_S)
     with Sender() as sender:
         eventually(lambda: len(trace.read_text().split()) > 20)
         backlog = [handle.id for handle in jobs.nap.send_many([(0.05,)] * 200)]
         own.refuse(code)
         ran = len(trace.read_text().split())
-        until = time.monotonic() + 5 * LEASE_S
+        until = time.monotonic() + 2.5 * LEASE_S
         eventually(lambda: sender.refused > 5 and time.monotonic() > until)
         drained = len(trace.read_text().split()) - ran
         own.accept()
@@ -79,7 +80,7 @@ def test_no_worker_dies_and_no_job_is_lost_or_run_twice(
         eventually(lambda: len(sender.accepted) > accepted + 10)
     sent = [long.id, *backlog, *sender.accepted]
     for id in sent:
-        assert app.wait_for_end(id, 60).state == "succeeded"
+        assert app.wait_for_end(id, 2 * PATIENCE_S).state == "succeeded"
     runs = Counter(trace.read_text().split())
     assert [runs[id] for id in sent] == [1] * len(sent)
     assert set(redis.zrange(f"{P}beats", 0, -1)) == workers, processes.logs()

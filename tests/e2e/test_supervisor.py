@@ -9,11 +9,11 @@ from redis import Redis
 
 from infinitas import Infinitas
 from infinitas.devservers.servers import Urls
-from tests.e2e import contract
-from tests.support import Processes, eventually
+from tests.apps import contract
+from tests.support import PATIENCE_S, Processes, eventually
 
 P = "{infinitas:default}:"
-APP = "tests.e2e.contract:app"
+APP = "tests.apps.contract:app"
 
 
 def use(servers: Urls) -> Infinitas:
@@ -39,9 +39,9 @@ def test_it_restarts_what_dies_and_drains_on_sigterm(
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: len(members(redis)) == 2 and victim not in pids(redis))
     job = contract.hold.send(str(tmp_path / "trace"), 0.8)
-    eventually(lambda: app.fetch_job(job.id).state == "running")
+    eventually((tmp_path / "trace").exists)
     supervisor.send_signal(signal.SIGTERM)
-    assert supervisor.wait(20) == 0
+    assert supervisor.wait(PATIENCE_S) == 0
     assert app.fetch_job(job.id).state == "succeeded"
     assert members(redis) == set()
     app.close()
@@ -80,12 +80,12 @@ def test_children_stop_when_their_supervisor_is_killed(
 
 def test_it_beats_for_a_child_that_can_not(processes: Processes, servers: Urls, redis: Redis) -> None:
     app = use(servers)
-    processes.environment["INFINITAS_LEASE"] = "2"
+    processes.environment["INFINITAS_LEASE"] = "3"
     processes.start("scheduler")
     processes.start("worker", APP, "-p", "2")
     eventually(lambda: len(members(redis)) == 2)
-    job = contract.hog.send(6)
-    assert job.get(30) == "gave it back"
+    job = contract.hog.send(7)
+    assert job.get(PATIENCE_S) == "gave it back"
     assert app.fetch_job(job.id).attempt == 1
     assert "is dead" not in processes.logs()
     app.close()
@@ -133,11 +133,11 @@ def test_reload_runs_the_new_code(processes: Processes, servers: Urls, redis: Re
         return 0
 
     processes.start("worker", "reloaded:app", "--reload")
-    assert version.send().get(20) == 1
+    assert version.send().get(PATIENCE_S) == 1
     module.write_text("this is no Python")
     eventually(lambda: "SyntaxError" in processes.logs())
     module.write_text(code.format(2))
-    eventually(lambda: version.send().get(20) == 2)
+    eventually(lambda: version.send().get(PATIENCE_S) == 2)
     app.close()
 
 

@@ -21,7 +21,7 @@ from infinitas.core.schedule_options import ScheduleOptions, make_schedule
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.scheduler.clock_monitor import ClockMonitor
 from infinitas.scheduler.ticker import Ticker
-from tests.support import aeventually, events, running
+from tests.support import PATIENCE_S, aeventually, events, running
 
 P = "{infinitas:default}:"
 HOUR_MS = 3_600_000
@@ -214,7 +214,7 @@ async def test_retries_delays_and_offers_wait_no_longer_than_their_own_time(
         await becomes(lambda: redis.hget(f"{P}job:{retried.id}", "state") == "retrying")
         shift(0)
         for handle in (retried, delayed):
-            job = await app.await_for_end(handle.id, 20)
+            job = await app.await_for_end(handle.id, PATIENCE_S)
             assert job.state == "succeeded"
         assert redis.zscore(f"{P}later", kept.id) == to_ms(at)
 

@@ -20,7 +20,7 @@ from infinitas.core.verdict import Verdict
 from infinitas.scheduler import reconciler as module
 from infinitas.scheduler.reconciler import Reconciler
 from infinitas.scheduler.ticker import Ticker
-from tests.broker.test_edges import HOURLY, OK, claimed, fire, new, settlement
+from tests.broker.test_jobs import HOURLY, OK, claimed, fire, new, settlement
 from tests.support import aeventually, events
 
 P = "{infinitas:default}:"

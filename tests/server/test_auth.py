@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from infinitas.core.access import Scope
-from tests.server.conftest import MakePage, MakePeer, MakeToken, address
-from tests.support import Processes, eventually
+from tests.server_fixtures import MakePage, MakePeer, MakeToken, address
+from tests.support import PATIENCE_S, Processes, eventually
 
 API = "/api/v1"
 NEEDS = {
@@ -109,7 +109,7 @@ def test_a_reachable_server_without_its_last_token_refuses_all(
     """Also after a flushed Redis. `Host: localhost` changes nothing: the caller chooses it."""
     token = make_token("admin")
     processes.start("server", "--host", "127.0.0.2", "--port", "0")
-    with httpx.Client(base_url=address(processes, "127.0.0.2")) as http:
+    with httpx.Client(base_url=address(processes, "127.0.0.2"), timeout=PATIENCE_S) as http:
         assert request(http, "GET /tasks", token).status_code == 200
         processes.run("token", "rm", token.split("_")[1])
         assert request(http, "GET /tasks", token).status_code == 401
@@ -214,7 +214,7 @@ def test_a_post_repeated_with_one_key_is_carried_out_once(http: httpx.Client, ma
 
 def test_too_many_requests_wait(processes: Processes) -> None:
     processes.start("server", "--port", "0", "--rate", "5")
-    with httpx.Client(base_url=address(processes), timeout=10) as http:
+    with httpx.Client(base_url=address(processes), timeout=PATIENCE_S) as http:
         answers = [http.get(f"{API}/tasks") for _ in range(30)]
         refused = [each for each in answers if each.status_code == 429]
         assert refused
@@ -242,7 +242,8 @@ def test_tls(processes: Processes) -> None:
     subprocess.run([*made, *names], check=True, capture_output=True)
     processes.start("server", "--port", "0", "--tls-cert", str(cert), "--tls-key", str(key))
     url = eventually(lambda: re.search(r"https://127\.0\.0\.1:\d+", processes.logs()))[0]
-    with httpx.Client(base_url=url, verify=ssl.create_default_context(cafile=str(cert))) as http:
+    verify = ssl.create_default_context(cafile=str(cert))
+    with httpx.Client(base_url=url, verify=verify, timeout=PATIENCE_S) as http:
         assert http.get("/livez").status_code == 200
     wrong = processes.run("server", "--tls-cert", str(key), "--tls-key", str(cert))
     assert wrong.returncode == 2
@@ -269,6 +270,6 @@ def test_a_revoked_token_ends_its_connections(
 def test_the_session_of_a_worker_beside_redis_cannot_be_resumed(
     http: httpx.Client, processes: Processes, make_peer: MakePeer
 ) -> None:
-    processes.start("worker", "tests.e2e.jobs:app")
+    processes.start("worker", "tests.apps.jobs:app")
     (worker,) = eventually(lambda: http.get(f"{API}/workers").json())
     assert make_peer().identify("noop", session=worker["id"])["session"] != worker["id"]

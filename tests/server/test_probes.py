@@ -9,7 +9,8 @@ from infinitas.broker.queue import QueueBroker
 from infinitas.client.redis_client import RedisClient
 from infinitas.devservers.servers import Urls
 from infinitas.server.probes import Probe, Probes
-from tests.archive.proxy import Proxy, proxy_to
+from tests.silent_proxy import Proxy, proxy_to
+from tests.support import PATIENCE_S
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ async def test_a_silent_postgres_is_unreachable_and_redis_ok(
 ) -> None:
     client = RedisClient(servers.redis, proxy.url, 60)
     proxy.silence()
-    assert await asyncio.wait_for(Probes(client).status(), 20) == ("ok", "server_unreachable")
+    assert await asyncio.wait_for(Probes(client).status(), PATIENCE_S) == ("ok", "server_unreachable")
     await client.close()
 
 

@@ -16,7 +16,7 @@ from infinitas.core.states import Reason, State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
 from infinitas.scheduler.reconciler import Reconciler
-from tests.broker.test_edges import HOURLY, MS, SLOT, claimed, fire
+from tests.broker.test_jobs import HOURLY, MS, SLOT, claimed, fire
 from tests.support import aeventually, finished, running
 
 P = "{infinitas:default}:"

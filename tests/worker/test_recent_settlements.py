@@ -18,7 +18,7 @@ from infinitas.worker import recent_settlements
 from infinitas.worker.capacity import Capacity
 from infinitas.worker.claimer import Claimer
 from infinitas.worker.outbox import Outbox, ignore_answer
-from tests.broker.test_edges import claimed, new
+from tests.broker.test_jobs import claimed, new
 from tests.support import aeventually, finished, running
 
 P = "{infinitas:default}:"

@@ -1,0 +1,1 @@
+"""Apps and programs that tests launch."""

@@ -1,0 +1,66 @@
+"""Databases for tests: copies of one whose tables are made, on a Postgres that need not survive a crash."""
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import psycopg
+
+from infinitas.archive.connection import Archive
+from infinitas.archive.migrate import migrate
+
+NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+TEMPLATE = "infinitas_template"
+
+
+class Databases:
+    """Makes and drops databases on one server.
+
+    Args:
+        url: the server's, with the right to make databases.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        with psycopg.connect(url, autocommit=True) as admin:
+            for name in NOT_DURABLE:
+                admin.execute(f"ALTER SYSTEM SET {name} = off".encode())
+            admin.execute("SELECT pg_reload_conf()")
+            admin.execute(f"CREATE DATABASE {TEMPLATE}".encode())
+        # In a thread, because the caller may be inside an event loop.
+        with ThreadPoolExecutor() as thread:
+            thread.submit(asyncio.run, _migrate(self.url_of(TEMPLATE))).result()
+
+    def url_of(self, name: str) -> str:
+        return self._url.replace("/postgres?", f"/{name}?")
+
+    @contextmanager
+    def database(self, options: str = f"TEMPLATE {TEMPLATE}") -> Iterator[str]:
+        """The URL of a new database, which is dropped at the end of the block."""
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self._url, autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {name} {options}".encode())
+        yield self.url_of(name)
+        with psycopg.connect(self._url, autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+    def empty(self, url: str) -> None:
+        """Delete all rows of a migrated database."""
+        with psycopg.connect(url, autocommit=True) as connection:
+            tables = connection.execute(
+                "SELECT string_agg(format('%I', relname), ', ') FROM pg_class"
+                " WHERE relname LIKE 'infinitas\\_%' AND relname <> 'infinitas_migrations'"
+                " AND relkind IN ('r', 'p') AND NOT relispartition"
+            ).fetchone()
+            assert tables is not None
+            connection.execute(f"TRUNCATE {tables[0]}".encode())
+
+
+async def _migrate(url: str) -> None:
+    archive = Archive(url, "test")
+    try:
+        await migrate(archive)
+    finally:
+        await archive.close()

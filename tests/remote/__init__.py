@@ -1,1 +1,0 @@
-"""Over HTTP and WebSocket, without Redis."""
