@@ -7,11 +7,8 @@ through the portal, and so does an enqueue that meets anything unusual.
 import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import Any
 
-from redis.connection import ConnectionInterface
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
@@ -27,9 +24,7 @@ from infinitas.broker.keys import QueueKeys
 from infinitas.broker.messages import NewJob, encode_jobs
 from infinitas.broker.refusals import primary_is_elsewhere, translated
 from infinitas.broker.scripts import Script, load_script
-
-MOST_CONNECTIONS = 64
-"""Limit of one process: further threads wait some milliseconds for a free one."""
+from infinitas.broker.sync_connections import SharedConnections, run_command
 
 
 class SyncEnqueuer:
@@ -38,7 +33,7 @@ class SyncEnqueuer:
     def __init__(self, url: str) -> None:
         self._url = url
         self._new_connection = sync_connections(url, "client", REPLY_TIMEOUT_S)
-        self._shared = _Shared()
+        self._shared = SharedConnections()
         self._renewed = -RENEW_EVERY_S
 
     def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[EnqueueAnswer]:
@@ -57,33 +52,33 @@ class SyncEnqueuer:
             raise translated(error, self._url) from None
 
     def close(self) -> None:
-        shared, self._shared = self._shared, _Shared()
+        shared, self._shared = self._shared, SharedConnections()
         shared.close_idle()
 
-    def _run(self, shared: "_Shared", script: Script, arguments: tuple[Any, ...]) -> Any:
+    def _run(self, shared: SharedConnections, script: Script, arguments: tuple[Any, ...]) -> Any:
         waited = shared.wait()
         connection = None
         try:
             connection = shared.take() or self._new_connection()
             try:
-                return _run_command(connection, "EVALSHA", script.sha, *arguments)
+                return run_command(connection, "EVALSHA", script.sha, *arguments)
             except (NoScriptError, RedisConnectionError):
                 # Redis may have restarted, which an idle connection does not notice. The jobs' ids make it
                 # safe to send them again.
-                return _run_command(connection, "EVAL", script.source, *arguments)
+                return run_command(connection, "EVAL", script.source, *arguments)
         finally:
             if connection is not None:
                 shared.give_back(connection, keep=waited and shared is self._shared)
             if waited:
                 shared.free.put(None)
 
-    def _of_this_process(self) -> "_Shared":
+    def _of_this_process(self) -> SharedConnections:
         if self._shared.pid != os.getpid():
             # After a fork: the sockets, and the count of those in use, are the parent's.
-            self._shared = _Shared()
+            self._shared = SharedConnections()
         return self._shared
 
-    def _renew(self, shared: "_Shared") -> bool:
+    def _renew(self, shared: SharedConnections) -> bool:
         """Make the next connections resolve the address again. False if these are new themselves."""
         if shared is not self._shared:
             return True
@@ -93,54 +88,3 @@ class SyncEnqueuer:
         self._renewed = now
         self.close()
         return True
-
-
-class _Shared:
-    """Idle connections of one process, and how many more may be in use.
-
-    Without a lock: a signal handler may send in the middle of its thread's send, and would wait for
-    itself. What is called here is atomic or, as SimpleQueue, reentrant.
-    """
-
-    def __init__(self) -> None:
-        self.pid = os.getpid()
-        self.free: SimpleQueue[None] = SimpleQueue()
-        for _ in range(MOST_CONNECTIONS):
-            self.free.put(None)
-        self._idle: list[ConnectionInterface] = []
-
-    def wait(self) -> bool:
-        """Wait for one of the connections. False after a while: the caller opens one more then."""
-        try:
-            self.free.get(timeout=REPLY_TIMEOUT_S)
-        except Empty:
-            return False
-        return True
-
-    def take(self) -> ConnectionInterface | None:
-        """The idle connection that was used last; None without one."""
-        with suppress(IndexError):
-            return self._idle.pop()
-        return None
-
-    def give_back(self, connection: ConnectionInterface, *, keep: bool) -> None:
-        if keep:
-            self._idle.append(connection)
-        else:
-            connection.disconnect()  # type: ignore[no-untyped-call]
-
-    def close_idle(self) -> None:
-        while connection := self.take():
-            connection.disconnect()  # type: ignore[no-untyped-call]
-
-
-def _run_command(connection: ConnectionInterface, *command: object) -> Any:
-    try:
-        connection.send_packed_command(connection.pack_command(*command))  # type: ignore[no-untyped-call]
-        return connection.read_response()
-    except ResponseError:
-        raise
-    except BaseException:
-        # An answer that comes later must not be read as that of the next command.
-        connection.disconnect()  # type: ignore[no-untyped-call]
-        raise

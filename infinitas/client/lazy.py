@@ -10,11 +10,9 @@ from infinitas.core.task_definition import TaskDefinition
 
 if TYPE_CHECKING:
     from infinitas.broker.connection import Connection
+    from infinitas.broker.sync_enqueue import SyncEnqueuer
     from infinitas.client.interface import Client
     from infinitas.runtime.config import Settings
-
-FEW = 100
-"""Jobs that are sent in one call from the sender's own thread."""
 
 
 class LazyClient:
@@ -60,10 +58,16 @@ class LazyClient:
             self._client = self.portal.pid, open_client(self.settings, self.connect)
         return self._client[1]
 
+    @property
+    def direct(self) -> "SyncEnqueuer | None":
+        """Enqueues from the caller's own thread; None at first, after a fork, or through a server."""
+        if self._client is None or self._client[0] != os.getpid():
+            return None
+        return self._client[1].direct
+
     def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
-        """`Client.send` for sync code; a few jobs go from the caller's own thread."""
-        if not self._send_directly(task.queue, jobs):
-            self.portal.wait(self._send(task, jobs))
+        """`Client.send` for sync code."""
+        self.portal.wait(self._send(task, jobs))
 
     async def asend(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         """`send` for async code."""
@@ -75,13 +79,6 @@ class LazyClient:
             self.portal.wait(self._client[1].close())
         self._client = None
         self.portal.stop()
-
-    def _send_directly(self, queue: str, jobs: Sequence[NewJob]) -> bool:
-        """Without the portal, for a few jobs. False if that can't be, or met anything unusual."""
-        direct = self._client[1].direct if self._client and self._client[0] == os.getpid() else None
-        if direct is None or len(jobs) > FEW:
-            return False
-        return {"new", "known"}.issuperset(direct.enqueue(queue, jobs))
 
     async def _send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         await self.open().send(task, jobs)

@@ -21,6 +21,8 @@ from infinitas.tasks.plugins import Plugins
 
 Send = ParamSpec("Send")
 Value = TypeVar("Value")
+FEW = 100
+"""Jobs that sync code sends in one call from its own thread."""
 MAX_HEADERS_BYTES = 8 * 1024
 MAX_DELAY_S = 100 * 366 * 86_400
 
@@ -69,7 +71,7 @@ def check_delay(delay: object) -> float:
 
 
 class Sender(Generic[Send, Value]):
-    """A task with options for sending; see `Task.using`."""
+    """The verbs that send jobs of one task, with the options of `using`."""
 
     def __init__(
         self,
@@ -79,40 +81,99 @@ class Sender(Generic[Send, Value]):
         signature: Signature,
         options: SendOptions,
     ) -> None:
-        self._client = client
+        self.client = client
         self._plugins = plugins
-        self._definition = definition
-        self._signature = signature
+        self.definition = definition
+        self.signature = signature
         self._options = options
 
     def send(self, *args: Send.args, **kwargs: Send.kwargs) -> Handle[Value]:
-        """Send one job, from sync code. Raises what `Task.send` does, and KeyTaken."""
-        return self._send([self._signature.encode(args, kwargs)])[0]
+        """Send one job now, from sync code.
+
+        Args:
+            args, kwargs: the processor's own, without the Job.
+
+        Returns:
+            A handle: its `id`, and the job's result once it has ended.
+
+        Raises:
+            BadArgs: the arguments don't match the annotations or have no JSON form.
+            PayloadTooLarge: their JSON has more than 256 kB.
+            KeyTaken: a live job has the key of `using`.
+            ServerUnreachable: Redis gave no answer; the job may or may not be stored.
+
+        >>> handle = add.send(1, b=2)
+        >>> app.fetch_job(handle.id).task
+        'add'
+        """
+        return self._send([self.signature.encode(args, kwargs)])[0]
+
+    delay = send
 
     async def asend(self, *args: Send.args, **kwargs: Send.kwargs) -> Handle[Value]:
         """`send` for async code."""
-        return (await self._asend([self._signature.encode(args, kwargs)]))[0]
+        return (await self._asend([self.signature.encode(args, kwargs)]))[0]
 
     def send_many(self, calls: Iterable[Sequence[object]]) -> list[Handle[Value]]:
-        """Send one job per tuple of positional arguments, some hundred in a round trip."""
-        return self._send([self._signature.encode(args, {}) for args in calls])
+        """Send one job per tuple of positional arguments, some hundred in a round trip.
+
+        Raises what `send` does; with BadArgs and PayloadTooLarge none is sent.
+
+        >>> [handle.get(timeout=20) for handle in add.send_many([(1, 2), (3, 4)])]
+        [3, 7]
+        """
+        return self._send([self.signature.encode(args, {}) for args in calls])
 
     async def asend_many(self, calls: Iterable[Sequence[object]]) -> list[Handle[Value]]:
         """`send_many` for async code."""
-        return await self._asend([self._signature.encode(args, {}) for args in calls])
+        return await self._asend([self.signature.encode(args, {}) for args in calls])
 
-    def with_options(self, options: SendOptions) -> "Sender[Send, Value]":
-        """The same task with other options."""
-        return Sender(self._client, self._plugins, self._definition, self._signature, options)
+    def using(
+        self,
+        *,
+        key: str | None = None,
+        at: datetime | None = None,
+        delay: float | timedelta | None = None,
+        expires: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> "Sender[Send, Value]":
+        """Options for one send.
+
+        Args:
+            key: a business key; while a job of this task with that key lives, a second is refused.
+            at: not before this aware moment.
+            delay: seconds, or a timedelta, from when Redis accepts the job, by Redis' clock; up to 100 years.
+            expires: seconds after its time at which the job is skipped if it has not started.
+            headers: text that travels with the job, e.g. a trace id.
+
+        Returns:
+            A sender of the same task with these options alone.
+
+        Raises:
+            BadArgs, BadName: an option is wrong.
+
+        >>> later = add.using(key="order-7", delay=3600).send(1, 2)
+        >>> app.fetch_job(later.id).state.value
+        'scheduled'
+        >>> app.cancel(later.id, reason="not needed").state.value
+        'cancelled'
+        """
+        if delay is not None and at is not None:
+            raise BadArgs("Give either at= or delay=.")
+        wait = None if delay is None else check_delay(delay)
+        options = SendOptions(key=key, at=at, delay=wait, expires=expires, headers=dict(headers or {}))
+        return Sender(self.client, self._plugins, self.definition, self.signature, options)
 
     def _send(self, texts: list[str]) -> list[Handle[Value]]:
         jobs = self._new_jobs(texts)
-        self._client.send(self._definition, jobs)
+        direct = self.client.direct if len(jobs) <= FEW else None
+        if direct is None or not all(a.accepted for a in direct.enqueue(self.definition.queue, jobs)):
+            self.client.send(self.definition, jobs)
         return self._sent(jobs)
 
     async def _asend(self, texts: list[str]) -> list[Handle[Value]]:
         jobs = self._new_jobs(texts)
-        await self._client.asend(self._definition, jobs)
+        await self.client.asend(self.definition, jobs)
         return self._sent(jobs)
 
     def _new_jobs(self, texts: list[str]) -> list[NewJob]:
@@ -120,11 +181,11 @@ class Sender(Generic[Send, Value]):
         options, jobs = self._options, []
         for text in texts:
             headers = dict(options.headers)
-            self._plugins.call("before_send", self._definition, headers)
+            self._plugins.call("before_send", self.definition, headers)
             jobs.append(
                 NewJob(
                     id=fresh_id(),
-                    task=self._definition.name,
+                    task=self.definition.name,
                     args=text,
                     headers=headers,
                     key=options.key,
@@ -138,5 +199,5 @@ class Sender(Generic[Send, Value]):
     def _sent(self, jobs: Sequence[NewJob]) -> list[Handle[Value]]:
         if self._plugins:
             for job in jobs:
-                self._plugins.call("after_send", self._definition, job.id)
-        return [Handle(self._client, job.id) for job in jobs]
+                self._plugins.call("after_send", self.definition, job.id)
+        return [Handle(self.client, job.id) for job in jobs]

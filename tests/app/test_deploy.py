@@ -179,7 +179,7 @@ def deploys(processes: Processes, tmp_path: Path) -> Callable[..., Any]:
 
     assert "+ schedule stays: new, 0 1 * * * UTC" in sync("old:app")
     changed = processes.run("schedule", "change", "overridden", "--cron", "0 5 * * *")
-    assert "overridden; the code says otherwise" in changed.stdout, changed.stderr
+    assert "overridden: the code has another rule" in changed.stdout, changed.stderr
     return sync
 
 

@@ -14,10 +14,10 @@ from redis import Redis
 from redis.connection import AbstractConnection
 
 from infinitas import Infinitas, KeyTaken, ServerUnreachable
-from infinitas.broker import sync_enqueue
+from infinitas.broker import sync_connections, sync_enqueue
 from infinitas.broker.answers import NEW
 from infinitas.broker.messages import NewJob
-from infinitas.broker.sync_enqueue import _Shared
+from infinitas.broker.sync_connections import SharedConnections
 from infinitas.client.job_ids import fresh_id
 from infinitas.client.portal import Portal
 from infinitas.devservers.redis import start_redis
@@ -98,7 +98,7 @@ def test_many_threads_at_once_share_some_connections(app: Infinitas, redis: Redi
     for thread in threads:
         thread.join()
     assert redis.xlen(f"{P}stream:work") == 5_001
-    assert max([*most, connections(redis)]) <= sync_enqueue.MOST_CONNECTIONS + 3, "some are of the portal"
+    assert max([*most, connections(redis)]) <= sync_connections.MOST_CONNECTIONS + 3, "some are of the portal"
 
 
 def test_many_threads_one_after_another_share_one_connection(app: Infinitas, redis: Redis) -> None:
@@ -119,7 +119,7 @@ def test_many_threads_one_after_another_share_one_connection(app: Infinitas, red
 def test_threads_that_died_and_an_interrupt_leave_nothing_taken(
     app: Infinitas, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync_enqueue, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(sync_connections, "MOST_CONNECTIONS", 2)
 
     @app.task
     def work() -> None: ...
@@ -141,7 +141,7 @@ def test_threads_that_died_and_an_interrupt_leave_nothing_taken(
             thread.start()
         for thread in threads:
             thread.join()
-    monkeypatch.setattr(_Shared, "wait", lambda shared: shared.free.get_nowait() is None)
+    monkeypatch.setattr(SharedConnections, "wait", lambda shared: shared.free.get_nowait() is None)
     work.send()
 
 
