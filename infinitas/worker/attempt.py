@@ -85,7 +85,7 @@ class Attempt:
         self._ttl_s = task.definition.result_ttl or job_ttl_s
         self._settle_timeout_s = settle_timeout_s
         self._end: type[JobEnded] | None = None
-        self._lock = outbox.lock
+        self._lock = outbox.reports.lock
 
     @property
     def job(self) -> Job:
@@ -306,7 +306,7 @@ class Attempt:
         self._add(lambda unsent: unsent.add_line(line))
 
     def _add(self, change: Callable[[Unsent], None]) -> None:
-        self._outbox.add(self.task.definition.queue, self.claimed.id, self.claimed.attempt, change)
+        self._outbox.reports.add(self.task.definition.queue, self.claimed.id, self.claimed.attempt, change)
 
     def _refuse_late_call(self) -> None:
         if self._end is not None:

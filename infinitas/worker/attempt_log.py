@@ -29,7 +29,7 @@ class AttemptLog:
     """
 
     def __init__(self, outbox: Outbox, send: Callable[[Line], None]) -> None:
-        self._lock = outbox.lock
+        self._lock = outbox.reports.lock
         self._loop_thread = outbox.thread
         self._send = send
         self._number = self._lines = self._chars = self._dropped = 0

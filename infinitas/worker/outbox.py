@@ -10,22 +10,21 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
-from infinitas.broker.answers import APPLIED, GONE, ReportAnswer, SettleAnswer
-from infinitas.broker.messages import Report, Settlement
-from infinitas.core.errors import InfinitasError, JobLost, ServerFull, ServerUnreachable
+from infinitas.broker.answers import APPLIED, GONE, SettleAnswer
+from infinitas.broker.messages import Settlement
+from infinitas.core.errors import InfinitasError, ServerFull
 from infinitas.runtime.logging import get_logger
 from infinitas.worker.recent_settlements import RecentSettlements
+from infinitas.worker.reports import Reports
 from infinitas.worker.transport.interface import QueueTransport
-from infinitas.worker.unsent import Line, Unsent
 
 _log = get_logger("worker")
 SETTLE_BATCH = 200
 FULL_WAIT_S = 1.0
-REPORT_CHARS = 128 * 1024
 LINGER_S = 0.2
 OnAnswer = Callable[[SettleAnswer], object]
 
@@ -35,36 +34,22 @@ def ignore_answer(answer: SettleAnswer) -> None:
 
 
 class Outbox:
-    """One per worker session. `add` is thread-safe; `settle` belongs to the worker's loop."""
+    """One per worker session. `reports.add` is thread-safe; `settle` belongs to the worker's loop."""
 
     def __init__(self, worker: str, brokers: Mapping[str, QueueTransport], job_ttl_s: int) -> None:
         self._worker = worker
         self._brokers = brokers
-        self._job_ttl_s = job_ttl_s
-        self._unsent: dict[tuple[str, int], Unsent] = {}
         self._outcomes: deque[tuple[str, Settlement, OnAnswer]] = deque()
         """Queue, what to settle, and the callback for Redis' answer."""
         self.loop = asyncio.get_running_loop()
         self.thread = threading.get_ident()
         """The thread of the loop."""
-        self.lock = threading.Lock()
-        """Guards what attempts add. One lock for all attempts: it is held for moments only."""
         self._not_empty = asyncio.Event()
+        self.reports = Reports(
+            worker, brokers, job_ttl_s, partial(self.loop.call_soon_threadsafe, self._not_empty.set)
+        )
         self._has_outcome = asyncio.Event()
         self._recent = RecentSettlements()
-        self._drops_lines = False
-        """Redis is full and log lines are dropped; logged once."""
-
-    def add(self, queue: str, job: str, attempt: int, change: Callable[[Unsent], None]) -> None:
-        """Let `change` add to what is unsent of an attempt. Thread-safe."""
-        with self.lock:
-            first = not self._unsent
-            unsent = self._unsent.get((job, attempt))
-            if unsent is None:
-                unsent = self._unsent[job, attempt] = Unsent(queue=queue, job=job, attempt=attempt)
-            change(unsent)
-        if first:
-            self.loop.call_soon_threadsafe(self._not_empty.set)
 
     @property
     def unsettled(self) -> int:
@@ -95,23 +80,22 @@ class Outbox:
             else:
                 await self._send_reports_or_wait()
         finally:
-            if self._unsent or self._outcomes:
+            if self.reports or self._outcomes:
                 self._not_empty.set()
 
     async def flush(self) -> None:
         """Send everything, when the worker stops. Raises ServerUnreachable."""
-        while self._outcomes or self._unsent:
+        while self._outcomes or self.reports:
             if self._outcomes:
                 await self._send_outcomes()
             else:
-                await self._send_reports()
+                await self.reports.send_oldest()
 
     def give_up(self, error: InfinitasError) -> None:
         """Send no more: answer `gone` to all callbacks, and call `on_error` of all lines."""
         while self._outcomes:
             self._outcomes.popleft()[2](GONE)
-        for unsent in self._unsent.values():
-            _call_on_error(unsent.lines, error)
+        self.reports.give_up(error)
 
     def settle_again(self, job: str, attempt: int, due_ms: int, *, lingers: bool = False) -> bool:
         """Send the outcome of an attempt again, if it ended here in the last seconds.
@@ -142,25 +126,11 @@ class Outbox:
     async def _send_reports_or_wait(self) -> None:
         """Send reports. A full Redis refuses them: then wait FULL_WAIT_S, or until there is an outcome."""
         try:
-            await self._send_reports()
+            await self.reports.send_oldest()
         except ServerFull:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FULL_WAIT_S):
                     await self._has_outcome.wait()
-
-    async def _send_reports(self) -> None:
-        """Send one batch of the oldest reports, all of one queue."""
-        with self.lock:
-            waiting = list(self._unsent.values())
-        if not waiting:
-            return
-        budget = REPORT_CHARS
-        chosen = []
-        for unsent in waiting:
-            if unsent.queue == waiting[0].queue and budget > 0:
-                chosen.append(unsent)
-                budget -= unsent.chars
-        await self._report(chosen)
 
     async def _send_outcomes(self) -> None:
         """Settle the oldest outcomes, all of one queue, after the reports of their jobs."""
@@ -170,14 +140,8 @@ class Outbox:
             if each[0] != queue or len(batch) == SETTLE_BATCH:
                 break
             batch.append(each[1])
-        if self._unsent:
-            keys = [(settlement.job, settlement.attempt) for settlement in batch]
-            while unsent := [self._unsent[key] for key in keys if key in self._unsent]:
-                try:
-                    await self._report(unsent)
-                except ServerFull as error:
-                    # A job's end frees memory, so it must not wait for room for its log.
-                    self._drop(unsent, error)
+        if self.reports:
+            await self.reports.send_of([(settlement.job, settlement.attempt) for settlement in batch])
         answers = await self._brokers[queue].jobs.settle(self._worker, batch)
         now = time.monotonic()
         for settlement, answer in zip(batch, answers, strict=True):
@@ -185,70 +149,3 @@ class Outbox:
                 self._recent.keep(queue, settlement, now)
             self._outcomes.popleft()[2](answer)
         self._recent.drop_old(now)
-
-    def _drop(self, chosen: Iterable[Unsent], error: ServerFull) -> None:
-        checkpoint_answers: list[Future[bool]] = []
-        with self.lock:
-            for unsent in chosen:
-                self._unsent.pop((unsent.job, unsent.attempt), None)
-                checkpoint_answers += unsent.checkpoint_answers
-        if not self._drops_lines:
-            _log.warning("Log lines of jobs that end now are lost: %s", error)
-        self._drops_lines = True
-        for unsent in chosen:
-            _call_on_error(unsent.lines, error)
-        for future in checkpoint_answers:
-            future.set_result(False)
-
-    async def _report(self, chosen: Sequence[Unsent]) -> None:
-        """Send the oldest lines and all values of `chosen`, up to REPORT_CHARS."""
-        parts: list[tuple[Unsent, int, Report]] = []
-        budget = REPORT_CHARS
-        with self.lock:
-            for unsent in chosen:
-                count, chars = unsent.lines_within(budget)
-                parts.append((unsent, count, unsent.report(count)))
-                budget -= chars
-                if budget <= 0:
-                    break
-        broker = self._brokers[chosen[0].queue]
-        try:
-            answers = await broker.jobs.report(self._worker, [part[2] for part in parts], self._job_ttl_s)
-        except ServerUnreachable as error:
-            for unsent, _, _ in parts:
-                self._call_on_error_once(unsent, error)
-            raise
-        self._drops_lines = False
-        for (unsent, count, report), answer in zip(parts, answers, strict=True):
-            self._remove_sent(unsent, count, report, answer)
-
-    def _remove_sent(self, unsent: Unsent, count: int, report: Report, answer: ReportAnswer) -> None:
-        """Remove what Redis has answered to; a newer value that came in meanwhile stays."""
-        with self.lock:
-            sent, checkpoint_answers = unsent.remove(count, report)
-            if unsent.is_empty:
-                self._unsent.pop((unsent.job, unsent.attempt), None)
-        for future in checkpoint_answers:
-            future.set_result(answer is ReportAnswer.STORED)
-        if answer is ReportAnswer.STORED:
-            for line in sent:
-                if line.on_stored is not None:
-                    line.on_stored()
-        else:
-            _call_on_error(
-                sent, JobLost(f"Job {unsent.job} is no longer this worker's; the line is not kept.")
-            )
-
-    def _call_on_error_once(self, unsent: Unsent, error: InfinitasError) -> None:
-        with self.lock:
-            lines = list(unsent.lines)
-            unsent.lines = deque(replace(line, on_error=None) for line in lines)
-        _call_on_error(lines, error)
-
-
-def _call_on_error(lines: Iterable[Line], error: InfinitasError) -> None:
-    for line in lines:
-        if line.on_error is not None:
-            # An error inside a job's own callback concerns only that job's code.
-            with contextlib.suppress(Exception):
-                line.on_error(error)

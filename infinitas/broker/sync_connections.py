@@ -1,0 +1,65 @@
+"""Connections to Redis that all threads of a process share, for sync callers."""
+
+import os
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from redis.connection import ConnectionInterface
+from redis.exceptions import ResponseError
+
+from infinitas.broker.connection import REPLY_TIMEOUT_S
+
+MOST_CONNECTIONS = 64
+"""Limit of one process: further threads wait some milliseconds for a free one."""
+
+
+class SharedConnections:
+    """Idle connections of one process, and how many more may be in use.
+
+    Without a lock: a signal handler may send in the middle of its thread's send, and would wait for
+    itself. What is called here is atomic or, as SimpleQueue, reentrant.
+    """
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(MOST_CONNECTIONS):
+            self.free.put(None)
+        self._idle: list[ConnectionInterface] = []
+
+    def wait(self) -> bool:
+        """Wait for one of the connections. False after a while: the caller opens one more then."""
+        try:
+            self.free.get(timeout=REPLY_TIMEOUT_S)
+        except Empty:
+            return False
+        return True
+
+    def take(self) -> ConnectionInterface | None:
+        """The idle connection that was used last; None without one."""
+        with suppress(IndexError):
+            return self._idle.pop()
+        return None
+
+    def give_back(self, connection: ConnectionInterface, *, keep: bool) -> None:
+        if keep:
+            self._idle.append(connection)
+        else:
+            connection.disconnect()  # type: ignore[no-untyped-call]
+
+    def close_idle(self) -> None:
+        while connection := self.take():
+            connection.disconnect()  # type: ignore[no-untyped-call]
+
+
+def run_command(connection: ConnectionInterface, *command: object) -> Any:
+    try:
+        connection.send_packed_command(connection.pack_command(*command))  # type: ignore[no-untyped-call]
+        return connection.read_response()
+    except ResponseError:
+        raise
+    except BaseException:
+        # An answer that comes later must not be read as that of the next command.
+        connection.disconnect()  # type: ignore[no-untyped-call]
+        raise
