@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from infinitas.core.errors import InfinitasError, ServerUnreachable
+from infinitas.core.errors import InfinitasError, ServerUnreachable, WorkerGone
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("loop")
@@ -17,6 +17,9 @@ class Loop:
     """Repeats `run_once` until cancelled. Logs each kind of fault once, until a pass has succeeded.
 
     After a fault it waits; the wait doubles up to `longest_wait_s`.
+
+    Args:
+        on_gone: called when a pass raises WorkerGone; the loop then waits to be cancelled.
     """
 
     def __init__(
@@ -24,9 +27,11 @@ class Loop:
         name: str,
         run_once: Callable[[], Awaitable[None]],
         longest_wait_s: float | None = None,
+        on_gone: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self._run_once = run_once
+        self._on_gone = on_gone
         self._longest_wait_s = LONGEST_WAIT_S if longest_wait_s is None else longest_wait_s
         self._wait = 0.0
         self._logged: set[str] = set()
@@ -42,6 +47,9 @@ class Loop:
                     _log.warning("%s: %s Trying again until it works.", self.name, error)
                 await self._back_off()
             except InfinitasError as error:
+                if isinstance(error, WorkerGone) and self._on_gone is not None:
+                    self._on_gone()
+                    await asyncio.Event().wait()
                 if self._is_new(error.code):
                     _log.error("%s: %s (%s) Trying again until it works.", self.name, error, error.code)
                 await self._back_off()

@@ -1,10 +1,10 @@
 """One worker id, from joining to leaving. A worker that was declared dead begins a new session."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from infinitas.broker.messages import ClaimedJob, HeartbeatAnswer, Settlement
-from infinitas.core.errors import InfinitasError, WorkerGone
+from infinitas.core.errors import InfinitasError
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, cancel_all, run_loops
@@ -107,7 +107,10 @@ class Session:
         declaring = asyncio.create_task(Loop("declare", self._declare_again).run())
         self._heartbeats.start(self)
         try:
-            loops = [Loop(f"claimer {queue}", self._claim_from(queue)) for queue in self._edges]
+            loops = [
+                Loop(f"claimer {queue}", claimer.run_once, on_gone=self._die)
+                for queue, claimer in self._claimers.items()
+            ]
             await run_loops(loops, self._over)
             if not (self.dead or self._detached):
                 await self._drain(stop)
@@ -174,16 +177,6 @@ class Session:
         """Restore what was flushed, and what a worker of other code left behind."""
         await asyncio.sleep(DECLARE_EVERY_S)
         await self._registration.declare()
-
-    def _claim_from(self, queue: str) -> Callable[[], Awaitable[None]]:
-        async def run_once() -> None:
-            try:
-                await self._claimers[queue].run_once()
-            except WorkerGone:
-                self._die()
-                await asyncio.Event().wait()
-
-        return run_once
 
     def _reconcile_soon(self) -> None:
         for claimer in self._claimers.values():
