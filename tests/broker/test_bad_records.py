@@ -45,6 +45,7 @@ async def test_a_job_that_no_worker_can_read_fails(
     assert [job.id for job in await broker.held("w1", "look")] == ["good"]
 
 
+@pytest.mark.damages
 async def test_a_key_of_another_type_stops_no_edge(broker: Broker, redis: Redis) -> None:
     await broker.enqueue([new("bad"), new("good")])
     await claimed(broker, limit=2)
@@ -62,6 +63,7 @@ async def test_a_key_of_another_type_stops_no_edge(broker: Broker, redis: Redis)
     assert redis.xlen(f"{P}stream:t") == 0
 
 
+@pytest.mark.damages
 async def test_an_item_that_is_refused_takes_nothing_from_the_others(broker: Broker, redis: Redis) -> None:
     await broker.schedules.schedule([HOURLY], SLOT - MS)
     await broker.schedules.fire([fire()])
@@ -84,6 +86,7 @@ async def test_counters_and_entries_that_cannot_be_read(broker: Broker, redis: R
     assert redis.hmget(f"{P}job:counter", "state", "crashes") == ["queued", "1"]
 
 
+@pytest.mark.damages
 async def test_a_worker_whose_rescue_fails_keeps_no_other_from_being_rescued(
     broker: Broker, redis: Redis
 ) -> None:
