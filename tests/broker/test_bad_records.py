@@ -46,6 +46,7 @@ async def test_a_job_that_no_worker_can_read_fails(
     assert [job.id for job in await broker.jobs.held("w1", "look")] == ["good"]
 
 
+@pytest.mark.damages
 async def test_a_key_of_another_type_stops_no_edge(broker: QueueBroker, redis: Redis) -> None:
     await broker.jobs.enqueue([new("bad"), new("good")])
     await claimed(broker, limit=2)
@@ -63,6 +64,7 @@ async def test_a_key_of_another_type_stops_no_edge(broker: QueueBroker, redis: R
     assert redis.xlen(f"{P}stream:t") == 0
 
 
+@pytest.mark.damages
 async def test_an_item_that_is_refused_takes_nothing_from_the_others(
     broker: QueueBroker, redis: Redis
 ) -> None:
@@ -88,6 +90,7 @@ async def test_counters_and_entries_that_cannot_be_read(broker: QueueBroker, red
     assert redis.hmget(f"{P}job:counter", "state", "crashes") == ["queued", "1"]
 
 
+@pytest.mark.damages
 async def test_a_worker_whose_rescue_fails_keeps_no_other_from_being_rescued(
     broker: QueueBroker, redis: Redis
 ) -> None:

@@ -287,6 +287,7 @@ async def test_an_end_of_a_job_whose_hash_is_gone_frees_its_place(broker: QueueB
     assert [job.id for job in await claimed(broker, "w2")] == ["k"]
 
 
+@pytest.mark.damages
 async def test_records_that_cannot_be_read_disturb_no_other_job(broker: QueueBroker, redis: Redis) -> None:
     await broker.jobs.enqueue([new(id) for id in ("text", "bare", "odd", "good")])
     assert len(await claimed(broker, limit=4)) == 4

@@ -14,6 +14,7 @@ from tests.support import aeventually
 LATER = "{infinitas:default}:later"
 
 
+@pytest.mark.damages
 @pytest.mark.parametrize("score", [float("inf"), 1e300, 253402300800000.0, 9.3e15])
 async def test_a_score_beyond_the_calendar(broker: QueueBroker, redis: Redis, score: float) -> None:
     redis.zadd(LATER, {"bad": score})
