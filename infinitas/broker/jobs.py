@@ -83,12 +83,12 @@ class Jobs:
         )
         return rung is not None, await self._claim(request.worker, answer)
 
-    async def held(self, worker: str, listing: str = "") -> list[ClaimedJob]:
+    async def list_held(self, worker: str, listing: str = "") -> list[ClaimedJob]:
         """What `worker` holds according to Redis, for when the reply to a claim was lost.
 
         No claim that was sent before takes anything from now on, if `listing` is a new name.
         """
-        now, jobs = await self._connection.run_script("held", self._keys, worker=worker, listing=listing)
+        now, jobs = await self._connection.run_script("list_held", self._keys, worker=worker, listing=listing)
         return await self._readable(worker, jobs, now)
 
     async def _claim(self, worker: str, answer: list[Any]) -> Claim:

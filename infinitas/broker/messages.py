@@ -107,7 +107,7 @@ class ClaimRequest:
         most: the largest number of jobs to take.
         job_ttl_s: how long a job that has ended meanwhile stays in Redis.
         start: index of the first task of each group.
-        listing: the name given to the last `held`; with any other one the claim takes nothing.
+        listing: the name given to the last `list_held`; with any other one the claim takes nothing.
     """
 
     worker: str

@@ -195,9 +195,11 @@ class Schedules:
         """Keys of schedules that are being backfilled."""
         return list(await self._connection.command("hkeys", self._keys["backfills"]))
 
-    async def feed(self, key: str, most: int) -> int:
+    async def fill_backfill(self, key: str, most: int) -> int:
         """Create jobs for a backfill's slots, up to its limit. Returns slots left, -1 when it is over."""
-        return int(await self._connection.run_script("feed", self._keys, schedule_key=key, most=most))
+        return int(
+            await self._connection.run_script("fill_backfill", self._keys, schedule_key=key, most=most)
+        )
 
     async def overdue(self, start: int, most: int) -> Overdue:
         """Report slots that were not fired, not started or not succeeded in time; each once."""

@@ -17,7 +17,7 @@ from importlib.resources import files
 
 from infinitas.broker.keys import QUEUE_KEYS, QueueKeys
 
-SHARED = ("_records", "_shared", "_summaries", "_gathered")
+SHARED = ("_records", "_shared", "_summaries", "_batch")
 _HEADER = re.compile(r"^-- (flags|parts|keys|args): (.+)$", re.MULTILINE)
 
 
@@ -42,7 +42,7 @@ class Script:
             text,
             "end",
             "local answer = run()",
-            "write_gathered()",
+            "write_batch()",
             "return answer",
         )
         self.source = "\n".join([*prelude, shared, *body])

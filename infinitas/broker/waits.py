@@ -27,7 +27,7 @@ class Waits:
 
     async def for_cancels(self, workers: Sequence[str], seconds: float) -> tuple[str, str] | None:
         """`for_cancel` for many workers at once. Returns worker and job."""
-        keys = {self._keys.of("call", worker): worker for worker in workers}
+        keys = {self._keys.of("cancels", worker): worker for worker in workers}
         found = await self._pop(list(keys), seconds)
         return (keys[found[0]], str(found[1])) if found else None
 
@@ -43,9 +43,9 @@ class Waits:
         """The newest wake-up, for the first `for_wakeup`."""
         return await self._newest("wake")
 
-    async def watch(self, ids: Sequence[str]) -> list[bool]:
+    async def await_end(self, ids: Sequence[str]) -> list[bool]:
         """Request a notice of the ends of these jobs. True for each that has not ended."""
-        waits = await self._connection.run_script("watch", self._keys, ids=json_text(ids))
+        waits = await self._connection.run_script("await_end", self._keys, ids=json_text(ids))
         return [bool(each) for each in waits]
 
     async def for_ends(self, seen: str) -> tuple[str, list[str]]:

@@ -45,9 +45,9 @@ class Workers:
             now=from_ms(now), lost=list(lost), cancels=[(id, reason) for id, reason in cancels]
         )
 
-    async def keep(self, worker: str) -> bool:
+    async def beat_for(self, worker: str) -> bool:
         """Send a heartbeat for a child process. False if it was declared dead."""
-        return bool(await self._connection.run_script("keep", self._keys, worker=worker))
+        return bool(await self._connection.run_script("beat_for", self._keys, worker=worker))
 
     async def rest(self, worker: str) -> None:
         """A worker stops: if it is killed before it has left, no crash is charged to its jobs."""

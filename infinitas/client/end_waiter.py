@@ -25,7 +25,7 @@ class EndWaiter:
             if self._position is None:
                 self._position = await self._broker.waits.last_end()
             # Checked after the position is known, so that an end in between is not missed.
-            while not ended.done() and (await self._broker.waits.watch([id]))[0]:
+            while not ended.done() and (await self._broker.waits.await_end([id]))[0]:
                 if self._listening is None or self._listening.done():
                     self._listening = asyncio.create_task(self._listen(self._position))
                     self._listening.add_done_callback(retrieve)

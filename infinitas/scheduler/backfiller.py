@@ -19,5 +19,5 @@ class Backfiller:
         """Advance every backfill by one step, then sleep; briefly while there is one."""
         keys = await self._schedules.backfills()
         for key in keys:
-            await self._schedules.feed(key, SLOTS_PER_STEP)
+            await self._schedules.fill_backfill(key, SLOTS_PER_STEP)
         await asyncio.sleep(ACTIVE_CHECK_S if keys else IDLE_CHECK_S)

@@ -186,7 +186,7 @@ class Kit:
             while (due := await self._tickers[queue].read_due()).found:
                 await self._tickers[queue].fire(due)
             for key in await broker.schedules.backfills():
-                await broker.schedules.feed(key, BATCH)
+                await broker.schedules.fill_backfill(key, BATCH)
             await OverdueMonitor(broker).check()
             while (promoted := await broker.jobs.promote(BATCH, self.app.settings.job_ttl)).count:
                 pass

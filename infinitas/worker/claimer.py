@@ -176,7 +176,7 @@ class Claimer:
         """Returns the jobs that Redis counts as this worker's and that don't run here."""
         # `known` before the call: a job that is settled while Redis answers must not begin again.
         reconciliation, known = secrets.token_hex(4), self._known()
-        jobs = await self._broker.jobs.held(self._worker, reconciliation)
+        jobs = await self._broker.jobs.list_held(self._worker, reconciliation)
         self._reconciliation, self._must_reconcile, self._wait_s = reconciliation, False, 0.0
         return Claim(more=False, wait_s=0.0, jobs=[j for j in jobs if (j.id, j.attempt) not in known])
 

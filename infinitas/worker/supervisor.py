@@ -146,7 +146,7 @@ class Supervisor:
                 continue
             for queue in child.queues:
                 try:
-                    await QueueBroker(self._connection, queue).workers.keep(child.worker)
+                    await QueueBroker(self._connection, queue).workers.beat_for(child.worker)
                 except InfinitasError as error:
                     refused = refused or error
         if refused is not None:

@@ -117,7 +117,7 @@ async def _enqueue(broker: QueueBroker) -> object:
 
 
 async def take_up(broker: QueueBroker) -> None:
-    await broker.jobs.held("w1", "look")
+    await broker.jobs.list_held("w1", "look")
 
 
 @scenario("claim", queued, take_up)
@@ -168,9 +168,9 @@ async def _orphan(broker: QueueBroker) -> object:
     return await broker.workers.orphan()
 
 
-@scenario("watch", queued)
+@scenario("await_end", queued)
 async def _watch(broker: QueueBroker) -> object:
-    return await broker.waits.watch(["a"])
+    return await broker.waits.await_end(["a"])
 
 
 @scenario("audit", nothing)
@@ -194,9 +194,9 @@ async def _beats(broker: QueueBroker) -> object:
     return sorted(await broker.workers.beats())
 
 
-@scenario("keep", nothing)
+@scenario("beat_for", nothing)
 async def _keep(broker: QueueBroker) -> object:
-    return await broker.workers.keep("w1")
+    return await broker.workers.beat_for("w1")
 
 
 @scenario("rest", nothing)
@@ -210,9 +210,9 @@ async def _leave(broker: QueueBroker) -> object:
     return await broker.workers.leave("w3", 60)
 
 
-@scenario("held", running)
+@scenario("list_held", running)
 async def _held(broker: QueueBroker) -> object:
-    return sorted(job.id for job in await broker.jobs.held("w1", "look"))
+    return sorted(job.id for job in await broker.jobs.list_held("w1", "look"))
 
 
 @scenario("now", nothing)
@@ -267,9 +267,9 @@ async def _backfill(broker: QueueBroker) -> object:
     return await broker.schedules.backfill("t", "t", "[[],{}]", 2, [(1, "x"), (2, "y")])
 
 
-@scenario("feed", backfilled)
+@scenario("fill_backfill", backfilled)
 async def _feed(broker: QueueBroker) -> object:
-    return await broker.schedules.feed("t", 10)
+    return await broker.schedules.fill_backfill("t", 10)
 
 
 @scenario("overdue", scheduled)

@@ -43,7 +43,7 @@ async def test_a_job_that_no_worker_can_read_fails(
     redis.hset(f"{P}job:bad", field, value)
     assert [job.id for job in await claimed(broker, limit=5)] == ["good"]
     assert redis.hmget(f"{P}job:bad", "state", "reason") == ["failed", "bad_args"]
-    assert [job.id for job in await broker.jobs.held("w1", "look")] == ["good"]
+    assert [job.id for job in await broker.jobs.list_held("w1", "look")] == ["good"]
 
 
 @pytest.mark.damages
@@ -55,7 +55,7 @@ async def test_a_key_of_another_type_stops_no_edge(broker: QueueBroker, redis: R
     assert (await broker.workers.beat("w1", both, 60)).lost == ["bad"]
     reports = [Report(job=id, attempt=1, lines="[]") for id, _ in both]
     assert await broker.jobs.report("w1", reports, 60) == ["stale", "ok"]
-    assert await broker.waits.watch(["bad", "good"]) == [False, True]
+    assert await broker.waits.await_end(["bad", "good"]) == [False, True]
     redis.hset(f"{P}live", "s", "bad")
     redis.zadd(f"{P}later", {"bad": 1})
     await broker.rewind("0", 100)
@@ -96,7 +96,7 @@ async def test_a_worker_whose_rescue_fails_keeps_no_other_from_being_rescued(
 ) -> None:
     await broker.jobs.enqueue([new("a")])
     await claimed(broker, "w2")
-    redis.delete(f"{P}call:w1")
+    redis.delete(f"{P}cancels:w1")
     redis.hset(f"{P}members", "w1", '["t", "u"]')
     redis.set(f"{P}lingering:u", "not a set")
     clock = iter(range(0, 1000, 1))

@@ -172,9 +172,9 @@ async def test_what_a_worker_holds_is_found_again(broker: QueueBroker) -> None:
     """The reply to a claim may be lost; then Redis knows more than the worker."""
     await broker.jobs.enqueue([new("j", args="[[7],{}]")])
     await claimed(broker, "w1")
-    held = await broker.jobs.held("w1")
+    held = await broker.jobs.list_held("w1")
     assert [(job.id, job.attempt, job.args) for job in held] == [("j", 1, "[[7],{}]")]
-    assert await broker.jobs.held("w2") == []
+    assert await broker.jobs.list_held("w2") == []
 
 
 async def test_a_flushed_redis_is_taken_up_from_the_start_of_the_stream(
@@ -210,5 +210,5 @@ async def test_leaving_never_drops_consumers_that_hold_jobs(broker: QueueBroker,
     assert await broker.workers.leave("w2", 60)
     consumers: Any = redis.xinfo_consumers(f"{P}stream:t", "workers")
     assert [consumer["name"] for consumer in consumers] == ["w1"]
-    assert [job.id for job in await broker.jobs.held("w1")] == ["j"]
+    assert [job.id for job in await broker.jobs.list_held("w1")] == ["j"]
     assert redis.hkeys(f"{P}members") == ["w1"]

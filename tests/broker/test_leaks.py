@@ -19,7 +19,7 @@ async def test_each_kind_of_leak_is_found(broker: QueueBroker, redis: Redis) -> 
     redis.persist(f"{P}job:ended")
     redis.set(f"{P}what", 1)
     redis.set("infinitas:reply:digest", "{}")
-    redis.rpush(f"{P}call:w1", "ended")
+    redis.rpush(f"{P}cancels:w1", "ended")
     redis.hset(f"{P}live", "schedule", "ended")
     redis.hset(f"{P}marks", "schedule", 1)
     redis.hset(f"{P}keys:t", "key", "ended")
@@ -27,6 +27,6 @@ async def test_each_kind_of_leak_is_found(broker: QueueBroker, redis: Redis) -> 
     redis.xadd(f"{P}stream:t", {"job": "ended"})
     redis.rpush(f"{P}recent:gone", "{}")
     assert [line.split(": ")[0].removeprefix(P) for line in unbounded(redis)] == [
-        *("infinitas:reply:digest", "call:w1", "job:ended", "keys:t", "later", "live", "marks"),
+        *("infinitas:reply:digest", "cancels:w1", "job:ended", "keys:t", "later", "live", "marks"),
         *("recent:gone", "stream:t", "what"),
     ]

@@ -84,7 +84,7 @@ async def test_the_dead_are_refused_everywhere(broker: QueueBroker, redis: Redis
         await broker.workers.beat("w1", [("j", 1)], 60)
     with pytest.raises(WorkerGone):
         await claimed(broker)
-    assert not await broker.workers.keep("w1")
+    assert not await broker.workers.beat_for("w1")
     assert await broker.jobs.settle("w1", [settlement("j", 1)]) == [stale("queued", "lost")]
     assert await broker.jobs.release("w1", [("j", 1)], 60) == 0
     again = await claimed(broker, "w2", 2)
@@ -200,12 +200,12 @@ async def test_a_job_that_redis_has_forgotten_is_revived_from_its_record(
 async def test_ends_are_told_to_those_who_wait(broker: QueueBroker, redis: Redis) -> None:
     await broker.jobs.enqueue([new("j"), new("k")])
     position = await broker.waits.last_end()
-    assert await broker.waits.watch(["j", "nothing"]) == [True, False]
+    assert await broker.waits.await_end(["j", "nothing"]) == [True, False]
     await claimed(broker, limit=2)
     await broker.jobs.settle("w1", [settlement("j", 1), settlement("k", 1)])
     _, ended = await broker.waits.for_ends(position)
     assert ended == ["j"]
-    assert await broker.waits.watch(["j"]) == [False]
+    assert await broker.waits.await_end(["j"]) == [False]
 
 
 async def test_limits_are_those_declared_last(broker: QueueBroker, redis: Redis) -> None:

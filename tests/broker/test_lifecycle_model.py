@@ -297,7 +297,7 @@ class Lifecycle(RuleBasedStateMachine):
     @invariant()
     def what_a_worker_holds_is_what_it_can_find(self) -> None:
         for worker in self.model.beats:
-            held = self.runner.run(self.broker.jobs.held(worker))
+            held = self.runner.run(self.broker.jobs.list_held(worker))
             assert [job.id for job in held] == self.model.held(worker)
 
     @invariant()

@@ -185,7 +185,7 @@ def test_everything_is_back_at_its_baseline_after_many_deaths(
     groups: Any = redis.xinfo_groups(f"{P}stream:hold")
     assert (groups[0]["consumers"], groups[0]["pending"]) == (0, 0)
     assert redis.zcard(f"{P}later") == 0
-    assert not list(redis.scan_iter(f"{P}call:*"))
+    assert not list(redis.scan_iter(f"{P}cancels:*"))
     app.close()
 
 

@@ -149,7 +149,7 @@ async def test_a_lost_stream_is_built_again(
     assert (await reconciler.reconcile())["unqueued"] == 3
     assert await run_all(broker) == ["patient", "queued", "revived"]
     await reconciler.reconcile()
-    assert [job.id for job in await broker.jobs.held("w1")] == ["running"], "its worker has it as before"
+    assert [job.id for job in await broker.jobs.list_held("w1")] == ["running"], "its worker has it as before"
     assert field(redis, "running", "attempt") == "1"
     assert await broker.jobs.settle("w1", [settlement("running", 1)]) == [APPLIED]
     assert redis.xlen(f"{P}stream:t") == 0
@@ -342,7 +342,7 @@ async def test_ghosts_of_the_pending_list_go(
     assert redis.exists(f"{P}bell:t"), "a place is free"
     pending: Any = redis.xpending(f"{P}stream:t", "workers")
     assert pending["pending"] == 1
-    assert [job.id for job in await broker.jobs.held("w1")] == ["b"]
+    assert [job.id for job in await broker.jobs.list_held("w1")] == ["b"]
 
 
 async def test_everything_is_walked_in_pages(

@@ -276,7 +276,7 @@ async def test_a_damaged_backfill_is_over_and_the_others_go_on(
     await broker.schedules.backfill("good", "t", "[[],{}]", 10, [(1000, "good@1"), (2000, "good@2")])
     redis.lpush(f"{P}backfill:good", "{", "5", '["x",1]')
     for key in await broker.schedules.backfills():
-        await broker.schedules.feed(key, 100)
+        await broker.schedules.fill_backfill(key, 100)
     assert await broker.schedules.backfills() == ["good"]
     assert redis.exists(f"{P}job:good@1", f"{P}job:good@2") == 2
 

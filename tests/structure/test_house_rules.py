@@ -91,11 +91,11 @@ def test_lua_scripts_name_the_parts_that_they_use_and_no_others(file: Path) -> N
     named = re.findall(r"^-- parts: (.+)$", text, re.MULTILINE)
     words = set(re.findall(r"\w+", re.sub(r"--.*", "", text)))
     words -= set(re.findall(r"local (?:function )?(\w+)", text))
-    parts = ("load", "jobs", "ends", "hand_back", "lingering", "faults", "schedules", "streams")
+    parts = ("read_job", "jobs", "finish", "hand_back", "lingering", "faults", "schedules", "streams")
     used = {part for part in parts if names_of(f"_{part}") & words}
-    # `_lingering` and `_hand_back` stand on `_ends`, and that on the two before it.
-    used |= {"ends"} if {"lingering", "hand_back"} & used else set()
-    used |= {"load", "jobs"} if "ends" in used else set()
+    # `_lingering` and `_hand_back` stand on `_finish`, and that on the two before it.
+    used |= {"finish"} if {"lingering", "hand_back"} & used else set()
+    used |= {"read_job", "jobs"} if "finish" in used else set()
     assert set(" ".join(named).split()) == used
 
 
@@ -114,7 +114,7 @@ def test_every_key_is_documented() -> None:
         "log",
         "starts",
         "keys",
-        "call",
+        "cancels",
         "lingering",
         "backfill",
         "filling",

@@ -46,8 +46,8 @@ class LossyJobs(Jobs):
             await asyncio.Event().wait()
         return reply
 
-    async def held(self, worker: str, listing: str = "") -> list[ClaimedJob]:
-        jobs = await super().held(worker, listing)
+    async def list_held(self, worker: str, listing: str = "") -> list[ClaimedJob]:
+        jobs = await super().list_held(worker, listing)
         self.after_held()
         return jobs
 
@@ -120,7 +120,7 @@ async def test_a_stopping_claimer_runs_what_its_claims_still_bring(lossy: LossyB
         await asyncio.sleep(0)
     await cancel_all([taking])
     assert capacity.busy == len(started)
-    assert sorted(started) == sorted(job.id for job in await lossy.jobs.held("w1"))
+    assert sorted(started) == sorted(job.id for job in await lossy.jobs.list_held("w1"))
 
 
 async def test_a_claim_whose_reply_was_lost_loses_no_job_and_no_capacity(lossy: LossyBroker) -> None:
@@ -227,7 +227,7 @@ async def test_a_connection_that_was_given_up_claims_nothing_and_its_bell_rings_
     """A network may swallow the end of a connection: Redis goes on to wait for it."""
     lost = asyncio.create_task(lossy.jobs.claim_when_rung(ClaimRequest("w1", [["t"]], 1, 60), 5))
     await aeventually(lambda: _blocked(redis, 1))
-    assert await lossy.jobs.held("w1", "second look") == []
+    assert await lossy.jobs.list_held("w1", "second look") == []
     await send(lossy, 1)
     rung, claim = await lost
     assert rung
@@ -266,7 +266,7 @@ async def test_redis_may_forget_a_reconciliation(lossy: LossyBroker, redis: Redi
 
 async def test_a_reconciliation_is_forgotten_with_its_worker(lossy: LossyBroker, redis: Redis) -> None:
     for worker in ("w1", "w2", "unknown"):
-        await lossy.jobs.held(worker, "look")
+        await lossy.jobs.list_held(worker, "look")
     assert sorted(redis.hkeys("{infinitas:default}:reconciled")) == ["w1", "w2"]
     await lossy.workers.leave("w1", 60)
     await lossy.workers.rescue_all("w2", 1, 60)

@@ -1,4 +1,4 @@
--- A running job leaves its worker before its end. Scripts that use this name the keys of `_ends`.
+-- A running job leaves its worker before its end. Scripts that use this name the keys of `_finish`.
 
 -- The job is cancelled, fails (at most once), or becomes ready again without charging the attempt.
 -- kind: of the event, 'lost' | 'released'; why: the error's text.

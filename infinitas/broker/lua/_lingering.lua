@@ -1,4 +1,4 @@
--- The end of code that went on after its attempt's end. Scripts that use this name the keys of `_ends`.
+-- The end of code that went on after its attempt's end. Scripts that use this name the keys of `_finish`.
 
 local function still_runs(task, id)
   for _, member in ipairs(call('SMEMBERS', key('lingering', task))) do

@@ -1,7 +1,7 @@
 -- Cancel: end waiting jobs; send cancel notices to the workers of running ones. A job that succeeds
 -- before its worker gets the notice stays a success.
 -- flags: allow-oom
--- parts: load jobs ends
+-- parts: read_job jobs finish
 -- keys: live tasks processors limits later wake awaited events readers
 -- args: prefix ids reason job_ttl
 -- ids: JSON list; returns: for each 'cancelled' | 'asked' | 'ended' | 'gone'

@@ -2,13 +2,13 @@
 -- equals from a rotating start; take up to `most` jobs in all, mark each running with attempt + 1.
 -- A claim that empties a stream clears its bell, so that no worker is woken in vain.
 -- flags: allow-oom
--- parts: load jobs ends streams
+-- parts: read_job jobs finish streams
 -- keys: tasks processors limits later wake live awaited beats reconciled events readers
 -- args: prefix worker listing most start groups job_ttl
 -- groups: JSON list of lists of tasks, highest priority first; start: where to begin in each group
--- listing: id of the worker's last call of `held`; '' before the first
--- returns: {-1} if this worker was declared dead, {-2} if `held` was called since, else {1 if more is
---   ready else 0, ms until a rate allows more or 0, now, jobs as `held` gives them}
+-- listing: id of the worker's last call of `list_held`; '' before the first
+-- returns: {-1} if this worker was declared dead, {-2} if `list_held` was called since, else {1 if more is
+--   ready else 0, ms until a rate allows more or 0, now, jobs as `list_held` gives them}
 
 groups = cjson.decode(groups)
 local left_to_take, more, wait, jobs = tonumber(most), 0, 0, {}
@@ -80,7 +80,7 @@ if not redis.call('ZSCORE', beats, worker) then
   pass_on()
   return {-1}
 elseif (redis.call('HGET', reconciled, worker) or '') ~= listing then
-  -- From a connection that was given up: its worker has called `held` since.
+  -- From a connection that was given up: its worker has called `list_held` since.
   pass_on()
   return {-2}
 end

@@ -1,6 +1,6 @@
 -- End gone: jobs whose hash is gone end if their time and task are known; else an event names them.
 -- They leave their stream and `later`.
--- parts: load jobs ends
+-- parts: read_job jobs finish
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix jobs job_ttl
 -- jobs: JSON list of {id, task?, due?, schedule?, entry?}; due: ms

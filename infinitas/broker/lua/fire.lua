@@ -1,7 +1,7 @@
 -- Fire: turn due slots into jobs or recorded non-runs, each only if it is still the schedule's
 -- expected slot, and the schedule still the one that was read (compare-and-set). So any number of
 -- schedulers may run, no slot fires twice, and an edit in between is never lost.
--- parts: load jobs ends schedules
+-- parts: read_job jobs finish schedules
 -- keys: schedules due marks paused skips runs reported expected live tasks processors limits later wake awaited events readers
 -- args: prefix fires job_ttl
 -- fires: JSON list of {schedule, seen, task, slot, next?, job, args, ready?, expect, overlap, unrun?, max_runs?, kept}

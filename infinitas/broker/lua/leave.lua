@@ -1,7 +1,7 @@
 -- Leave: a worker that stops removes its consumers, but never one that still holds jobs
 -- (XGROUP DELCONSUMER would drop them silently): then it stays a member, and is rescued from.
 -- flags: allow-oom
--- parts: load jobs ends lingering
+-- parts: read_job jobs finish lingering
 -- keys: beats members reconciled stopping tasks processors limits later wake live awaited events readers
 -- args: prefix worker job_ttl
 -- returns: 1, or 0 if it still holds jobs
@@ -17,7 +17,7 @@ for _, task in ipairs(tasks_of(worker)) do
     holds = true
   end
 end
-redis.call('DEL', key('call', worker))
+redis.call('DEL', key('cancels', worker))
 if holds then return 0 end
 redis.call('ZREM', beats, worker)
 redis.call('HDEL', reconciled, worker)

@@ -1,6 +1,6 @@
 -- Mend entries: entries of a task's stream, or pending ones, that belong to no job leave it; code of workers
 -- that are gone no longer counts as running.
--- parts: load jobs ends lingering
+-- parts: read_job jobs finish lingering
 -- keys: members tasks processors limits later wake live awaited events readers
 -- args: prefix task start most job_ttl
 -- start: '-', or what the page before returned; most: entries of a page

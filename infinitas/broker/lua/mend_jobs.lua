@@ -1,6 +1,6 @@
 -- Mend jobs: compares jobs with the other parts of Redis, and moves on those that no edge would move on.
 -- A job that a rescue may still move on is mended only if the pass before has found the same.
--- parts: load jobs ends hand_back faults
+-- parts: read_job jobs finish hand_back faults
 -- keys: beats members tasks processors limits later wake live awaited events readers
 -- args: prefix ids seen job_ttl
 -- ids: JSON list; seen: JSON object, id → the sign that the pass before returned

@@ -1,6 +1,6 @@
 -- Orphan: tasks whose last worker is gone. Their waiting slot jobs are offered again, then given up.
 -- flags: allow-oom
--- parts: load jobs
+-- parts: read_job jobs
 -- keys: tasks processors limits later wake awaited events readers
 -- args: prefix most
 -- most: jobs read per task; returns: list of such tasks

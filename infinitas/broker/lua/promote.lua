@@ -1,7 +1,7 @@
 -- Promote: processes jobs whose time in `later` has come. A waiting one goes into its task's stream; a ready
 -- one expires, is offered once more, or fails. A job leaves `later` after it is in its new place.
 -- flags: allow-oom
--- parts: load jobs ends
+-- parts: read_job jobs finish
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix most job_ttl
 -- returns: {jobs read, now, next moment or ''}

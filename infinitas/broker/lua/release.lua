@@ -1,7 +1,7 @@
 -- Release: hand running jobs back unfinished, without charging the attempt (a worker that stops).
 -- A job that must not run twice fails instead: its code may have begun its work.
 -- flags: allow-oom
--- parts: load jobs ends hand_back
+-- parts: read_job jobs finish hand_back
 -- keys: tasks processors limits later wake live awaited events readers
 -- args: prefix worker job_ttl jobs
 -- jobs: JSON list of {id, attempt}

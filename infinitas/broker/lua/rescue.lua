@@ -2,7 +2,7 @@
 -- the one that was read; its jobs move on. Crashes count apart from retries; the third quarantines the job. A
 -- worker that was stopping when it was killed counts as no crash of its jobs.
 -- flags: allow-oom
--- parts: load jobs ends hand_back lingering
+-- parts: read_job jobs finish hand_back lingering
 -- keys: beats members reconciled stopping tasks processors limits later wake live awaited events readers
 -- args: prefix worker seen most_crashes most job_ttl
 -- returns: {-1} if it lives, else {jobs moved on, 1 if there are more}
@@ -63,6 +63,6 @@ if more == 0 then
   redis.call('HDEL', members, worker)
   redis.call('HDEL', reconciled, worker)
   redis.call('SREM', stopping, worker)
-  redis.call('DEL', key('call', worker))
+  redis.call('DEL', key('cancels', worker))
 end
 return {most - left_to_move, more}

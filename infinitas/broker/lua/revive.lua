@@ -1,6 +1,6 @@
 -- Revive: gives an ended job a fresh set of tries. It stays the same job and keeps its attempt count. A
 -- success is not revived.
--- parts: load jobs
+-- parts: read_job jobs
 -- keys: tasks processors limits later wake events readers
 -- args: prefix id record
 -- record: JSON of the job as the archive has it, '' without one: for a job that Redis no longer has

@@ -1,7 +1,7 @@
 -- Settle: ends attempts, many at once. Only the current attempt changes a job; a stale report
 -- is kept as an event and never applied; the same report again is `already`, not an error.
 -- flags: allow-oom
--- parts: load jobs ends lingering
+-- parts: read_job jobs finish lingering
 -- keys: members tasks processors limits later wake live awaited events readers
 -- args: prefix worker outcomes
 -- outcomes: JSON list of {id, attempt, state, ttl, reason?, error?, traceback?, result?, delay?, lingers?}, or of

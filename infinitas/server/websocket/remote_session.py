@@ -106,7 +106,7 @@ class RemoteSession:
         await self._session.resume()
         held = set()
         for edges in self._edges.values():
-            for claimed in await edges.jobs.held(self.id):
+            for claimed in await edges.jobs.list_held(self.id):
                 self._session.adopt(claimed)
                 held.add((claimed.id, claimed.attempt))
         # Lets each job's asyncio task take its first step, in which the runner registers the attempt.

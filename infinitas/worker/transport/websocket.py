@@ -158,7 +158,7 @@ class WebSocketQueue:
         """Only waits: the jobs have arrived then, and claiming them costs no round trip."""
         return await self.for_bell([], seconds), None
 
-    async def held(self, worker: str, listing: str = "") -> list[ClaimedJob]:
+    async def list_held(self, worker: str, listing: str = "") -> list[ClaimedJob]:
         """None: the server repeats jobs that the worker has not accepted."""
         return []
 

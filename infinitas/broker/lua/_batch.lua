@@ -89,7 +89,7 @@ local function write_events()
   end
 end
 
-local function write_gathered()
+local function write_batch()
   write_left()
   write_bells()
   write_events()

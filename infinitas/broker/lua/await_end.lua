@@ -1,4 +1,4 @@
--- Watch: a client waits for the ends of these jobs; each is added to `awaited` at its end.
+-- Await end: a client waits for the ends of these jobs; each is added to `awaited` at its end.
 -- flags: allow-oom
 -- args: prefix ids
 -- keys: awaited

@@ -1,8 +1,8 @@
--- Held: the jobs that a worker holds according to Redis. A claim whose reply was lost leaves jobs that the
+-- List held: the jobs that a worker holds according to Redis. A claim whose reply was lost leaves jobs that the
 -- worker doesn't have; this call returns them. Claims that were sent before it are refused from then on.
 -- A job that was delivered and has not begun, since the claim was cut short, begins here.
 -- flags: allow-oom
--- parts: load jobs
+-- parts: read_job jobs
 -- keys: members reconciled tasks processors limits later wake awaited events readers
 -- args: prefix worker listing
 -- listing: an id of this call, which the worker's next claims must give; '' changes nothing

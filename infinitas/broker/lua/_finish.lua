@@ -82,7 +82,7 @@ end
 local function cancel_job(job, reason, ttl)
   if job.state == 'running' then
     call('HSET', job.hash, 'cancel', reason)
-    local notices = key('call', job.worker)
+    local notices = key('cancels', job.worker)
     call('RPUSH', notices, job.id)
     call('PEXPIRE', notices, ttl)
     emit_job('cancelling', job, 'reason', reason, 'worker', job.worker)

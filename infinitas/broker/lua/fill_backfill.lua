@@ -1,4 +1,4 @@
--- Feed: turn slots of a backfill into jobs, while fewer than its limit live.
+-- Fill backfill: turn slots of a backfill into jobs, while fewer than its limit live.
 -- parts: jobs
 -- keys: backfills tasks processors limits later wake awaited events readers
 -- args: prefix schedule_key most

@@ -1,4 +1,4 @@
--- Keep: a supervisor's heartbeat for a living child, which may be too busy for its own.
+-- Beat for: a supervisor's heartbeat for a living child, which may be too busy for its own.
 -- flags: allow-oom
 -- keys: beats
 -- args: prefix worker
