@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from infinitas.core.retry import retry_delay_ms
+from infinitas.core.retry_delay import retry_delay_ms
 from infinitas.core.states import Reason, State
 from infinitas.core.task_definition import TaskDefinition
 

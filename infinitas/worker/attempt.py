@@ -171,6 +171,15 @@ class Attempt:
         self.unsettled = True
         self._outbox.settle(self.task.definition.queue, settlement, self._on_settled)
 
+    def end_once(self, outcome: Outcome, *, lingers: bool = False) -> None:
+        """`end`, unless the attempt has ended before."""
+        if self._end is not None:
+            return
+        try:
+            self.end(outcome, lingers=lingers)
+        except JobEnded as error:
+            _log.warning("%s", error)
+
     async def end_and_wait(self, outcome: Outcome) -> None:
         """`end`, and wait for Redis' answer.
 

@@ -1,25 +1,23 @@
 """Runs one job, step by step: bind → perform → end."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from contextvars import copy_context
 from functools import partial
 
-from infinitas.core.errors import InfinitasError, JobEnded
+from infinitas.core.errors import InfinitasError
 from infinitas.core.states import Reason, State
-from infinitas.core.verdict import Cancelled, Failed, Outcome
+from infinitas.core.verdict import Cancelled, Failed
 from infinitas.runtime.logging import get_logger
-from infinitas.tasks.job import SOFT_TIMEOUT, TIMEOUT
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.task import AnyTask
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.log_capture import current, printing
-from infinitas.worker.outcomes import timed_out
 from infinitas.worker.runners.in_process import AsyncRunner, ThreadRunner, is_async
 from infinitas.worker.runners.interface import Call, Runner
 from infinitas.worker.runners.process import ProcessRunner
 from infinitas.worker.runners.thread_pool import DaemonThreads
+from infinitas.worker.time_limits import expire, start_timers
 
 _log = get_logger("worker")
 
@@ -49,7 +47,7 @@ class Executor:
             self._plugins.call("on_lost", attempt.job)
         call = self.bind(attempt)
         if isinstance(call, Failed):
-            self.end(attempt, call)
+            attempt.end_once(call)
         else:
             if self._plugins:
                 self._plugins.call("before_run", attempt.job)
@@ -77,7 +75,7 @@ class Executor:
             self._interrupt(attempt, runner)
             attempt.code_returned()
             return
-        timers = self._start_timers(attempt, runner)
+        timers = start_timers(attempt, runner)
         try:
             outcome = await runner.run(attempt, call)
         finally:
@@ -86,58 +84,17 @@ class Executor:
             # A reference cycle would have every attempt wait for the garbage collector.
             attempt.on_interruption = None
         if attempt.deadline is not None and time.monotonic() >= attempt.deadline:
-            self._expire(attempt, runner)
-        self.end(attempt, outcome)
+            expire(attempt, runner)
+        attempt.end_once(outcome)
         attempt.code_returned()
-
-    def end(self, attempt: Attempt, outcome: Outcome, *, lingers: bool = False) -> None:
-        """End the attempt with this outcome, unless it has ended. `lingers`: its code goes on."""
-        if attempt.ended:
-            return
-        try:
-            attempt.end(outcome, lingers=lingers)
-        except JobEnded as error:
-            _log.warning("%s", error)
 
     def close(self) -> None:
         self._threads.close()
 
-    def _start_timers(self, attempt: Attempt, runner: Runner) -> list[asyncio.TimerHandle]:
-        """Start a timer for each limit; time that the processor ran elsewhere counts."""
-        definition = attempt.task.definition
-        if definition.timeout is None and definition.soft_timeout is None:
-            return []
-        began, timers = time.monotonic() - runner.ran_s(attempt), []
-        if definition.soft_timeout is not None:
-            left = max(began + definition.soft_timeout - time.monotonic(), 0)
-            timers.append(attempt.loop.call_later(left, self._warn, attempt, definition.soft_timeout))
-        if definition.timeout is not None:
-            attempt.deadline = began + definition.timeout
-            left = max(attempt.deadline - time.monotonic(), 0)
-            timers.append(attempt.loop.call_later(left, self._expire, attempt, runner))
-        return timers
-
-    def _warn(self, attempt: Attempt, limit_s: float) -> None:
-        """The soft limit is over."""
-        if attempt.interruption is None:
-            attempt.note("warning", f"the soft limit of {limit_s:g} s is over")
-            attempt.notify_limit(SOFT_TIMEOUT, limit_s)
-
-    def _expire(self, attempt: Attempt, runner: Runner) -> None:
-        """The hard limit is over: the job fails at once. Code that can't be stopped still uses capacity."""
-        limit_s = attempt.task.definition.timeout
-        assert limit_s is not None
-        if not attempt.ended:
-            outcome = timed_out(limit_s)
-            attempt.note("error", outcome.error)
-            self.end(attempt, outcome, lingers=True)
-            attempt.notify_limit(TIMEOUT, limit_s)
-        runner.stop(attempt)
-
     def _interrupt(self, attempt: Attempt, runner: Runner) -> None:
         """The job was cancelled, or another worker has it."""
         assert attempt.interruption is not None
-        self.end(attempt, Cancelled(why=attempt.interruption.why or ""), lingers=True)
+        attempt.end_once(Cancelled(why=attempt.interruption.why or ""), lingers=True)
         runner.stop(attempt)
 
     def _call_plugins(self, attempt: Attempt) -> None:

@@ -10,7 +10,7 @@ from infinitas.core.codec import encode_payload, from_ms, sent_job_id, slot_job_
 from infinitas.core.interval import describe_ms, next_interval_slot
 from infinitas.core.names import check_name
 from infinitas.core.planner import plan
-from infinitas.core.retry import retry_delay_ms
+from infinitas.core.retry_delay import retry_delay_ms
 from infinitas.core.schedule import ON_TIME, Schedule
 from infinitas.core.schedule_options import make_schedule
 from infinitas.core.states import Reason, State

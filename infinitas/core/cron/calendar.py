@@ -5,7 +5,7 @@ from bisect import bisect_left
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from infinitas.core.cron.fields import Days, Fields
+from infinitas.core.cron.parser import Days, Fields
 
 YEARS_AHEAD = 12
 """How far to search: 29 February may be eight years away (2096 to 2104)."""

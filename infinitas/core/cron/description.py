@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from infinitas.core.cron.fields import Days, Fields
+from infinitas.core.cron.parser import Days, Fields
 
 _MONTHS = (
     "January",

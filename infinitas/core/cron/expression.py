@@ -13,7 +13,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from infinitas.core.cron.calendar import matches, next_match
-from infinitas.core.cron.fields import Fields, parse_fields
+from infinitas.core.cron.parser import Fields, parse_fields
 from infinitas.core.errors import BadSchedule
 
 _SECOND = timedelta(seconds=1)
