@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,6 +44,7 @@ class Server:
 
     def forget(self, redis: Redis, databases: Databases) -> None:
         """Begin a test: what the last one has connected is gone, and what it has written."""
+        self._process.send_signal(signal.SIGCONT)
         self._begun = len(self._processes.logs())
         with httpx.Client(base_url=self.address, timeout=PATIENCE_S) as http:
             eventually(lambda: set(http.get("/metrics").text.splitlines()) >= NO_CONNECTIONS)
@@ -50,6 +52,10 @@ class Server:
         if self.recorded:
             databases.empty(self.postgres_url)
             self.recorded = False
+
+    def pause(self) -> None:
+        """Open no connection and write nothing during tests that are about something else."""
+        self._process.send_signal(signal.SIGSTOP)
 
     def logs(self) -> str:
         """What it has logged during this test."""
@@ -84,6 +90,7 @@ def server(
         shared: Server = request.getfixturevalue("shared_server")
         shared.forget(redis, databases)
         yield shared
+        shared.pause()
         return
     with databases.database() as url:
         environment = {"INFINITAS_REDIS_URL": servers.redis, "INFINITAS_POSTGRES_URL": url}

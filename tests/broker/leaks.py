@@ -5,7 +5,7 @@ schedule belongs to one that Redis knows; so does each field of the lists of liv
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -36,11 +36,15 @@ def unbounded(redis: Redis) -> list[str]:
     """What has neither an end nor an owner, with the reason."""
     patterns = [re.compile(pattern) for pattern in documented()]
     found: list[str] = []
-    for key in sorted(redis.scan_iter(count=1000)):
+    keys = sorted(redis.scan_iter(count=1000))
+    pipe = redis.pipeline(transaction=False)
+    for key in keys:
+        pipe.ttl(key)
+    for key, ttl in zip(keys, pipe.execute(), strict=True):
         match = next((each for pattern in patterns if (each := pattern.fullmatch(key))), None)
         if key not in CLOCKS and match is None:
             found.append(f"{key}: is not documented")
-        elif match is not None and redis.ttl(key) == -1:
+        elif match is not None and ttl == -1:
             names = match.groupdict()
             queue = Queue(redis, names.pop("prefix", ""))
             found += [f"{key}: {why}" for why in _without_owner(queue, key, names)]
@@ -54,11 +58,22 @@ class Queue:
         self.redis = redis
         self.prefix = prefix
 
+    def without_job(self, ids: Iterable[str]) -> list[str]:
+        """Those of these jobs that do not live."""
+        ids = list(ids)
+        pipe = self.redis.pipeline(transaction=False)
+        for id in ids:
+            pipe.hmget(f"{self.prefix}job:{id}", "state", "lingers")
+        return [
+            id
+            for id, (state, lingers) in zip(ids, pipe.execute(), strict=True)
+            if not state or (state in ENDED and lingers is None)
+        ]
+
     def has(self, kind: str, name: str) -> bool:
         match kind:
             case "id":
-                state, lingers = self.redis.hmget(f"{self.prefix}job:{name}", "state", "lingers")
-                return bool(state) and (state not in ENDED or lingers is not None)
+                return not self.without_job([name])
             case "task" | "name":
                 return bool(self.redis.hexists(f"{self.prefix}tasks", name))
             case "schedule":
@@ -82,7 +97,7 @@ def _without_owner(queue: Queue, key: str, names: dict[str, str]) -> Iterator[st
     elif name.startswith("stream:"):
         entries: Any = queue.redis.xrange(key)
         jobs = [fields.get("job", "") for _, fields in entries]
-    yield from (f"holds the job {job!r}" for job in jobs if not queue.has("id", job))
+    yield from (f"holds the job {job!r}" for job in queue.without_job(jobs))
 
 
 def _members(redis: Redis, key: str) -> list[str]:
