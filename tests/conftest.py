@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis as redis_client
 
@@ -15,6 +16,12 @@ from tests.databases import Databases
 from tests.support import Processes
 
 pytest_plugins = ["tests.server_fixtures"]
+
+# How fast an example runs depends on the machine, and proves nothing.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

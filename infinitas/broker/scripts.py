@@ -1,7 +1,7 @@
 """Loads the Lua scripts. Each file names its keys and arguments, and gets them as locals.
 
 A script's header lists `-- keys: a b` and `-- args: x y`; callers pass them by name, not by position.
-The shared parts that it names, `-- parts: jobs ends`, are put in front: only those, because Redis
+The shared parts that it names, `-- parts: jobs finish`, are put in front: only those, because Redis
 creates their functions again at each run.
 
 Every script begins with a shebang, so Redis refuses it before its first line or not at all: while it is

@@ -12,12 +12,12 @@ COMMANDS = {
     "conformance": (
         "infinitas.cli.conformance",
         "conformance",
-        "Try a client of the WebSocket protocol (docs/protocol.md).",
+        "Test a client of the WebSocket protocol (docs/protocol.md).",
     ),
     "dev": (
         "infinitas.cli.processes",
         "dev",
-        "Everything in one process, on embedded servers, with the jobs flowing by.",
+        "Run everything in one process, with its own Redis and Postgres; prints each job.",
     ),
     "job": ("infinitas.cli.jobs", "job_group", "Jobs: list, show, cancel, retry, run again, wait for."),
     "preview": (
@@ -34,7 +34,7 @@ COMMANDS = {
     "server": (
         "infinitas.cli.server",
         "server",
-        "Answer HTTP and WebSocket: tasks, schedules, jobs, remote workers (docs/http.md).",
+        "Serve HTTP and WebSocket: tasks, schedules, jobs, remote workers (docs/http.md).",
     ),
     "sync": ("infinitas.cli.sync", "sync", "Store what the code declares, as a step of a deploy."),
     "task": ("infinitas.cli.tasks", "task_group", "Tasks: list, show, run now, preview."),

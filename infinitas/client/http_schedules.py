@@ -42,8 +42,9 @@ class HttpSchedules:
         for entry in entries:
             body = {"task": name, **change_fields(entry.rule, entry.at, entry.args, options)}
             stored = await self._http.fetch(_SCHEDULE, "PUT", _path(entry.key), body)
-            assert stored.next_slot is not None, "a schedule without a slot is refused"
-            firsts.append(stored.next_slot)
+            if (first := stored.next_slot or entry.at) is None:
+                raise UnknownSchedule(f"The schedule {entry.key!r} was over or removed at once.")
+            firsts.append(first)
         return firsts
 
     async def change(

@@ -42,11 +42,12 @@ def ending_of_outcome(outcome: Outcome) -> type[JobEnded]:
 def ending_elsewhere(state: State | str, reason: str | None) -> type[JobEnded]:
     """The error for a report that came too late: the job is in this state already.
 
-    A cancel and a timeout end the attempt that reports. After anything else the job is another attempt's.
+    A cancel ends the attempt that reports, and so does a timeout that the job failed with. After anything
+    else, also a timeout with tries left, the job is another attempt's.
     """
     if state == State.CANCELLED:
         return JobCancelled
-    return JobTimedOut if state != State.SUCCEEDED and reason == Reason.TIMED_OUT else JobLost
+    return JobTimedOut if state == State.FAILED and reason == Reason.TIMED_OUT else JobLost
 
 
 def too_late(end: type[JobEnded], job: str, limit_s: float | None) -> JobEnded:

@@ -24,9 +24,9 @@ class ArgumentsBody(BaseModel):
             return None
         if not isinstance(self.args, dict):
             return encode_payload((self.args or [], self.kwargs or {}), "arguments")
-        if self.kwargs:
+        if self.args and self.kwargs:
             raise BadArgs("Give named arguments once: as `args` or as `kwargs`.")
-        return encode_payload(([], self.args), "arguments")
+        return encode_payload(([], self.args or self.kwargs or {}), "arguments")
 
 
 def args_fields(text: str) -> dict[str, JsonValue]:

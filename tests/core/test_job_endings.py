@@ -28,7 +28,7 @@ from infinitas.core.verdict import Cancelled, Failed, Succeeded
         (State.MISSED, "catch_up", JobSkipped, JobLost),
         (State.FAILED, "error", JobFailed, JobLost),
         (State.FAILED, "timed_out", JobTimedOut, JobTimedOut),
-        (State.RETRYING, "timed_out", JobTimedOut, JobTimedOut),
+        (State.RETRYING, "timed_out", JobTimedOut, JobLost),
         (State.FAILED, "lost", JobLost, JobLost),
         (State.FAILED, "quarantined", JobLost, JobLost),
         ("", None, JobFailed, JobLost),

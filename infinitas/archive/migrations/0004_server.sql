@@ -2,10 +2,10 @@
 CREATE TABLE infinitas_audit (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL,
-    actor text NOT NULL,
-    action text NOT NULL,
+    who text NOT NULL,
+    what text NOT NULL,
     target text NOT NULL,
-    reason text NOT NULL,
+    why text NOT NULL,
     origin text NOT NULL
 );
 CREATE INDEX infinitas_audit_target ON infinitas_audit (target, id DESC);

@@ -14,6 +14,7 @@ import orjson
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream, Follower
 from infinitas.broker.inspect.queues import list_queues
+from infinitas.core.event_kinds import AUDIT_PREFIX
 from infinitas.core.events import Event
 from infinitas.runtime.loop import Loop, cancel_all
 
@@ -130,5 +131,7 @@ def topics_of(event: Event) -> Iterator[str]:
 
 def _item(event: Event) -> dict[str, object]:
     """An event for a page, without arguments and results: the page fetches those that it shows."""
-    fields = {name: event.fields[name][:MAX_CHARS] for name in _FIELDS if event.fields.get(name)}
+    # The reason of an audit entry is free text of a person: `/audit` has it.
+    names = _FIELDS if not event.kind.startswith(AUDIT_PREFIX) else ()
+    fields = {name: event.fields[name][:MAX_CHARS] for name in names if event.fields.get(name)}
     return {"kind": event.kind, "at": event.at_ms, **fields}
