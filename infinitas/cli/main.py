@@ -23,7 +23,7 @@ COMMANDS = {
     "preview": (
         "infinitas.cli.preview",
         "preview",
-        "Explain a cron expression: its meaning, next slots, clock changes.",
+        "Explain a cron expression: its meaning, next slots, and what clock changes do to it.",
     ),
     "schedule": (
         "infinitas.cli.schedules",
