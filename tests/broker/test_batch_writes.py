@@ -1,4 +1,4 @@
-"""What the jobs of one call have in common is written once, and says what each would have said alone."""
+"""Writes that the jobs of one call share are made once, and hold what single calls would write."""
 
 import random
 from typing import Any
@@ -60,7 +60,7 @@ async def test_many_that_begin_and_end_alike_are_one_entry_each_with_the_facts_o
         assert end.at_ms >= start.at_ms
 
 
-async def test_an_entry_tells_of_a_hundred_at_most(broker: QueueBroker) -> None:
+async def test_an_entry_holds_a_hundred_jobs_at_most(broker: QueueBroker) -> None:
     ids = await send(broker, 250)
     await claim(broker, 250)
     await settle(broker, ids)
@@ -83,7 +83,7 @@ async def test_a_follower_makes_no_more_events_of_a_flood_than_it_was_asked_for(
     assert seen == [f"j{n:03}" for n in range(250)]
 
 
-async def test_who_has_something_to_say_is_told_of_alone(broker: QueueBroker) -> None:
+async def test_a_job_with_a_result_gets_an_entry_of_its_own(broker: QueueBroker) -> None:
     ids = await send(broker, 2)
     await claim(broker, 2)
     ends = [
@@ -98,8 +98,10 @@ async def test_who_has_something_to_say_is_told_of_alone(broker: QueueBroker) ->
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_what_leaves_a_stream_takes_nobody_along(broker: QueueBroker, redis: Redis, seed: int) -> None:
-    """Streams are cut at the oldest pending entry; whoever waits or runs must still be there."""
+async def test_an_entry_that_leaves_a_stream_takes_no_other_along(
+    broker: QueueBroker, redis: Redis, seed: int
+) -> None:
+    """Streams are cut at the oldest pending entry; waiting and running jobs must still be there."""
     dice = random.Random(seed)
     waiting: list[str] = []
     running: dict[str, int] = {}

@@ -197,7 +197,7 @@ async def test_a_job_that_redis_has_forgotten_is_revived_from_its_record(
     assert redis.hget(f"{P}keys:t", "order") == "old"
 
 
-async def test_ends_are_told_to_those_who_wait(broker: QueueBroker, redis: Redis) -> None:
+async def test_ends_are_sent_to_waiting_clients(broker: QueueBroker, redis: Redis) -> None:
     await broker.jobs.enqueue([new("j"), new("k")])
     position = await broker.waits.last_end()
     assert await broker.waits.await_end(["j", "nothing"]) == [True, False]
@@ -239,7 +239,7 @@ async def test_a_log_is_kept_as_long_as_its_job(broker: QueueBroker, redis: Redi
     assert redis.pttl(f"{P}log:j") == pytest.approx(redis.pttl(f"{P}job:j"), abs=1000)
 
 
-async def test_one_call_with_many_ends_says_of_each_what_it_would_alone(
+async def test_one_call_with_many_ends_writes_what_single_calls_would(
     broker: QueueBroker, redis: Redis
 ) -> None:
     """What is gathered and written once: stream, bells, and the summary as the fold of all ends in order."""

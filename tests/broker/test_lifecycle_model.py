@@ -1,6 +1,6 @@
 """Random commands from random workers, living, dead and zombie, against a simple model of a job's life.
 
-The model is what docs/lifecycle.md says, in a page of Python; the server is real.
+The model is docs/lifecycle.md as a page of Python; the server is real.
 """
 
 import asyncio
@@ -214,7 +214,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(worker=WORKERS, known=st.booleans(), back=st.integers(0, 1))
     def beat(self, worker: str, known: bool, back: int) -> None:
-        """`known`: it says all that it holds; else it claims to hold everything there is."""
+        """`known`: it lists all that it holds; else it lists every job that there is."""
         ids = self.model.held(worker) if known else sorted(self.model.jobs)
         held = [(id, self.model.jobs[id].attempt - back) for id in ids]
         try:
@@ -307,7 +307,7 @@ class Lifecycle(RuleBasedStateMachine):
         assert ends == {id: job.ends for id, job in self.model.jobs.items() if job.ends}
 
 
-def test_the_edges_do_what_the_model_says(servers: Urls) -> None:
+def test_the_scripts_do_what_the_model_does(servers: Urls) -> None:
     class OnThisServer(Lifecycle):
         url = servers.redis
 

@@ -1,4 +1,4 @@
-"""Script calls that share a round trip, and events that were trimmed before somebody could read them."""
+"""Script calls that share a round trip, and events that were trimmed before they were read."""
 
 import asyncio
 from datetime import datetime
@@ -53,7 +53,7 @@ async def test_one_call_that_fails_fails_alone(broker: QueueBroker, redis: Redis
     assert isinstance(answers[2], datetime)
 
 
-async def test_without_an_answer_all_who_wait_hear_of_it() -> None:
+async def test_without_an_answer_all_callers_get_the_error() -> None:
     connection = Connection("redis://127.0.0.1:1/0", "test")
     answers = await asyncio.gather(*(connection.now() for _ in range(5)), return_exceptions=True)
     assert {type(answer) for answer in answers} == {ServerUnreachable}

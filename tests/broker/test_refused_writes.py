@@ -105,7 +105,7 @@ async def test_a_redis_that_is_busy_with_a_script_is_an_outage(own: OwnRedis) ->
     await connection.close()
 
 
-async def test_a_wrong_password_is_said_and_not_shown(own: OwnRedis) -> None:
+async def test_a_wrong_password_is_named_and_not_shown(own: OwnRedis) -> None:
     own.set("requirepass", "THE_RIGHT_ONE")
     for url, words in (
         (own.url, "wants a password"),
@@ -159,7 +159,7 @@ def test_codes_that_only_begin_like_one_are_refusals_of_a_command() -> None:
 async def test_a_redis_of_the_wrong_kind_is_refused(
     own: OwnRedis, was: bytes, becomes: bytes, words: str
 ) -> None:
-    assert len(was) == len(becomes), "INFO says how long it is"
+    assert len(was) == len(becomes), "INFO shows how long it is"
     proxy = Proxy(own.port, lambda data: data.replace(was, becomes))
     connection = Connection(f"redis://127.0.0.1:{proxy.port}", "test")
     try:
@@ -233,7 +233,7 @@ async def test_a_user_with_few_rights_needs_neither_info_nor_a_name(own: OwnRedi
     app.close()
 
 
-async def test_a_command_that_the_user_lacks_is_said(own: OwnRedis) -> None:
+async def test_a_command_that_the_user_lacks_is_named(own: OwnRedis) -> None:
     own.admin.acl_setuser("limited", enabled=True, passwords=["+pw"], keys=["*"], commands=["+@all", "-set"])
     connection = Connection(own.url.replace("://", "://limited:pw@"), "test")
     await connection.check()

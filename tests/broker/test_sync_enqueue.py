@@ -63,7 +63,7 @@ def test_redis_may_forget_the_scripts_and_the_task(app: Infinitas, redis: Redis)
     assert redis.hget(f"{P}job:{id}", "state") == "queued"
 
 
-def test_a_key_that_is_taken_is_said(app: Infinitas) -> None:
+def test_a_taken_key_is_refused(app: Infinitas) -> None:
     @app.task
     def work() -> None: ...
 
@@ -252,7 +252,7 @@ def test_an_answer_that_an_interrupt_left_behind_is_not_taken_for_another(
         work.using(key="k").send()
 
 
-def test_an_outage_is_said_and_over_with_the_next_send(data: Path) -> None:
+def test_an_outage_raises_and_the_next_send_works(data: Path) -> None:
     server, url = start_redis(data)
     app = Infinitas(redis_url=url)
 

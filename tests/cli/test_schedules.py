@@ -97,7 +97,7 @@ def test_preview(processes: Processes) -> None:
     assert found["words"] == "every 1m 30s"
 
 
-def test_sync_says_what_a_deploy_changes(cli: Processes, redis: Redis) -> None:
+def test_sync_prints_what_a_deploy_changes(cli: Processes, redis: Redis) -> None:
     assert "Nothing changes" in cli.call("sync", APP).stdout
     gone = {"key": "noop", "task": "noop", "cron": "0 * * * *", "declared": "x", "origin": "code"}
     redis.hset("{infinitas:default}:schedules", "noop", json.dumps(gone))

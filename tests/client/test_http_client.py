@@ -110,7 +110,7 @@ def test_schedules_by_their_keys(remote: Infinitas) -> None:
 
 def test_errors_are_those_of_a_client_beside_redis(remote: Infinitas) -> None:
     with pytest.raises(UnknownTask):
-        remote.fetch_task("nobody/knows <it>")
+        remote.fetch_task("not/declared <it>")
     with pytest.raises(UnknownJob):
         remote.fetch_job("no such/job")
     with pytest.raises(UnknownSchedule):
@@ -119,7 +119,7 @@ def test_errors_are_those_of_a_client_beside_redis(remote: Infinitas) -> None:
         remote.schedule("noop", "61 * * * *", key="x")
 
 
-def test_what_the_token_lacks_is_said(http: httpx.Client, make_token: MakeToken) -> None:
+def test_a_missing_scope_is_named(http: httpx.Client, make_token: MakeToken) -> None:
     url = str(http.base_url)
     reader = Infinitas(server=url, token=make_token("read"))
     assert reader.fetch_task("noop").name == "noop"

@@ -1,4 +1,4 @@
-"""Our own clients against the kit that is there for everybody's; and the kit against a bad client."""
+"""The kit tests the clients of this repository, and finds the faults of a bad one."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def test_the_python_client_conforms(processes: Processes) -> None:
 
 
 @pytest.mark.long
-def test_a_bad_client_is_told_what_is_wrong(processes: Processes) -> None:
+def test_the_faults_of_a_bad_client_are_listed(processes: Processes) -> None:
     kit = processes.start("conformance", "--port", "0", "-o", "json")
     url = eventually(lambda: re.search(r"ws://127\.0\.0\.1:\d+", processes.logs()))[0]
     for _ in range(20):

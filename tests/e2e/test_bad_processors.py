@@ -106,7 +106,7 @@ def rss_kb(pid: int) -> int:
 
 
 def test_a_log_flood_stays_small(processes: Processes, servers: Urls, redis: Redis) -> None:
-    """100 MB from one job: its log is bounded and says so; memory and other jobs don't notice."""
+    """100 MB from one job: its log is bounded, with a line about it; memory and other jobs don't notice."""
     app = use(servers)
     worker = processes.start("worker", APP)
     app.wait_for_end(contract.noop.send().id, PATIENCE_S)

@@ -70,7 +70,7 @@ def test_jobs(busy: Processes) -> None:
     eventually(lambda: as_json(busy, "job", "show", named)["result"] == '"slept"')
 
 
-def test_wrong_use_says_what_to_do(busy: Processes) -> None:
+def test_wrong_use_prints_what_to_do(busy: Processes) -> None:
     for arguments, code, words in (
         (("task", "show", "nobody"), 5, "unknown_task"),
         (("task", "run", "nobody"), 5, "unknown_task"),
@@ -127,7 +127,7 @@ def test_the_bundled_script_shows_the_same_from_redis_alone(busy: Processes, ser
 
 
 def test_redis_cli_alone_answers(busy: Processes, redis: Redis) -> None:
-    """The commands of docs/redis-keys.md, word for word, on this Redis."""
+    """The commands of docs/redis-keys.md, as they stand, on this Redis."""
     text = (ROOT / "docs" / "redis-keys.md").read_text()
     commands = [line[2:] for line in text.splitlines() if line.startswith("> ")]
     assert len(commands) >= 6

@@ -1,4 +1,4 @@
-"""Redis itself goes away and comes back: processes wait, say so once, and lose nothing."""
+"""Redis itself goes away and comes back: processes wait, log it once, and lose nothing."""
 
 import shutil
 import tempfile

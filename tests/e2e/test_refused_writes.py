@@ -1,4 +1,4 @@
-"""Redis answers reads and refuses writes, for longer than a lease, under load: everybody waits."""
+"""Redis answers reads and refuses writes, for longer than a lease, under load: all processes wait."""
 
 import threading
 import time

@@ -91,7 +91,7 @@ def test_it_beats_for_a_child_that_can_not(processes: Processes, servers: Urls, 
     app.close()
 
 
-def test_sigusr1_says_what_runs(processes: Processes, servers: Urls, redis: Redis, tmp_path: Path) -> None:
+def test_sigusr1_prints_what_runs(processes: Processes, servers: Urls, redis: Redis, tmp_path: Path) -> None:
     app = use(servers)
     worker = processes.start("worker", APP)
     contract.hold.send(str(tmp_path / "trace"), 30)
@@ -141,7 +141,7 @@ def test_reload_runs_the_new_code(processes: Processes, servers: Urls, redis: Re
     app.close()
 
 
-def test_a_wrong_app_ends_the_supervisor_with_its_words(processes: Processes, redis: Redis) -> None:
+def test_a_wrong_app_ends_the_supervisor_with_its_error(processes: Processes, redis: Redis) -> None:
     ended = processes.run("worker", "no.such.module:app", "-p", "2")
     assert ended.returncode == 2
     assert "no.such.module" in ended.stderr

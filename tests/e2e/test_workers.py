@@ -1,4 +1,4 @@
-"""Real worker processes: who gets which job, and how they stop."""
+"""Real worker processes: how jobs are shared out, and how the processes stop."""
 
 import signal
 from collections import Counter
@@ -131,7 +131,7 @@ def test_system_exit_in_a_processor_fails_its_job_alone(
 
 
 def test_a_worker_carries_on_after_redis_was_away(processes: Processes, servers: Urls, redis: Redis) -> None:
-    """Every connection is cut, again and again; nothing is lost and it is said once."""
+    """Every connection is cut, again and again; nothing is lost and it is logged once."""
     app = use(jobs.app, servers)
     processes.start("worker", "tests.apps.jobs:app")
     eventually(lambda: idle_workers(redis) == 1)

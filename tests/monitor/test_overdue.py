@@ -43,7 +43,7 @@ async def test_a_job_that_does_not_start_is_missed(infinitas_kit: KitMaker) -> N
         assert await kit.overdue("tick") == [(NOON + HOUR, "missed")], "once"
 
 
-async def test_a_slot_that_nobody_fires_is_missed(infinitas_kit: KitMaker) -> None:
+async def test_a_slot_that_is_not_fired_is_missed(infinitas_kit: KitMaker) -> None:
     """No scheduler is up: the watch alone finds it, and again for the next slot that is left lying."""
     from infinitas.monitor.overdue import OverdueMonitor
 

@@ -128,7 +128,7 @@ async def test_overlap_replace_cancels_what_waits(infinitas_kit: KitMaker) -> No
         assert len(await kit.drain()) == 1
 
 
-async def test_overlap_replace_leaves_nothing_waiting_behind_a_job_that_is_slow_to_stop(
+async def test_overlap_replace_leaves_no_job_behind_one_that_is_slow_to_stop(
     infinitas_kit: KitMaker,
 ) -> None:
     async with infinitas_kit(minutely(overlap="replace"), NOON) as kit:

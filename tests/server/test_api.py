@@ -126,7 +126,7 @@ def test_preview(http: httpx.Client) -> None:
         ("DELETE", "/schedules/nobody", None, 404, "unknown_schedule"),
     ],
 )
-def test_what_is_refused_says_so(
+def test_a_refusal_names_its_cause(
     http: httpx.Client, method: str, path: str, body: Any, status: int, code: str
 ) -> None:
     reply = http.request(method, API + path, json=body)
@@ -153,7 +153,7 @@ def test_other_sites_and_other_names_are_refused(http: httpx.Client) -> None:
     assert (rebound.status_code, rebound.json()["code"]) == (403, "forbidden")
 
 
-def test_it_says_that_redis_is_away_and_comes_back(processes: Processes, tmp_path: Path) -> None:
+def test_an_outage_of_redis_is_a_503_until_it_is_over(processes: Processes, tmp_path: Path) -> None:
     redis, url = start_redis(tmp_path)
     server = processes.start("--redis-url", url, "server", "--port", "0")
     with httpx.Client(base_url=address(processes), timeout=PATIENCE_S) as http:

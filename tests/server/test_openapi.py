@@ -1,4 +1,4 @@
-"""Whatever is sent, the API answers as its own description says."""
+"""Whatever is sent, the API answers as its own description has it."""
 
 import json
 import subprocess

@@ -42,7 +42,7 @@ def test_filters_and_wrong_cursors(http: httpx.Client) -> None:
     assert http.get(f"{API}/jobs", params={"colour": "red"}).json()["code"] == "bad_request"
 
 
-def test_bulk_looks_first_then_does_and_says_what_it_could_not(http: httpx.Client) -> None:
+def test_bulk_shows_first_then_acts_and_lists_what_failed(http: httpx.Client) -> None:
     ids = [send(http, "patient") for _ in range(3)]
     wanted = {"action": "cancel", "filter": {"task": "patient", "state": "queued"}, "reason": "all wrong"}
     dry = http.post(f"{API}/jobs/bulk", json={**wanted, "dry_run": True}).json()
@@ -99,7 +99,7 @@ def test_a_log_is_followed_until_the_job_ends(http: httpx.Client, make_peer: Mak
     assert "two" in resumed.text
 
 
-def test_queues_say_how_much_waits(http: httpx.Client) -> None:
+def test_queues_show_how_much_waits(http: httpx.Client) -> None:
     for _ in range(3):
         send(http, "patient")
     http.post(f"{API}/tasks/patient/jobs", json={"due": "2099-01-01T00:00:00Z"})
@@ -128,7 +128,7 @@ def test_the_timeline_has_past_future_and_what_is_absent(
     assert eventually(lambda: lane("tick")["absent"])
 
 
-def test_every_write_is_in_the_audit_with_who_and_why(
+def test_every_write_is_in_the_audit_with_actor_and_reason(
     http: httpx.Client, archiver: None, make_token: MakeToken
 ) -> None:
     token = {"Authorization": f"Bearer {make_token('admin')}"}
@@ -153,7 +153,7 @@ def test_a_task_is_declared_and_scheduled_with_curl_alone(http: httpx.Client) ->
     made = http.put(f"{API}/tasks/thumb", json={"timeout": 30, "retries": 2})
     assert (made.status_code, made.json()["options"]["retries"]) == (200, 2)
     again = http.put(f"{API}/tasks/thumb", json={"retries": 9})
-    assert again.json()["options"]["retries"] == 2, "code owns definitions; nobody's is changed from here"
+    assert again.json()["options"]["retries"] == 2, "code owns definitions; none is changed from here"
     assert http.put(f"{API}/tasks/x", json={"retries": -1}).json()["code"] == "bad_setting"
     put = http.put(f"{API}/schedules/thumbs", json={"task": "thumb", "cron": "0 3 * * *", "args": [1]})
     assert put.status_code == 200, put.text

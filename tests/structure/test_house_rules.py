@@ -28,7 +28,7 @@ def test_python_files(file: Path) -> None:
         length = (function.end_lineno or 0) - function.lineno + 1
         assert length <= 60, f"{function.name} has {length} lines"
     assert not re.search(r"utils?|helpers?|common|mixin", file.stem)
-    assert ast.get_docstring(ast.parse(text)), "a file says what it is"
+    assert ast.get_docstring(ast.parse(text)), "a file has a docstring"
 
 
 @pytest.mark.parametrize("file", PYTHON, ids=lambda file: str(file.relative_to(ROOT)))

@@ -48,6 +48,12 @@ def test_python(file: Path) -> None:
     assert not [fault for line, text in prose_of(file) for fault in faults(file, line, text)]
 
 
+def test_names_of_tests() -> None:
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        for name in re.findall(r"def (test_\w+)", file.read_text()):
+            assert not BANNED.search(name.replace("_", " ")), f"{file.name}: {name}"
+
+
 @pytest.mark.parametrize("file", QUERIES, ids=lambda file: file.name)
 def test_lua_and_sql(file: Path) -> None:
     lines = enumerate(file.read_text().splitlines(), 1)

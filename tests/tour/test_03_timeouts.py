@@ -1,4 +1,4 @@
-"""A job that takes longer than its limit fails at once; whoever settles it later is told."""
+"""A job that takes longer than its limit fails at once; a later settle raises."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from tests.support import aeventually, finished, running
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_a_timeout_fails_the_job_and_a_later_done_raises(app: Infinitas, kind: str) -> None:
-    """The mission's scenario: 500 ms, a log that says so, `job_timed_out` for the latecomer."""
+    """The mission's scenario: 500 ms, a line about it in the log, `job_timed_out` for the latecomer."""
     raised: list[str] = []
     limits: list[float] = []
 

@@ -30,7 +30,7 @@ async def test_only_some_exceptions_are_worth_another_attempt(app: Infinitas) ->
     assert [job.attempt for job in jobs] == [6, 1, 1]
 
 
-async def test_a_processor_says_when_to_try_again(app: Infinitas) -> None:
+async def test_a_processor_sets_when_to_try_again(app: Infinitas) -> None:
     @app.task(retries=1, retry_delay=3600)
     def limited(job: Job) -> str:
         if job.attempt == 1:

@@ -39,7 +39,7 @@ async def test_a_waiting_job_is_cancelled_at_once(app: Infinitas) -> None:
     assert (await app.afetch_job(queued.id)).attempt == 0
 
 
-async def test_a_running_async_job_hears_of_it_before_the_next_heartbeat(app: Infinitas) -> None:
+async def test_a_running_async_job_is_cancelled_before_the_next_heartbeat(app: Infinitas) -> None:
     seen: list[str] = []
 
     @app.task
@@ -70,7 +70,7 @@ async def test_a_running_async_job_hears_of_it_before_the_next_heartbeat(app: In
     assert (job.state, job.reason) == ("cancelled", "enough")
 
 
-async def test_code_in_a_thread_is_told_when_it_next_asks(app: Infinitas) -> None:
+async def test_code_in_a_thread_gets_the_cancel_with_its_next_call(app: Infinitas) -> None:
     codes: list[str] = []
 
     @app.task
@@ -162,7 +162,7 @@ async def test_summaries_stay_the_fold_of_history(
         await aeventually(lambda: recorded((1, 0, 1)))
 
 
-async def test_what_can_not_be_done_is_said(app: Infinitas) -> None:
+async def test_a_wrong_state_is_refused(app: Infinitas) -> None:
     @app.task
     def waits() -> None: ...
 

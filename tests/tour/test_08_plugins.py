@@ -1,4 +1,4 @@
-"""Plugins hear of every job, carry context along, and break nothing."""
+"""Plugins are called for every job, carry context along, and break nothing."""
 
 from collections.abc import Callable, MutableMapping
 from contextvars import ContextVar

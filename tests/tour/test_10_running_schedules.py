@@ -1,4 +1,4 @@
-"""Schedules change while they run; whatever a slot comes to, there is a row that says so."""
+"""Schedules change while they run; whatever becomes of a slot, there is a row of it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -49,7 +49,7 @@ async def test_change_trigger_unschedule(infinitas_kit: KitMaker) -> None:
         await app.schedules.achange("report", "30 * * * *", overlap="queue")
         await kit.advance(HOUR)
         now = await app.schedules.aget("report")
-        assert now.schedule.overridden, "the code says otherwise"
+        assert now.schedule.overridden, "the code has another rule"
         assert now.live_job is None, "it has ended"
         await app.schedules.atrigger("report", args=("Paris",))
         (ran,) = await kit.drain()

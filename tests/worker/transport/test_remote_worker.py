@@ -63,7 +63,7 @@ def test_a_running_job_is_cancelled(http: httpx.Client, processes: Processes) ->
     assert ended(http, send(http, "noop"))["state"] == "succeeded"
 
 
-def test_it_says_what_is_wrong_when_the_server_is_not_there(processes: Processes) -> None:
+def test_a_missing_server_is_named(processes: Processes) -> None:
     processes.environment["INFINITAS_SERVER"] = "http://127.0.0.1:1"
     refused = processes.run("worker", APP)
     assert refused.returncode == 6

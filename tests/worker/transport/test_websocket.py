@@ -26,7 +26,7 @@ def change(http: httpx.Client, id: str, verb: str, **body: str) -> None:
     assert http.post(f"/api/v1/jobs/{id}/{verb}", json=body).status_code == 200
 
 
-async def test_a_cancel_that_comes_before_its_job_has_begun_is_told_when_it_has(
+async def test_a_cancel_before_its_job_has_begun_is_kept_until_it_has(
     http: httpx.Client, edges: WebSocketQueue
 ) -> None:
     id = send(http, "noop")
