@@ -94,7 +94,7 @@ def test_preview(processes: Processes) -> None:
     assert "Clock changes within a year" in said.stdout
     found = as_json(processes, "preview", "every 90s", "-n", "4")
     assert len(found["slots"]) == 4
-    assert found["words"] == "every 1m 30s"
+    assert found["description"] == "every 1m 30s"
 
 
 def test_sync_prints_what_a_deploy_changes(cli: Processes, redis: Redis) -> None:
