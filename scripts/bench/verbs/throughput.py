@@ -70,6 +70,8 @@ def drain(system: System, jobs: int, aof: bool) -> Figures:
         on.redis.xtrim(f"{PREFIX}events", maxlen=0, approximate=False)
         finished = (on.memory() - empty) / total
     left = ran - done
+    if not left:
+        raise SystemExit(f"All {ran:,} jobs were over before the first reading: use more --jobs.")
     return {
         "jobs/s": ran / (last - first),
         "worker ms": cpu / left * 1e6,

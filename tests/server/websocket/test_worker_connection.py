@@ -165,9 +165,11 @@ def test_a_silent_worker_is_disconnected_and_its_jobs_rescued(
 ) -> None:
     processes.environment["INFINITAS_LEASE"] = "6"
     processes.start("scheduler")
+    # Before it connects: its silence begins with its last frame.
+    http.put("/api/v1/tasks/t", json={})
+    id = send(http, "t")
     peer = make_peer()
     session = peer.identify("t")["session"]
-    id = send(http, "t")
     got = peer.expect("job")
     peer.send("accept", **of(got))
     assert peer.close_code() == 4408
@@ -177,6 +179,7 @@ def test_a_silent_worker_is_disconnected_and_its_jobs_rescued(
     second = other.expect("job")
     assert (second["job"], second["attempt"], second["lost"]) == (id, 2, True)
     late = make_peer()
+    late.beating = True
     welcome = late.identify("t", session=session, in_flight=[of(got)])
     assert welcome["session"] != session
     assert welcome["resumed"] == [{**of(got), "verdict": "lost"}]
