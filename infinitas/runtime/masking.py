@@ -16,6 +16,8 @@ _HARMLESS = {"db", "host", "port", "dbname", "sslmode", "ssl_cert_reqs"}
 _HARMLESS_VALUE = re.compile(r"[\w./:,-]*")
 _URL = re.compile(rf"{_SCHEME.pattern}[^\s'\"<>]+")
 _PARAMETER = re.compile(r"(?i)\b(\w*(?:pass|pwd|secret|token)\w*)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&]+)")
+_FRAGMENT = re.compile(r"/.*#")
+"""In front of an `@`: what follows it is no host but the end of a fragment."""
 _SEPARATOR = re.compile(r"[:@/?#&=,\s]")
 _SHORTEST_SECRET = 3
 
@@ -27,7 +29,7 @@ def mask_url(url: str) -> str:
         return url if _BARE.fullmatch(url) else HIDDEN
     head, question, query = url[scheme.end() :].partition("?")
     found = _HEAD.fullmatch(head)
-    if found is None or "@" in query:
+    if found is None or "@" in query or _FRAGMENT.search(found["user"] or ""):
         return scheme[0].lower() + HIDDEN
     user = "" if found["user"] is None else f"{HIDDEN}@"
     return scheme[0].lower() + user + found["address"] + question + "&".join(map(_option, query.split("&")))

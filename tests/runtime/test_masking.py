@@ -129,6 +129,7 @@ def test_an_error_names_characters_to_encode(name: str, mark: str) -> None:
         ("unix:///tmp/a/redis.sock", "unix:///tmp/a/redis.sock"),
         ("localhost:6379", "localhost:6379"),
         ("redis://h:SECRET", "redis://***"),
+        ("redis://h/0#@SECRET", "redis://***"),
     ],
 )
 def test_what_is_harmless_is_shown(url: str, shown: str) -> None:
