@@ -188,7 +188,7 @@ def _start_redis(folder: Path, aof: bool, dev: bool) -> tuple[Process, str]:
     command += ["--save", "", "--appendonly", "yes" if aof or dev else "no"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        wait(lambda: accepts(port), 10)
+        wait(lambda: accepts(port), 60)
     except BaseException:
         server.kill()
         raise

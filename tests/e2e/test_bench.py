@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,15 +79,21 @@ def test_against_a_folder_its_package_runs(tmp_path: Path) -> None:
     assert ratios[1][:2] == ["jobs/s", f"{ours / theirs:,.2f}"]
 
 
-def test_against_a_ref_no_worktree_remains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Other tests make worktrees at the same time: this one's are in a folder of its own.
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A folder for temporary files of one bench, with a path that is short enough for a Unix socket's."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield folder
+
+
+def test_against_a_ref_no_worktree_remains(temporary: str) -> None:
     worktrees()
     ran = bench(*THROUGHPUT, "--against", "HEAD")
     assert ran.returncode == 0, ran.stderr
     medians, _ = tables(ran.stdout)
     assert [row[0] for row in medians[1:]] == ["infinitas", "HEAD"]
-    assert str(tmp_path) not in worktrees()
+    assert temporary not in worktrees()
 
 
 @pytest.mark.parametrize(

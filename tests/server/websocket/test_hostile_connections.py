@@ -142,7 +142,7 @@ def test_a_frame_that_is_too_large_closes_its_own_connection(http: httpx.Client,
     works(http, make_peer)
 
 
-@pytest.mark.own_server
+@pytest.mark.own_server(lease=60)
 def test_a_thousand_silent_connections(http: httpx.Client, make_peer: MakePeer, server: Server) -> None:
     url = str(http.base_url).replace("http", "ws", 1).rstrip("/") + "/api/v1/worker"
 
@@ -165,7 +165,7 @@ def test_a_thousand_silent_connections(http: httpx.Client, make_peer: MakePeer, 
     eventually(lambda: 'infinitas_ws_connections{role="new"} 0.0' in http.get("/metrics").text)
 
 
-@pytest.mark.own_server
+@pytest.mark.own_server(lease=60)
 def test_a_page_that_does_not_read_has_no_effect_on_others(
     http: httpx.Client, make_page: MakePage, make_peer: MakePeer, server: Server
 ) -> None:
