@@ -1,6 +1,7 @@
 """What tests send to a server, and read there."""
 
 import httpx
+from redis import Redis
 
 from tests.server.peer import Message
 from tests.support import eventually
@@ -24,3 +25,8 @@ def ended(http: httpx.Client, id: str) -> Message:
 def of(message: Message) -> Message:
     """How a frame names the job that a message gave."""
     return {"job": message["job"], "attempt": message["attempt"]}
+
+
+def blocked_clients(redis: Redis) -> int:
+    """How many clients of Redis are blocked in BLPOP: for a job, or for the notice of a cancelled one."""
+    return sum(client["cmd"] == "blpop" and "b" in client["flags"] for client in redis.client_list())

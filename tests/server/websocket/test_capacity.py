@@ -4,7 +4,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from tests.server.calls import of, send
+from tests.server.calls import blocked_clients, of, send
 from tests.server_fixtures import MakePeer
 from tests.support import eventually
 
@@ -29,10 +29,10 @@ def test_capacity_is_absolute(http: httpx.Client, make_peer: MakePeer) -> None:
 def test_a_waiting_worker_that_sets_its_capacity_to_0_gets_no_job(
     http: httpx.Client, make_peer: MakePeer, redis: Redis
 ) -> None:
-    eventually(lambda: _waits(redis) == 0)
+    eventually(lambda: blocked_clients(redis) == 0)
     peer = make_peer()
     peer.identify("t", capacity=1)
-    eventually(lambda: _waits(redis) == 2)
+    eventually(lambda: blocked_clients(redis) == 2)
     peer.send("capacity", n=0)
     peer.send("beat")
     peer.expect("beat_ack")
@@ -41,8 +41,3 @@ def test_a_waiting_worker_that_sets_its_capacity_to_0_gets_no_job(
         peer.expect("job", patience=0.5)
     peer.send("capacity", n=1)
     peer.send("accept", **of(peer.expect("job")))
-
-
-def _waits(redis: Redis) -> int:
-    """How many clients of Redis are blocked in BLPOP: for a job, or for the notice of a cancelled one."""
-    return sum(client["cmd"] == "blpop" and "b" in client["flags"] for client in redis.client_list())

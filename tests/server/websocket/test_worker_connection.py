@@ -9,7 +9,7 @@ from redis import Redis
 from infinitas.broker.connection import Connection
 from infinitas.broker.queue import QueueBroker
 from infinitas.devservers.servers import Urls
-from tests.server.calls import ended, job, of, send
+from tests.server.calls import blocked_clients, ended, job, of, send
 from tests.server.peer import Message
 from tests.server_fixtures import MakePeer
 from tests.support import Processes, eventually
@@ -216,15 +216,20 @@ def test_bye_lets_jobs_finish_then_ends_the_session(http: httpx.Client, make_pee
     assert session not in [each["id"] for each in http.get("/api/v1/workers").json()]
 
 
-def test_jobs_go_round_among_socket_workers(http: httpx.Client, make_peer: MakePeer) -> None:
+def test_jobs_go_round_among_socket_workers(http: httpx.Client, redis: Redis, make_peer: MakePeer) -> None:
+    """Each job to the worker that has waited longest; so each waits before the next job comes."""
+    eventually(lambda: blocked_clients(redis) == 0)
     peers = [make_peer() for _ in range(3)]
-    for peer in peers:
+    # One client more waits for the cancel notices of all workers.
+    for waiting, peer in enumerate(peers, 2):
         peer.identify("t", capacity=10)
+        eventually(lambda waiting=waiting: blocked_clients(redis) == waiting)  # type: ignore[misc]
     for i in range(6):
         send(http, "t")
         got = peers[i % 3].expect("job")
         peers[i % 3].send("done", id=f"d{i}", **of(got))
         peers[i % 3].expect("ack", re=f"d{i}")
+        eventually(lambda: blocked_clients(redis) == 4)
 
 
 def test_another_connection_takes_a_session_over(http: httpx.Client, make_peer: MakePeer) -> None:
