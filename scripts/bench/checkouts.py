@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def checkout(name: str) -> Iterator[Path]:
     """The folder of a checkout that a path or a git ref names; the worktree of a ref is removed again."""
+    # Both sides start from compiled code, also where Python is not to write any by itself.
+    _compile(ROOT)
     if (Path(name) / "infinitas" / "__init__.py").is_file():
         yield _ready(Path(name).resolve())
         return
@@ -32,9 +34,13 @@ def _git(*arguments: str) -> None:
         raise SystemExit(2)
 
 
+def _compile(path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(path / "infinitas")], check=True)
+
+
 def _ready(path: Path) -> Path:
     """Check that Python imports the package from there, and compile it, so that no round has to."""
-    subprocess.run([sys.executable, "-m", "compileall", "-q", str(path / "infinitas")], check=True)
+    _compile(path)
     command = [sys.executable, "-c", "import infinitas; print(infinitas.__file__)"]
     ran = subprocess.run(
         command, env={"PYTHONPATH": str(path)}, cwd=path.parent, capture_output=True, text=True, check=True
