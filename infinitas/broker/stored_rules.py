@@ -9,7 +9,7 @@ from infinitas.core.codec import from_ms
 from infinitas.core.errors import BadSchedule
 from infinitas.core.schedule import Schedule
 
-MAX_REASON_CHARS = 300
+MAX_FAULT_CHARS = 300
 _REPLACED = "\ufffd"
 """The connection's replacement for bytes that are no UTF-8."""
 
@@ -49,7 +49,7 @@ def why_unreadable(key: str, text: str | bytes) -> str:
     try:
         read_rule(key, text)
     except BadSchedule as error:
-        return str(error)[:MAX_REASON_CHARS]
+        return str(error)[:MAX_FAULT_CHARS]
     return ""
 
 
@@ -63,13 +63,13 @@ def read_slot(key: str, score: str, text: str, seen: str) -> DueSlot | Unreadabl
         if slot is None:
             raise BadSchedule(f"The next slot is stored as {score:.40}, which is no moment.")
     except BadSchedule as error:
-        return UnreadableSlot(key, seen, score, slot, _task(key, text), str(error)[:MAX_REASON_CHARS])
+        return UnreadableSlot(key, seen, score, slot, _task(key, text), str(error)[:MAX_FAULT_CHARS])
     return DueSlot(schedule, slot, seen, score)
 
 
 def unplanned(slot: DueSlot, error: Exception) -> UnreadableSlot:
     """A slot that can be read, and not planned."""
-    reason = f"It can't be planned or fired: {error or type(error).__name__}"[:MAX_REASON_CHARS]
+    reason = f"It can't be planned or fired: {error or type(error).__name__}"[:MAX_FAULT_CHARS]
     rule = slot.schedule
     return UnreadableSlot(rule.key, slot.seen, slot.score, slot.slot, rule.task, reason)
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from infinitas.archive.reader import Reader
 
 _ENQUEUE_BATCH = 200
-MAX_REASON_CHARS = 500
 
 
 class Backend:

@@ -16,7 +16,7 @@ from infinitas.broker.inspect.workers import live_workers
 from infinitas.broker.messages import NewJob
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.sync_enqueue import SyncEnqueuer
-from infinitas.client.backend import MAX_REASON_CHARS, Backend, key_taken
+from infinitas.client.backend import Backend, key_taken
 from infinitas.client.end_waiter import EndWaiter
 from infinitas.client.job_ids import fresh_id
 from infinitas.client.redis_schedules import RedisSchedules
@@ -32,7 +32,7 @@ from infinitas.core.errors import (
     UnknownTask,
 )
 from infinitas.core.job_filter import JobFilter, Position
-from infinitas.core.names import check_text
+from infinitas.core.names import MAX_REASON_CHARS, check_text
 from infinitas.core.records import AttemptInfo, JobInfo, QueueInfo, TaskInfo, WorkerInfo
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition

@@ -8,12 +8,12 @@ from infinitas.broker.inspect.jobs import existing_jobs
 from infinitas.broker.inspect.schedules import find_schedule, next_schedules
 from infinitas.broker.messages import NewJob
 from infinitas.broker.schedules import Schedules
-from infinitas.client.backend import MAX_REASON_CHARS, Backend
+from infinitas.client.backend import Backend
 from infinitas.client.job_ids import fresh_id
 from infinitas.core.codec import slot_job_id, to_ms
 from infinitas.core.errors import BadArgs, BadSchedule, Changed, UnknownSchedule, UnknownTask
 from infinitas.core.interval import Every
-from infinitas.core.names import check_name, check_text
+from infinitas.core.names import MAX_REASON_CHARS, check_name, check_text
 from infinitas.core.records import Backfill, ScheduleInfo, fault_of_args
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import Entry, ScheduleOptions, change_schedule, make_schedule, moment_ms

@@ -7,6 +7,8 @@ from infinitas.core.text import clean
 
 MAX_NAME_BYTES = 200
 MAX_LEVEL_CHARS = 20
+MAX_REASON_CHARS = 500
+"""Of a reason that a person gives: for a cancel, a pause, a change."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _BRACES = re.compile(r"[{}]")
 

@@ -1,6 +1,9 @@
-"""Type checks for numbers from outside; a bool is not a number here."""
+"""Checks and limits of numbers from outside; a bool is not a number here."""
 
 from typing import TypeGuard
+
+MAX_DELAY_S = 100 * 366 * 86_400
+"""Longest delay of a sent job."""
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -5,10 +5,10 @@ from pydantic_core import from_json
 
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken
+from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.text import clean
 
 REASON_HEADER = "x-reason"
-MAX_REASON_CHARS = 500
 QUEUE = "default"
 
 

@@ -13,7 +13,7 @@ from infinitas.client.lazy import LazyClient
 from infinitas.core.codec import instant_ms
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name, shorten
-from infinitas.core.numbers import is_number
+from infinitas.core.numbers import MAX_DELAY_S, is_number
 from infinitas.core.task_definition import YEAR_S, TaskDefinition
 from infinitas.tasks.arguments import Signature
 from infinitas.tasks.handle import Handle
@@ -24,7 +24,6 @@ Value = TypeVar("Value")
 FEW = 100
 """Jobs that sync code sends in one call from its own thread."""
 MAX_HEADERS_BYTES = 8 * 1024
-MAX_DELAY_S = 100 * 366 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal, cast
 
 import orjson
-from pydantic import ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from infinitas.core.codec import AFTER_LAST_MS
 from infinitas.core.errors import BadFrame
@@ -16,7 +16,7 @@ from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.wire.schedules import Change
-from infinitas.wire.values import MAX_TEXT_CHARS, NUMBER, Text
+from infinitas.wire.values import MAX_TEXT_CHARS, NUMBER, FixedFields, Text
 
 PROTOCOL = "infinitas.v1"
 MAX_FRAME_BYTES = 1024 * 1024
@@ -29,12 +29,8 @@ FailReason = Literal[Reason.ERROR, Reason.TIMED_OUT, Reason.BAD_ARGS, Reason.BAD
 Timestamp = Annotated[int, Field(ge=0, lt=AFTER_LAST_MS), NUMBER]
 
 
-class _Frame:
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-
 @dataclass(kw_only=True)
-class Held(_Frame):
+class Held(FixedFields):
     """A job, and the attempt at it: the fence that every frame about it must name."""
 
     job: Id
@@ -42,7 +38,7 @@ class Held(_Frame):
 
 
 @dataclass(kw_only=True)
-class TaskEntry(_Frame):
+class TaskEntry(FixedFields):
     """A task that the worker serves. With `options` (docs/tasks.md) it is declared, else it must be known."""
 
     name: str
@@ -57,7 +53,7 @@ class TaskEntry(_Frame):
 
 
 @dataclass(kw_only=True)
-class Identify(_Frame):
+class Identify(FixedFields):
     """The first frame: the worker's name, place and tasks. With `session` it resumes a session."""
 
     t: Literal["identify"]
@@ -74,7 +70,7 @@ class Identify(_Frame):
 
 
 @dataclass(kw_only=True)
-class Capacity(_Frame):
+class Capacity(FixedFields):
     """How many jobs the worker will hold at once; absolute, so that no lost frame can shift it."""
 
     t: Literal["capacity"]
@@ -95,7 +91,7 @@ class Reject(Held):
 
 
 @dataclass(kw_only=True)
-class Beat(_Frame):
+class Beat(FixedFields):
     t: Literal["beat"]
 
 
@@ -114,7 +110,7 @@ class Checkpoint(Held):
 
 
 @dataclass(kw_only=True)
-class LogLine(_Frame):
+class LogLine(FixedFields):
     """One line. `seq` counts from 0 within the attempt; `at` is milliseconds since 1970, to the year 8999."""
 
     seq: Count
@@ -159,7 +155,7 @@ class Release(Held):
 
 
 @dataclass(kw_only=True)
-class Bye(_Frame):
+class Bye(FixedFields):
     """The worker stops: it gets no more jobs. When it holds none, its session ends and the socket closes."""
 
     t: Literal["bye"]

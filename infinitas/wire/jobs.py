@@ -5,13 +5,12 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from infinitas.core.names import MAX_REASON_CHARS
+from infinitas.core.numbers import MAX_DELAY_S
 from infinitas.core.records import AttemptInfo, JobInfo, LogLine
 from infinitas.core.states import State
 from infinitas.wire.arguments import ArgumentsBody, from_text, read_args, show_args, to_text
 from infinitas.wire.values import NUMBER, Instant, Text
-
-MAX_DELAY_S = 100 * 366 * 86_400
-MAX_REASON_CHARS = 500
 
 
 class NewJobBody(ArgumentsBody):

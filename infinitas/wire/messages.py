@@ -4,21 +4,23 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import orjson
-from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import Field, JsonValue, TypeAdapter
 
+from infinitas.wire.values import FixedFields
 
-class _Message:
-    __pydantic_config__ = ConfigDict(extra="forbid")
+CancelCode = Literal["job_cancelled", "job_timed_out", "job_lost"]
+Call = tuple[list[JsonValue], dict[str, JsonValue]]
+"""Arguments: positional, named."""
 
 
 @dataclass(kw_only=True)
-class _About(_Message):
+class _About(FixedFields):
     job: str
     attempt: int
 
 
 @dataclass(kw_only=True)
-class Hello(_Message):
+class Hello(FixedFields):
     """First. Send `identify` now; beat every `beat_ms`; accept a job within `accept_ms`."""
 
     t: Literal["hello"]
@@ -37,7 +39,7 @@ class Verdict(_About):
 
 
 @dataclass(kw_only=True)
-class Welcome(_Message):
+class Welcome(FixedFields):
     """Accepted. Another `session` than the one you named: that one is over, and its jobs are lost."""
 
     t: Literal["welcome"]
@@ -52,7 +54,7 @@ class JobMessage(_About):
 
     t: Literal["job"]
     task: str
-    args: tuple[list[JsonValue], dict[str, JsonValue]]
+    args: Call
     due: int
     schedule: str | None
     headers: dict[str, str]
@@ -72,7 +74,7 @@ class Cancel(_About):
     """Stop the code, then send any frame that ends the job: the answer has the same code."""
 
     t: Literal["cancel"]
-    code: Literal["job_cancelled", "job_timed_out", "job_lost"]
+    code: CancelCode
     reason: str
 
 
@@ -86,7 +88,7 @@ class Limit(_About):
 
 
 @dataclass(kw_only=True)
-class Ack(_Message):
+class Ack(FixedFields):
     """Stored in Redis: the frame with the id `re`, or the lines of a job up to number `log`."""
 
     t: Literal["ack"]
@@ -97,7 +99,7 @@ class Ack(_Message):
 
 
 @dataclass(kw_only=True)
-class Err(_Message):
+class Err(FixedFields):
     """Refused; nothing was changed. `code`: docs/errors.md. `server_unreachable`: send it again soon."""
 
     t: Literal["err"]
@@ -109,12 +111,12 @@ class Err(_Message):
 
 
 @dataclass(kw_only=True)
-class BeatAck(_Message):
+class BeatAck(FixedFields):
     t: Literal["beat_ack"]
 
 
 @dataclass(kw_only=True)
-class Drain(_Message):
+class Drain(FixedFields):
     """This server stops. Connect again; your jobs stay yours."""
 
     t: Literal["drain"]

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Strict
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, Strict
 
 from infinitas.core.codec import instant_ms
 from infinitas.core.errors import Refused
@@ -12,6 +12,12 @@ from infinitas.core.names import check_text
 
 MAX_TEXT_CHARS = 600
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
+
+
+class FixedFields:
+    """Base of the dataclasses of a protocol: a field that it does not name is refused."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
 
 def _written_out(value: object) -> object:

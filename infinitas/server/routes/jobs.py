@@ -9,13 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from infinitas.core.errors import BadArgs, NotInTime, Refused
 from infinitas.core.job_filter import JobFilter, Position
+from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.records import AttemptInfo
 from infinitas.core.states import State
 from infinitas.server.auth import MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.redacted import view_job, view_jobs
-from infinitas.wire.jobs import MAX_REASON_CHARS, CancelBody, JobId, JobPage, JobView
+from infinitas.wire.jobs import CancelBody, JobId, JobPage, JobView
 from infinitas.wire.values import Flag, Instant, Name, Text, Whole
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=IdempotentRoute)

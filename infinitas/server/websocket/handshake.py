@@ -16,7 +16,7 @@ from infinitas.server.websocket.socket import Socket
 from infinitas.server.websocket.socket_runner import ACCEPT_WITHIN_S, Key
 from infinitas.server.websocket.worker_registry import WorkerRegistry
 from infinitas.tasks.task import AnyTask
-from infinitas.wire import frames
+from infinitas.wire import frames, messages
 from infinitas.worker.heartbeat import HEARTBEATS_PER_LEASE
 from infinitas.worker.registration import Place
 from infinitas.worker.transport.interface import Transport
@@ -108,31 +108,26 @@ async def receive_identify(socket: Socket) -> frames.Identify:
     return found[0]
 
 
-def hello(lease_s: float) -> dict[str, object]:
+def hello(lease_s: float) -> messages.Hello:
     """The server's first message."""
-    return {
-        "t": "hello",
-        "protocol": frames.PROTOCOL,
-        "lease_ms": round(lease_s * 1000),
-        "beat_ms": round(lease_s * 1000 / HEARTBEATS_PER_LEASE),
-        "accept_ms": round(ACCEPT_WITHIN_S * 1000),
-        "max_frame": frames.MAX_FRAME_BYTES,
-    }
+    return messages.Hello(
+        t="hello",
+        protocol=frames.PROTOCOL,
+        lease_ms=round(lease_s * 1000),
+        beat_ms=round(lease_s * 1000 / HEARTBEATS_PER_LEASE),
+        accept_ms=round(ACCEPT_WITHIN_S * 1000),
+        max_frame=frames.MAX_FRAME_BYTES,
+    )
 
 
-def welcome(admission: Admission, held: Collection[Key]) -> dict[str, object]:
+def welcome(admission: Admission, held: Collection[Key]) -> messages.Welcome:
     """The answer to `identify`, with a verdict for each job in flight: is it in `held`?"""
     verdicts = [
-        {
-            "job": each.job,
-            "attempt": each.attempt,
-            "verdict": "keep" if (each.job, each.attempt) in held else "lost",
-        }
+        messages.Verdict(
+            job=each.job,
+            attempt=each.attempt,
+            verdict="keep" if (each.job, each.attempt) in held else "lost",
+        )
         for each in admission.identify.in_flight
     ]
-    return {
-        "t": "welcome",
-        "session": admission.session,
-        "now": to_ms(admission.at),
-        "resumed": verdicts,
-    }
+    return messages.Welcome(t="welcome", session=admission.session, now=to_ms(admission.at), resumed=verdicts)

@@ -26,7 +26,7 @@ from infinitas.runtime.logging import get_logger
 from infinitas.server.websocket.socket import Socket
 from infinitas.server.websocket.socket_runner import RemoteAttempt, SocketRunner
 from infinitas.tasks.task import AnyTask
-from infinitas.wire import frames
+from infinitas.wire import frames, messages
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.outcomes import MAX_ERROR_CHARS, MAX_TRACEBACK_CHARS
 from infinitas.worker.transport.interface import QueueTransport
@@ -126,7 +126,7 @@ class JobFrames:
         elif refused is not None:
             self._send_error(frame, refused)
         else:
-            self._socket.send({"t": "ack", "re": frame.id})
+            self._send(messages.Ack(t="ack", re=frame.id))
 
     def _store_lines(self, remote: RemoteAttempt, frame: frames.Log) -> None:
         new = [line for line in frame.lines if line.seq > remote.last_line]
@@ -143,7 +143,7 @@ class JobFrames:
             self._send_error(frame, error)
 
     def _ack_lines(self, frame: frames.Log, last: int) -> None:
-        self._socket.send({"t": "ack", "job": frame.job, "attempt": frame.attempt, "log": last})
+        self._send(messages.Ack(t="ack", job=frame.job, attempt=frame.attempt, log=last))
 
     def _report_progress(self, remote: RemoteAttempt, frame: frames.Progress) -> None:
         try:
@@ -167,24 +167,27 @@ class JobFrames:
         error = future.exception()
         if error is None:
             if re := getattr(frame, "id", None):
-                self._socket.send({"t": "ack", "re": re})
+                self._send(messages.Ack(t="ack", re=re))
         elif isinstance(error, InfinitasError):
             self._send_error(frame, error)
         else:
             _log.error("A frame of worker %s failed.", self._worker, exc_info=error)
-            self._socket.send({"t": "err", "re": getattr(frame, "id", None), "code": "error"})
+            self._send(messages.Err(t="err", re=getattr(frame, "id", None), code=InfinitasError.code))
 
     def _send_error(self, frame: frames.JobFrame, error: InfinitasError) -> None:
-        self._socket.send(
-            {
-                "t": "err",
-                "re": getattr(frame, "id", None),
-                "job": frame.job,
-                "attempt": frame.attempt,
-                "code": error.code,
-                "detail": str(error),
-            }
+        self._send(
+            messages.Err(
+                t="err",
+                re=getattr(frame, "id", None),
+                job=frame.job,
+                attempt=frame.attempt,
+                code=error.code,
+                detail=str(error),
+            )
         )
+
+    def _send(self, message: messages.Ack | messages.Err) -> None:
+        self._socket.send(messages.dump(message))
 
     async def _answer_late(self, frame: frames.JobFrame) -> None:
         """A frame about an attempt that does not run here: repeated after a lost answer, stale, or invented.

@@ -5,6 +5,7 @@ import contextlib
 import time
 from typing import Annotated, Literal
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocket
 
@@ -96,7 +97,7 @@ class PageSubscription:
             self._refuse(error)
 
     def _refuse(self, error: InfinitasError) -> None:
-        self._socket.send({"t": "err", "code": error.code, "detail": str(error)})
+        self._socket.send(orjson.dumps({"t": "err", "code": error.code, "detail": str(error)}))
         self._socket.close(_CLOSE_CODES.get(error.code, close_codes.BAD_FRAME), error.code)
 
     async def _subscribe(self, subscribe: Subscribe) -> None:
@@ -105,7 +106,7 @@ class PageSubscription:
         self._broadcaster.unsubscribe(self._topics, self._deliver)
         self._topics = sorted(set(subscribe.topics))
         numbers = await self._broadcaster.subscribe(self._topics, self._deliver)
-        self._socket.send({"t": "subscribed", "topics": numbers})
+        self._socket.send(orjson.dumps({"t": "subscribed", "topics": numbers}))
 
     def _deliver(self, topic: str, frame: bytes) -> None:
         """Send a frame. A page that reads too slowly misses frames, gets a `resync`, or is closed."""
@@ -116,14 +117,14 @@ class PageSubscription:
             return
         if self._lags_since is not None:
             self._lags_since = None
-            self._socket.send({"t": "resync"})
-        self._socket.send_bytes(frame)
+            self._socket.send(orjson.dumps({"t": "resync"}))
+        self._socket.send(frame)
 
     async def _beat(self) -> None:
         """Send `beat`, so that a page detects a broken connection; check its token again."""
         while True:
             await asyncio.sleep(BEAT_EVERY_S)
-            self._socket.send({"t": "beat"})
+            self._socket.send(orjson.dumps({"t": "beat"}))
             if self._current is not None:
                 with contextlib.suppress(ServerUnreachable):
                     await self._authorize_again(self._current)

@@ -13,6 +13,7 @@ from infinitas.server.websocket.socket import CLOSE_WITHIN_S, Socket
 from infinitas.server.websocket.socket_heartbeat import SocketHeartbeat
 from infinitas.server.websocket.socket_runner import Key, SocketRunner
 from infinitas.tasks.plugins import Plugins
+from infinitas.wire import messages
 from infinitas.worker.capacity import Capacity
 from infinitas.worker.executor import Executor
 from infinitas.worker.session import Session
@@ -44,7 +45,7 @@ class RemoteSession:
             context.source,
             admission.queues,
             settings.lease,
-            on_beat=lambda: socket.send({"t": "beat_ack"}),
+            on_beat=lambda: socket.send(messages.dump(messages.BeatAck(t="beat_ack"))),
         )
         self._admission = admission
         self._context = context

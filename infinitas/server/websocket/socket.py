@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 
-import orjson
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from infinitas.core.errors import BadFrame
@@ -50,16 +49,12 @@ class Socket:
             raise BadFrame(f"A frame has at most {MAX_FRAME_BYTES:,} bytes.")
         return str(text)
 
-    def send(self, message: dict[str, object]) -> None:
-        """Queue a message. If more than MOST_WAITING_BYTES wait, the socket is closed."""
-        self.send_bytes(orjson.dumps(message))
-
     @property
     def waiting_bytes(self) -> int:
         return self._bytes
 
-    def send_bytes(self, data: bytes) -> None:
-        """`send` of a message that is JSON already."""
+    def send(self, data: bytes) -> None:
+        """Queue a message, as JSON. If more than MOST_WAITING_BYTES wait, the socket is closed."""
         if self._closing is not None:
             return
         self._waiting.append(data)

@@ -4,11 +4,11 @@ import asyncio
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
-
-import orjson
+from typing import cast
 
 from infinitas.core.verdict import Failed, Outcome
 from infinitas.server.websocket.socket import Socket
+from infinitas.wire import frames, messages
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.runners.interface import Call
 
@@ -52,7 +52,7 @@ class SocketRunner:
         self._remotes[key] = remote
         attempt.notify_remote = lambda kind, seconds: self._send_limit(key, kind, seconds)
         if not remote.accepted:
-            self._socket.send(_job_message(attempt))
+            self._socket.send(messages.dump(_job_message(attempt)))
         return await remote.ended
 
     def ran_s(self, attempt: Attempt) -> float:
@@ -66,13 +66,15 @@ class SocketRunner:
             return
         why = attempt.interruption.why if attempt.interruption else None
         self._socket.send(
-            {
-                "t": "cancel",
-                "job": claimed.id,
-                "attempt": claimed.attempt,
-                "code": attempt.end_code,
-                "reason": why or "",
-            }
+            messages.dump(
+                messages.Cancel(
+                    t="cancel",
+                    job=claimed.id,
+                    attempt=claimed.attempt,
+                    code=cast(messages.CancelCode, attempt.end_code),
+                    reason=why or "",
+                )
+            )
         )
 
     def find(self, job: str, attempt: int) -> RemoteAttempt | None:
@@ -100,24 +102,25 @@ class SocketRunner:
         return [r for r in self._remotes.values() if not r.accepted and r.sent_at <= since]
 
     def _send_limit(self, key: Key, kind: str, seconds: float) -> None:
-        self._socket.send({"t": "limit", "job": key[0], "attempt": key[1], "kind": kind, "seconds": seconds})
+        limit = messages.Limit(t="limit", job=key[0], attempt=key[1], kind=kind, seconds=seconds)
+        self._socket.send(messages.dump(limit))
 
 
-def _job_message(attempt: Attempt) -> dict[str, object]:
+def _job_message(attempt: Attempt) -> messages.JobMessage:
     claimed, task = attempt.claimed, attempt.task.definition
-    return {
-        "t": "job",
-        "job": claimed.id,
-        "task": claimed.task,
-        "attempt": claimed.attempt,
-        "args": orjson.Fragment(claimed.args),
-        "due": claimed.due_ms,
-        "schedule": claimed.schedule,
-        "headers": claimed.headers,
-        "checkpoint": orjson.Fragment(claimed.checkpoint) if claimed.checkpoint else None,
-        "timeout": task.timeout,
-        "soft_timeout": task.soft_timeout,
-        "uncharged": claimed.uncharged,
-        "lost": claimed.was_lost,
-        "age": claimed.age_s,
-    }
+    return messages.JobMessage(
+        t="job",
+        job=claimed.id,
+        task=claimed.task,
+        attempt=claimed.attempt,
+        args=cast(messages.Call, frames.embed(claimed.args)),
+        due=claimed.due_ms,
+        schedule=claimed.schedule,
+        headers=dict(claimed.headers),
+        checkpoint=frames.embed(claimed.checkpoint or None),
+        timeout=task.timeout,
+        soft_timeout=task.soft_timeout,
+        uncharged=claimed.uncharged,
+        lost=claimed.was_lost,
+        age=claimed.age_s,
+    )

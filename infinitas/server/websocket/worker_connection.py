@@ -16,7 +16,7 @@ from infinitas.server.websocket.remote_session import RemoteSession, SessionCont
 from infinitas.server.websocket.socket import Closed, Socket
 from infinitas.server.websocket.socket_runner import ACCEPT_WITHIN_S
 from infinitas.server.websocket.worker_registry import WorkerRegistry
-from infinitas.wire import close_codes, frames
+from infinitas.wire import close_codes, frames, messages
 from infinitas.worker.heartbeat import HEARTBEATS_PER_LEASE
 
 _log = get_logger("gateway")
@@ -75,7 +75,7 @@ class WorkerConnection:
 
     def disconnect(self) -> None:
         """Close, because this server stops."""
-        self._socket.send({"t": "drain"})
+        self._socket.send(messages.dump(messages.Drain(t="drain")))
         self._socket.close(close_codes.RESTART, "the server stops: connect again")
 
     async def give_up(self) -> None:
@@ -89,7 +89,7 @@ class WorkerConnection:
 
     async def _serve_sessions(self) -> None:
         """Raises Closed, and what the handshake raises."""
-        self._socket.send(hello(self._lease_s))
+        self._socket.send(messages.dump(hello(self._lease_s)))
         identify = await receive_identify(self._socket)
         while not (self._socket.closing or self._stop.requested.is_set()):
             await self._begin_session(identify)
@@ -104,7 +104,7 @@ class WorkerConnection:
         await self._registry.take(admission.session, self)
         self._session = RemoteSession(admission, self._socket, self._context)
         held = await self._session.begin()
-        self._socket.send(welcome(admission, held))
+        self._socket.send(messages.dump(welcome(admission, held)))
         _log.info("Worker %s has %s.", admission.session, "reconnected" if admission.resumed else "connected")
 
     async def _serve_session(self, identify: frames.Identify) -> None:
@@ -183,4 +183,4 @@ class WorkerConnection:
         self._socket.close(_CLOSE_CODES.get(error.code, close_codes.BAD_FRAME), error.code)
 
     def _send_error(self, error: InfinitasError) -> None:
-        self._socket.send({"t": "err", "code": error.code, "detail": str(error)})
+        self._socket.send(messages.dump(messages.Err(t="err", code=error.code, detail=str(error))))
