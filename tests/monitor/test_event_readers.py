@@ -17,7 +17,7 @@ from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.scheduler.redis_monitor import CHECKS_PER_SETTINGS_CHECK, RedisMonitor
 from tests.broker.test_jobs import new
 from tests.scheduler.test_rescuer import Clock
-from tests.support import events
+from tests.support import events, eventually
 
 P = "{infinitas:default}:"
 
@@ -187,6 +187,8 @@ async def test_redis_settings_are_checked_again(
     await minute()
     assert lines(caplog, "Redis is well again") == 3
     assert not redis.exists(f"{P}amiss")
+    # Redis does not stop while it writes its first append-only file.
+    eventually(lambda: not redis.info("persistence")["aof_rewrite_in_progress"])
     redis.close()
 
 
