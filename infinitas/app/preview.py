@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Unpack
 
+from infinitas.core.codec import instant
+from infinitas.core.errors import BadSchedule
 from infinitas.core.interval import Every
 from infinitas.core.schedule_options import ScheduleOptions, make_schedule
 from infinitas.core.schedule_preview import Preview, preview_schedule
@@ -28,8 +30,8 @@ def preview(
         options: those of a schedule (docs/schedules.md).
 
     Raises:
-        BadSchedule: the rule or an option is wrong; for cron text with the column.
+        BadSchedule: the rule, an option or `now` is wrong; for cron text with the column.
     """
-    at = now or datetime.now(UTC)
+    at = datetime.now(UTC) if now is None else instant(now, "now", BadSchedule)
     schedule = make_schedule(rule, key=key, task=key, now=at, options=options)
     return preview_schedule(schedule, at, count)

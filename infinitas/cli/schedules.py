@@ -9,7 +9,7 @@ import click
 from infinitas.cli.context import ask, output_option
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative
 from infinitas.cli.tasks import encode_args
-from infinitas.core.codec import instant_ms
+from infinitas.core.codec import instant
 from infinitas.core.errors import BadSchedule, Refused
 from infinitas.core.interval import describe_ms, parse_every
 from infinitas.core.records import ScheduleInfo
@@ -37,10 +37,9 @@ class Moment(click.ParamType[datetime]):
         if found.tzinfo is None:
             self.fail(f"{value!r} has no time zone; write e.g. {value}Z or {value}+01:00", param, ctx)
         try:
-            instant_ms(found, "the moment")
+            return instant(found, "the moment")
         except Refused as error:
             self.fail(str(error), param, ctx)
-        return found
 
 
 class Span(click.ParamType[float]):

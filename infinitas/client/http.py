@@ -1,5 +1,6 @@
 """Requests to a server's HTTP API: their answers as models, their refusals as errors."""
 
+from datetime import datetime
 from typing import TypeVar, cast
 from urllib.parse import quote
 
@@ -7,7 +8,8 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from infinitas.core.errors import InfinitasError, KeyTaken, ServerUnreachable, by_code
+from infinitas.core.codec import instant
+from infinitas.core.errors import BadSchedule, InfinitasError, KeyTaken, ServerUnreachable, by_code
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.runtime.masking import mask_url
 from infinitas.wire.paths import PREFIX
@@ -42,7 +44,7 @@ class Http:
             response = await self._client.request(
                 method,
                 path,
-                content=None if body is None else to_json(body),
+                content=None if body is None else _json(body),
                 params=cast(dict[str, str], given),
                 headers=headers,
                 timeout=TIMEOUT_S + wait_s,
@@ -81,6 +83,17 @@ class Http:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def _json(body: object) -> bytes:
+    """Moments, which only schedules have, go in UTC: JSON has no seconds of an offset. Raises BadSchedule."""
+    if isinstance(body, dict):
+        body = {name: _in_utc(name, value) for name, value in body.items()}
+    return to_json(body)
+
+
+def _in_utc(name: str, value: object) -> object:
+    return instant(value, name, BadSchedule) if isinstance(value, datetime) else value
 
 
 def quoted(name: str) -> str:

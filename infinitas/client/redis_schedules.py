@@ -16,7 +16,13 @@ from infinitas.core.interval import Every
 from infinitas.core.names import MAX_REASON_CHARS, check_name, check_text
 from infinitas.core.records import Backfill, ScheduleInfo, fault_of_args
 from infinitas.core.schedule import Schedule
-from infinitas.core.schedule_options import Entry, ScheduleOptions, change_schedule, make_schedule, moment_ms
+from infinitas.core.schedule_options import (
+    Entry,
+    ScheduleOptions,
+    change_schedule,
+    check_moment,
+    make_schedule,
+)
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 
@@ -131,7 +137,7 @@ class RedisSchedules:
     async def pause(self, key: str, reason: str, until: datetime | None = None) -> ScheduleInfo:
         check_text(reason, "reason", MAX_REASON_CHARS)
         now = await self._backend.connection.now()
-        if until is not None and moment_ms(until, "until", key) <= to_ms(now):
+        if until is not None and (until := check_moment(until, "until", key)) <= now:
             raise BadSchedule(f"until={until.isoformat()} must lie in the future.")
         info = await self.find(key)
         await (await self._edges(info.queue)).pause(key, reason, now, until)
@@ -172,7 +178,8 @@ class RedisSchedules:
     async def backfill(
         self, key: str, start: datetime, end: datetime, *, limit: int = 1, dry_run: bool = False
     ) -> Backfill:
-        if moment_ms(start, "start", key) >= moment_ms(end, "end", key):
+        start, end = check_moment(start, "start", key), check_moment(end, "end", key)
+        if start >= end:
             raise BadSchedule("A backfill needs a start, and an end after it.")
         if not 1 <= limit <= MOST_BACKFILLED_AT_ONCE:
             raise BadSchedule(f"A backfill runs 1 to {MOST_BACKFILLED_AT_ONCE} jobs at once, not {limit}.")

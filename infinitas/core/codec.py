@@ -27,7 +27,7 @@ _PAIRS = [a + b for a in BASE32 for b in BASE32]
 
 def to_ms(moment: datetime) -> int:
     """Milliseconds since 1970-01-01T00:00Z of an aware datetime."""
-    return (moment - EPOCH) // timedelta(milliseconds=1)
+    return datetime.__sub__(moment, EPOCH) // timedelta(milliseconds=1)
 
 
 def from_ms(ms: int) -> datetime:
@@ -40,8 +40,18 @@ AFTER_LAST_MS = to_ms(datetime(9000, 1, 1, tzinfo=UTC))
 """Python's calendar ends soon after; slots and time zones need some room after a moment."""
 
 
-def instant_ms(moment: object, what: str, refuse: Callable[[str], Refused] = BadArgs) -> int:
-    """Milliseconds since 1970 of a user's moment; every edge checks it here before storing it.
+def in_utc(moment: datetime) -> datetime:
+    """The same instant of an aware datetime, in UTC.
+
+    Two datetimes of one zone are compared, hashed and subtracted by their clock alone: both times of a
+    repeated hour are equal, and an hour that a clock change drops counts. In UTC neither happens.
+    """
+    # Not `moment - EPOCH`: a subclass may have a difference of its own.
+    return EPOCH + datetime.__sub__(moment, EPOCH)
+
+
+def instant(moment: object, what: str, refuse: Callable[[str], Refused] = BadArgs) -> datetime:
+    """A user's moment in UTC; every edge checks it here, and passes on what this returns.
 
     Raises:
         Refused: made by `refuse`: it is no datetime, has no time zone, or is not from 1970 to 8999.
@@ -50,9 +60,14 @@ def instant_ms(moment: object, what: str, refuse: Callable[[str], Refused] = Bad
         raise refuse(f"{what} is {shorten(moment)}; it must be an aware datetime.")
     if moment.utcoffset() is None:
         raise refuse(f"{what} is {moment.isoformat()}, which has no time zone; pass an aware datetime.")
-    if not 0 <= (ms := to_ms(moment)) < AFTER_LAST_MS:
+    if not 0 <= to_ms(moment) < AFTER_LAST_MS:
         raise refuse(f"{what} is {moment.isoformat()}; allowed: 1970 to 8999.")
-    return ms
+    return in_utc(moment)
+
+
+def instant_ms(moment: object, what: str, refuse: Callable[[str], Refused] = BadArgs) -> int:
+    """Milliseconds since 1970 of a user's moment. Raises as `instant`."""
+    return to_ms(instant(moment, what, refuse))
 
 
 def slot_job_id(schedule: str, slot: datetime) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import orjson
 
-from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.codec import from_ms, in_utc, to_ms
 from infinitas.core.cron.expression import Cron, Dst, next_slot, parse_cron
 from infinitas.core.interval import describe_ms, next_interval_slot
 from infinitas.core.schedule_fields import read_fields
@@ -65,6 +65,7 @@ class Schedule:
 
     def next_after(self, moment: datetime) -> datetime | None:
         """The first slot later than the aware `moment`, in UTC, or None if there is none."""
+        moment = in_utc(moment)
         if self.start_ms is not None:
             moment = max(moment, from_ms(self.start_ms) - _MS)
         slot = self._next_of_rule(moment)

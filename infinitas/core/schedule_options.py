@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, TypedDict
 
-from infinitas.core.codec import instant_ms, to_ms
+from infinitas.core.codec import instant, to_ms
 from infinitas.core.cron.expression import parse_cron
 from infinitas.core.errors import BadSchedule
 from infinitas.core.interval import Every
@@ -93,7 +93,9 @@ def change_schedule(
     if args is not None:
         changed = replace(changed, args=args)
     if at is not None:
-        changed = replace(changed, cron=None, every_ms=None, at_ms=moment_ms(at, "at", schedule.key))
+        changed = replace(
+            changed, cron=None, every_ms=None, at_ms=to_ms(check_moment(at, "at", schedule.key))
+        )
     elif isinstance(rule, Every):
         changed = replace(changed, cron=None, at_ms=None, every_ms=rule.ms)
     elif isinstance(rule, str):
@@ -121,6 +123,6 @@ def _check_that_it_has_slots(schedule: Schedule, now: datetime) -> None:
             )
 
 
-def moment_ms(value: object, name: str, key: str) -> int:
-    """Milliseconds since 1970 of an aware datetime. Raises BadSchedule for anything else."""
-    return instant_ms(value, f"{name} of schedule {key!r}", BadSchedule)
+def check_moment(value: object, name: str, key: str) -> datetime:
+    """An aware datetime in UTC. Raises BadSchedule for anything else."""
+    return instant(value, f"{name} of schedule {key!r}", BadSchedule)

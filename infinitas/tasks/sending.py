@@ -10,7 +10,7 @@ import orjson
 from infinitas.broker.messages import NewJob
 from infinitas.client.job_ids import fresh_id
 from infinitas.client.lazy import LazyClient
-from infinitas.core.codec import instant_ms
+from infinitas.core.codec import instant
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name, shorten
 from infinitas.core.numbers import MAX_DELAY_S, is_number
@@ -40,7 +40,7 @@ class SendOptions:
         if self.key is not None:
             check_name(self.key, "key")
         if self.at is not None:
-            instant_ms(self.at, "at")
+            object.__setattr__(self, "at", instant(self.at, "at"))
         if self.expires is not None and not (is_number(self.expires) and 0 < self.expires <= YEAR_S):
             raise BadArgs(f"expires={shorten(self.expires)}: seconds above 0, up to a year.")
         check_headers(self.headers)

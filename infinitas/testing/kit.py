@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from pydantic_core import from_json
@@ -13,7 +13,7 @@ from infinitas.broker.events import START, EventStream
 from infinitas.broker.messages import ClaimedJob, ClaimRequest, Declarer
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.virtual_clock import ClockedConnection
-from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.codec import from_ms, instant, to_ms
 from infinitas.core.event_kinds import EventKind
 from infinitas.core.events import Event
 from infinitas.core.records import JobInfo
@@ -42,14 +42,12 @@ class Kit:
         now: an aware moment: where the clock starts.
 
     Raises:
-        ValueError: `now` is naive.
+        BadArgs: `now` is naive, or not from 1970 to 8999.
     """
 
     def __init__(self, app: Infinitas, now: datetime) -> None:
-        if now.tzinfo is None:
-            raise ValueError(f"now={now.isoformat()} has no time zone; pass an aware datetime.")
         self.app = app
-        self.now = now.astimezone(UTC)
+        self.now = instant(now, "now")
         self._queues = sorted({*app.registry.queues, app.registry.queue})
 
     async def __aenter__(self) -> Self:
@@ -89,8 +87,9 @@ class Kit:
         """Move the clock on, stopping wherever the scheduler has something to do.
 
         With `run`, jobs run as soon as they are ready; they take no time on this clock. Returns
-        those that ran, in order.
+        those that ran, in order. Raises BadArgs: `moment` is naive.
         """
+        moment = instant(moment, "moment")
         ran: list[JobInfo] = []
         while True:
             following = await self._tend()
@@ -100,7 +99,7 @@ class Kit:
             if following is None or following > moment:
                 break
             await self._set(following)
-        await self._set(moment.astimezone(UTC))
+        await self._set(moment)
         await self._tend()
         return ran + (await self.drain() if run else [])
 

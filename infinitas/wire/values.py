@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, ConfigDict, Field, Strict
 
-from infinitas.core.codec import instant_ms
+from infinitas.core.codec import instant
 from infinitas.core.errors import Refused
 from infinitas.core.names import check_text
 
@@ -28,10 +28,9 @@ def _written_out(value: object) -> object:
 
 def _in_the_calendar(moment: datetime) -> datetime:
     try:
-        instant_ms(moment, "the moment")
+        return instant(moment, "the moment")
     except Refused as error:
         raise ValueError(str(error)) from None
-    return moment
 
 
 def _number(value: object) -> object:

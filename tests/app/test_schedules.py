@@ -4,6 +4,7 @@ import asyncio
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import pytest
 from redis import Redis
@@ -319,3 +320,29 @@ def test_sync_code_has_the_same_verbs(app: Infinitas, verb: str) -> None:
     with pytest.raises(InfinitasError) as refused:
         getattr(app.schedules, verb)(*(("x", "why") if verb == "pause" else ("x",)))
     assert refused.value.code == "unknown_schedule"
+
+
+async def test_verbs_take_the_second_time_of_a_repeated_hour(infinitas_kit: KitMaker) -> None:
+    """In Copenhagen 02:30 comes twice on 25 October 2026, at 00:30 and 01:30 UTC."""
+    first = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Copenhagen"))
+    second = first.replace(fold=1)
+    utc = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    app = minutely(max_runs=10_000)
+    async with infinitas_kit(app, first) as kit:
+        assert kit.now == utc - HOUR
+        paused = await app.schedules.apause("tick", "change of clocks", until=second)
+        assert paused.pause is not None
+        assert paused.pause.until == utc
+        await kit.move_to(second)
+        assert kit.now == utc
+        assert await states(kit) == ["skipped paused"] * 59 + ["succeeded"]
+        hour = await app.schedules.abackfill("tick", first, second, dry_run=True)
+        assert (hour.slots[0], len(hour.slots)) == (utc - HOUR, 60)
+        with pytest.raises(BadSchedule, match="end after it"):
+            await app.schedules.abackfill("tick", second, first)
+        await kit.outage(10 * MINUTE)
+        late = await app.schedules.abackfill("tick", second, kit.now, dry_run=True)
+        assert (late.slots[0], late.known + len(late.slots)) == (utc + MINUTE, 10)
+    for naive in (datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=None, fold=1)):
+        with pytest.raises(BadArgs, match="no time zone"):
+            infinitas_kit(app, naive)

@@ -1,7 +1,8 @@
 """`Infinitas(server=…)`: the verbs of an app through a server, without Redis in reach."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -106,6 +107,26 @@ def test_schedules_by_their_keys(remote: Infinitas) -> None:
     assert len(filled.slots) == 3
     assert remote.unschedule("todo") is True
     assert remote.unschedule("todo") is False
+
+
+@pytest.mark.parametrize(
+    "zone", [timezone(timedelta(hours=1, minutes=2, seconds=3)), ZoneInfo("Europe/Paris")]
+)
+def test_moments_keep_their_instant(remote: Infinitas, zone: tzinfo) -> None:
+    """JSON has no seconds of an offset, and no fold."""
+    due = datetime(2040, 10, 28, 2, 30, tzinfo=zone, fold=1)
+    offset = due.utcoffset()
+    assert offset is not None
+    utc = (due.replace(tzinfo=None) - offset).replace(tzinfo=UTC)
+    assert remote.schedule("echo", at=due, key="once", args=(1,)) == utc
+    changed = remote.schedules.change("once", "* * * * *", start=due)
+    assert changed.schedule.start_ms == round(utc.timestamp() * 1000)
+    paused = remote.schedules.pause("once", "holiday", until=due)
+    assert paused.pause is not None
+    assert paused.pause.until == utc
+    assert remote.fetch_job(remote.find("echo").using(at=due).send(1).id).due == utc
+    with pytest.raises(BadSchedule, match=r"until is 2040-.* no time zone"):
+        remote.schedules.pause("once", "holiday", until=due.replace(tzinfo=None))
 
 
 def test_errors_are_those_of_a_client_beside_redis(remote: Infinitas) -> None:

@@ -6,6 +6,7 @@ expression is a fixed time: in a gap of less than three hours it moves to the fi
 of a repeated time only the first occurrence is a slot.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -19,6 +20,8 @@ from infinitas.core.errors import BadSchedule
 _SECOND = timedelta(seconds=1)
 _PROBE = timedelta(hours=6)
 _LONGEST_MOVED_GAP = timedelta(hours=3)
+_OF_ONE_MACHINE = re.compile(r"localtime$|posixrules$|Factory$|posix/|right/")
+"""Files beside the zones, which another machine lacks or uses for another zone; `right/` has leap seconds."""
 _CACHED_SLOTS = 1 << 16
 
 
@@ -125,19 +128,24 @@ def _cron(fields: Fields, timezone: str, dst: Dst) -> Cron:
 
 @lru_cache(maxsize=_CACHED_SLOTS)
 def next_slot(cron: Cron, moment: datetime) -> datetime | None:
-    """`next_after`, cached: a thousand schedules with the same rule cost one computation."""
+    """`next_after`, cached: a thousand schedules with the same rule cost one computation.
+
+    `moment` is in UTC: in other zones both times of a repeated hour would share an entry.
+    """
     return cron.next_after(moment)
 
 
 def load_zone(timezone: str) -> ZoneInfo:
     """The zone of an IANA name. Raises BadSchedule if there is none."""
     try:
-        return ZoneInfo(timezone)
+        if not _OF_ONE_MACHINE.match(timezone):
+            return ZoneInfo(timezone)
     except (ValueError, OSError, KeyError, TypeError):
-        raise BadSchedule(
-            f"The time zone {str(timezone)[:60]!r} is unknown; use an IANA name "
-            "such as 'Europe/Copenhagen' or 'UTC'."
-        ) from None
+        pass
+    raise BadSchedule(
+        f"The time zone {str(timezone)[:60]!r} is unknown; use an IANA name "
+        "such as 'Europe/Copenhagen' or 'UTC'."
+    )
 
 
 def clock_changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
