@@ -10,6 +10,7 @@ from typing import Any
 
 from infinitas.core.errors import ConfigError, InfinitasError, ServerUnreachable
 from infinitas.runtime.masking import mask_text, mask_url
+from infinitas.runtime.urls import split_schema
 
 try:
     import psycopg
@@ -31,10 +32,15 @@ _KEEPALIVES = {
     "tcp_user_timeout": 20_000,
 }
 """How the kernel detects a peer that is gone, unless the URL sets it otherwise."""
+_RIGHTS = (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName)
 
 
 class RefusedValue(InfinitasError):
     """Postgres can't store a value; the transaction did not happen, and the connection is usable."""
+
+
+class MissingRight(ServerUnreachable):
+    """The role may not do this, or may not create anything where its search_path leads."""
 
 
 class Archive:
@@ -42,6 +48,7 @@ class Archive:
 
     def __init__(self, url: str, role: str, limits: Limits = WRITES, *, writes: bool = True) -> None:
         self.url = url
+        self._libpq_url, self.schema = split_schema(url)
         self._role = role
         self._limits = limits
         self._writes = writes
@@ -61,9 +68,7 @@ class Archive:
         async with self._one_at_a_time:
             deadline = _Deadline()
             try:
-                connection = await self._open(limits)
-                deadline.set(connection, limits.answer_s)
-                await connection.execute(limits.begin())
+                connection = await self._begin(limits, deadline)
                 deadline.set(connection, limits.deadline_s)
                 yield connection
                 await connection.commit()
@@ -86,7 +91,7 @@ class Archive:
     def parameters(self) -> dict[str, Any]:
         """Parameters of the connection. Raises ConfigError: the URL is not valid."""
         try:
-            given = conninfo_to_dict(self.url)
+            given = conninfo_to_dict(self._libpq_url)
         except psycopg.ProgrammingError as error:
             raise ConfigError(
                 f"postgres_url is {mask_url(self.url)!r}, which is not a Postgres URL: "
@@ -95,6 +100,20 @@ class Archive:
         primary = {"target_session_attrs": "read-write"} if self._writes else {}
         ours = {"client_encoding": "UTF8", "application_name": f"infinitas:{self._role}"}
         return {**_KEEPALIVES, **primary, **given, **ours}
+
+    async def _begin(self, limits: Limits, deadline: "_Deadline") -> AsyncConnection:
+        """Begin a transaction; on a new connection if the open one was closed while it was idle."""
+        reused = self._connection is not None
+        connection = await self._open(limits)
+        deadline.set(connection, limits.answer_s)
+        try:
+            await connection.execute(limits.begin(self.schema))
+        except psycopg.OperationalError:
+            if not reused or deadline.passed_s is not None:
+                raise
+            await self.close()
+            return await self._begin(limits, deadline)
+        return connection
 
     async def _open(self, limits: Limits) -> AsyncConnection:
         if self._connection is None or self._connection.closed:
@@ -128,7 +147,12 @@ class Archive:
         if isinstance(error, psycopg.errors.UndefinedTable):
             return ServerUnreachable(
                 f"Postgres at {mask_url(self.url)} has no tables of Infinitas yet: `infinitas archiver` "
-                "creates them when it starts."
+                "creates them when it starts, and so does `infinitas migrate`."
+            )
+        if isinstance(error, _RIGHTS):
+            return MissingRight(
+                f"Postgres at {mask_url(self.url)} refuses this to the role of postgres_url "
+                f"({mask_text(_line(error), self.url)}); docs/postgres.md lists the rights that it needs."
             )
         if isinstance(error, psycopg.Error) and error.sqlstate is not None:
             return self._unreachable(f"can't be used now ({_line(error)})")

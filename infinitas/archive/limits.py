@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from psycopg.sql import SQL, Composed, Literal
+from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from infinitas.archive.statements import statement
 
@@ -23,11 +23,14 @@ class Limits:
     lock_s: float = 5.0
     idle_s: float = 30.0
 
-    def begin(self) -> Composed:
-        """The statement that begins a transaction with these limits, in one round trip."""
-        return SQL(statement("begin")).format(
+    def begin(self, schema: str | None = None) -> Composed:
+        """The statement that begins a transaction with these limits in a schema, in one round trip."""
+        begin = SQL(statement("begin")).format(
             lock_ms=_ms(self.lock_s), statement_ms=_ms(self.deadline_s), idle_ms=_ms(self.idle_s)
         )
+        if schema is None:
+            return begin
+        return begin + SQL(statement("use_schema")).format(schema=Identifier(schema))
 
 
 WRITES = Limits()

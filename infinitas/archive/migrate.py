@@ -1,15 +1,14 @@
 """Migrations: numbered SQL files, each applied once, under an advisory lock."""
 
 import asyncio
-from collections.abc import Iterable
-from importlib.resources import files
-from typing import LiteralString
+from collections.abc import Collection
 
 from psycopg import AsyncConnection
+from psycopg.sql import SQL, Composed, Identifier, Literal
 
-from infinitas.archive.connection import Archive
+from infinitas.archive.connection import Archive, MissingRight
 from infinitas.archive.limits import MIGRATIONS
-from infinitas.archive.statements import statement
+from infinitas.archive.statements import migrations, statement
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.masking import mask_url
@@ -44,26 +43,72 @@ async def migrate(archive: Archive) -> list[str]:
     Returns the names of the migrations that this call applied.
 
     Raises:
-        ConfigError: the database can't hold every text, or postgres_url is wrong.
+        ConfigError: the database can't hold every text, postgres_url is wrong, or its role may not create the
+            tables that are missing.
         ServerUnreachable: Postgres can't be used now.
     """
-    # Checked first with the usual limits; this needs no right to create tables.
+    missing = await missing_migrations(archive)
+    if not missing:
+        return []
+    try:
+        return await _apply(archive)
+    except MissingRight as error:
+        raise ConfigError(
+            f"{error} These migrations are missing: {', '.join(missing)}. Apply them with a role that may "
+            "create tables: `infinitas migrate`, or `infinitas migrate --sql` for SQL to run by hand."
+        ) from None
+
+
+async def missing_migrations(archive: Archive) -> list[str]:
+    """The names of migrations that the database lacks; this needs no right to create. Raises as `migrate`."""
     async with archive.transaction() as connection:
         _refuse_encoding(archive)
         known = await _known(connection)
-    if all(name in known for name, _ in _migrations()):
-        return []
+    return [name for name, _ in migrations() if name not in known]
+
+
+async def missing_script(archive: Archive) -> str:
+    """The missing migrations as SQL for `psql`, in one transaction; empty without one. Raises as it."""
+    names = await missing_migrations(archive)
+    return _script(archive.schema, names) if names else ""
+
+
+def _script(schema: str | None, names: Collection[str]) -> str:
+    parts = ["BEGIN;\n"]
+    if schema is not None:
+        parts += [_in_schema(name, schema).as_string() for name in ("create_schema", "use_schema")]
+    parts += [statement("lock_migrations"), statement("create_migrations")]
+    for name, sql in migrations():
+        if name in names:
+            recorded = statement("insert_migration").replace("%(name)s", Literal(name).as_string())
+            parts.append(f"\n-- {name}\n{sql}{recorded}")
+    return "".join([*parts, "\nCOMMIT;\n"])
+
+
+async def _apply(archive: Archive) -> list[str]:
     applied: list[str] = []
     async with archive.transaction(MIGRATIONS) as connection:
         await connection.execute(statement("lock_migrations"))
+        if archive.schema is not None and not await _has_schema(connection, archive.schema):
+            await connection.execute(_in_schema("create_schema", archive.schema))
         await connection.execute(statement("create_migrations"))
         known = await _known(connection)
-        for name, sql in _migrations():
+        for name, sql in migrations():
             if name not in known:
                 await connection.execute(sql)
                 await connection.execute(statement("insert_migration"), {"name": name})
                 applied.append(name)
     return applied
+
+
+async def _has_schema(connection: AsyncConnection, schema: str) -> bool:
+    # Asked first: CREATE SCHEMA IF NOT EXISTS needs its right also where the schema exists.
+    found = await (await connection.execute(statement("has_schema"), {"schema": schema})).fetchone()
+    return found is not None and bool(found[0])
+
+
+def _in_schema(name: str, schema: str) -> Composed:
+    return SQL(statement(name)).format(schema=Identifier(schema))
 
 
 def _refuse_encoding(archive: Archive) -> None:
@@ -81,10 +126,3 @@ async def _known(connection: AsyncConnection) -> set[str]:
         return set()
     rows = await (await connection.execute(statement("select_migrations"))).fetchall()
     return {row[0] for row in rows}
-
-
-def _migrations() -> Iterable[tuple[str, LiteralString]]:
-    folder = files("infinitas.archive") / "migrations"
-    for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".sql"):
-            yield file.name.removesuffix(".sql"), file.read_text()

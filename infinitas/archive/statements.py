@@ -1,6 +1,7 @@
 """The SQL, one statement a file, and its rows as dataclasses.
 
-A file has `{columns}` where it takes those of a table: the fields of the table's row class.
+A file has `{columns}` where it takes those of a table: the fields of the table's row class. It has
+`{incoming}` in the names of temporary tables: a pooler keeps those of an older version in its sessions.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,15 @@ R = TypeVar("R")
 def statement(name: str) -> LiteralString:
     """The SQL of `sql/<name>.sql`."""
     text = (files("infinitas.archive") / "sql" / f"{name}.sql").read_text()
-    return text
+    return text.replace("{incoming}", f"incoming_{migrations()[-1][0].partition('_')[0]}")
+
+
+@cache
+def migrations() -> list[tuple[str, LiteralString]]:
+    """Name and SQL of each migration, in order."""
+    folder = (files("infinitas.archive") / "migrations").iterdir()
+    found = [file for file in folder if file.name.endswith(".sql")]
+    return sorted((file.name.removesuffix(".sql"), file.read_text()) for file in found)
 
 
 def columns(row: type) -> tuple[str, ...]:

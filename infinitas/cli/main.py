@@ -20,6 +20,7 @@ COMMANDS = {
         "Run everything in one process, with its own Redis and Postgres; prints each job.",
     ),
     "job": ("infinitas.cli.jobs", "job_group", "Jobs: list, show, cancel, retry, run again, wait for."),
+    "migrate": ("infinitas.cli.migrate", "migrate", "Create or update the archive's tables in Postgres."),
     "preview": (
         "infinitas.cli.preview",
         "preview",

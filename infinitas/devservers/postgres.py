@@ -63,7 +63,7 @@ def start_postgres(data: Path) -> tuple[GuardedServer, str]:
         command,
         folder=folder,
         stop_signal=signal.SIGINT,
-        as_other_user=_is_root(),
+        as_other_user=is_root(),
     )
     server.wait_until(lambda: _is_ready(cluster))
     return server, f"postgresql://{USER}@/postgres?host={sockets}"
@@ -99,13 +99,13 @@ def _create_cluster(binaries: Path, cluster: Path, folder: Path) -> None:
         *("--locale=C", "--no-sync"),
     ]
     server = start_guarded(
-        "initdb", command, folder=folder, stop_signal=signal.SIGTERM, as_other_user=_is_root()
+        "initdb", command, folder=folder, stop_signal=signal.SIGTERM, as_other_user=is_root()
     )
     server.wait_for_end()
     if not (cluster / "PG_VERSION").exists():
         log = (folder / "initdb.log").read_text(errors="replace")[-1500:]
         hint = ""
-        if _is_root() and "root" in log + "namespaces":
+        if is_root() and "root" in log + "namespaces":
             hint = "\nPostgres doesn't run as root; where user namespaces are forbidden, run as another user."
         raise EmbeddedError(f"initdb could not make {cluster}. Its output:\n{log}{hint}")
 
@@ -132,5 +132,6 @@ def _number(text: str) -> float:
         return 0.0
 
 
-def _is_root() -> bool:
+def is_root() -> bool:
+    """Whether servers that refuse root must run as another user."""
     return sys.platform == "linux" and os.getuid() == 0

@@ -13,6 +13,7 @@ _HOST = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[\w.%-]+)?(?::(?P<port>\d{1,5}))?", r
 _PATH = re.compile(r"[^\s@]*")
 _BARE_PERCENT = re.compile(r"%(?![0-9a-fA-F]{2})")
 _OPTION = re.compile(r"[a-z_]+=[^=\s]*")
+_SCHEMA = re.compile(r"schema=(?!pg_|information_schema$)[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _TLS = {
     f"ssl_{name}"
     for name in ("keyfile", "certfile", "cert_reqs", "ca_certs", "ca_path", "ca_data", "check_hostname")
@@ -51,10 +52,28 @@ def checked_postgres_url(url: str) -> str:
         raise ValueError(f"{scheme}://[user:password@]host[:port][/database]{_ENCODED}")
     if query and not all(_OPTION.fullmatch(option) for option in query.split("&")):
         raise ValueError("a URL whose options behind the ? have the form name=value, joined by &")
+    schema = [option for option in query.split("&") if option.startswith("schema=")]
+    if schema and not (len(schema) == 1 and _SCHEMA.fullmatch(schema[0])):
+        raise ValueError(
+            "a URL whose schema= is one name of letters, digits, _ and -, which is not one of Postgres"
+        )
     url = _join(scheme, user, addresses, path, query)
     if "%00" in url:
         raise ValueError("a URL without the character %00, which Postgres has no use for")
     return url
+
+
+def split_schema(url: str) -> tuple[str, str | None]:
+    """A Postgres URL without its option `schema`, which is ours, and that schema."""
+    head, _, query = url.partition("?")
+    options = query.split("&") if query else []
+    schema = next(
+        (option.removeprefix("schema=") for option in options if option.startswith("schema=")), None
+    )
+    if schema is None:
+        return url, None
+    others = "&".join(option for option in options if not option.startswith("schema="))
+    return (f"{head}?{others}" if others else head), schema
 
 
 def checked_server_url(url: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
 from infinitas.broker.events import EventStream
 from infinitas.broker.queue import QueueBroker
+from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import ServerUnreachable
 from infinitas.runtime.loop import Loop, cancel_all
 from tests.archive.facts import event, row
@@ -166,17 +168,101 @@ async def test_a_read_only_connection_is_not_kept(archive: Archive, postgres_url
     assert await writer.write(LIFE[1:], "1-0", "2-0") == []
 
 
-async def test_a_backend_that_is_ended_is_an_outage(archive: Archive, postgres_url: str) -> None:
+END_THE_OTHERS = (
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+async def test_a_connection_that_was_closed_while_idle_is_opened_again(
+    archive: Archive, reader: Reader, postgres_url: str
+) -> None:
+    """As by idle_session_timeout, a pooler, a firewall, or a restart of Postgres."""
     writer = Writer(archive, "default")
     assert await writer.write(LIFE[:1], None, "1-0") == []
+    assert await reader.jobs.find("j") is not None
     with psycopg.connect(postgres_url, autocommit=True) as admin:
-        admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-    with pytest.raises(ServerUnreachable):
-        await writer.write(LIFE[1:], "1-0", "2-0")
+        assert admin.execute(END_THE_OTHERS).fetchone() == (2,)
     assert await writer.write(LIFE[1:], "1-0", "2-0") == []
+    assert await reader.jobs.find("j") is not None
+
+
+async def test_a_backend_that_ends_in_a_batch_is_an_outage_and_the_batch_is_written_once(
+    archive: Archive, postgres_url: str
+) -> None:
+    writer = Writer(archive, "default")
+    assert await writer.write(LIFE[:1], None, "1-0") == []
+    with psycopg.connect(postgres_url) as other:
+        other.execute("LOCK TABLE infinitas_attempts")
+        writing = asyncio.create_task(writer.write(LIFE[1:], "1-0", "2-0"))
+        await aeventually(lambda: _waits_for_a_lock(postgres_url))
+        other.execute(END_THE_OTHERS)
+        with pytest.raises(ServerUnreachable):
+            await writing
+    assert await writer.position() == "1-0"
+    assert await writer.write(LIFE[1:], "1-0", "2-0") == []
+    assert await row(archive, "SELECT state FROM infinitas_jobs") == ("cancelled",)
+
+
+async def _waits_for_a_lock(url: str) -> bool:
+    async with await psycopg.AsyncConnection.connect(url) as admin:
+        found = await admin.execute(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return await found.fetchone() is not None
+
+
+ODD = {
+    "TimeZone": "'Asia/Kolkata'",  # IST: Postgres reads that as the time of Israel
+    "DateStyle": "'SQL, DMY'",
+    "IntervalStyle": "'iso_8601'",
+    "bytea_output": "'escape'",
+    "standard_conforming_strings": "off",
+    "backslash_quote": "off",
+    "extra_float_digits": "-15",
+    "statement_timeout": "'9s'",
+    "lock_timeout": "'9s'",
+    "default_transaction_isolation": "'serializable'",
+    "array_nulls": "off",
+    "quote_all_identifiers": "on",
+    "search_path": "nowhere, public",
+    "row_security": "off",
+}
+"""What may be set on a role or a database, and none of which changes what is stored or read."""
+
+
+async def test_settings_of_the_session_change_nothing(empty_postgres_url: str) -> None:
+    with psycopg.connect(empty_postgres_url, autocommit=True) as admin:
+        for name, value in ODD.items():
+            admin.execute(f"ALTER DATABASE {admin.info.dbname} SET {name} = {value}".encode())
+    archive, reader = Archive(empty_postgres_url, "test"), Reader(empty_postgres_url, "test")
+    await migrate(archive)
+    slash = "a\\b'c \"d"
+    events = [
+        event(number, "failed", job=f"{month}", attempt=1, due=ms_of(month), error=slash, start=ms_of(month))
+        for number, month in enumerate(range(1, 13))
+    ]
+    assert await Writer(archive, "default").write(events, None, "1-0") == []
+    for month in range(1, 13):
+        job = await reader.jobs.find(str(month))
+        assert job is not None
+        assert (to_ms(job.due), job.due.utcoffset(), job.error) == (ms_of(month), timedelta(0), slash)
+        bounds = await row(
+            archive,
+            "SELECT pg_get_expr(relpartbound, oid) FROM pg_class"
+            f" WHERE relname = 'infinitas_jobs_2026_{month:02}'",
+        )
+        assert f"FROM ('2026-{month:02}-01 00:00:00+00')" in bounds[0]
+    start, end = from_ms(ms_of(1)), from_ms(ms_of(13))
+    buckets = await reader.timeline.buckets(None, start, end, 86_400, 100)
+    assert [bucket.start for bucket in buckets] == [from_ms(ms_of(month)) for month in range(1, 13)]
+    await reader.close()
+    await archive.close()
+
+
+def ms_of(month: int) -> int:
+    """The first instant of a month of 2026, or of January 2027."""
+    return to_ms(datetime(2026 + (month - 1) // 12, (month - 1) % 12 + 1, 1, tzinfo=UTC))
 
 
 async def test_the_kernel_watches_connections_and_postgres_has_limits(proxy: Proxy) -> None:
@@ -203,24 +289,6 @@ async def test_tables_are_made_again_in_a_database_that_came_back_empty(empty_po
     await tables.make_ready()
     assert await Writer(archive, "default").position() is None
     await archive.close()
-
-
-async def test_a_role_that_may_only_write_rows_finds_the_tables_ready(archive: Archive) -> None:
-    await Writer(archive, "default").write(LIFE, None, "1-0")
-    await row(archive, "CREATE ROLE writes_rows")
-    try:
-        await row(
-            archive, "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO writes_rows"
-        )
-        await row(archive, "ALTER ROLE CURRENT_USER SET role TO writes_rows")
-        await archive.close()
-        assert await migrate(archive) == []
-        assert await row(archive, "SELECT current_user") == ("writes_rows",)
-        assert await Writer(archive, "default").write([event(9, "missed")], "1-0", "2-0") == []
-    finally:
-        await row(archive, "SET ROLE NONE; ALTER ROLE CURRENT_USER RESET role")
-        await archive.close()
-        await row(archive, "DROP OWNED BY writes_rows; DROP ROLE writes_rows")
 
 
 async def test_no_secret_of_the_url_is_in_what_the_driver_reports() -> None:

@@ -1,1 +1,1 @@
-TRUNCATE incoming_jobs, incoming_attempts, incoming_logs;
+TRUNCATE {incoming}_jobs, {incoming}_attempts, {incoming}_logs;

@@ -1,1 +1,1 @@
-COPY incoming_attempts ({columns}) FROM STDIN
+COPY {incoming}_attempts ({columns}) FROM STDIN

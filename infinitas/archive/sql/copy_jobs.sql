@@ -1,1 +1,1 @@
-COPY incoming_jobs ({columns}) FROM STDIN
+COPY {incoming}_jobs ({columns}) FROM STDIN

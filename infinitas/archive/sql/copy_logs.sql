@@ -1,1 +1,1 @@
-COPY incoming_logs ({columns}) FROM STDIN
+COPY {incoming}_logs ({columns}) FROM STDIN

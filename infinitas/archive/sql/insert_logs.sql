@@ -1,3 +1,3 @@
 INSERT INTO infinitas_job_logs ({columns})
-SELECT {columns} FROM incoming_logs
+SELECT {columns} FROM {incoming}_logs
 ON CONFLICT DO NOTHING;

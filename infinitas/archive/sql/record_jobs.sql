@@ -4,7 +4,7 @@
 -- and a slot that has run does not become a non-run. core/history.py keeps the same rule within a batch.
 WITH changed AS (
     INSERT INTO infinitas_jobs AS job ({columns})
-    SELECT {columns} FROM incoming_jobs
+    SELECT {columns} FROM {incoming}_jobs
     ON CONFLICT (id, due_at) DO UPDATE SET
         version = excluded.version,
         state = excluded.state,

@@ -1,6 +1,6 @@
 -- Only another outcome changes an attempt that has one; nothing of the former outcome stays.
 INSERT INTO infinitas_attempts AS attempt ({columns})
-SELECT {columns} FROM incoming_attempts
+SELECT {columns} FROM {incoming}_attempts
 ON CONFLICT (job_id, due_at, attempt) DO UPDATE SET
     worker = coalesce(excluded.worker, attempt.worker),
     outcome = excluded.outcome,

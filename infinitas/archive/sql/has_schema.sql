@@ -1,0 +1,1 @@
+SELECT to_regnamespace(quote_ident(%(schema)s)) IS NOT NULL;
