@@ -18,14 +18,14 @@ from redis.backoff import NoBackoff
 from redis.client import NEVER_DECODE
 from redis.connection import ConnectionInterface
 from redis.connection import ConnectionPool as SyncConnectionPool
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from redis.retry import Retry as SyncRetry
 
 from infinitas.broker.keys import QueueKeys
 from infinitas.broker.pipeline import ScriptPipeline
 from infinitas.broker.refusals import is_closed_transport, is_of_one_key, primary_is_elsewhere, translated
 from infinitas.broker.scripts import Script, load_script
-from infinitas.broker.vetting import check_info
+from infinitas.broker.vetting import COMMANDS, check_commands, check_info
 from infinitas.core.codec import from_ms
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.masking import mask_text, mask_url
@@ -151,10 +151,12 @@ class Connection:
         """Refuse a Redis that would lose jobs.
 
         Raises:
-            UnsafeBroker: it is too old, a Redis Cluster or a Sentinel, or may evict keys.
+            UnsafeBroker: it is too old, a Redis Cluster or a Sentinel, may evict keys, or lacks a command.
             ServerUnreachable: Redis gave no answer.
         """
         check_info(await self._reply(self._info()), self.url)
+        if known := await self._reply(self._commands()):
+            check_commands(known, self.url)
 
     async def close(self) -> None:
         await self._redis.aclose()
@@ -172,6 +174,14 @@ class Connection:
             return {}
         greeting = dict(zip(pairs[::2], pairs[1::2], strict=True))
         return {"redis_version": greeting.get("version", ""), "redis_mode": greeting.get("mode", "")}
+
+    async def _commands(self) -> Sequence[object]:
+        """COMMAND INFO of all that are needed; empty where it is not permitted, or not there."""
+        try:
+            found: Sequence[object] = await self._redis.execute_command("COMMAND INFO", *COMMANDS)
+        except ResponseError:
+            return ()
+        return found
 
     def _new_pool(self) -> Any:
         pool: Any = ConnectionPool.from_url(self.url, **self._options)

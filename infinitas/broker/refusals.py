@@ -4,6 +4,7 @@ redis-py removes the codes that it knows from the text and keeps them in `status
 refusals, and all that a script passes on, stay in front of the text.
 """
 
+import re
 from textwrap import shorten
 
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
@@ -30,6 +31,8 @@ _MOVED_ON = {"READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED"}
 _CLUSTER = {"MOVED", "ASK", "CROSSSLOT"}
 _OF_ONE_KEY = ("WRONGTYPE", "NOGROUP")
 _CLOSED_TRANSPORT = "unable to perform operation on"
+_FORBIDDEN = re.compile(r"ACL failure in script|has no permissions to |No permissions to ")
+_UNKNOWN_COMMAND = re.compile(r"(?i)unknown (redis |valkey )?(sub)?command")
 NO_CLUSTER = "Redis Cluster is not supported yet: redis_url must lead to a Redis without cluster-enabled"
 
 
@@ -78,10 +81,13 @@ def translated(error: Exception, url: str) -> InfinitasError:
         return kind(f"{where} {_NO_WRITES[code]} ({_with_code(code, text)}).")
     if code in _CLUSTER:
         return UnsafeBroker(f"{where} is a node of a Redis Cluster. {NO_CLUSTER}.")
-    if code == "NOPERM":
-        return InfinitasError(
-            f"{where} forbids a command that Infinitas needs: its user (ACL) must be allowed it ({text})."
+    if code == "NOPERM" or _FORBIDDEN.search(text):
+        return UnsafeBroker(
+            f"{where} forbids a command or key that Infinitas needs: its user (ACL) must be allowed it "
+            f"({text}). docs/settings.md has the line for such a user."
         )
+    if _UNKNOWN_COMMAND.search(text):
+        return UnsafeBroker(f"{where} lacks a command that Infinitas needs ({text}).")
     if isinstance(error, RedisConnectionError) and text == "max number of clients reached":
         return ServerUnreachable(
             f"{where} refuses more connections: raise maxclients, or use fewer processes."

@@ -1,13 +1,24 @@
-"""Checks by its INFO that a Redis does not lose jobs."""
+"""Checks that a Redis does not lose jobs, by its INFO, and that it has the commands that we use."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from infinitas.broker.refusals import NO_CLUSTER
 from infinitas.core.errors import UnsafeBroker
 from infinitas.runtime.masking import mask_url
 
 OLDEST = (7, 0)
+COMMANDS: tuple[str, ...] = (
+    *("blpop", "del", "eval", "evalsha", "exists", "get", "hdel", "hexists"),
+    *("hget", "hgetall", "hincrby", "hkeys", "hlen", "hmget", "hscan", "hset"),
+    *("hsetnx", "hvals", "lindex", "llen", "lpop", "lrange", "ltrim", "persist"),
+    *("pexpire", "rpush", "sadd", "scan", "scard", "select", "set", "sismember"),
+    *("smembers", "srem", "time", "xack", "xadd", "xdel", "xgroup|create", "xgroup|delconsumer"),
+    *("xinfo|groups", "xinfo|stream", "xlen", "xpending", "xrange", "xread", "xreadgroup", "xrevrange"),
+    *("xtrim", "zadd", "zcard", "zcount", "zincrby", "zmscore", "zrange", "zrangebyscore"),
+    *("zrem", "zscan", "zscore"),
+)
+"""All that Infinitas needs: what a user of Redis must be allowed (docs/settings.md)."""
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
@@ -33,4 +44,14 @@ def check_info(info: Mapping[str, object], url: str) -> None:
         raise UnsafeBroker(
             f"{where} has maxmemory-policy {policy}, which may throw jobs away. "
             "Run: redis-cli config set maxmemory-policy noeviction"
+        )
+
+
+def check_commands(found: Sequence[object], url: str) -> None:
+    """Check the reply of COMMAND INFO for all of COMMANDS. Raises UnsafeBroker."""
+    lacking = [name.upper() for name, entry in zip(COMMANDS, found, strict=True) if not entry]
+    if lacking:
+        raise UnsafeBroker(
+            f"Redis at {mask_url(url)} lacks commands that Infinitas needs, disabled or renamed by its "
+            f"configuration (rename-command): {', '.join(lacking)}."
         )
