@@ -25,7 +25,7 @@ from infinitas.broker.keys import QueueKeys
 from infinitas.broker.pipeline import ScriptPipeline
 from infinitas.broker.refusals import is_closed_transport, is_of_one_key, primary_is_elsewhere, translated
 from infinitas.broker.scripts import Script, load_script
-from infinitas.broker.vetting import COMMANDS, check_commands, check_info
+from infinitas.broker.vetting import COMMANDS, check_commands, check_files, check_info
 from infinitas.core.codec import from_ms
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.masking import mask_text, mask_url
@@ -187,6 +187,7 @@ class Connection:
         pool: Any = ConnectionPool.from_url(self.url, **self._options)
         # Opens no socket, and raises where the options of the URL don't fit.
         pool.make_connection()
+        check_files(pool.connection_kwargs)
         return pool
 
     async def _renew(self, pool: Any) -> None:

@@ -1,10 +1,11 @@
 """Checks that a Redis does not lose jobs, by its INFO, and that it has the commands that we use."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 
 from infinitas.broker.refusals import NO_CLUSTER
-from infinitas.core.errors import UnsafeBroker
+from infinitas.core.errors import ConfigError, UnsafeBroker
 from infinitas.runtime.masking import mask_url
 
 OLDEST = (7, 0)
@@ -19,6 +20,7 @@ COMMANDS: tuple[str, ...] = (
     *("zrem", "zscan", "zscore"),
 )
 """All that Infinitas needs: what a user of Redis must be allowed (docs/settings.md)."""
+_FILES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
@@ -45,6 +47,14 @@ def check_info(info: Mapping[str, object], url: str) -> None:
             f"{where} has maxmemory-policy {policy}, which may throw jobs away. "
             "Run: redis-cli config set maxmemory-policy noeviction"
         )
+
+
+def check_files(options: Mapping[str, object]) -> None:
+    """Check that the files that a connection's options name can be read. Raises ConfigError."""
+    for name in _FILES:
+        path = options.get(name)
+        if isinstance(path, str) and not os.access(path, os.R_OK):
+            raise ConfigError(f"{name} of redis_url names {path!r}, which is not there or can't be read.")
 
 
 def check_commands(found: Sequence[object], url: str) -> None:
