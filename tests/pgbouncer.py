@@ -14,7 +14,8 @@ from infinitas.devservers.guarded import start_guarded
 from infinitas.devservers.postgres import is_root
 from tests.support import ROOT
 
-_FOLDERS = ":".join(("/usr/sbin", "/usr/local/sbin", str(ROOT / ".venv/pgbouncer/usr/sbin")))
+_UNPACKED = ROOT / ".venv/pgbouncer/usr"
+"""Where scripts/setup puts it without the right to install packages."""
 _SETTINGS = """
 [databases]
 * = host={postgres} user={user}
@@ -30,7 +31,8 @@ auth_type = any
 @contextmanager
 def pgbouncer_to(url: str, folder: Path, sessions: int = 2) -> Iterator[str]:
     """The URL of a PgBouncer with so many sessions of the Postgres behind a URL."""
-    binary = shutil.which("pgbouncer") or shutil.which("pgbouncer", path=_FOLDERS)
+    folders = ("/usr/sbin", "/usr/local/sbin", str(_UNPACKED / "sbin"))
+    binary = shutil.which("pgbouncer") or shutil.which("pgbouncer", path=":".join(folders))
     assert binary, "PgBouncer is missing: scripts/setup dev installs it, or apt install pgbouncer"
     parts, sockets = urlsplit(url), socket_folder(folder)
     postgres = parse_qs(parts.query)["host"][0]
@@ -40,7 +42,7 @@ def pgbouncer_to(url: str, folder: Path, sessions: int = 2) -> Iterator[str]:
     )
     server = start_guarded(
         "pgbouncer",
-        [binary, str(settings)],
+        ["env", f"LD_LIBRARY_PATH={':'.join(map(str, _UNPACKED.glob('lib/*')))}", binary, str(settings)],
         folder=folder,
         stop_signal=signal.SIGINT,
         as_other_user=is_root(),
