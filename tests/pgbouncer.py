@@ -24,21 +24,27 @@ pool_mode = transaction
 default_pool_size = {sessions}
 unix_socket_dir = {sockets}
 listen_port = 6432
-auth_type = any
+auth_type = {auth}
+auth_file = {users}
 """
 
 
 @contextmanager
-def pgbouncer_to(url: str, folder: Path, sessions: int = 2) -> Iterator[str]:
-    """The URL of a PgBouncer with so many sessions of the Postgres behind a URL."""
+def pgbouncer_to(url: str, folder: Path, sessions: int = 2, password: str | None = None) -> Iterator[str]:
+    """The URL of a PgBouncer with so many sessions of the Postgres behind a URL; it may want a password."""
     folders = ("/usr/sbin", "/usr/local/sbin", str(_UNPACKED / "sbin"))
     binary = shutil.which("pgbouncer") or shutil.which("pgbouncer", path=":".join(folders))
     assert binary, "PgBouncer is missing: scripts/setup dev installs it, or apt install pgbouncer"
     parts, sockets = urlsplit(url), socket_folder(folder)
     postgres = parse_qs(parts.query)["host"][0]
-    settings = folder / "pgbouncer.ini"
+    settings, users = folder / "pgbouncer.ini", folder / "users.txt"
+    users.write_text('"{}" "{}"\n'.format(parts.username, (password or "").replace('"', '""')))
+    auth = "any" if password is None else "scram-sha-256"
     settings.write_text(
-        _SETTINGS.format(postgres=postgres, user=parts.username, sockets=sockets, sessions=sessions)
+        _SETTINGS.format(
+            **{"postgres": postgres, "user": parts.username, "sockets": sockets, "sessions": sessions},
+            **{"auth": auth, "users": users},
+        )
     )
     server = start_guarded(
         "pgbouncer",
@@ -51,7 +57,7 @@ def pgbouncer_to(url: str, folder: Path, sessions: int = 2) -> Iterator[str]:
 
     def answers() -> bool:
         try:
-            psycopg.connect(pooled, connect_timeout=2).close()
+            psycopg.connect(pooled, connect_timeout=2, password=password).close()
         except psycopg.OperationalError:
             return False
         return True

@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
@@ -17,8 +19,10 @@ from infinitas.archiver.recorder import Recorder
 from infinitas.broker.events import EventStream
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.codec import from_ms, to_ms
-from infinitas.core.errors import ServerUnreachable
+from infinitas.core.errors import ConfigError, ServerUnreachable
+from infinitas.runtime.config import load_settings
 from infinitas.runtime.loop import Loop, cancel_all
+from infinitas.runtime.urls import checked_postgres_url
 from tests.archive.facts import event, row
 from tests.silent_proxy import Proxy, proxy_to
 from tests.support import PATIENCE_S, aeventually
@@ -298,3 +302,39 @@ async def test_no_secret_of_the_url_is_in_what_the_driver_reports() -> None:
         async with archive.transaction():
             pass
     assert "TOPSECRET" not in str(away.value)
+
+
+@pytest.mark.parametrize("form", ["service", "service as an option", "several hosts", "a newline"])
+async def test_forms_of_the_url(
+    postgres_url: str, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    folder, name = parse_qs(urlsplit(postgres_url).query)["host"][0], urlsplit(postgres_url).path[1:]
+    services = tmp_path / "services.conf"
+    services.write_text(f"[shop]\nhost={folder}\ndbname={name}\nuser=infinitas\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    url = {
+        "service": "postgresql://?service=shop",
+        "service as an option": "postgresql:///?service=shop&schema=public",
+        "several hosts": f"postgresql://infinitas@/{name}?host=/nowhere,{folder}&port=1,5432",
+        "a newline": f" {postgres_url}\n",
+    }[form]
+    found = load_settings({"postgres_url": url}, {}, tmp_path / "absent.toml").postgres_url
+    other = Archive(found or "", "test")
+    assert await row(other, "SELECT current_database()") == (name,)
+    assert await Writer(other, "default").write(LIFE, None, "1-0") == []
+    await other.close()
+
+
+@pytest.mark.parametrize(
+    "schema", ["", "1a", "pg_temp", "information_schema", 'a"b', "a b", "a%20b", "ä", "x" * 64, "a&schema=b"]
+)
+def test_a_schema_that_is_no_plain_name_is_refused(schema: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"schema=|name=value"):
+        load_settings({"postgres_url": f"postgresql://h/d?schema={schema}"}, {}, tmp_path / "absent.toml")
+
+
+def test_hosts_may_have_ipv6_addresses() -> None:
+    url = "postgresql://u:p%40%3A%2F@[::1]:5433,[fe80::1]:5434/d?schema=x&sslmode=require"
+    parameters = Archive(checked_postgres_url(url), "test").parameters
+    assert (parameters["host"], parameters["port"]) == ("::1,fe80::1", "5433,5434")
+    assert (parameters["password"], parameters["sslmode"]) == ("p@:/", "require")

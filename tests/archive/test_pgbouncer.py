@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from infinitas.archive.reader import Reader
 from infinitas.archive.statements import migrations
 from infinitas.archive.writer import Writer
 from infinitas.core.errors import ServerUnreachable
+from infinitas.runtime.config import load_settings
 from tests.archive.facts import event, row
 from tests.pgbouncer import pgbouncer_to
 
@@ -108,4 +110,30 @@ async def test_a_session_that_ends_or_is_read_only_behind_the_pooler_is_an_outag
         admin.execute(f"{set_it} = off".encode())
         admin.execute(end)
     assert await writer.write(LIFE[2:], "2-0", "3-0") == []
+    await archive.close()
+
+
+async def test_a_password_may_have_every_printable_character(postgres_url: str, tmp_path: Path) -> None:
+    password = "".join(map(chr, range(32, 127))) + "ä"
+    with pgbouncer_to(postgres_url, tmp_path, password=password) as url:
+        right = url.replace("@", f":{quote(password, safe='')}@", 1)
+        settings = load_settings({"postgres_url": f"{right}\n"}, {}, tmp_path / "absent.toml")
+        archive = Archive(settings.postgres_url or "", "test")
+        assert await Writer(archive, "default").write(LIFE, None, "1-0") == []
+        await archive.close()
+        for wrong in (url.replace("@", ":SECRET@", 1), url):
+            archive = Archive(wrong, "test")
+            with pytest.raises(ServerUnreachable) as refused:
+                await Writer(archive, "default").position()
+            assert "SECRET" not in str(refused.value)
+            await archive.close()
+
+
+async def test_options_of_a_connection_are_refused_by_the_pooler_and_schema_is_not(pooled_url: str) -> None:
+    refused = Archive(f"{pooled_url}&options=-csearch_path%3Dpublic", "test")
+    with pytest.raises(ServerUnreachable, match="unsupported startup parameter"):
+        await migrate(refused)
+    archive = Archive(f"{pooled_url}&schema=apart", "test")
+    assert len(await migrate(archive)) == len(migrations())
+    assert await Writer(archive, "default").write(LIFE, None, "1-0") == []
     await archive.close()
