@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.client import NEVER_DECODE
 from redis.connection import ConnectionInterface
 from redis.connection import ConnectionPool as SyncConnectionPool
-from redis.exceptions import NoPermissionError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry as SyncRetry
 
 from infinitas.broker.keys import QueueKeys
@@ -162,15 +162,15 @@ class Connection:
         await self._redis.aclose()
 
     async def _info(self) -> Mapping[str, Any]:
-        """INFO of Redis; where its user has no permission, as with managed ones, HELLO, or nothing."""
+        """INFO of Redis; where that is forbidden or disabled, as with managed ones, HELLO, or nothing."""
         try:
             found: Mapping[str, Any] = await self._redis.info()
             return found
-        except NoPermissionError:
+        except ResponseError:
             pass
         try:
             pairs = await self._redis.execute_command("HELLO")
-        except NoPermissionError:
+        except ResponseError:
             return {}
         greeting = dict(zip(pairs[::2], pairs[1::2], strict=True))
         return {"redis_version": greeting.get("version", ""), "redis_mode": greeting.get("mode", "")}
@@ -225,16 +225,16 @@ def sync_connections(url: str, role: str, timeout_s: float) -> Callable[[], Conn
 
 
 async def _greet(name: str, connection: Any) -> None:
-    """Begin a new connection, and name it if its user may."""
+    """Begin a new connection, and name it if Redis allows that."""
     await connection.on_connect()
-    with suppress(NoPermissionError):
+    with suppress(ResponseError):
         await connection.send_command("CLIENT", "SETNAME", name)
         await connection.read_response()
 
 
 def _greet_sync(name: str, connection: Any) -> None:
     connection.on_connect()
-    with suppress(NoPermissionError):
+    with suppress(ResponseError):
         connection.send_command("CLIENT", "SETNAME", name)
         connection.read_response()
 

@@ -31,7 +31,9 @@ _MOVED_ON = {"READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED"}
 _CLUSTER = {"MOVED", "ASK", "CROSSSLOT"}
 _OF_ONE_KEY = ("WRONGTYPE", "NOGROUP")
 _CLOSED_TRANSPORT = "unable to perform operation on"
-_FORBIDDEN = re.compile(r"ACL failure in script|has no permissions to |No permissions to ")
+_FORBIDDEN = re.compile(
+    r"ACL failure in script|The user executing the script|has no permissions to |No permissions to "
+)
 _UNKNOWN_COMMAND = re.compile(r"(?i)unknown (redis |valkey )?(sub)?command")
 NO_CLUSTER = "Redis Cluster is not supported yet: redis_url must lead to a Redis without cluster-enabled"
 

@@ -152,8 +152,8 @@ def test_codes_that_only_begin_like_one_are_refusals_of_a_command() -> None:
 @pytest.mark.parametrize(
     ("was", "becomes", "words"),
     [
-        (b"redis_version:7.2.4", b"redis_version:6.2.5", "version 6.2.5, .*7.0 or later"),
-        (b"server_mode:standalone", b"server_mode:sentinel\r\n", "Sentinel"),
+        (b"redis_version:7.", b"redis_version:6.", r"version 6\.[\d.]+, .*7.0 or later"),
+        (b"_mode:standalone", b"_mode:sentinel\r\n", "Sentinel"),
     ],
 )
 async def test_a_redis_of_the_wrong_kind_is_refused(

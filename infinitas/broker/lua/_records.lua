@@ -20,7 +20,8 @@ local function guarded(step, ...)
   local text = type(answer) == 'table' and answer.err or tostring(answer)
   local of_one = string.find(text, '^%-?WRONGTYPE') or string.find(text, '^%-?ERR') or string.find(text, 'user_script')
   -- A right or a command that Redis refuses, it refuses for every record.
-  local of_all = string.find(text, 'ACL failure') or string.find(string.lower(text), 'unknown %l* ?command')
+  local of_all = string.find(text, 'ACL failure') or string.find(text, 'user executing the script')
+    or string.find(string.lower(text), 'unknown %l* ?command')
   if of_all or not of_one then error(answer) end
   return nil, text
 end
