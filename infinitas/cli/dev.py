@@ -16,8 +16,9 @@ from infinitas.archiver.archiver import run_archiver
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream
 from infinitas.cli.feed import Feed, log_lines, print_event, show_with_jobs_alone
-from infinitas.devservers.servers import EmbeddedServers
+from infinitas.devservers.servers import EmbeddedServers, Urls
 from infinitas.runtime.config import DEFAULT_REDIS, load_settings
+from infinitas.runtime.logging import hide_records_of_jobs
 from infinitas.runtime.loop import Loop, run_loops
 from infinitas.runtime.masking import mask_url
 from infinitas.runtime.signals import StopSignal, run_until_signal
@@ -34,6 +35,7 @@ def run_dev(app: Infinitas, port: int) -> None:
     with ExitStack() as stack:
         own = load_settings()
         as_text = app.settings.log_format == "text"
+        urls: Urls | None = None
         if app.settings.redis_url in (None, DEFAULT_REDIS) and own.redis_url is None:
             click.echo(f"Starting Redis and Postgres in {app.settings.data_dir}/ …", err=not as_text)
             urls = stack.enter_context(EmbeddedServers(app.settings.data_dir))
@@ -43,8 +45,10 @@ def run_dev(app: Infinitas, port: int) -> None:
         stack.callback(app.close)
         found = _server_port(port)
         if as_text:
-            _say_where(app, found)
+            _show_where(app, found, urls)
             show_with_jobs_alone()
+        else:
+            hide_records_of_jobs()
         run_until_signal(lambda stop: _run(app, found, stop))
         if as_text:
             click.echo("Stopped.")
@@ -77,9 +81,9 @@ async def _run(app: Infinitas, port: int | None, stop: StopSignal) -> None:
         await connection.close()
 
 
-def _say_where(app: Infinitas, port: int | None) -> None:
-    redis, postgres = app.settings.redis_url or "", app.settings.postgres_url
-    command = f"redis-cli -s {redis.removeprefix('unix://')}" if redis.startswith("unix:") else "redis-cli"
+def _show_where(app: Infinitas, port: int | None, own: Urls | None) -> None:
+    """What to look at, and how. Only the URLs of our own servers have no password."""
+    command = f"redis-cli -s {own.redis.removeprefix('unix://')}" if own else "redis-cli"
     click.echo(f"  {len(app.tasks)} tasks: {', '.join(sorted(app.tasks))}")
     click.echo("  Look inside, from another terminal in this folder:")
     cli = _own_command()
@@ -93,8 +97,8 @@ def _say_where(app: Infinitas, port: int | None) -> None:
     if port is not None:
         url = f"curl http://127.0.0.1:{port}/api/v1/tasks"
         click.echo(f"    {url}  {click.style('over HTTP: docs/http.md', dim=True)}")
-    if postgres:
-        click.echo(f"    psql '{postgres}'" if "host=/" in postgres else "    psql")
+    if postgres := app.settings.postgres_url:
+        click.echo(f"    psql '{postgres}'" if own and postgres == own.postgres else "    psql")
     click.echo("  Ctrl-C stops.\n")
 
 

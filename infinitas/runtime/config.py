@@ -43,9 +43,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    redis_url: RedisUrl | None = None
-    postgres_url: PostgresUrl | None = None
-    server: ServerUrl | None = None
+    redis_url: RedisUrl | None = Field(default=None, repr=False)
+    postgres_url: PostgresUrl | None = Field(default=None, repr=False)
+    server: ServerUrl | None = Field(default=None, repr=False)
     token: SecretStr | None = None
     data_dir: Path = Path(".infinitas")
     concurrency: int = Field(default=10, ge=1, le=10_000)

@@ -77,6 +77,11 @@ set_up: list[tuple[str, str]] = []
 """What `set_up_logging` was called with last; empty in a program that embeds Infinitas."""
 
 
+def logs_as_json() -> bool:
+    """Whether this is a command-line process that prints nothing but JSON."""
+    return bool(set_up) and set_up[-1][1] == "json"
+
+
 def set_up_logging(level: str, format: str = "text") -> None:
     """Set up logging of a command-line process; a program that embeds Infinitas keeps its own.
 
