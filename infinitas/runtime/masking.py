@@ -43,7 +43,7 @@ def mask_url(url: str) -> str:
 
 
 def mask_text(text: str, url: str = "") -> str:
-    """A text, such as a client library's error, without the secrets of `url`, of URLs in the text, and tokens."""
+    """A text, such as a client library's error, without the secrets of `url`, without URLs' and tokens."""
     shown = mask_url(url)
     text = text.replace(url, shown) if url else text
     for secret in _secrets(url, shown):
