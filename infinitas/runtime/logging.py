@@ -8,6 +8,7 @@ import traceback
 import warnings
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from infinitas.runtime.masking import mask_text
 from infinitas.runtime.record_text import message_of, trace_of
@@ -159,7 +160,16 @@ class JsonFormatter(logging.Formatter):
 
 
 def _moment(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
+    """ISO 8601 with milliseconds and the offset of local time."""
+    second, fraction = divmod(record.created, 1)
+    to_the_second, offset = _parts_of_moment(int(second))
+    return f"{to_the_second}.{int(fraction * 1000):03}{offset}"
+
+
+@lru_cache(maxsize=8)
+def _parts_of_moment(second: int) -> tuple[str, str]:
+    text = datetime.fromtimestamp(second).astimezone().isoformat(timespec="seconds")
+    return text[:19], text[19:]
 
 
 def _masked(record: logging.LogRecord, text: str) -> str:
@@ -178,7 +188,8 @@ def _is_of_no_job(record: logging.LogRecord) -> bool:
 
 def _is_printed(record: logging.LogRecord, ours: logging.Handler) -> bool:
     """Whether a handler of the program prints the record: it would come twice."""
-    logger: logging.Logger | None = logging.getLogger(record.name)
+    found = logging.Logger.manager.loggerDict.get(record.name)
+    logger: logging.Logger | None = found if isinstance(found, logging.Logger) else logging.getLogger()
     while logger is not None:
         for handler in logger.handlers:
             if handler is not ours and record.levelno >= handler.level and _is_terminal(handler):
