@@ -15,7 +15,7 @@ from infinitas.app.app import Infinitas
 from infinitas.archiver.archiver import run_archiver
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream
-from infinitas.cli.feed import Feed, log_lines, print_event, show_with_jobs_alone
+from infinitas.cli.feed import Feed, log_lines, print_events, show_with_jobs_alone
 from infinitas.devservers.servers import EmbeddedServers, Urls
 from infinitas.runtime.config import DEFAULT_REDIS, load_settings
 from infinitas.runtime.logging import hide_records_of_jobs
@@ -57,7 +57,7 @@ def run_dev(app: Infinitas, port: int) -> None:
 async def _run(app: Infinitas, port: int | None, stop: StopSignal) -> None:
     queues = sorted({task.definition.queue for task in app.tasks.values()})
     connection = Connection(app.settings.redis_url or DEFAULT_REDIS, "dev")
-    show = print_event if app.settings.log_format == "text" else log_lines
+    show = print_events if app.settings.log_format == "text" else log_lines
     feeds = [Feed(EventStream(connection, queue, "dev"), show) for queue in queues]
     parts = [
         Worker(app.registry, app.settings).run(stop),

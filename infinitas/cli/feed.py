@@ -2,7 +2,8 @@
 
 import logging
 import textwrap
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -25,6 +26,8 @@ _MARKS: dict[str, tuple[str, str]] = {
     EventKind.JOB_CANCELLED: ("⊘", "magenta"),
     EventKind.JOB_LOST: ("☠", "red"),
 }
+_NO_JOB = (EventKind.JOB_MISSED, EventKind.JOB_SKIPPED)
+_MOST_ALIKE = 3
 _LEVELS = {"warning": "yellow", "error": "red", "critical": "red"}
 _SHORT_ID_CHARS = 6
 _MARGIN = " " * 12
@@ -35,10 +38,10 @@ class Feed:
     """Follows the event stream that the archiver reads too.
 
     Args:
-        show: called with each event.
+        show: called with the events that came together.
     """
 
-    def __init__(self, stream: EventStream, show: Callable[[Event], object]) -> None:
+    def __init__(self, stream: EventStream, show: Callable[[Sequence[Event]], object]) -> None:
         self._stream = stream
         self._show = show
         self._position: str | None = None
@@ -46,9 +49,10 @@ class Feed:
     async def run_once(self) -> None:
         if self._position is None:
             self._position = await self._stream.newest()
-        for event in await self._stream.read(self._position, count=500, block_ms=10_000):
-            self._position = event.position
-            self._show(event)
+        events = await self._stream.read(self._position, count=500, block_ms=10_000)
+        self._show(events)
+        if events:
+            self._position = events[-1].position
 
 
 def show_with_jobs_alone() -> None:
@@ -61,28 +65,42 @@ def show_with_jobs_alone() -> None:
         own.setLevel(logging.WARNING)
 
 
-def print_event(event: Event) -> None:
-    """Print a job's lines, or its end; other events print nothing."""
-    if event.kind == EventKind.JOB_LOGGED:
-        for line in _lines(event):
-            click.echo(line)
-    elif event.kind in _MARKS:
-        click.echo(_end(event))
-        # Retries mostly repeat the first one.
-        failed = event.kind == EventKind.JOB_FAILED or event.fields.get("attempt") == "1"
-        if failed and (trace := event.fields.get("traceback")):
-            click.echo(click.style(textwrap.indent(printable(trace), _MARGIN), dim=True))
+def print_events(events: Sequence[Event]) -> None:
+    """Print lines, tracebacks and ends of jobs; slots that yielded no job are counted if there are many."""
+    counts = Counter(_key(event) for event in events if event.kind in _NO_JOB)
+    for event in events:
+        count = counts.get(_key(event), 0)
+        if count > _MOST_ALIKE:
+            click.echo(_end(event, f"{count} slots: {printable(event.fields['reason'])}"))
+            counts[_key(event)] = -1
+        elif event.kind == EventKind.JOB_LOGGED:
+            click.echo("\n".join(_lines(event)))
+        elif event.kind in _MARKS and count >= 0:
+            _print_end(event)
 
 
-def log_lines(event: Event) -> None:
-    """Log a job's lines as records; its end is a record already."""
-    if event.kind != EventKind.JOB_LOGGED:
-        return
+def _key(event: Event) -> tuple[str, ...]:
+    return event.kind, event.fields.get("task", ""), event.fields.get("reason", "")
+
+
+def _print_end(event: Event) -> None:
     fields = event.fields
-    facts = {"task": fields["task"], "job": fields["job"], "attempt": int(fields["attempt"])}
+    click.echo(_end(event, fields.get("error") or fields.get("result") or fields.get("reason") or ""))
+    # Retries mostly repeat the first one.
+    failed = event.kind == EventKind.JOB_FAILED or fields.get("attempt") == "1"
+    if failed and (trace := fields.get("traceback")):
+        click.echo(click.style(textwrap.indent(printable(trace), _MARGIN), dim=True))
+
+
+def log_lines(events: Sequence[Event]) -> None:
+    """Log jobs' lines as records; their ends are records already."""
     levels = logging.getLevelNamesMapping()
-    for _, _, level, text in _parsed(event):
-        _log.add(levels.get(str(level).upper(), logging.INFO), str(text), facts, None)
+    for event in events:
+        if event.kind == EventKind.JOB_LOGGED:
+            fields = event.fields
+            facts = {"task": fields["task"], "job": fields["job"], "attempt": int(fields["attempt"])}
+            for _, _, level, text in _parsed(event):
+                _log.add(levels.get(str(level).upper(), logging.INFO), str(text), facts, None)
 
 
 def _lines(event: Event) -> list[str]:
@@ -103,17 +121,15 @@ def _parsed(event: Event) -> list[Any]:
     return found
 
 
-def _end(event: Event) -> str:
+def _end(event: Event, text: str) -> str:
     mark, colour = _MARKS[event.kind]
-    fields = event.fields
-    started = fields.get("started")
+    started = event.fields.get("started")
     took = describe_ms(event.at_ms - int(started)) if started else ""
-    said = fields.get("error") or fields.get("result") or fields.get("reason") or ""
-    said = printable(" ".join(said.split()))
-    said = said if len(said) <= 90 else f"{said[:89]}…"
+    text = printable(" ".join(text.split()))
+    text = text if len(text) <= 90 else f"{text[:89]}…"
     when = moment(from_ms(event.at_ms))
-    dim = event.kind not in (EventKind.JOB_FAILED, EventKind.JOB_LOST)
-    shown = click.style(said, dim=True) if dim else click.style(said, fg=colour)
+    bad = event.kind in (EventKind.JOB_FAILED, EventKind.JOB_LOST)
+    shown = click.style(text, fg=colour) if bad else click.style(text, dim=True)
     return f"{when}  {click.style(mark, fg=colour)} {_name(event)} {took:>8}  {shown}"
 
 

@@ -130,13 +130,13 @@ class TextFormatter(logging.Formatter):
     """`2026-11-27T07:16:36.123+01:00 INFO    shop.orders  [charge 01m8d4…] 42 charged`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        facts = getattr(record, FACTS, None)
+        facts = facts_of(record)
         tag = f"[{facts['task']} {facts['job']}] " if facts and record.name != JOB_LOGGER else ""
         trace = trace_of(record)
         text = message_of(record) + (f"\n{trace}" if trace else "")
         # Only a new entry begins at the left margin.
         text = _CONTROL.sub(_escaped, _masked(record, text)).replace("\n", "\n  ")
-        return f"{_moment(record)} {record.levelname:<7} {record.name}  {tag}{text}"
+        return f"{_moment(record)} {record.levelname!s:<7} {record.name}  {tag}{text}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -148,7 +148,7 @@ class JsonFormatter(logging.Formatter):
             "level": str(record.levelname).lower(),
             "logger": record.name,
             "message": _masked(record, message_of(record)),
-            **(getattr(record, FACTS, None) or {}),
+            **facts_of(record),
         }
         if trace := trace_of(record):
             entry["exception"] = _masked(record, trace)
@@ -157,6 +157,17 @@ class JsonFormatter(logging.Formatter):
             return json.dumps({**entry, "extra": extra} if extra else entry, default=str, skipkeys=True)
         except Exception:  # noqa: BLE001 - objects of any program
             return json.dumps(entry, default=repr)
+
+
+def facts_of(record: logging.LogRecord) -> Mapping[str, object]:
+    """Task, job and attempt of a job's record; nothing of any other."""
+    facts = getattr(record, FACTS, None)
+    # A program may use the name for something else.
+    return facts if isinstance(facts, Mapping) and "task" in facts and "job" in facts else {}
+
+
+def is_ours(record: logging.LogRecord) -> bool:
+    return str(record.name).startswith("infinitas.")
 
 
 def _moment(record: logging.LogRecord) -> str:
@@ -174,8 +185,7 @@ def _parts_of_moment(second: int) -> tuple[str, str]:
 
 def _masked(record: logging.LogRecord, text: str) -> str:
     """What a client library or a job's exception quotes may hold a URL with a password."""
-    ours = record.name.startswith("infinitas.") and record.levelno >= logging.WARNING
-    return mask_text(text) if ours else text
+    return mask_text(text) if is_ours(record) and record.levelno >= logging.WARNING else text
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -183,7 +193,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _is_of_no_job(record: logging.LogRecord) -> bool:
-    return record.name.startswith("infinitas.") or not hasattr(record, FACTS)
+    return is_ours(record) or not facts_of(record)
 
 
 def _is_printed(record: logging.LogRecord, ours: logging.Handler) -> bool:

@@ -1,4 +1,4 @@
-"""Log records as text. Never raises, whatever a record holds, and leaves the record as it is."""
+"""Log records as text. Raises nothing but RecursionError, and leaves the record as it is."""
 
 import logging
 
@@ -11,6 +11,8 @@ def message_of(record: logging.LogRecord) -> str:
         if isinstance(record.msg, dict) and not record.args and "event" in record.msg:
             return _event_text(record.msg)
         return str(record.getMessage())
+    except RecursionError:
+        raise
     except Exception as error:  # noqa: BLE001 - objects of any program
         return f"{_shown(record.msg)} {_shown(record.args)} (can't be formatted: {type(error).__name__})"
 
@@ -23,6 +25,8 @@ def trace_of(record: logging.LogRecord) -> str:
             # Not through `Formatter.format`: that would fix the traceback's form for handlers of the program.
             parts[0] = _plain.formatException(record.exc_info)
         return "\n".join(part for part in parts if part)
+    except RecursionError:
+        raise
     except Exception as error:  # noqa: BLE001 - objects of any program
         return f"(a traceback that can't be formatted: {type(error).__name__})"
 
@@ -43,5 +47,7 @@ def _event_text(event: dict[str, object]) -> str:
 def _shown(value: object) -> str:
     try:
         return repr(value) if not isinstance(value, str) else value
+    except RecursionError:
+        raise
     except Exception:  # noqa: BLE001 - objects of any program
         return f"<{type(value).__name__}>"

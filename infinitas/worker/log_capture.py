@@ -9,16 +9,18 @@ import logging
 from collections.abc import Iterable, Iterator
 
 from infinitas.core.errors import JobEnded
-from infinitas.runtime.logging import FACTS, report_broken_handler
+from infinitas.runtime.logging import FACTS, is_ours, report_broken_handler
 from infinitas.runtime.record_text import text_of
 from infinitas.tasks.current_job import Running, running_here
 from infinitas.tasks.task import AnyTask
-from infinitas.worker.print_capture import capturing_prints, passing_on
+from infinitas.worker.print_capture import capturing_prints, inside_logging
 
 _is_enabled_for = logging.Logger.isEnabledFor
 _handle = logging.Logger.handle
 _call_handlers = logging.Logger.callHandlers
 _installed = False
+MOST_NESTED = 4
+"""Handlers may log, and objects while they are formatted; one that logs without end is cut off."""
 
 
 @contextlib.contextmanager
@@ -58,35 +60,37 @@ def _is_enabled_for_job(self: logging.Logger, level: int) -> bool:
 
 def _handle_for_job(self: logging.Logger, record: logging.LogRecord) -> None:
     """A handler or filter that raises does not break the job."""
-    running = running_here()
+    running, depth = running_here(), inside_logging.get()
     if running is None:
         _handle(self, record)
         return
+    if depth == MOST_NESTED:
+        return
+    token = inside_logging.set(depth + 1)
     try:
         if not self.disabled:
             _handle(self, record)
         elif filtered := self.filter(record):
             _keep(running, filtered if isinstance(filtered, logging.LogRecord) else record)
+    except RecursionError:
+        raise
     except Exception as error:  # noqa: BLE001 - handlers of any program
         report_broken_handler(error)
+    finally:
+        inside_logging.reset(token)
 
 
 def _call_handlers_for_job(self: logging.Logger, record: logging.LogRecord) -> None:
     running = running_here()
-    if running is None:
-        _call_handlers(self, record)
-        return
-    if not hasattr(record, FACTS):
-        job = running.job
-        setattr(record, FACTS, {"task": job.task, "job": job.id, "attempt": job.attempt})
-    _keep(running, record)
-    # A handler on stdout prints a line that the log has already.
-    with passing_on():
-        _call_handlers(self, record)
+    if running is not None:
+        if not hasattr(record, FACTS):
+            job = running.job
+            setattr(record, FACTS, {"task": job.task, "job": job.id, "attempt": job.attempt})
+        _keep(running, record)
+    _call_handlers(self, record)
 
 
 def _keep(running: Running, record: logging.LogRecord) -> None:
-    if record.name.startswith("infinitas."):
-        return
-    with contextlib.suppress(JobEnded):
-        running.log(str(record.levelname).lower(), text_of(record))
+    if not is_ours(record):
+        with contextlib.suppress(JobEnded):
+            running.log(str(record.levelname).lower(), text_of(record))

@@ -17,7 +17,8 @@ from infinitas.tasks.current_job import running_here
 _Write = Callable[[str], int]
 
 
-_passes_on: ContextVar[bool] = ContextVar("infinitas_passes_prints_on", default=False)
+inside_logging: ContextVar[int] = ContextVar("infinitas_inside_logging", default=0)
+"""How many calls of `logging` this code is in. A handler on stdout prints what the log has already."""
 
 
 def take_stdout() -> None:
@@ -33,16 +34,6 @@ def capturing_prints() -> Iterator[None]:
         yield
     finally:
         _stdout.end()
-
-
-@contextlib.contextmanager
-def passing_on() -> Iterator[None]:
-    """Prints of this context go to the terminal, while the block lasts."""
-    token = _passes_on.set(True)
-    try:
-        yield
-    finally:
-        _passes_on.reset(token)
 
 
 class _Stdout:
@@ -92,7 +83,7 @@ def _writer(stream: TextIO) -> _Write:
 
     def write(text: str, /) -> int:
         running = running_here()
-        prints = None if running is None or _passes_on.get() else running.prints
+        prints = None if running is None or inside_logging.get() else running.prints
         if prints is None or not isinstance(text, str):
             return original(text)
         try:

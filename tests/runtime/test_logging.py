@@ -88,6 +88,17 @@ def test_json_is_one_object_a_line(stderr: Stderr) -> None:
     assert second["exception"].endswith("OSError: no answer")
 
 
+@pytest.mark.parametrize("value", ["text", None, 42, {}, {"task": "only"}])
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_a_program_may_use_our_attribute(stderr: Stderr, format: str, value: Any) -> None:
+    set_up("info", format)
+    logging.getLogger("shop").info("charged", extra={"infinitas": value})
+    logging.getLogger().handle(logging.makeLogRecord({"msg": "empty", "levelname": None, "levelno": 30}))
+    assert "charged" in stderr.getvalue()
+    assert "empty" in stderr.getvalue()
+    assert "Logging error" not in stderr.getvalue()
+
+
 def circular() -> dict[str, Any]:
     found: dict[str, Any] = {}
     found["self"] = found

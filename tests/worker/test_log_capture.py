@@ -261,6 +261,24 @@ def test_a_handler_that_logs_does_not_go_round_in_circles() -> None:
     assert captured(says) == ["a line", "echo of a line"]
 
 
+@pytest.mark.parametrize("where", ["handler", "object"])
+def test_logging_without_end_is_cut_off(where: str) -> None:
+    class Endless(logging.NullHandler):
+        def handle(self, record: logging.LogRecord) -> bool:
+            says()
+            return True
+
+        def __str__(self) -> str:
+            logging.getLogger("shop").warning(self)
+            return "an object"
+
+    if where == "handler":
+        logging.getLogger().addHandler(Endless())
+        assert set(captured(says)) == {"a line"}
+    else:
+        assert set(captured(lambda: logging.getLogger("shop").warning(Endless()))) == {"an object"}
+
+
 def test_warnings_are_lines_once_they_are_records() -> None:
     logging.captureWarnings(True)
     try:
