@@ -74,13 +74,26 @@ def report_broken_handler(error: Exception) -> None:
     )
 
 
-set_up: list[tuple[str, str]] = []
-"""What `set_up_logging` was called with last; empty in a program that embeds Infinitas."""
+_set_up: dict[str, str] = {}
+"""How this process logs; empty in a program that embeds Infinitas."""
+
+
+def logging_here() -> dict[str, str]:
+    """How this process logs, for `log_like` in a job's own process."""
+    return dict(_set_up)
+
+
+def log_like(set_up: Mapping[str, str]) -> None:
+    """Log as the process does from which this comes."""
+    if set_up:
+        set_up_logging(set_up["level"], set_up["format"])
+    if "hides" in set_up:
+        hide_records_of_jobs()
 
 
 def logs_as_json() -> bool:
     """Whether this is a command-line process that prints nothing but JSON."""
-    return bool(set_up) and set_up[-1][1] == "json"
+    return _set_up.get("format") == "json"
 
 
 def set_up_logging(level: str, format: str = "text") -> None:
@@ -93,7 +106,7 @@ def set_up_logging(level: str, format: str = "text") -> None:
         level: `debug`, `info`, `warning` or `error`.
         format: `text` or `json`.
     """
-    set_up[:] = [(level, format)]
+    _set_up.update(level=level, format=format)
     if warnings.showwarning is getattr(warnings, "_showwarning_orig", None):
         logging.captureWarnings(True)
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -111,6 +124,7 @@ def set_up_logging(level: str, format: str = "text") -> None:
 
 def hide_records_of_jobs() -> None:
     """Have handlers on the terminal leave out what jobs log: it is shown with the jobs."""
+    _set_up["hides"] = "records of jobs"
     every: list[object] = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
     for logger in every:
         for handler in logger.handlers if isinstance(logger, logging.Logger) else ():

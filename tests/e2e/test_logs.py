@@ -75,6 +75,9 @@ def test_dev_shows_tracebacks_and_log_lines_once(
     def charge(order: int) -> str | None: ...
 
     @app.task
+    def charge_apart(order: int) -> None: ...
+
+    @app.task
     def explode() -> None: ...
 
     eventually(lambda: "Ctrl-C stops." in processes.logs())
@@ -83,7 +86,10 @@ def test_dev_shows_tracebacks_and_log_lines_once(
         lambda: re.search(rf"✗ explode +{failed.id[-6:]} .*ValueError: out of stock", processes.logs())
     )
     eventually(lambda: re.search(rf"│ charge +{charged.id[-6:]}  charging 1\n", processes.logs()))
+    app.wait_for_end(charge_apart.send(3).id, PATIENCE_S)
+    eventually(lambda: "✓ charge_apart" in processes.logs())
     logs = processes.logs()
-    assert logs.count("charging 1") == 1, logs
+    for line in ("charging 1", "charging 3 apart", "paid apart"):
+        assert logs.count(line) == 1, logs
     assert 'raise ValueError("out of stock")' in logs
     assert "infinitas.job" not in logs

@@ -23,7 +23,7 @@ from infinitas.core import errors
 from infinitas.core.errors import InfinitasError, JobEnded
 from infinitas.core.states import Reason
 from infinitas.core.verdict import Failed, Outcome, Succeeded
-from infinitas.runtime.logging import set_up_logging
+from infinitas.runtime.logging import log_like
 from infinitas.runtime.signals import end_with_parent
 from infinitas.tasks.current_job import give_process_to
 from infinitas.tasks.job import Job, OnError, nothing
@@ -73,10 +73,9 @@ def run_child(pipe: Connection, module: str, name: str, job_fields: dict[str, An
     os._exit(0)
 
 
-def _set_up_logging(set_up_of_worker: list[tuple[str, str]]) -> None:
+def _set_up_logging(of_worker: dict[str, str]) -> None:
     """Log as the worker does; what the task's modules have set up stays."""
-    for level, format in set_up_of_worker:
-        set_up_logging(level, format)
+    log_like(of_worker)
     root = logging.getLogger()
     if not root.handlers:
         root.setLevel(min(root.level, logging.INFO))
