@@ -43,6 +43,7 @@ from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.schedule_preview import Preview, PreviewSlot
 from infinitas.core.verdict import Verdict
 from infinitas.runtime.version import VERSION
+from infinitas.tasks.current_job import current_job
 from infinitas.tasks.handle import Handle
 from infinitas.tasks.job import Job
 from infinitas.tasks.plugins import Plugin
@@ -91,6 +92,7 @@ __all__ = [
     "UnknownTask",
     "Verdict",
     "WorkerInfo",
+    "current_job",
     "every",
     "preview",
 ]

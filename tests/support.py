@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import io
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,6 +72,24 @@ def events(redis: Redis, *kinds: str) -> list[Event]:
     entries: Any = redis.xrange("{infinitas:default}:events")
     found = [event for position, fields in entries for event in expand(position, fields)]
     return [event for event in found if not kinds or event.kind in kinds]
+
+
+@contextlib.contextmanager
+def logging_as_before() -> Iterator[None]:
+    """What the block sets up in `logging` ends with it."""
+    factory = logging.getLogRecordFactory()
+    before = {each: (each.handlers[:], each.level, each.propagate, each.disabled) for each in _loggers()}
+    yield
+    logging.setLogRecordFactory(factory)
+    for each in _loggers():
+        handlers, level, each.propagate, each.disabled = before.get(each, ([], 0, True, False))
+        each.handlers[:] = handlers
+        each.setLevel(level)
+
+
+def _loggers() -> list[logging.Logger]:
+    found = logging.Logger.manager.loggerDict.values()
+    return [logging.getLogger(), *(each for each in found if isinstance(each, logging.Logger))]
 
 
 def alive(pid: int) -> bool:

@@ -78,15 +78,22 @@ def configured_app(ctx: click.Context, path: str | None, **arguments: object) ->
     return load_app(path or ctx.obj["app"]).configure(**urls(ctx), **arguments)
 
 
+def log_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--log-level` and `--log-format`, which every process has."""
+    levels, formats = click.Choice(["debug", "info", "warning", "error"]), click.Choice(["text", "json"])
+    level = click.option("-l", "--log-level", type=levels, help="Default: info.")
+    return level(click.option("--log-format", type=formats, help="Default: text.")(command))
+
+
 def urls(ctx: click.Context) -> dict[str, object]:
     return {name: ctx.obj[name] for name in ("redis_url", "postgres_url")}
 
 
-def settings(ctx: click.Context) -> Settings:
+def settings(ctx: click.Context, **arguments: object) -> Settings:
     """Settings for commands that need no app (with one, the app's own arguments count)."""
     if ctx.obj["app"]:
-        return configured_app(ctx, None).settings
-    return fill_urls(load_settings(urls(ctx)))
+        return configured_app(ctx, None, **arguments).settings
+    return fill_urls(load_settings({**urls(ctx), **arguments}))
 
 
 def ask_redis(ctx: click.Context, question: Callable[[RedisClient], Awaitable[T]]) -> T:

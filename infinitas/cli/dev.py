@@ -15,28 +15,15 @@ from infinitas.app.app import Infinitas
 from infinitas.archiver.archiver import run_archiver
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream
-from infinitas.cli.output import moment, printable
-from infinitas.core.codec import from_ms
-from infinitas.core.event_kinds import EventKind
-from infinitas.core.events import Event
-from infinitas.core.interval import describe_ms
-from infinitas.devservers.servers import EmbeddedServers
+from infinitas.cli.feed import Feed, log_lines, print_events, show_with_jobs_alone
+from infinitas.devservers.servers import EmbeddedServers, Urls
 from infinitas.runtime.config import DEFAULT_REDIS, load_settings
+from infinitas.runtime.logging import hide_records_of_jobs
 from infinitas.runtime.loop import Loop, run_loops
 from infinitas.runtime.masking import mask_url
 from infinitas.runtime.signals import StopSignal, run_until_signal
 from infinitas.scheduler.scheduler import run_scheduler
 from infinitas.worker.worker import Worker
-
-_MARKS: dict[str, tuple[str, str]] = {
-    EventKind.JOB_SUCCEEDED: ("✓", "green"),
-    EventKind.JOB_FAILED: ("✗", "red"),
-    EventKind.JOB_RETRYING: ("↻", "yellow"),
-    EventKind.JOB_MISSED: ("◌", "magenta"),
-    EventKind.JOB_SKIPPED: ("◌", "magenta"),
-    EventKind.JOB_CANCELLED: ("⊘", "magenta"),
-    EventKind.JOB_LOST: ("☠", "red"),
-}
 
 
 def run_dev(app: Infinitas, port: int) -> None:
@@ -47,23 +34,31 @@ def run_dev(app: Infinitas, port: int) -> None:
     """
     with ExitStack() as stack:
         own = load_settings()
+        as_text = app.settings.log_format == "text"
+        urls: Urls | None = None
         if app.settings.redis_url in (None, DEFAULT_REDIS) and own.redis_url is None:
-            click.echo(f"Starting Redis and Postgres in {app.settings.data_dir}/ …")
+            click.echo(f"Starting Redis and Postgres in {app.settings.data_dir}/ …", err=not as_text)
             urls = stack.enter_context(EmbeddedServers(app.settings.data_dir))
             app.configure(redis_url=urls.redis, postgres_url=own.postgres_url or urls.postgres)
         else:
-            click.echo(f"Using Redis at {mask_url(app.settings.redis_url or '')}")
+            click.echo(f"Using Redis at {mask_url(app.settings.redis_url or '')}", err=not as_text)
         stack.callback(app.close)
         found = _server_port(port)
-        _say_where(app, found)
+        if as_text:
+            _show_where(app, found, urls)
+            show_with_jobs_alone()
+        else:
+            hide_records_of_jobs()
         run_until_signal(lambda stop: _run(app, found, stop))
-        click.echo("Stopped.")
+        if as_text:
+            click.echo("Stopped.")
 
 
 async def _run(app: Infinitas, port: int | None, stop: StopSignal) -> None:
     queues = sorted({task.definition.queue for task in app.tasks.values()})
     connection = Connection(app.settings.redis_url or DEFAULT_REDIS, "dev")
-    feeds = [Feed(EventStream(connection, queue, "dev")) for queue in queues]
+    show = print_events if app.settings.log_format == "text" else log_lines
+    feeds = [Feed(EventStream(connection, queue, "dev"), show) for queue in queues]
     parts = [
         Worker(app.registry, app.settings).run(stop),
         run_scheduler(app.settings, queues, stop),
@@ -86,38 +81,9 @@ async def _run(app: Infinitas, port: int | None, stop: StopSignal) -> None:
         await connection.close()
 
 
-class Feed:
-    """Prints jobs as they end, from the same event stream that the archiver reads."""
-
-    def __init__(self, stream: EventStream) -> None:
-        self._stream = stream
-        self._position: str | None = None
-
-    async def run_once(self) -> None:
-        if self._position is None:
-            self._position = await self._stream.newest()
-        for event in await self._stream.read(self._position, count=500, block_ms=10_000):
-            self._position = event.position
-            if event.kind in _MARKS:
-                click.echo(_line(event))
-
-
-def _line(event: Event) -> str:
-    mark, colour = _MARKS[event.kind]
-    fields = event.fields
-    started = fields.get("started")
-    took = describe_ms(event.at_ms - int(started)) if started else ""
-    said = fields.get("error") or fields.get("result") or fields.get("reason") or ""
-    said = printable(" ".join(said.split()))
-    said = said if len(said) <= 90 else f"{said[:89]}…"
-    name = printable(fields["task"])
-    when = moment(from_ms(event.at_ms))
-    return f"{when}  {click.style(mark, fg=colour)} {name:<24} {took:>8}  {click.style(said, dim=True)}"
-
-
-def _say_where(app: Infinitas, port: int | None) -> None:
-    redis, postgres = app.settings.redis_url or "", app.settings.postgres_url
-    command = f"redis-cli -s {redis.removeprefix('unix://')}" if redis.startswith("unix:") else "redis-cli"
+def _show_where(app: Infinitas, port: int | None, own: Urls | None) -> None:
+    """What to look at, and how. Only the URLs of our own servers have no password."""
+    command = f"redis-cli -s {own.redis.removeprefix('unix://')}" if own else "redis-cli"
     click.echo(f"  {len(app.tasks)} tasks: {', '.join(sorted(app.tasks))}")
     click.echo("  Look inside, from another terminal in this folder:")
     cli = _own_command()
@@ -131,8 +97,8 @@ def _say_where(app: Infinitas, port: int | None) -> None:
     if port is not None:
         url = f"curl http://127.0.0.1:{port}/api/v1/tasks"
         click.echo(f"    {url}  {click.style('over HTTP: docs/http.md', dim=True)}")
-    if postgres:
-        click.echo(f"    psql '{postgres}'" if "host=/" in postgres else "    psql")
+    if postgres := app.settings.postgres_url:
+        click.echo(f"    psql '{postgres}'" if own and postgres == own.postgres else "    psql")
     click.echo("  Ctrl-C stops.\n")
 
 

@@ -17,7 +17,7 @@ COMMANDS = {
     "dev": (
         "infinitas.cli.processes",
         "dev",
-        "Run everything in one process, with its own Redis and Postgres; prints each job.",
+        "Run everything in one process, with its own Redis and Postgres; prints each job and its log.",
     ),
     "job": ("infinitas.cli.jobs", "job_group", "Jobs: list, show, cancel, retry, run again, wait for."),
     "migrate": ("infinitas.cli.migrate", "migrate", "Create or update the archive's tables in Postgres."),
@@ -94,8 +94,12 @@ def main() -> None:
         sys.exit(130)
     except InfinitasError as error:
         from infinitas.cli.context import ERROR, EXIT_CODES
+        from infinitas.runtime.logging import get_logger, logs_as_json
 
-        click.echo(f"infinitas: {error}\n  [{error.code}]", err=True)
+        if logs_as_json():
+            get_logger("cli").critical("%s (%s)", error, error.code)
+        else:
+            click.echo(f"infinitas: {error}\n  [{error.code}]", err=True)
         sys.exit(EXIT_CODES.get(error.code, ERROR))
     except BrokenPipeError:
         sys.stderr.close()

@@ -9,14 +9,13 @@ from typing import Any
 import click
 
 from infinitas.app.app import Infinitas
-from infinitas.cli.context import ask_redis, configured_app, output_option, settings
+from infinitas.cli.context import ask_redis, configured_app, log_options, output_option, settings
 from infinitas.cli.forget import forget_archiver, print_forgotten
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import set_up_logging
 from infinitas.runtime.signals import StopSignal, run_until_signal
 
-_LEVELS = click.Choice(["debug", "info", "warning", "error"])
 app_argument = click.argument("path", required=False, metavar="[MODULE:APP]")
 
 
@@ -43,7 +42,7 @@ def _split(_ctx: click.Context, _param: click.Parameter, value: str | None) -> l
 @click.option("--reload", is_flag=True, help="Restart when a Python file in this folder changes.")
 @click.option("--burst", is_flag=True, help="Stop when there is nothing left to do.")
 @click.option("--max-jobs", type=click.IntRange(1), help="Stop after this many jobs (with -p: restart).")
-@click.option("-l", "--log-level", type=_LEVELS)
+@log_options
 @click.pass_context
 def worker(
     ctx: click.Context,
@@ -55,6 +54,7 @@ def worker(
     burst: bool,
     max_jobs: int | None,
     log_level: str | None,
+    log_format: str | None,
 ) -> None:
     """Run jobs. `infinitas worker ls` lists the workers that do.
 
@@ -64,13 +64,13 @@ def worker(
     if processes > 1 or reload:
         if burst:
             raise click.UsageError("--burst is for one process: leave out --processes and --reload.")
-        found = settings(ctx)
+        found = settings(ctx, log_level=log_level, log_format=log_format)
         if found.server is not None:
             raise ConfigError("--processes and --reload are for workers beside Redis: start several workers.")
-        set_up_logging(log_level or found.log_level)
+        set_up_logging(found.log_level, found.log_format)
         _supervise(ctx, found, processes, os.getcwd() if reload else None)
-    app = configured_app(ctx, path, concurrency=concurrency, log_level=log_level)
-    set_up_logging(app.settings.log_level)
+    app = configured_app(ctx, path, concurrency=concurrency, log_level=log_level, log_format=log_format)
+    set_up_logging(app.settings.log_level, app.settings.log_format)
     _work(app, queues, burst, max_jobs)
 
 
@@ -134,12 +134,15 @@ def _without_supervision(arguments: list[str]) -> list[str]:
 
 @click.command()
 @queues_option
+@log_options
 @click.pass_context
-def scheduler(ctx: click.Context, queues: list[str] | None) -> None:
+def scheduler(
+    ctx: click.Context, queues: list[str] | None, log_level: str | None, log_format: str | None
+) -> None:
     """Fire due schedules, rescue jobs of dead workers. Any number may run: no slot fires twice."""
     from infinitas.scheduler.scheduler import run_scheduler
 
-    found = settings(ctx)
+    found = settings(ctx, log_level=log_level, log_format=log_format)
     _run(found, lambda stop: run_scheduler(found, queues, stop))
 
 
@@ -149,8 +152,16 @@ def scheduler(ctx: click.Context, queues: list[str] | None) -> None:
     "--forget", is_flag=True, help="Remove the archiver from Redis, so that old events are dropped again."
 )
 @output_option
+@log_options
 @click.pass_context
-def archiver(ctx: click.Context, queues: list[str] | None, forget: bool, output: str | None) -> None:
+def archiver(
+    ctx: click.Context,
+    queues: list[str] | None,
+    forget: bool,
+    output: str | None,
+    log_level: str | None,
+    log_format: str | None,
+) -> None:
     """Record history in Postgres.
 
     Redis keeps each event until an archiver that was there once has recorded it. Where none is to come back,
@@ -164,12 +175,12 @@ def archiver(ctx: click.Context, queues: list[str] | None, forget: bool, output:
         raise click.UsageError("-o is for --forget: an archiver that runs prints its log.")
     from infinitas.archiver.archiver import run_archiver
 
-    found = settings(ctx)
+    found = settings(ctx, log_level=log_level, log_format=log_format)
     _run(found, lambda stop: run_archiver(found, queues, stop))
 
 
 def _run(found: Settings, main: Callable[[StopSignal], Awaitable[None]]) -> None:
-    set_up_logging(found.log_level)
+    set_up_logging(found.log_level, found.log_format)
     if run_until_signal(main):
         _end_now(restart=True)
 
@@ -178,15 +189,23 @@ def _run(found: Settings, main: Callable[[StopSignal], Awaitable[None]]) -> None
 @app_argument
 @click.option("-c", "--concurrency", type=int, help="Jobs at once. Default: 10.")
 @click.option("--port", type=click.IntRange(0, 65535), default=3000, help="The server's. Default: 3000.")
+@log_options
 @click.pass_context
-def dev(ctx: click.Context, path: str | None, concurrency: int | None, port: int) -> None:
-    """Run everything in one process, with its own Redis and Postgres; prints each job.
+def dev(
+    ctx: click.Context,
+    path: str | None,
+    concurrency: int | None,
+    port: int,
+    log_level: str | None,
+    log_format: str | None,
+) -> None:
+    """Run everything in one process, with its own Redis and Postgres; prints each job and its log.
 
     Servers that are configured (INFINITAS_REDIS_URL, INFINITAS_POSTGRES_URL, infinitas.toml) are
     used in place of the embedded ones.
     """
     from infinitas.cli.dev import run_dev
 
-    app = configured_app(ctx, path, concurrency=concurrency)
-    set_up_logging("warning" if app.settings.log_level == "info" else app.settings.log_level)
+    app = configured_app(ctx, path, concurrency=concurrency, log_level=log_level, log_format=log_format)
+    set_up_logging(app.settings.log_level, app.settings.log_format)
     run_dev(app, port)

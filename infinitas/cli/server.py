@@ -6,7 +6,7 @@ from datetime import timedelta
 import click
 
 from infinitas.broker.tokens import Tokens
-from infinitas.cli.context import ask_redis, output_option, settings
+from infinitas.cli.context import ask_redis, log_options, output_option, settings
 from infinitas.cli.output import moment, print_json, print_rows
 from infinitas.cli.schedules import Span
 from infinitas.client.redis_client import RedisClient
@@ -26,9 +26,17 @@ _SECRET_BYTES = 32
 @click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate chain, PEM.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its private key, PEM.")
 @click.option("--rate", type=click.FloatRange(0), default=500, help="Requests a second per token; 0: any.")
+@log_options
 @click.pass_context
 def server(
-    ctx: click.Context, host: str, port: int, tls_cert: str | None, tls_key: str | None, rate: float
+    ctx: click.Context,
+    host: str,
+    port: int,
+    tls_cert: str | None,
+    tls_key: str | None,
+    rate: float,
+    log_level: str | None,
+    log_format: str | None,
 ) -> None:
     """Serve HTTP and WebSocket: tasks, schedules, jobs, remote workers (docs/http.md)."""
     if (tls_cert is None) != (tls_key is None):
@@ -39,8 +47,8 @@ def server(
         raise ConfigError(
             f"The server needs the package {error.name}: pip install 'infinitas[server]'."
         ) from None
-    found = settings(ctx)
-    set_up_logging(found.log_level)
+    found = settings(ctx, log_level=log_level, log_format=log_format)
+    set_up_logging(found.log_level, found.log_format)
 
     async def main(stop: StopSignal) -> None:
         await run_server(found, Binding(host, port, tls_cert, tls_key, rate), stop)

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from infinitas.core.codec import instant
 from infinitas.core.errors import BadSchedule, InfinitasError, KeyTaken, ServerUnreachable, by_code
 from infinitas.core.task_definition import TaskDefinition
-from infinitas.runtime.masking import mask_url
+from infinitas.runtime.masking import mask_text, mask_url
 from infinitas.wire.paths import PREFIX
 
 TIMEOUT_S = 15.0
@@ -24,8 +24,14 @@ class Http:
     def __init__(self, url: str, token: str | None) -> None:
         self._url = url.replace("ws", "http", 1).rstrip("/")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        base = httpx.URL(self._url + PREFIX)
         self._client = httpx.AsyncClient(
-            base_url=self._url + PREFIX, headers=headers, timeout=TIMEOUT_S, trust_env=False
+            # httpx logs the URL of each request, so user and password don't stay in it.
+            base_url=base.copy_with(userinfo=b""),
+            auth=(base.username, base.password) if base.userinfo else None,
+            headers=headers,
+            timeout=TIMEOUT_S,
+            trust_env=False,
         )
 
     async def request(
@@ -50,7 +56,7 @@ class Http:
                 timeout=TIMEOUT_S + wait_s,
             )
         except httpx.HTTPError as error:
-            why = str(error) or type(error).__name__
+            why = mask_text(str(error) or type(error).__name__, self._url)
             raise ServerUnreachable(f"The server at {mask_url(self._url)} gave no answer ({why}).") from None
         if not response.is_success:
             raise _error(response)

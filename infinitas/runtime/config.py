@@ -37,14 +37,15 @@ class Settings(BaseModel):
         lease: seconds after which a silent worker counts as gone.
         job_ttl: seconds that a finished job stays in Redis (the archive keeps it).
         events_max: entries of events that Redis keeps while the archiver is away.
-        log_level: lowest level that our own processes log.
+        log_level: lowest level that the command-line processes print.
+        log_format: `text`, or `json`: one object a line.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    redis_url: RedisUrl | None = None
-    postgres_url: PostgresUrl | None = None
-    server: ServerUrl | None = None
+    redis_url: RedisUrl | None = Field(default=None, repr=False)
+    postgres_url: PostgresUrl | None = Field(default=None, repr=False)
+    server: ServerUrl | None = Field(default=None, repr=False)
     token: SecretStr | None = None
     data_dir: Path = Path(".infinitas")
     concurrency: int = Field(default=10, ge=1, le=10_000)
@@ -53,6 +54,7 @@ class Settings(BaseModel):
     job_ttl: int = Field(default=3_600, ge=1, le=31_536_000)
     events_max: int = Field(default=1_000_000, ge=1_000, le=5_000_000)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    log_format: str = Field(default="text", pattern="^(text|json)$")
 
     @property
     def token_text(self) -> str | None:

@@ -16,6 +16,13 @@ _HARMLESS = {"db", "host", "port", "dbname", "sslmode", "ssl_cert_reqs"}
 _HARMLESS_VALUE = re.compile(r"[\w./:,-]*")
 _URL = re.compile(rf"{_SCHEME.pattern}[^\s'\"<>]+")
 _PARAMETER = re.compile(r"(?i)\b(\w*(?:pass|pwd|secret|token)\w*)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&]+)")
+_QUOTED = re.compile(
+    r"""(?ix) (["'] \w*(?:pass|pwd|secret|token)\w* ["'] \s*:\s*) ("(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*')"""
+)
+_CREDENTIALS = re.compile(
+    r"""(?i)(\bauthorization["']?\s*[:=]\s*["']?|\bbearer\s+)(?:[a-z]+\s+)?[^\s"',;]{8,}"""
+)
+_TOKEN = re.compile(r"\b(inf_[0-9a-z]{8}_)[A-Za-z0-9-]{8,}")
 _FRAGMENT = re.compile(r"/.*#")
 """In front of an `@`: what follows it is no host but the end of a fragment."""
 _SEPARATOR = re.compile(r"[:@/?#&=,\s]")
@@ -36,12 +43,14 @@ def mask_url(url: str) -> str:
 
 
 def mask_text(text: str, url: str = "") -> str:
-    """A text, such as a client library's error, without the secrets of `url` and of URLs in the text."""
+    """A text, such as a client library's error, without the secrets of `url`, without URLs' and tokens."""
     shown = mask_url(url)
     text = text.replace(url, shown) if url else text
     for secret in _secrets(url, shown):
         text = text.replace(secret, HIDDEN)
     text = _URL.sub(lambda found: mask_url(found[0]), text)
+    for names_a_secret in (_QUOTED, _CREDENTIALS, _TOKEN):
+        text = names_a_secret.sub(rf"\1{HIDDEN}", text)
     return _PARAMETER.sub(rf"\1={HIDDEN}", text)
 
 

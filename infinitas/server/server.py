@@ -128,6 +128,7 @@ async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop:
     config = uvicorn.Config(
         api,
         log_config=None,
+        log_level="warning",
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=5,

@@ -9,9 +9,11 @@ from pydantic_core import from_json
 
 from infinitas.core.errors import JobDone, JobEnded, JobFailed
 from infinitas.core.verdict import Failed, Outcome, Succeeded
+from infinitas.tasks.current_job import current
 from infinitas.tasks.job import Job, OnError, nothing
+from infinitas.tasks.printed_lines import PrintedLines
 from infinitas.tasks.task import AnyTask
-from infinitas.worker.log_capture import capturing, current, printing
+from infinitas.worker.log_capture import capturing
 from infinitas.worker.outcomes import failure, success
 from infinitas.worker.runners.in_process import is_async
 
@@ -60,7 +62,8 @@ async def run_inline(
     3
     """
     ran = Ran()
-    job = Job(
+    reporter = _Inline(ran)
+    job = reporter.job = Job(
         id="inline",
         task=task.name,
         attempt=attempt,
@@ -68,21 +71,21 @@ async def run_inline(
         schedule=None,
         headers={},
         last_checkpoint=checkpoint,
-        reporter=_Inline(ran),
+        reporter=reporter,
     )
     given = task.signature.decode(task.signature.encode(args, kwargs))
     call = task.signature.with_job(job, *given)
     with capturing([task]):
-        token = current.set(_Inline(ran))
-        wants_print = printing.set(task.definition.capture_print)
+        token = current.set(reporter)
+        reporter.prints = PrintedLines(reporter.log) if task.definition.capture_print else None
         try:
             value = task.function(*call[0], **call[1])
             outcome = success(await value if is_async(task.function) else value)
         except Exception as error:  # noqa: BLE001 - any exception is the job's failure
             outcome = failure(task, error)
         finally:
+            reporter.finish_prints()
             current.reset(token)
-            printing.reset(wants_print)
     ran.outcome = ran.outcome or outcome
     return ran
 
@@ -92,6 +95,12 @@ class _Inline:
 
     def __init__(self, ran: Ran) -> None:
         self._ran = ran
+        self.prints: PrintedLines | None = None
+        self.job: Job
+
+    def finish_prints(self) -> None:
+        if self.prints is not None:
+            self.prints.finish()
 
     def log(self, level: str, text: str, on_error: OnError | None = None) -> None:
         self._refuse_when_ended()
@@ -107,6 +116,7 @@ class _Inline:
         return nothing()
 
     def settle(self, outcome: Succeeded | Failed) -> Awaitable[None]:
+        self.finish_prints()
         self._refuse_when_ended()
         self._ran.outcome = outcome
         return nothing()

@@ -15,8 +15,10 @@ from infinitas.core.job_endings import ending_elsewhere, ending_of_outcome, too_
 from infinitas.core.verdict import Failed, Outcome, Succeeded, Verdict, judge
 from infinitas.runtime.logging import get_logger
 from infinitas.tasks.job import Job, OnError, nothing
+from infinitas.tasks.printed_lines import PrintedLines
 from infinitas.tasks.task import AnyTask
 from infinitas.worker.attempt_log import AttemptLog
+from infinitas.worker.job_lines import log_end
 from infinitas.worker.outbox import Outbox, ignore_answer
 from infinitas.worker.outcomes import cleaned, timed_out
 from infinitas.worker.unsent import Line, Unsent
@@ -72,6 +74,10 @@ class Attempt:
         """The asyncio task in which an async processor runs now."""
         self.notify_remote: Callable[[str, float], None] | None = None
         """Set by a runner whose processor lives elsewhere: runs the limit callbacks there."""
+        self.prints: PrintedLines | None = None
+        """Set by the executor if the task has `capture_print`."""
+        self.took_s = 0.0
+        """From the claim to the end."""
         self.unsettled = False
         """Its end is in the outbox, and Redis has not answered yet."""
         self._code_has_returned = False
@@ -207,6 +213,8 @@ class Attempt:
 
         If the attempt had ended before, Redis is notified that the code lingers no more.
         """
+        if self.prints is not None:
+            self.prints.finish()
         with self._lock:
             self._code_has_returned = True
             lingered, self._lingering = self._lingering, None
@@ -232,6 +240,11 @@ class Attempt:
         """
         assert self.task.definition.timeout is not None
         return self._conclude(timed_out(self.task.definition.timeout), lingers=True)
+
+    def log_end(self) -> None:
+        """Log the end that Redis has, or that is on its way."""
+        if self.verdict is not None:
+            log_end(self.claimed, self.verdict, self.task.definition.retries, self.took_s)
 
     def end_is(self, end: type[JobEnded]) -> bool:
         return self._end is end
@@ -261,6 +274,8 @@ class Attempt:
 
     def _conclude(self, outcome: Outcome, *, lingers: bool) -> Settlement:
         """The one moment at which an attempt ends here. Raises JobEnded if it has already."""
+        if self.prints is not None:
+            self.prints.finish()
         with self._lock:
             if self._end is not None:
                 raise self._too_late(self._end)
@@ -269,7 +284,8 @@ class Attempt:
         if self._log is not None:
             self._log.note_dropped()
         claimed = self.claimed
-        age_s = claimed.age_s + time.monotonic() - self._began
+        self.took_s = time.monotonic() - self._began
+        age_s = claimed.age_s + self.took_s
         tries = claimed.attempt - claimed.uncharged
         kept = cleaned(outcome) if isinstance(outcome, Failed) else outcome
         self.verdict = judge(kept, self.task.definition, tries, age_s, random.random())
@@ -287,6 +303,7 @@ class Attempt:
             self.verdict = None
             self._end = ending_elsewhere(answer.state, answer.reason)
             _log.warning("%s", self._too_late(self._end))
+        self.log_end()
         for callback in self._when_settled:
             callback()
 

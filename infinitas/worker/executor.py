@@ -9,10 +9,12 @@ from infinitas.core.errors import InfinitasError
 from infinitas.core.states import Reason, State
 from infinitas.core.verdict import Cancelled, Failed
 from infinitas.runtime.logging import get_logger
+from infinitas.tasks.current_job import current
 from infinitas.tasks.plugins import Plugins
+from infinitas.tasks.printed_lines import PrintedLines
 from infinitas.tasks.task import AnyTask
 from infinitas.worker.attempt import Attempt
-from infinitas.worker.log_capture import current, printing
+from infinitas.worker.print_capture import take_stdout
 from infinitas.worker.runners.in_process import AsyncRunner, ThreadRunner, is_async
 from infinitas.worker.runners.interface import Call, Runner
 from infinitas.worker.runners.process import ProcessRunner
@@ -42,7 +44,8 @@ class Executor:
         """Run one job until its code has returned and its end is in the outbox."""
         current.set(attempt)
         if attempt.task.definition.capture_print:
-            printing.set(True)
+            attempt.prints = PrintedLines(attempt.log)
+            take_stdout()
         if attempt.claimed.was_lost:
             self._plugins.call("on_lost", attempt.job)
         call = self.bind(attempt)

@@ -1,38 +1,26 @@
-"""Adds to a job's log what its processor writes without a `Job`: `logging`, and `print` if its task
-has `capture_print`."""
+"""Adds to a job's log what its processor writes through `logging`.
+
+It works inside `logging.Logger`, not as a handler: a program may replace all handlers, switch off
+propagation or disable loggers at any time. In place since its first use, it does nothing outside of jobs.
+"""
 
 import contextlib
-import io
 import logging
-import sys
-import threading
 from collections.abc import Iterable, Iterator
-from contextvars import ContextVar
 
 from infinitas.core.errors import JobEnded
-from infinitas.tasks.job import Reporter
+from infinitas.runtime.logging import FACTS, is_ours, report_broken_handler
+from infinitas.runtime.record_text import text_of
+from infinitas.tasks.current_job import Running, running_here
 from infinitas.tasks.task import AnyTask
+from infinitas.worker.print_capture import capturing_prints, inside_logging
 
-current: ContextVar[Reporter | None] = ContextVar("infinitas_job", default=None)
-"""The reporter of the job that runs here; threads and tasks that a processor starts inherit it."""
-printing: ContextVar[bool] = ContextVar("infinitas_printing", default=False)
-"""Whether the job that runs here captures `print`."""
-MAX_UNFINISHED_CHARS = 8_000
-
-
-class JobLogHandler(logging.Handler):
-    """Adds log records of a processor to its job's log."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        reporter = current.get()
-        if reporter is None or record.name.startswith("infinitas."):
-            return
-        try:
-            reporter.log(record.levelname.lower(), self.format(record))
-        except JobEnded:
-            return
-        except Exception:  # noqa: BLE001 - logging's contract: a bad record is reported, not raised
-            self.handleError(record)
+_is_enabled_for = logging.Logger.isEnabledFor
+_handle = logging.Logger.handle
+_call_handlers = logging.Logger.callHandlers
+_installed = False
+MOST_NESTED = 4
+"""Handlers may log, and objects while they are formatted; one that logs without end is cut off."""
 
 
 @contextlib.contextmanager
@@ -41,69 +29,68 @@ def capturing(tasks: Iterable[AnyTask]) -> Iterator[None]:
 
     Blocks may overlap, as those of several workers in one program do: each line is kept once.
     """
-    with _handler.attached(), Prints() if _any_prints(tasks) else contextlib.nullcontext():
+    _install()
+    prints = any(task.definition.capture_print for task in tasks)
+    with capturing_prints() if prints else contextlib.nullcontext():
         yield
 
 
-def _any_prints(tasks: Iterable[AnyTask]) -> bool:
-    return any(task.definition.capture_print for task in tasks)
+def _install() -> None:
+    """Once: libraries that replace the same methods later call ours, and must stay in front."""
+    global _installed, _is_enabled_for, _handle, _call_handlers
+    if _installed:
+        return
+    _installed = True
+    _is_enabled_for = logging.Logger.isEnabledFor
+    _handle = logging.Logger.handle
+    _call_handlers = logging.Logger.callHandlers
+    logging.Logger.isEnabledFor = _is_enabled_for_job  # type: ignore[method-assign]
+    logging.Logger.handle = _handle_for_job  # type: ignore[method-assign]
+    logging.Logger.callHandlers = _call_handlers_for_job  # type: ignore[method-assign]
 
 
-class _SharedHandler:
-    """One handler on the root logger, as long as at least one block needs it."""
-
-    def __init__(self) -> None:
-        self._blocks = 0
-        self._handler = JobLogHandler()
-        self._lock = threading.Lock()
-
-    @contextlib.contextmanager
-    def attached(self) -> Iterator[None]:
-        with self._lock:
-            self._blocks += 1
-            logging.getLogger().addHandler(self._handler)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._blocks -= 1
-                if self._blocks == 0:
-                    logging.getLogger().removeHandler(self._handler)
+def _is_enabled_for_job(self: logging.Logger, level: int) -> bool:
+    """Also true for a logger that a set-up has disabled: its records go to the job's log alone."""
+    if _is_enabled_for(self, level):
+        return True
+    if not self.disabled or running_here() is None:
+        return False
+    return level > self.manager.disable and level >= self.getEffectiveLevel()
 
 
-_handler = _SharedHandler()
+def _handle_for_job(self: logging.Logger, record: logging.LogRecord) -> None:
+    """A handler or filter that raises does not break the job."""
+    running, depth = running_here(), inside_logging.get()
+    if running is None:
+        _handle(self, record)
+        return
+    if depth == MOST_NESTED:
+        return
+    token = inside_logging.set(depth + 1)
+    try:
+        if not self.disabled:
+            _handle(self, record)
+        elif filtered := self.filter(record):
+            _keep(running, filtered if isinstance(filtered, logging.LogRecord) else record)
+    except RecursionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - handlers of any program
+        report_broken_handler(error)
+    finally:
+        inside_logging.reset(token)
 
 
-class Prints(io.TextIOBase):
-    """Replaces `sys.stdout`: adds lines of jobs that capture them to their logs, passes on the rest."""
+def _call_handlers_for_job(self: logging.Logger, record: logging.LogRecord) -> None:
+    running = running_here()
+    if running is not None:
+        if not hasattr(record, FACTS):
+            job = running.job
+            setattr(record, FACTS, {"task": job.task, "job": job.id, "attempt": job.attempt})
+        _keep(running, record)
+    _call_handlers(self, record)
 
-    def __init__(self) -> None:
-        self._stdout = sys.stdout
-        self._unfinished: ContextVar[str] = ContextVar("infinitas_unfinished", default="")
 
-    def write(self, text: str) -> int:
-        reporter = current.get()
-        if reporter is None or not printing.get():
-            return self._stdout.write(text)
-        *lines, rest = (self._unfinished.get() + text).split("\n")
-        if len(rest) > MAX_UNFINISHED_CHARS:
-            lines, rest = [*lines, rest], ""
-        self._unfinished.set(rest)
-        try:
-            for line in lines:
-                reporter.log("print", line)
-        except JobEnded:
-            pass
-        return len(text)
-
-    def flush(self) -> None:
-        self._stdout.flush()
-
-    def __enter__(self) -> "Prints":
-        sys.stdout = self
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # If other code has replaced `sys.stdout` since, this object stays in its chain and passes all on.
-        if sys.stdout is self:
-            sys.stdout = self._stdout
+def _keep(running: Running, record: logging.LogRecord) -> None:
+    if not is_ours(record):
+        with contextlib.suppress(JobEnded):
+            running.log(str(record.levelname).lower(), text_of(record))

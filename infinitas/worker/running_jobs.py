@@ -12,6 +12,7 @@ from infinitas.tasks.task import AnyTask
 from infinitas.worker.attempt import Attempt, Interruption
 from infinitas.worker.capacity import Capacity
 from infinitas.worker.executor import Executor
+from infinitas.worker.job_lines import log_lost, log_received
 from infinitas.worker.outbox import Outbox
 
 _log = get_logger("worker")
@@ -60,6 +61,7 @@ class RunningJobs:
         attempt = Attempt(
             claimed, self._tasks[claimed.task], self._outbox, self._settings.job_ttl, self._settings.lease
         )
+        log_received(claimed)
         self._running[key] = attempt, asyncio.create_task(self._run(attempt), name=claimed.id)
         return True
 
@@ -88,6 +90,8 @@ class RunningJobs:
         """Stop the attempts of jobs that another worker has, or that were cancelled (job → why)."""
         for attempt in self.attempts():
             if attempt.claimed.id in lost:
+                if not attempt.ended:
+                    log_lost(attempt.claimed)
                 attempt.lose()
             elif attempt.claimed.id in cancels:
                 attempt.interrupt(Interruption(cancels[attempt.claimed.id]))

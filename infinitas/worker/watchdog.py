@@ -66,6 +66,7 @@ class Watchdog:
                 continue
             with contextlib.suppress(JobEnded):
                 found.append((attempt.task.definition.queue, attempt.expire()))
+                attempt.log_end()
             if self._interrupts:
                 signal.pthread_kill(self._thread, _SIGNAL)
         return found

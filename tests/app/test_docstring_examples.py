@@ -13,7 +13,16 @@ import infinitas.testing
 from infinitas import Handle, Infinitas, Job, Plugin, Task
 from infinitas.app.schedules import Schedules
 
-PUBLIC: tuple[Any, ...] = (Infinitas, Schedules, Task, Handle, Job, Plugin, infinitas.testing.run_inline)
+PUBLIC: tuple[Any, ...] = (
+    Infinitas,
+    Schedules,
+    Task,
+    Handle,
+    Job,
+    Plugin,
+    infinitas.current_job,
+    infinitas.testing.run_inline,
+)
 
 
 def documented(value: Any) -> Iterator[tuple[str, str]]:

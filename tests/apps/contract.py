@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from infinitas import Infinitas, Job
+from infinitas import Infinitas, Job, current_job
 
 app = Infinitas()
 
@@ -215,3 +216,21 @@ def lie(kind: str) -> None:
     }
     pipe.send_bytes(messages[kind])
     time.sleep(60)
+
+
+@app.task(runner="process")
+def who_runs_here(job: Job) -> list[Any]:
+    """The ids in a bare thread and in the function, and whether the object is the job's own."""
+    seen: list[Any] = []
+
+    def in_a_thread() -> None:
+        found = current_job()
+        seen.append(found and found.id)
+        logging.getLogger("contract").info("from a thread")
+
+    thread = threading.Thread(target=in_a_thread)
+    thread.start()
+    thread.join()
+    logging.getLogger("contract").info("from the function")
+    found = current_job()
+    return [*seen, found and found.id, found is job]

@@ -178,3 +178,28 @@ def test_upper_case_and_surrounding_space_are_accepted() -> None:
         "postgresql://h/db",
         "wss://h",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Authorization: Bearer inf_abcd1234_SECRETSECRET", "Authorization: ***"),
+        ("{'Authorization': 'Basic U0VDUkVUOlNFQ1JFVA=='}", "{'Authorization': '***'}"),
+        ("> bearer SECRETSECRET, then", "> bearer ***, then"),
+        ("the token inf_abcd1234_SECRETSECRETSECRET is unknown", "the token inf_abcd1234_*** is unknown"),
+        ('{"password": "SEC\\"RET", "user": "u"}', '{"password": ***, "user": "u"}'),
+        ("{'db_passwd': 'SECRET'}", "{'db_passwd': ***}"),
+        ("PGPASSWORD=SECRET psql", "PGPASSWORD=*** psql"),
+        ("https://u:S@CRET@h/p?token=SECRET and on", "https://***@h/p?*** and on"),
+        ("refused the password: WRONGPASS invalid pair", "refused the password: WRONGPASS invalid pair"),
+        ("the authorization failed", "the authorization failed"),
+    ],
+)
+def test_a_text_shows_no_token_and_no_password(text: str, shown: str) -> None:
+    assert mask_text(text) == shown
+
+
+def test_settings_are_shown_without_urls() -> None:
+    urls = {"redis_url": "redis://u:SECRET@h", "postgres_url": "postgres://u:SECRET@h/d"}
+    settings = load_settings({**urls, "token": "SECRET"}, {}, Path("absent.toml"))
+    assert "SECRET" not in repr(settings)

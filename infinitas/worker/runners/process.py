@@ -17,6 +17,7 @@ from infinitas.core.errors import ConfigError, InfinitasError, Refused
 from infinitas.core.states import Reason
 from infinitas.core.task_definition import YEAR_S
 from infinitas.core.verdict import Failed, Outcome, Succeeded
+from infinitas.runtime.logging import logging_here
 from infinitas.tasks.task import AnyTask
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.outcomes import MAX_ERROR_CHARS, MAX_TRACEBACK_CHARS
@@ -83,6 +84,7 @@ class ProcessRunner:
             "checkpoint": claimed.checkpoint,
             "args": claimed.args,
             # Jobs that the processor sends must go to this worker's servers.
+            "logging": logging_here(),
             "settings": attempt.task.client.settings.model_dump(include={"redis_url", "postgres_url"}),
         }
         process = self._context.Process(

@@ -4,7 +4,6 @@ The worker unpickles nothing that comes from here: the code may be untrusted.
 """
 
 import asyncio
-import contextlib
 import importlib
 import logging
 import os
@@ -24,10 +23,13 @@ from infinitas.core import errors
 from infinitas.core.errors import InfinitasError, JobEnded
 from infinitas.core.states import Reason
 from infinitas.core.verdict import Failed, Outcome, Succeeded
+from infinitas.runtime.logging import log_like
 from infinitas.runtime.signals import end_with_parent
+from infinitas.tasks.current_job import give_process_to
 from infinitas.tasks.job import Job, OnError, nothing
+from infinitas.tasks.printed_lines import PrintedLines
 from infinitas.tasks.task import AnyTask, Task
-from infinitas.worker.log_capture import JobLogHandler, Prints, current, printing
+from infinitas.worker.log_capture import capturing
 from infinitas.worker.outcomes import failure, success
 from infinitas.worker.runners.in_process import is_async
 
@@ -56,6 +58,8 @@ def run_child(pipe: Connection, module: str, name: str, job_fields: dict[str, An
         last_checkpoint=job_fields["checkpoint"],
         reporter=reporter,
     )
+    reporter.belong_to(job)
+    _set_up_logging(job_fields["logging"])
     threading.Thread(target=reporter.receive_messages, args=(job,), daemon=True).start()
     try:
         task = find_task(module, name)
@@ -67,6 +71,14 @@ def run_child(pipe: Connection, module: str, name: str, job_fields: dict[str, An
     sys.stdout.flush()
     # Threads that the processor left behind must not keep the process alive.
     os._exit(0)
+
+
+def _set_up_logging(of_worker: dict[str, str]) -> None:
+    """Log as the worker does; what the task's modules have set up stays."""
+    log_like(of_worker)
+    root = logging.getLogger()
+    if not root.handlers:
+        root.setLevel(min(root.level, logging.INFO))
 
 
 def find_task(module: str, name: str) -> AnyTask:
@@ -88,20 +100,17 @@ def outcome_from(fields: dict[str, Any]) -> Succeeded | Failed:
 
 def _run(task: AnyTask, job: Job, reporter: "_PipeReporter", args: str) -> Outcome:
     call = task.signature.with_job(job, *task.signature.decode(args))
-    current.set(reporter)
-    printing.set(task.definition.capture_print)
-    root = logging.getLogger()
-    root.addHandler(JobLogHandler())
-    root.setLevel(min(root.level, logging.INFO))
-    with contextlib.ExitStack() as stack:
-        if task.definition.capture_print:
-            stack.enter_context(Prints())
+    give_process_to(reporter)
+    reporter.prints = PrintedLines(reporter.log) if task.definition.capture_print else None
+    with capturing([task]):
         try:
             if is_async(task.function):
                 return success(asyncio.run(task.function(*call[0], **call[1])))
             return success(task.function(*call[0], **call[1]))
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
             return failure(task, error)
+        finally:
+            reporter.finish_prints()
 
 
 class _PipeReporter:
@@ -113,6 +122,22 @@ class _PipeReporter:
         self._requesting = threading.Lock()
         self._answers: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._pid = os.getpid()
+        self.prints: PrintedLines | None = None
+        self._job: Job | None = None
+
+    @property
+    def job(self) -> Job:
+        assert self._job is not None
+        return self._job
+
+    def belong_to(self, job: Job) -> None:
+        """The job that reports through this one."""
+        self._job = job
+
+    def finish_prints(self) -> None:
+        """Log a last line without a newline: after the job's end it would be refused."""
+        if self.prints is not None:
+            self.prints.finish()
 
     def send(self, kind: str, **fields: Any) -> None:
         """Send one message; does nothing in a forked copy of this process."""
@@ -134,6 +159,7 @@ class _PipeReporter:
         return self._request("checkpoint", text=text)
 
     def settle(self, outcome: Succeeded | Failed) -> Awaitable[None]:
+        self.finish_prints()
         return self._request("settle", **{type(outcome).__name__: asdict(outcome)})
 
     def receive_messages(self, job: Job) -> None:

@@ -5,6 +5,7 @@ On reconnect the worker lists its running jobs, and the server returns which of 
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from infinitas.core.errors import (
     by_code,
 )
 from infinitas.runtime.logging import get_logger
-from infinitas.runtime.masking import mask_url
+from infinitas.runtime.masking import mask_text, mask_url
 from infinitas.wire import close_codes, frames, paths
 from infinitas.worker.transport.websocket_requests import (
     ANSWER_WITHIN_S,
@@ -38,6 +39,9 @@ from infinitas.worker.transport.websocket_requests import (
 )
 
 _log = get_logger("remote")
+_socket_log = get_logger("remote.socket")
+# At DEBUG it would log the headers, with the token.
+_socket_log.setLevel(logging.INFO)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 BATCH_BYTES = 128 * 1024
@@ -172,6 +176,7 @@ class Link:
             try:
                 async with connect(
                     self._url,
+                    logger=_socket_log,
                     additional_headers={"Authorization": f"Bearer {self._token}"} if self._token else None,
                     subprotocols=[Subprotocol(frames.PROTOCOL)],
                     max_size=MAX_MESSAGE_BYTES,
@@ -285,7 +290,9 @@ class Link:
             return
 
     def _unreachable(self, why: str) -> ServerUnreachable:
-        return ServerUnreachable(f"The server at {mask_url(self._url)} can't be reached ({why}).")
+        return ServerUnreachable(
+            f"The server at {mask_url(self._url)} can't be reached ({mask_text(why, self._url)})."
+        )
 
 
 def _batches(outgoing: Sequence[frames.Frame]) -> Iterator[str]:

@@ -31,6 +31,18 @@ def test_the_same_app_runs_through_a_server(http: httpx.Client, processes: Proce
     assert worker["pid"] != 0
 
 
+def test_its_log_shows_neither_token_nor_password(http: httpx.Client, processes: Processes) -> None:
+    """Client libraries log headers at DEBUG."""
+    url = http.base_url.copy_with(username="user", password="S3CRET")
+    token = "inf_abcd1234_" + "S3CRET" * 10
+    processes.environment |= {"INFINITAS_SERVER": str(url), "INFINITAS_TOKEN": token}
+    processes.environment |= {"INFINITAS_REDIS_URL": NOWHERE}
+    processes.start("worker", APP, "--log-level", "debug").wait(PATIENCE_S)
+    assert "unauthorized" in processes.logs(), "it has sent them"
+    assert "S3CRET" not in processes.logs()
+    assert "dXNlcj" not in processes.logs(), "user and password, encoded"
+
+
 def test_it_logs_and_fires_what_the_app_declares(
     http: httpx.Client, processes: Processes, scheduler: None
 ) -> None:
