@@ -33,6 +33,10 @@ _CLOSED_TRANSPORT = "unable to perform operation on"
 NO_CLUSTER = "Redis Cluster is not supported yet: redis_url must lead to a Redis without cluster-enabled"
 
 
+class NotPermitted(InfinitasError):
+    """Redis has an ACL that forbids the command."""
+
+
 def first_cause(error: Exception) -> Exception:
     """Redis' answer to the greeting of a new connection, which redis-py wraps."""
     wrapped = type(error) is RedisConnectionError and isinstance(error.__cause__, RedisError)
@@ -79,7 +83,7 @@ def translated(error: Exception, url: str) -> InfinitasError:
     if code in _CLUSTER:
         return UnsafeBroker(f"{where} is a node of a Redis Cluster. {NO_CLUSTER}.")
     if code == "NOPERM":
-        return InfinitasError(
+        return NotPermitted(
             f"{where} forbids a command that Infinitas needs: its user (ACL) must be allowed it ({text})."
         )
     if isinstance(error, RedisConnectionError) and text == "max number of clients reached":

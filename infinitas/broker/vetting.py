@@ -1,7 +1,7 @@
 """Checks by its INFO that a Redis does not lose jobs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from infinitas.broker.refusals import NO_CLUSTER
 from infinitas.core.errors import UnsafeBroker
@@ -9,6 +9,17 @@ from infinitas.runtime.masking import mask_url
 
 OLDEST = (7, 0)
 _VERSION = re.compile(r"(\d+)\.(\d+)")
+
+
+def parse_info(text: str) -> Mapping[str, object]:
+    """The fields of INFO."""
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+
+def parse_greeting(pairs: Sequence[object]) -> Mapping[str, object]:
+    """What HELLO returns of the fields of INFO, for a user that may not run INFO."""
+    greeting = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    return {"redis_version": greeting.get("version", ""), "redis_mode": greeting.get("mode", "")}
 
 
 def check_info(info: Mapping[str, object], url: str) -> None:
