@@ -1,5 +1,7 @@
 """The client of one app: configured once, opened on first use, opened again after a fork."""
 
+# redis needs it, and it can't be imported any more once the interpreter is ending.
+import concurrent.futures.thread  # noqa: F401
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING

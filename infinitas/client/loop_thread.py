@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from infinitas.core.errors import NoEventLoop, ServerUnreachable
@@ -121,9 +122,10 @@ async def _cancel_others() -> None:
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """Resolves addresses itself where the threads of asyncio's executor would be greenlets."""
+    """Resolves addresses itself where asyncio's threads would be greenlets, or can't be started any more."""
 
     async def getaddrinfo(self, *address: Any, **options: Any) -> Any:
         if green_library() is None:
-            return await super().getaddrinfo(*address, **options)
+            with suppress(RuntimeError):
+                return await super().getaddrinfo(*address, **options)
         return original(socket, "getaddrinfo")(*address, **options)
