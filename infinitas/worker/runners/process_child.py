@@ -14,6 +14,7 @@ import threading
 from collections.abc import Awaitable
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
@@ -97,9 +98,9 @@ def _run(task: AnyTask, job: Job, reporter: "_PipeReporter", args: str) -> Outco
         if task.definition.capture_print:
             stack.enter_context(Prints())
         try:
-            if is_async(task.function):
-                return success(asyncio.run(task.function(*call[0], **call[1])))
-            return success(task.function(*call[0], **call[1]))
+            code = partial(task.function, *call[0], **call[1])
+            run = (lambda: asyncio.run(code())) if is_async(task.function) else code
+            return success(task.run_code(job, run))
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
             return failure(task, error)
 
