@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Un
 
 from infinitas.app.schedules import Schedules
 from infinitas.client.lazy import LazyClient
-from infinitas.client.portal import Portal, for_async, for_sync
+from infinitas.client.portal import Portal, for_async, for_sync, for_sync_outside_loops
 from infinitas.core.interval import Every
 from infinitas.core.records import JobInfo, TaskInfo
 from infinitas.core.schedule_options import Entry, ScheduleOptions
@@ -251,14 +251,15 @@ class Infinitas:
     async def _wait_for_end(self, id: str, timeout: float | None = None) -> JobInfo:
         """Wait until a job has ended, at most `timeout` seconds; None waits without a limit.
 
-        Returns the job; one that failed raises nothing here. Raises NotInTime, UnknownJob.
+        Returns the job; one that failed raises nothing here. Raises NotInTime, UnknownJob; in sync
+        code that runs in an event loop BlocksEventLoop.
 
         >>> app.wait_for_end(fail.send().id, timeout=20).reason
         'error'
         """
         return await self.client.open().wait_for_end(id, timeout)
 
-    wait_for_end = for_sync(_wait_for_end)
+    wait_for_end = for_sync_outside_loops(_wait_for_end)
     await_for_end = for_async(_wait_for_end)
 
     def embedded(self, *, worker: bool = True) -> AbstractAsyncContextManager[None]:

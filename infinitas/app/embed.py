@@ -55,7 +55,8 @@ async def running(
     finally:
         if not stop.requested.is_set():
             stop.request()
-        await asyncio.gather(*tasks)
+        # Failures were logged when they happened; one part must not keep the others from stopping.
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _log_failure(part: asyncio.Task[None]) -> None:

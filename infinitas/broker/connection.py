@@ -25,7 +25,7 @@ from infinitas.broker.keys import QueueKeys
 from infinitas.broker.pipeline import ScriptPipeline
 from infinitas.broker.refusals import is_closed_transport, is_of_one_key, primary_is_elsewhere, translated
 from infinitas.broker.scripts import Script, load_script
-from infinitas.broker.vetting import COMMANDS, check_commands, check_files, check_info
+from infinitas.broker.vetting import COMMANDS, check_commands, check_files, check_info, parse_greeting
 from infinitas.core.codec import from_ms
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.masking import mask_text, mask_url
@@ -172,8 +172,7 @@ class Connection:
             pairs = await self._redis.execute_command("HELLO")
         except ResponseError:
             return {}
-        greeting = dict(zip(pairs[::2], pairs[1::2], strict=True))
-        return {"redis_version": greeting.get("version", ""), "redis_mode": greeting.get("mode", "")}
+        return parse_greeting(pairs)
 
     async def _commands(self) -> Sequence[object]:
         """COMMAND INFO of all that are needed; empty where it is not permitted, or not there."""

@@ -82,13 +82,7 @@ class Declarations:
             merged = merge(read_known(key, text), rule) if rule else None
             if definition == task.to_json() and merged is None:
                 continue
-            item: dict[str, object] = {
-                "task": task.name,
-                "seen": digest(definition),
-                "definition": task.to_json(),
-            }
-            if task.limits:
-                item["limits"] = json_text(task.limits)
+            item = new_definition(task, definition)
             if declarer is not None:
                 item["declarer"] = json_text({"worker": declarer.worker, "born": to_ms(declarer.born)})
             if merged is not None:
@@ -108,3 +102,11 @@ class Declarations:
             beats = await self._connection.command("zmscore", self._keys["beats"], workers)
             living = {worker for worker, count in zip(workers, beats, strict=True) if count is not None}
         return kept_by_newer_code(later, living)
+
+
+def new_definition(task: TaskDefinition, seen: str | None) -> dict[str, object]:
+    """One task for the script `declare`, which stores it if the stored definition is still the one `seen`."""
+    item: dict[str, object] = {"task": task.name, "seen": digest(seen), "definition": task.to_json()}
+    if task.limits:
+        item["limits"] = json_text(task.limits)
+    return item

@@ -38,6 +38,10 @@ _UNKNOWN_COMMAND = re.compile(r"(?i)unknown (redis |valkey )?(sub)?command")
 NO_CLUSTER = "Redis Cluster is not supported yet: redis_url must lead to a Redis without cluster-enabled"
 
 
+class NotPermitted(InfinitasError):
+    """Redis has an ACL that forbids the command."""
+
+
 def first_cause(error: Exception) -> Exception:
     """Redis' answer to the greeting of a new connection, which redis-py wraps."""
     wrapped = type(error) is RedisConnectionError and isinstance(error.__cause__, RedisError)
@@ -84,7 +88,7 @@ def translated(error: Exception, url: str) -> InfinitasError:
     if code in _CLUSTER:
         return UnsafeBroker(f"{where} is a node of a Redis Cluster. {NO_CLUSTER}.")
     if code == "NOPERM" or _FORBIDDEN.search(text):
-        return UnsafeBroker(
+        return NotPermitted(
             f"{where} forbids a command or key that Infinitas needs: its user (ACL) must be allowed it "
             f"({text}). docs/settings.md has the line for such a user."
         )

@@ -1,6 +1,8 @@
 """Connections to Redis that all threads of a process share, for sync callers."""
 
 import os
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -9,9 +11,11 @@ from redis.connection import ConnectionInterface
 from redis.exceptions import ResponseError
 
 from infinitas.broker.connection import REPLY_TIMEOUT_S
+from infinitas.runtime.threads import green_library
 
 MOST_CONNECTIONS = 64
 """Limit of one process: further threads wait some milliseconds for a free one."""
+POLL_S = 0.001
 
 
 class SharedConnections:
@@ -30,11 +34,10 @@ class SharedConnections:
 
     def wait(self) -> bool:
         """Wait for one of the connections. False after a while: the caller opens one more then."""
-        try:
-            self.free.get(timeout=REPLY_TIMEOUT_S)
-        except Empty:
-            return False
-        return True
+        with suppress(Empty):
+            self.free.get_nowait()
+            return True
+        return self._wait_in_greenlet() if green_library() else self._wait_in_thread()
 
     def take(self) -> ConnectionInterface | None:
         """The idle connection that was used last; None without one."""
@@ -48,12 +51,28 @@ class SharedConnections:
         else:
             connection.disconnect()  # type: ignore[no-untyped-call]
 
+    def _wait_in_thread(self) -> bool:
+        with suppress(Empty):
+            self.free.get(timeout=REPLY_TIMEOUT_S)
+            return True
+        return False
+
+    def _wait_in_greenlet(self) -> bool:
+        # The queue is Python's if it was imported before the patches, and would stop all greenlets.
+        deadline = time.monotonic() + REPLY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            time.sleep(POLL_S)
+            with suppress(Empty):
+                self.free.get_nowait()
+                return True
+        return False
+
     def close_idle(self) -> None:
         while connection := self.take():
             connection.disconnect()  # type: ignore[no-untyped-call]
 
 
-def run_command(connection: ConnectionInterface, *command: object) -> Any:
+def run_command(connection: ConnectionInterface, command: Sequence[object]) -> Any:
     try:
         connection.send_packed_command(connection.pack_command(*command))  # type: ignore[no-untyped-call]
         return connection.read_response()

@@ -1,14 +1,16 @@
 """Enqueues from sync code in the caller's own thread: no event loop, and no hop to another thread.
 
-It is the one verb whose round trip sync callers wait for thousands of times a second. All others go
-through the portal, and so does an enqueue that meets anything unusual.
+It is the one verb whose round trip sync callers wait for thousands of times a second, and the one that
+programs use in odd places: in a greenlet, a signal handler, at exit. All others go through the portal.
 """
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+from redis.connection import ConnectionInterface
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
@@ -38,34 +40,44 @@ class SyncEnqueuer:
 
     def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[EnqueueAnswer]:
         """As `Jobs.enqueue`. Raises ServerUnreachable."""
-        script, keys = load_script("enqueue", Connection.clock), QueueKeys(queue)
-        arguments = script_arguments(script, keys, {"jobs": encode_jobs(jobs)})
-        shared = self._of_this_process()
-        try:
-            try:
-                return parse_enqueued(self._run(shared, script, arguments))
-            except ResponseError as error:
-                if not (primary_is_elsewhere(error) and self._renew(shared)):
-                    raise
-                return parse_enqueued(self._run(self._shared, script, arguments))
-        except (RedisError, OSError) as error:
-            raise translated(error, self._url) from None
+        return parse_enqueued(self.run_script("enqueue", queue, jobs=encode_jobs(jobs)))
+
+    def run_script(self, name: str, queue: str, **values: object) -> Any:
+        """As `Connection.run_script`. Raises ServerUnreachable."""
+        script = load_script(name, Connection.clock)
+        return self._run(partial(_run_on, script, script_arguments(script, QueueKeys(queue), values)))
+
+    def command(self, *command: object) -> Any:
+        """Run one command, which may be repeated. Raises ServerUnreachable."""
+        return self._run(partial(run_command, command=command))
 
     def close(self) -> None:
         shared, self._shared = self._shared, SharedConnections()
         shared.close_idle()
 
-    def _run(self, shared: SharedConnections, script: Script, arguments: tuple[Any, ...]) -> Any:
+    def _run(self, use: Callable[[ConnectionInterface], Any]) -> Any:
+        shared = self._of_this_process()
+        try:
+            try:
+                return self._borrow(shared, use)
+            except ResponseError as error:
+                if not (primary_is_elsewhere(error) and self._renew(shared)):
+                    raise
+                return self._borrow(self._shared, use)
+        except (RedisError, OSError) as error:
+            raise translated(error, self._url) from None
+
+    def _borrow(self, shared: SharedConnections, use: Callable[[ConnectionInterface], Any]) -> Any:
         waited = shared.wait()
         connection = None
         try:
             connection = shared.take() or self._new_connection()
             try:
-                return run_command(connection, "EVALSHA", script.sha, *arguments)
-            except (NoScriptError, RedisConnectionError):
+                return use(connection)
+            except RedisConnectionError:
                 # Redis may have restarted, which an idle connection does not notice. The jobs' ids make it
                 # safe to send them again.
-                return run_command(connection, "EVAL", script.source, *arguments)
+                return use(connection)
         finally:
             if connection is not None:
                 shared.give_back(connection, keep=waited and shared is self._shared)
@@ -88,3 +100,10 @@ class SyncEnqueuer:
         self._renewed = now
         self.close()
         return True
+
+
+def _run_on(script: Script, arguments: tuple[Any, ...], connection: ConnectionInterface) -> Any:
+    try:
+        return run_command(connection, ("EVALSHA", script.sha, *arguments))
+    except NoScriptError:
+        return run_command(connection, ("EVAL", script.source, *arguments))

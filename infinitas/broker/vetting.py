@@ -24,6 +24,17 @@ _FILES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
+def parse_info(text: str) -> Mapping[str, object]:
+    """The fields of INFO."""
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+
+def parse_greeting(pairs: Sequence[object]) -> Mapping[str, object]:
+    """What HELLO returns of the fields of INFO, for a user that may not run INFO."""
+    greeting = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    return {"redis_version": greeting.get("version", ""), "redis_mode": greeting.get("mode", "")}
+
+
 def check_info(info: Mapping[str, object], url: str) -> None:
     """Check the fields of INFO; a missing one is not refused. Raises UnsafeBroker."""
     where = f"Redis at {mask_url(url)}"

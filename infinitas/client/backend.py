@@ -3,22 +3,20 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from infinitas.broker.answers import UNKNOWN_TASK, Enqueued
+from infinitas.broker.answers import UNKNOWN_TASK
 from infinitas.broker.connection import Connection
+from infinitas.broker.enqueue_batches import batches, check_accepted
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.inspect.tasks import find_task
 from infinitas.broker.messages import NewJob
 from infinitas.broker.queue import QueueBroker
-from infinitas.broker.sync_enqueue import SyncEnqueuer
-from infinitas.core.errors import KeyTaken, UnknownTask
+from infinitas.core.errors import UnknownTask
 from infinitas.core.names import check_name
 from infinitas.core.records import TaskInfo
 from infinitas.core.task_definition import TaskDefinition
 
 if TYPE_CHECKING:
     from infinitas.archive.reader import Reader
-
-_ENQUEUE_BATCH = 200
 
 
 class Backend:
@@ -31,8 +29,6 @@ class Backend:
         connect: Callable[[str, str], Connection] = Connection,
     ) -> None:
         self.connection = connect(redis_url, "client")
-        self.direct: SyncEnqueuer | None = None
-        """For sync senders; set once this Redis has been checked."""
         self.archive = _open_archive(postgres_url) if postgres_url else None
         self._checked = False
 
@@ -45,23 +41,18 @@ class Backend:
         if not self._checked:
             await self.connection.check()
             self._checked = True
-            if type(self.connection) is Connection:
-                self.direct = SyncEnqueuer(self.connection.url)
         return QueueBroker(self.connection, queue)
 
     async def enqueue(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         """See `Client.send`. A task that Redis doesn't have is declared, then its jobs are sent again."""
         broker = await self.broker(task.queue)
-        for i in range(0, len(jobs), _ENQUEUE_BATCH):
-            batch = jobs[i : i + _ENQUEUE_BATCH]
+        for batch in batches(jobs):
             answers = await broker.jobs.enqueue(batch)
             if UNKNOWN_TASK in answers:
                 # A task of our own code on a Redis that is new or was flushed.
                 await broker.declarations.declare([task], [])
                 answers = await broker.jobs.enqueue(batch)
-            for job, answer in zip(batch, answers, strict=True):
-                if answer.result is Enqueued.TAKEN:
-                    raise key_taken(task.name, job.key or "", answer.live_job)
+            check_accepted(batch, answers)
 
     async def queues(self) -> list[str]:
         """Names of all queues."""
@@ -77,15 +68,8 @@ class Backend:
     async def close(self) -> None:
         """Close all connections."""
         await self.connection.close()
-        if self.direct is not None:
-            self.direct.close()
         if self.archive is not None:
             await self.archive.close()
-
-
-def key_taken(task: str, key: str, job: str) -> KeyTaken:
-    """The error for a key that a live job has."""
-    return KeyTaken(f"Task {task!r} has a live job with the key {key!r} already: {job}.", job)
 
 
 def _open_archive(url: str) -> "Reader":

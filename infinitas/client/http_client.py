@@ -26,9 +26,6 @@ _ATTEMPTS, _WORKERS = TypeAdapter(tuple[AttemptInfo, ...]), TypeAdapter(list[Wor
 class HttpClient:
     """`Client` documents the verbs and what they raise."""
 
-    direct = None
-    """No Redis is in reach."""
-
     def __init__(self, url: str, token: str | None) -> None:
         self._http = Http(url, token)
         self.schedules = HttpSchedules(self._http)

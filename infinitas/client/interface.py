@@ -5,7 +5,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from infinitas.broker.messages import NewJob
 from infinitas.core.interval import Every
@@ -13,9 +13,6 @@ from infinitas.core.records import Backfill, JobInfo, ScheduleInfo, TaskInfo, Wo
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
-
-if TYPE_CHECKING:
-    from infinitas.broker.sync_enqueue import SyncEnqueuer
 
 
 class ScheduleClient(Protocol):
@@ -103,10 +100,6 @@ class Client(Protocol):
     @property
     def schedules(self) -> ScheduleClient:
         """The verbs over schedules."""
-
-    @property
-    def direct(self) -> "SyncEnqueuer | None":
-        """For sync senders; None through a server, or while this Redis has not been checked."""
 
     async def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         """Enqueue jobs of one task, some hundred per round trip.

@@ -1,5 +1,7 @@
 """The client of one app: configured once, opened on first use, opened again after a fork."""
 
+# redis needs it, and it can't be imported any more once the interpreter is ending.
+import concurrent.futures.thread  # noqa: F401
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -31,7 +33,9 @@ class LazyClient:
         """Makes the connection to Redis; the testing kit has another."""
         self._arguments = arguments
         self._settings: Settings | None = None
-        self._client: tuple[int, Client] | None = None
+        self._clients: dict[int, Client] = {}
+        """By process. A child keeps its parent's: to close it would close the parent's connections."""
+        self._direct: SyncEnqueuer | None = None
         self._load_settings()
 
     @property
@@ -51,23 +55,33 @@ class LazyClient:
 
     def open(self) -> "Client":
         """The client of this process; runs in the portal's loop. A forked child opens one of its own."""
-        if self._client is None or self._client[0] != self.portal.pid:
+        client = self._clients.get(os.getpid())
+        if client is None:
             # Imported here: redis alone takes a tenth of a second, and much code only declares tasks.
             from infinitas.client.open import open_client
 
-            self._client = self.portal.pid, open_client(self.settings, self.connect)
-        return self._client[1]
+            client = self._clients[os.getpid()] = open_client(self.settings, self.connect)
+        return client
 
     @property
     def direct(self) -> "SyncEnqueuer | None":
-        """Enqueues from the caller's own thread; None at first, after a fork, or through a server."""
-        if self._client is None or self._client[0] != os.getpid():
-            return None
-        return self._client[1].direct
+        """Enqueues from the caller's own thread, without an event loop; None through a server."""
+        if self._direct is None and self.settings.server is None and self.connect is None:
+            from infinitas.broker.sync_send import open_checked
+            from infinitas.runtime.config import DEFAULT_REDIS
+
+            self._direct = open_checked(self.settings.redis_url or DEFAULT_REDIS)
+        return self._direct
 
     def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         """`Client.send` for sync code."""
-        self.portal.wait(self._send(task, jobs))
+        direct = self.direct
+        if direct is None:
+            self.portal.wait(self._send(task, jobs))
+        else:
+            from infinitas.broker.sync_send import send
+
+            send(direct, task, jobs)
 
     async def asend(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         """`send` for async code."""
@@ -75,10 +89,12 @@ class LazyClient:
 
     def close(self) -> None:
         """Close the client's connections. They open again on next use."""
-        if self._client is not None and self._client[0] == self.portal.pid:
-            self.portal.wait(self._client[1].close())
-        self._client = None
+        if client := self._clients.pop(os.getpid(), None):
+            self.portal.wait(client.close())
         self.portal.stop()
+        if direct := self._direct:
+            self._direct = None
+            direct.close()
 
     async def _send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         await self.open().send(task, jobs)

@@ -9,14 +9,14 @@ import orjson
 
 from infinitas.broker.answers import CancelAnswer, Revived
 from infinitas.broker.connection import Connection
+from infinitas.broker.enqueue_batches import key_taken
 from infinitas.broker.inspect.jobs import find_job, find_jobs, live_jobs
 from infinitas.broker.inspect.queues import all_queues
 from infinitas.broker.inspect.tasks import all_tasks, find_definitions, find_task
 from infinitas.broker.inspect.workers import live_workers
 from infinitas.broker.messages import NewJob
 from infinitas.broker.queue import QueueBroker
-from infinitas.broker.sync_enqueue import SyncEnqueuer
-from infinitas.client.backend import Backend, key_taken
+from infinitas.client.backend import Backend
 from infinitas.client.end_waiter import EndWaiter
 from infinitas.client.job_ids import fresh_id
 from infinitas.client.redis_schedules import RedisSchedules
@@ -57,10 +57,6 @@ class RedisClient:
         self._job_ttl_s = job_ttl_s
         self._end_waiters: dict[str, EndWaiter] = {}
         self.schedules = RedisSchedules(self._backend)
-
-    @property
-    def direct(self) -> SyncEnqueuer | None:
-        return self._backend.direct
 
     async def broker(self, queue: str) -> QueueBroker:
         """See `Backend.broker`."""

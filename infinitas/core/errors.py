@@ -6,6 +6,8 @@ InfinitasError
 ├── ServerUnreachable    server_unreachable Redis or Postgres gave no answer, or can't do its work now
 ├── UnsafeBroker         unsafe_broker      this Redis can't be trusted with jobs: too old, evicts, a cluster
 ├── EmbeddedError        embedded_failed    an embedded server can't be found or does not start
+├── BlocksEventLoop      blocks_event_loop  a sync verb that waits for a job was called in an event loop
+├── NoEventLoop          no_event_loop      an async verb was called outside asyncio, or the program is ending
 ├── Refused              (one code each)    the request is refused, and nothing was stored
 │   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
@@ -50,6 +52,14 @@ class UnsafeBroker(InfinitasError):
 
 class EmbeddedError(InfinitasError):
     code = "embedded_failed"
+
+
+class BlocksEventLoop(InfinitasError):
+    code = "blocks_event_loop"
+
+
+class NoEventLoop(InfinitasError):
+    code = "no_event_loop"
 
 
 class Refused(InfinitasError):

@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic_core import from_json
 
 from infinitas.client.lazy import LazyClient
+from infinitas.client.portal import refuse_in_loop
 from infinitas.core.job_endings import ending_of
 from infinitas.core.records import JobInfo
 from infinitas.core.states import State
@@ -42,11 +43,12 @@ class Handle(Generic[Result]):
         return self._value(await self._client.portal.join(self._ended(timeout)))
 
     def get(self, timeout: float | None = None) -> Result:
-        """`result` for sync code.
+        """`result` for sync code. Raises what it does, and in a running event loop BlocksEventLoop.
 
         >>> add.send(1, 2).get(timeout=20)
         3
         """
+        refuse_in_loop("await handle.result()")
         return self._value(self._client.portal.wait(self._ended(timeout)))
 
     def __str__(self) -> str:

@@ -4,7 +4,8 @@ A plugin is added to the app, `Infinitas(plugins=[…])`, or found through the e
 `infinitas.plugins` (a `Plugin` class or instance). One that raises is reported and breaks no job.
 """
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
@@ -16,7 +17,7 @@ GROUP = "infinitas.plugins"
 
 
 class Plugin:
-    """Override the hooks that you need. Hooks are plain functions and must not block.
+    """Override the hooks that you need. Hooks are plain functions and, but for `around_code`, must not block.
 
     `before_run`, `after_run` and the hooks of failures run in the job's own context: a context
     variable that `before_run` sets is set for an async processor and for one in a thread.
@@ -39,6 +40,15 @@ class Plugin:
 
     def before_run(self, job: Job) -> None:
         """An attempt begins; `job.headers` are those of the sender."""
+
+    def around_code(self, job: Job) -> AbstractContextManager[None]:
+        """Entered in the thread, or the process, that runs the code of a job; left when it has returned.
+
+        For what belongs to a thread, such as the connections of an ORM; it may block. It is part of the
+        code: what the processor raises passes through it, and what it raises itself fails the attempt.
+        Not entered for an async processor in the worker's event loop: `before_run` runs in its thread.
+        """
+        return nullcontext()
 
     def after_run(self, job: Job, verdict: Verdict) -> None:
         """An attempt has ended, and its verdict is stored in Redis."""
@@ -64,6 +74,17 @@ class Plugins:
 
     def __init__(self, given: Iterable[Plugin]) -> None:
         self._plugins = [*given, *_installed()]
+
+        self.around_any_code = any(type(p).around_code is not Plugin.around_code for p in self._plugins)
+        """Whether a plugin has the hook `around_code`."""
+
+    @contextmanager
+    def around_code(self, job: Job) -> Iterator[None]:
+        """The hooks `around_code`, those of the first plugin outermost."""
+        with ExitStack() as stack:
+            for plugin in self._plugins:
+                stack.enter_context(plugin.around_code(job))
+            yield
 
     def __bool__(self) -> bool:
         return bool(self._plugins)

@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from infinitas.client.lazy import LazyClient
+from infinitas.core.errors import InfinitasError
 from infinitas.core.redaction import with_positions
 from infinitas.core.schedule import Schedule
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.tasks.arguments import Signature
+from infinitas.tasks.job import Job
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.sending import Sender, SendOptions
 
@@ -55,6 +57,14 @@ class Task(Sender[Send, Value], Generic[Call, Send, Returned, Value]):
     def __call__(self, *args: Call.args, **kwargs: Call.kwargs) -> Returned:
         """Call the plain function; nothing is sent."""
         return self.function(*args, **kwargs)
+
+    def run_code(self, job: Job, code: Callable[[], Any]) -> Any:
+        """Run the code of a job in this thread, within the plugins' `around_code`."""
+        if not self._plugins.around_any_code:
+            return code()
+        with self._plugins.around_code(job):
+            return code()
+        raise InfinitasError("The hook around_code of a plugin has suppressed what the processor raised.")
 
     def retries_on(self, error: BaseException) -> bool:
         """Whether such an exception is worth another attempt."""

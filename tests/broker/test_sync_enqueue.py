@@ -5,9 +5,8 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from redis import Redis
@@ -20,6 +19,7 @@ from infinitas.broker.messages import NewJob
 from infinitas.broker.sync_connections import SharedConnections
 from infinitas.client.job_ids import fresh_id
 from infinitas.client.portal import Portal
+from infinitas.core.errors import UnsafeBroker
 from infinitas.devservers.redis import start_redis
 from infinitas.devservers.servers import Urls
 from infinitas.tasks.handle import Handle
@@ -34,21 +34,28 @@ def data() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_the_portal_is_used_once(app: Infinitas, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sync_code_sends_without_an_event_loop(
+    app: Infinitas, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     @app.task
     def work(n: int) -> None: ...
 
-    crossed: list[object] = []
-    wait = Portal.wait
-
-    def count(self: Portal, what: Coroutine[Any, Any, object]) -> object:
-        crossed.append(what)
-        return wait(self, what)
-
-    monkeypatch.setattr(Portal, "wait", count)
+    monkeypatch.delattr(Portal, "_thread")
     ids = [work.send(n).id for n in range(5)] + [handle.id for handle in work.send_many([(5,), (6,)])]
-    assert len(crossed) == 1, "the first look at whether this Redis can be trusted"
     assert [redis.hget(f"{P}job:{id}", "args") for id in ids] == [f"[[{n}],{{}}]" for n in range(7)]
+    redis.flushall()
+    assert len(work.send_many([(n,) for n in range(1_001)])) == 1_001
+    assert redis.xlen(f"{P}stream:work") == 1_001
+    work.using(key="k").send(1)
+    with pytest.raises(KeyTaken):
+        work.using(key="k").send(2)
+    redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        app.close()
+        with pytest.raises(UnsafeBroker):
+            work.send(1)
+    finally:
+        redis.config_set("maxmemory-policy", "noeviction")
 
 
 def test_redis_may_forget_the_scripts_and_the_task(app: Infinitas, redis: Redis) -> None:

@@ -76,7 +76,7 @@ def end_a_forked_copy(pid: int) -> None:
 def _call(attempt: Attempt, call: Call) -> Outcome:
     pid = os.getpid()
     try:
-        value = attempt.task.function(*call[0], **call[1])
+        value = attempt.task.run_code(attempt.job, partial(attempt.task.function, *call[0], **call[1]))
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
         end_a_forked_copy(pid)
         return failure(attempt.task, error)

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Awaitable
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
@@ -104,9 +105,9 @@ def _run(task: AnyTask, job: Job, reporter: "_PipeReporter", args: str) -> Outco
     reporter.prints = PrintedLines(reporter.log) if task.definition.capture_print else None
     with capturing([task]):
         try:
-            if is_async(task.function):
-                return success(asyncio.run(task.function(*call[0], **call[1])))
-            return success(task.function(*call[0], **call[1]))
+            code = partial(task.function, *call[0], **call[1])
+            run = (lambda: asyncio.run(code())) if is_async(task.function) else code
+            return success(task.run_code(job, run))
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
             return failure(task, error)
         finally:
