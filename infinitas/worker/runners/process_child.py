@@ -55,6 +55,7 @@ def run_child(pipe: Connection, module: str, name: str, job_fields: dict[str, An
         headers=job_fields["headers"],
         last_checkpoint=job_fields["checkpoint"],
         reporter=reporter,
+        encode_result=lambda value: find_task(module, name).signature.encode_result(value),
     )
     threading.Thread(target=reporter.receive_messages, args=(job,), daemon=True).start()
     try:
@@ -98,8 +99,8 @@ def _run(task: AnyTask, job: Job, reporter: "_PipeReporter", args: str) -> Outco
             stack.enter_context(Prints())
         try:
             if is_async(task.function):
-                return success(asyncio.run(task.function(*call[0], **call[1])))
-            return success(task.function(*call[0], **call[1]))
+                return success(task, asyncio.run(task.function(*call[0], **call[1])))
+            return success(task, task.function(*call[0], **call[1]))
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
             return failure(task, error)
 
