@@ -5,9 +5,11 @@ import functools
 import inspect
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType, FunctionType, SimpleNamespace, UnionType
-from typing import Any
+from typing import Any, NotRequired, Required
+
+from typing_extensions import ReadOnly, Unpack, get_type_hints
 
 from infinitas.tasks.job import Job
 
@@ -49,6 +51,30 @@ def wants_job(hint: object) -> bool:
     if typing.get_origin(hint) in (typing.Union, UnionType):
         return Job in typing.get_args(hint)
     return hint is Job
+
+
+def unpacked(
+    parameters: Sequence[inspect.Parameter], types: Mapping[str, Any]
+) -> tuple[list[inspect.Parameter], dict[str, Any]]:
+    """Parameters and their types; `**named: Unpack[Keys]` becomes a parameter for each key."""
+    found, hints = list(parameters), dict(types)
+    last = found[-1] if found else None
+    hint = hints.get(last.name) if last is not None and last.kind is last.VAR_KEYWORD else None
+    if last is None or typing.get_origin(hint) not in (typing.Unpack, Unpack):
+        return found, hints
+    (keys,) = typing.get_args(hint)
+    del found[-1], hints[last.name]
+    for name, kind in get_type_hints(keys, include_extras=True).items():
+        required = name in keys.__required_keys__
+        qualifier: Any = typing.get_origin(kind)
+        while qualifier in (Required, NotRequired, ReadOnly):
+            required = qualifier is Required or (required and qualifier is not NotRequired)
+            (kind,) = typing.get_args(kind)
+            qualifier = typing.get_origin(kind)
+        default = last.empty if required else None
+        found.append(inspect.Parameter(name, last.KEYWORD_ONLY, default=default))
+        hints[name] = kind
+    return found, hints
 
 
 def _signature(function: Callable[..., object]) -> inspect.Signature:

@@ -3,13 +3,14 @@
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Annotated, Any, TypeVar, Unpack, get_origin
+from typing import Annotated, Any, TypeVar
 
 from pydantic_core import ArgsKwargs, ValidationError, from_json, to_json
 
 from infinitas.core.codec import check_payload, encode_payload
 from infinitas.core.errors import BadArgs
 from infinitas.core.plain_json import foreign_part
+from infinitas.tasks.annotations import unpacked
 from infinitas.tasks.json_types import (
     MOST_FAULTS,
     JsonType,
@@ -43,6 +44,7 @@ class Parameters:
         types: Mapping[str, Any],
         unevaluated: Mapping[str, Any],
     ) -> None:
+        parameters, types = unpacked(parameters, types)
         self._task = task
         self._what = f"arguments of task {task!r}"
         self.is_complete = not unevaluated
@@ -155,8 +157,6 @@ class Parameters:
                 "outside of `if TYPE_CHECKING:`, or send only what JSON has."
             )
         hint = types.get(name, Any)
-        if get_origin(hint) is Unpack:
-            return Untyped("For other types declare each keyword parameter.")
         if _is_field(parameter.default):
             hint = Annotated[hint, parameter.default]
         try:
@@ -169,8 +169,7 @@ class Parameters:
     def _checked_at_once(self, parameter: inspect.Parameter, types: Mapping[str, Any]) -> Any:
         """The annotation, where checking it with all arguments is all that is to be done."""
         hint = types.get(parameter.name, Any)
-        plain = is_plain(hint) and not _is_field(parameter.default)
-        return hint if plain or get_origin(hint) is Unpack else Any
+        return hint if is_plain(hint) and not _is_field(parameter.default) else Any
 
 
 def _binder(parameters: Sequence[inspect.Parameter], types: dict[str, Any]) -> Callable[[ArgsKwargs], Given]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -143,8 +143,9 @@ class Node(BaseModel):
     children: list[Node] = []
 
 
-class Options(TypedDict, total=False):
-    limit: int
+class Options(TypedDict):
+    limit: NotRequired[Annotated[int, Field(gt=0)]]
+    day: date
 
 
 ALIASED = Aliased(uno=1, two=2, tres=3, quatro=5)  # type: ignore[call-arg]
@@ -344,7 +345,8 @@ DAYS = [date(2026, 1, day) for day in range(1, 8)]
         (everywhere, DAYS[:1], {"b": DAYS[1], "a": DAYS[2]}, (*DAYS[:2], (), date(1, 1, 1), {"a": DAYS[2]})),
         (fields, (), {}, (3, [])),
         (fields, (5,), {"b": DAYS}, (5, DAYS)),
-        (options, (), {"limit": 3}, {"limit": 3}),
+        (options, (), {"limit": 3, "day": DAYS[0]}, {"limit": 3, "day": DAYS[0]}),
+        (options, (), {"day": DAYS[0]}, {"day": DAYS[0]}),
         (untyped, (1,), {}, (1, MOMENT, (1, 2), (), {})),
         (untyped, (1, "x", [2], 3), {"k": None}, (1, "x", [2], (3,), {"k": None})),
     ],
@@ -360,6 +362,12 @@ def test_every_kind_of_parameter(
 def test_a_default_is_not_sent() -> None:
     """The worker applies its own, which needs no JSON form."""
     assert Signature(untyped, "t").encode((1,), {}) == "[[1],{}]"
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"limit": 0, "day": DAYS[0]}, {"day": "?"}, {"day": DAYS[0], "x": 1}])
+def test_keywords_of_a_typed_dict_are_checked(kwargs: dict[str, Any]) -> None:
+    with pytest.raises(BadArgs, match=r"(limit|day|x): "):
+        Signature(options, "t").encode((), kwargs)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 import signal
 import subprocess
+from datetime import date
 
 import httpx
 
+from infinitas import Infinitas
+from tests.apps import jobs
 from tests.server.calls import ended, job, send
 from tests.server_fixtures import APP
 from tests.support import PATIENCE_S, Processes, eventually
@@ -29,6 +32,18 @@ def test_the_same_app_runs_through_a_server(http: httpx.Client, processes: Proce
     (worker,) = http.get("/api/v1/workers").json()
     assert worker["id"] in processes.logs()
     assert worker["pid"] != 0
+
+
+def test_values_have_their_types_through_a_server(http: httpx.Client, processes: Processes) -> None:
+    start_worker(processes, http)
+    packed = ended(http, send(http, "pack", "2026-01-01", "//8=", ["a"]))
+    assert packed["result"] == {"day": "2026-01-01", "raw": "__8=", "tags": ["a"]}
+    app = Infinitas(server=str(http.base_url))
+    pack = app.task(jobs.pack.function)
+    assert pack.send(date(2026, 1, 1), b"\xff\xff", {"a"}).get(PATIENCE_S) == jobs.Parcel(
+        date(2026, 1, 1), b"\xff\xff", {"a"}
+    )
+    app.close()
 
 
 def test_it_logs_and_fires_what_the_app_declares(
