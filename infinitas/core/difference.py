@@ -50,8 +50,7 @@ def _changed(sent: Any) -> Difference:
 def _equal(sent: Any, arrived: Any) -> bool:
     if isinstance(sent, (datetime, time)):
         # Across zones `==` is always False in a repeated hour, and a time in a zone has no offset.
-        same_offset = sent.utcoffset() == arrived.utcoffset() and bool(sent.tzinfo) == bool(arrived.tzinfo)
-        return same_offset and sent.replace(tzinfo=None) == arrived.replace(tzinfo=None)
+        return sent.isoformat() == arrived.isoformat() and bool(sent.tzinfo) == bool(arrived.tzinfo)
     try:
         return bool(sent == arrived or (sent != sent and arrived != arrived))
     except Exception:  # noqa: BLE001 - a class's own comparison may raise anything

@@ -38,6 +38,8 @@ class Signature:
             BadArgs: they don't match the annotations, have no JSON form, or would not arrive as they are.
             PayloadTooLarge: the JSON has more than 256 kB.
         """
+        if not (args or kwargs or self.names):
+            return EMPTY_ARGS
         return (self._parameters or self._build()).encode(args, kwargs)
 
     def decode(self, text: str) -> Given:

@@ -55,6 +55,7 @@ class Parameters:
         self._as_json = Typed not in kinds
         self._checked = kinds <= {Plain}
         self._positional = [p.name for p in parameters if p.kind in _POSITIONAL]
+        self._kinds = [self._types[name] for name in self._positional]
         self._rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")
         self._more = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), "")
         self._bind_all = _binder(parameters, {p.name: self._checked_at_once(p, types) for p in parameters})
@@ -62,11 +63,11 @@ class Parameters:
     def encode(self, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
         """Arguments as JSON text `[args, kwargs]`. Raises BadArgs, PayloadTooLarge."""
         given, named = self._bind(args, kwargs)
-        if self._checked or (self._as_json and not any(map(foreign_part, (*given, *named.values())))):
-            try:
+        try:
+            if self._checked or (self._as_json and not any(map(foreign_part, (*given, *named.values())))):
                 return encode_payload((given, named), self._what)
-            except BadArgs:
-                pass  # The error of the slow way names the parameter.
+        except (BadArgs, RecursionError):
+            pass  # The error of the slow way names the parameter.
         texts = self._each(given, named, _encode)
         positional = b",".join(texts[: len(given)])
         pairs = zip(named, texts[len(given) :], strict=True)
@@ -110,7 +111,7 @@ class Parameters:
     ) -> list[T]:
         """What `do` makes of each value with its type. Raises BadArgs: with what it can't."""
         types, rest, more = self._types, self._types[self._rest], self._types[self._more]
-        kinds = [types[name] for name in self._positional[: len(given)]]
+        kinds = self._kinds[: len(given)]
         kinds += [rest] * (len(given) - len(kinds))
         kinds += [types.get(name, more) for name in named]
         values = [*given, *named.values()]
@@ -163,7 +164,7 @@ class Parameters:
             return argument_type(hint)
         except Exception as error:  # noqa: BLE001 - an annotation never breaks a declaration
             self.is_complete = False
-            why = " ".join(str(error).split())[:160]
+            why = str(error).partition("\n")[0].partition(". ")[0][:160]
             return Untyped(f"The annotation can't be used ({why}); send only what JSON has.")
 
     def _checked_at_once(self, parameter: inspect.Parameter, types: Mapping[str, Any]) -> Any:

@@ -152,6 +152,13 @@ ALIASED = Aliased(uno=1, two=2, tres=3, quatro=5)  # type: ignore[call-arg]
 Revealed = Annotated[SecretStr, PlainSerializer(lambda secret: secret.get_secret_value())]
 
 
+def nested(levels: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(levels - 1):
+        found = [found]
+    return found
+
+
 def shown(value: Any) -> str:
     return value[:30] if isinstance(value, str) else getattr(value, "__name__", type(value).__name__)
 
@@ -269,6 +276,10 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (Decimal, Decimal("NaN"), "x: "),
     (int, 10**5000, "argument 'x'|x: "),
     (str, "\ud800", "x"),
+    (Any, nested(100_000), "x: "),
+    (list, nested(100_000), "x: "),
+    (Any, nested(200), "argument 'x'"),
+    (list[Any], nested(200), "argument 'x'|x: "),
     (Any, {1: "a", "1": "b"}, "dict with a key of type int"),
     (Any, {(1, 2): 3}, "key of type tuple"),
     (Any, {None: 1}, "key of type None"),
