@@ -177,7 +177,7 @@ class Job:
                 job.checkpoint(page + 1)
 
         Args:
-            value: anything with a JSON form.
+            value: anything with a JSON form; it is read back as plain JSON.
 
         Raises:
             BadArgs: the value has no JSON form.

@@ -120,7 +120,7 @@ class Typed:
 
     def encode_result(self, value: Any) -> bytes:
         try:
-            return self._serializer.to_json((value,), by_alias=False, round_trip=True, warnings="error")[1:-1]
+            return self._serializer.to_json((value,), by_alias=False, round_trip=True, warnings=False)[1:-1]
         except Exception:  # noqa: BLE001 - a result that the annotation does not allow, also in its serializers
             return Plain().encode(value)
 

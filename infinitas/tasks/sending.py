@@ -97,7 +97,7 @@ class Sender(Generic[Send, Value]):
             A handle: its `id`, and the job's result once it has ended.
 
         Raises:
-            BadArgs: the arguments don't match the annotations or have no JSON form.
+            BadArgs: the arguments don't match the annotations, or would not arrive as they are.
             PayloadTooLarge: their JSON has more than 256 kB.
             KeyTaken: a live job has the key of `using`.
             ServerUnreachable: Redis gave no answer; the job may or may not be stored.

@@ -109,10 +109,11 @@ def test_local_classes() -> None:
     def process(a: Above, b: list[Above], c: Below) -> Below:
         return Below(x=1)
 
+    signature = Signature(process, "t")
+
     class Below(BaseModel):
         x: int
 
-    signature = Signature(process, "t")
     args = Above(date(2026, 1, 1)), [Above(date(2026, 1, 2))], Below(x=1)
     assert signature.decode(signature.encode(args, {})) == (args, {})
     assert signature.read_result(signature.encode_result(Below(x=2))) == Below(x=2)

@@ -375,6 +375,11 @@ def test_a_default_is_not_sent() -> None:
     assert Signature(untyped, "t").encode((1,), {}) == "[[1],{}]"
 
 
+def test_a_default_with_constraints_is_checked() -> None:
+    with pytest.raises(BadArgs, match="a: Input should be greater than 2"):
+        Signature(fields, "t").encode((1,), {})
+
+
 @pytest.mark.parametrize("kwargs", [{}, {"limit": 0, "day": DAYS[0]}, {"day": "?"}, {"day": DAYS[0], "x": 1}])
 def test_keywords_of_a_typed_dict_are_checked(kwargs: dict[str, Any]) -> None:
     with pytest.raises(BadArgs, match=r"(limit|day|x): "):
