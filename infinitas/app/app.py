@@ -243,7 +243,7 @@ class Infinitas:
         >>> app.rerun(add.send(1, 2).id).get(timeout=20)
         3
         """
-        return Handle(self.client, await self.client.open().rerun(id))
+        return Handle(self.client, await self.client.open().rerun(id), self.registry.read_result)
 
     rerun = for_sync(_rerun)
     arerun = for_async(_rerun)

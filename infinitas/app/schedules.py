@@ -149,7 +149,7 @@ class Schedules:
         if args is not None or kwargs is not None:
             task = (await client.find(key)).schedule.task
             text = self._registry.encode(task, args or (), kwargs)
-        return Handle(self._client, await client.trigger(key, text))
+        return Handle(self._client, await client.trigger(key, text), self._registry.read_result)
 
     trigger = for_sync(_trigger)
     atrigger = for_async(_trigger)

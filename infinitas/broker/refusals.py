@@ -38,7 +38,7 @@ _UNKNOWN_COMMAND = re.compile(r"(?i)unknown (redis |valkey )?(sub)?command")
 NO_CLUSTER = "Redis Cluster is not supported yet: redis_url must lead to a Redis without cluster-enabled"
 
 
-class NotPermitted(InfinitasError):
+class NotPermitted(UnsafeBroker):
     """Redis has an ACL that forbids the command."""
 
 

@@ -170,9 +170,10 @@ def encode_args(ctx: click.Context, name: str, args: str | None) -> str:
         raise BadArgs("The arguments are a JSON list, or an object of named arguments.")
     positional = given if isinstance(given, list) else []
     named = given if isinstance(given, dict) else {}
+    text = encode_plain(positional, named)
     if ctx.obj["app"]:
-        return load_app(ctx.obj["app"]).find(name).signature.encode(positional, named)
-    return encode_plain(positional, named)
+        load_app(ctx.obj["app"]).find(name).signature.decode(text)
+    return text
 
 
 @task_group.command("preview")

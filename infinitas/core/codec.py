@@ -95,7 +95,7 @@ def sent_job_id(ms: int, entropy: int) -> str:
 
 
 def encode_payload(value: object, what: str) -> str:
-    """`value` as JSON text.
+    """`value` as JSON text; bytes in it are base64.
 
     Raises:
         BadArgs: it has no JSON form that every reader can read; that excludes NaN, infinities, whole
@@ -103,22 +103,47 @@ def encode_payload(value: object, what: str) -> str:
         PayloadTooLarge: its JSON has more than 256 kB.
     """
     try:
-        data = to_json(value, inf_nan_mode="constants")
+        data = to_payload(value)
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        raise _unwritable(what, error) from None
+    return check_payload(data, what)
+
+
+def to_payload(value: object) -> bytes:
+    """`value` as JSON. Raises PydanticSerializationError, ValueError, RecursionError: it has no JSON form."""
+    return to_json(value, inf_nan_mode="constants", bytes_mode="base64")
+
+
+def check_payload(data: bytes, what: str) -> str:
+    """JSON of a payload as text. Raises what `encode_payload` does."""
+    try:
         if data.count(b"[") + data.count(b"{") > MOST_LEVELS:
             from_json(b"[" * _ROOM_FOR_VIEWS + data + b"]" * _ROOM_FOR_VIEWS)
         long = len(data) > MOST_DIGITS and _LONG_NUMBER.search(data)
         if b"NaN" in data or b"Infinity" in data or long:
             # It may also be text with these characters. orjson refuses NaN and numbers beyond a float.
-            orjson.loads(data)
+            _check_numbers(data)
         text = data.decode()
-    except (PydanticSerializationError, ValueError, RecursionError) as error:
-        raise BadArgs(f"The {what} can't be written as JSON: {str(error)[:200]}") from None
+    except (ValueError, RecursionError) as error:
+        raise _unwritable(what, error) from None
     if len(data) > MAX_PAYLOAD_BYTES:
         raise PayloadTooLarge(
             f"The {what} has {len(data):,} bytes of JSON; at most {MAX_PAYLOAD_BYTES:,} are allowed. "
             "Store it elsewhere and pass a reference."
         )
     return text
+
+
+def _check_numbers(data: bytes) -> None:
+    try:
+        orjson.loads(data)
+    except ValueError:
+        what = "NaN, infinities and numbers beyond 1.8e308 are not JSON; use None or text."
+        raise ValueError(what) from None
+
+
+def _unwritable(what: str, error: Exception) -> BadArgs:
+    return BadArgs(f"The {what} can't be written as JSON: {str(error)[:200]}")
 
 
 def json_text(value: object) -> str:

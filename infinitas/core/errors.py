@@ -13,6 +13,7 @@ InfinitasError
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
 │   ├── Unauthorized · Forbidden · Changed · Conflict · BadFrame · RateLimited
 │   └── KeyTaken · NotEnded · AlreadyEnded · AlreadySucceeded
+├── BadResult            bad_result         a result is not what the task's return annotation promises
 ├── WorkerGone           worker_gone        this worker was declared dead; it joins again
 ├── NotInTime            not_in_time        a result was not there within the given time
 └── JobEnded             (one code each)    the job is over, so this call came too late
@@ -156,6 +157,16 @@ class AlreadyEnded(Refused):
 
 class AlreadySucceeded(Refused):
     code = "already_succeeded"
+
+
+class BadResult(InfinitasError):
+    """A job succeeded with a result that is no value of its return annotation; `json`: its JSON text."""
+
+    code = "bad_result"
+
+    def __init__(self, message: str, json: str = "null") -> None:
+        super().__init__(message)
+        self.json = json
 
 
 class WorkerGone(InfinitasError):

@@ -1,8 +1,7 @@
 """A sent job: wait for its result."""
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
-
-from pydantic_core import from_json
 
 from infinitas.client.lazy import LazyClient
 from infinitas.client.portal import refuse_in_loop
@@ -21,9 +20,11 @@ class Handle(Generic[Result]):
     True
     """
 
-    def __init__(self, client: LazyClient, id: str) -> None:
+    def __init__(self, client: LazyClient, id: str, read: Callable[[JobInfo], Any]) -> None:
+        """`read` makes the result of a job that succeeded from its JSON."""
         self.id = id
         self._client = client
+        self._read = read
 
     async def result(self, timeout: float | None = None) -> Result:
         """Wait for the job's end and return its result.
@@ -32,10 +33,12 @@ class Handle(Generic[Result]):
             timeout: seconds; None waits without a limit.
 
         Returns:
-            What the processor returned, as it comes out of JSON.
+            What the processor returned, as its return annotation wants it: a `User` for `-> User`.
+            Without an annotation, plain JSON.
 
         Raises:
             JobFailed, JobTimedOut, JobCancelled, JobSkipped, JobLost: it ended so; the text is its error.
+            BadResult: it succeeded, with a result that is no value of the annotation; `error.json` has it.
             NotInTime: it has not ended within `timeout`; it goes on.
             UnknownJob: its result was kept no longer, and there is no archive.
             ServerUnreachable: Redis gave no answer.
@@ -62,7 +65,6 @@ class Handle(Generic[Result]):
 
     def _value(self, job: JobInfo) -> Result:
         if job.state is State.SUCCEEDED:
-            value: Any = from_json(job.result) if job.result else None
-            return cast(Result, value)
+            return cast(Result, self._read(job))
         why = job.error or job.reason or "no reason was given"
         raise ending_of(job.state, job.reason)(f"Job {job.id} {job.state}: {why}")

@@ -65,6 +65,7 @@ class Job:
         headers: Mapping[str, str],
         last_checkpoint: str | None,
         reporter: Reporter,
+        encode_result: Callable[[object], str],
     ) -> None:
         self.id = id
         self.task = task
@@ -77,6 +78,7 @@ class Job:
         """The limits that are over, in seconds."""
         self._last_checkpoint = last_checkpoint
         self._reporter = reporter
+        self._encode_result = encode_result
 
     def on_timeout(self, callback: LimitCallback) -> None:
         """Call `callback` when the task's `timeout` is over and the job has failed as `timed_out`.
@@ -175,7 +177,7 @@ class Job:
                 job.checkpoint(page + 1)
 
         Args:
-            value: anything with a JSON form.
+            value: anything with a JSON form; it is read back as plain JSON.
 
         Raises:
             BadArgs: the value has no JSON form.
@@ -203,7 +205,7 @@ class Job:
                 undo()
 
         Args:
-            result: anything with a JSON form, at most 256 kB.
+            result: anything with a JSON form of at most 256 kB; written by the return annotation, if it fits.
 
         Raises:
             JobDone, JobFailed, JobTimedOut, JobCancelled, JobLost: the job had ended before.
@@ -211,7 +213,7 @@ class Job:
             PayloadTooLarge: its JSON form is too large; the job is not settled.
             ServerUnreachable: Redis did not confirm within a lease. The worker retries until it does.
         """
-        text = None if result is None else encode_payload(result, "result")
+        text = None if result is None else self._encode_result(result)
         return self._reporter.settle(Succeeded(result=text))
 
     def fail(self, error: object) -> Awaitable[None]:

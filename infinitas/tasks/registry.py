@@ -7,11 +7,12 @@ from typing import Any, cast
 from infinitas.client.lazy import LazyClient
 from infinitas.core.errors import ConfigError, DuplicateTask, UnknownTask
 from infinitas.core.names import check_name
+from infinitas.core.records import JobInfo
 from infinitas.core.schedule import EMPTY_ARGS
 from infinitas.core.schedule_options import OPTION_NAMES, ScheduleOptions, make_schedule
 from infinitas.core.task_definition import MAX_DOC_CHARS, TaskDefinition
 from infinitas.core.text import clean
-from infinitas.tasks.arguments import encode_plain
+from infinitas.tasks.arguments import encode_plain, read_plain
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.task import AnyTask, Task
 
@@ -68,6 +69,11 @@ class Registry:
             return self.tasks[name]
         except KeyError:
             raise UnknownTask(f"This app has no task {name!r}.") from None
+
+    def read_result(self, job: JobInfo) -> Any:
+        """A job's result, typed where its task is one of this app. Raises BadResult."""
+        task = self.tasks.get(job.task)
+        return task.signature.read_result(job.result) if task else read_plain(job.result)
 
     def encode(self, task: AnyTask | str, args: Sequence[object], kwargs: Mapping[str, object] | None) -> str:
         """Arguments as JSON text, checked where the task is one of this app. Raises BadArgs."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import orjson
 
@@ -14,6 +14,7 @@ from infinitas.core.codec import instant
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name, shorten
 from infinitas.core.numbers import MAX_DELAY_S, is_number
+from infinitas.core.records import JobInfo
 from infinitas.core.task_definition import YEAR_S, TaskDefinition
 from infinitas.tasks.arguments import Signature
 from infinitas.tasks.handle import Handle
@@ -96,7 +97,7 @@ class Sender(Generic[Send, Value]):
             A handle: its `id`, and the job's result once it has ended.
 
         Raises:
-            BadArgs: the arguments don't match the annotations or have no JSON form.
+            BadArgs: the arguments don't match the annotations, or would not arrive as they are.
             PayloadTooLarge: their JSON has more than 256 kB.
             KeyTaken: a live job has the key of `using`.
             ServerUnreachable: Redis gave no answer; the job may or may not be stored.
@@ -195,8 +196,11 @@ class Sender(Generic[Send, Value]):
             )
         return jobs
 
+    def _read_result(self, job: JobInfo) -> Any:
+        return self.signature.read_result(job.result)
+
     def _sent(self, jobs: Sequence[NewJob]) -> list[Handle[Value]]:
         if self._plugins:
             for job in jobs:
                 self._plugins.call("after_send", self.definition, job.id)
-        return [Handle(self.client, job.id) for job in jobs]
+        return [Handle(self.client, job.id, self._read_result) for job in jobs]

@@ -22,6 +22,7 @@ from infinitas.worker.runners.in_process import is_async
 class Ran:
     """What a task did when it ran inline."""
 
+    task: AnyTask
     outcome: Outcome | None = None
     log: list[tuple[str, str]] = field(default_factory=list)
     progress: list[tuple[float | None, str | None]] = field(default_factory=list)
@@ -29,10 +30,15 @@ class Ran:
 
     @property
     def result(self) -> Any:
-        """What it returned, or handed to `done`. Raises AssertionError if it failed."""
+        """What it returned, or handed to `done`, as `Handle.get` returns it.
+
+        Raises:
+            AssertionError: it failed.
+            BadResult: it is no value of the return annotation.
+        """
         if not isinstance(self.outcome, Succeeded):
             raise AssertionError(f"the task did not succeed: {self.error}")
-        return None if self.outcome.result is None else from_json(self.outcome.result)
+        return self.task.signature.read_result(self.outcome.result)
 
     @property
     def error(self) -> str | None:
@@ -61,7 +67,7 @@ async def run_inline(
     >>> asyncio.run(run_inline(add, 1, b=2)).result
     3
     """
-    ran = Ran()
+    ran = Ran(task)
     reporter = _Inline(ran)
     job = reporter.job = Job(
         id="inline",
@@ -72,6 +78,7 @@ async def run_inline(
         headers={},
         last_checkpoint=checkpoint,
         reporter=reporter,
+        encode_result=task.signature.encode_result,
     )
     given = task.signature.decode(task.signature.encode(args, kwargs))
     call = task.signature.with_job(job, *given)
@@ -80,7 +87,7 @@ async def run_inline(
         reporter.prints = PrintedLines(reporter.log) if task.definition.capture_print else None
         try:
             value = task.function(*call[0], **call[1])
-            outcome = success(await value if is_async(task.function) else value)
+            outcome = success(task, await value if is_async(task.function) else value)
         except Exception as error:  # noqa: BLE001 - any exception is the job's failure
             outcome = failure(task, error)
         finally:

@@ -107,6 +107,7 @@ class Attempt:
                 headers=claimed.headers,
                 last_checkpoint=claimed.checkpoint,
                 reporter=self,
+                encode_result=self.task.signature.encode_result,
             )
         return self._job
 

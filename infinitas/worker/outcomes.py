@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from infinitas.core.codec import encode_payload
 from infinitas.core.errors import Refused, Retry
 from infinitas.core.states import Reason
 from infinitas.core.text import clean
@@ -18,12 +17,12 @@ MAX_ERROR_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 16_000
 
 
-def success(value: object) -> Outcome:
+def success(task: AnyTask, value: object) -> Outcome:
     """The outcome of a processor that returned; a value without JSON form fails, and is never retried."""
     if value is None:
         return _NO_RESULT
     try:
-        return Succeeded(result=encode_payload(value, "result"))
+        return Succeeded(result=task.signature.encode_result(value))
     except Refused as error:
         return Failed(error=f"{error} The work itself was done.", reason=Reason.BAD_RESULT)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,17 @@ def warned(job: Job, file: str) -> None:
     job.on_soft_timeout(lambda limit: note(file, f"soft {limit}"))
     job.on_timeout(lambda limit: note(file, f"hard {limit}"))
     time.sleep(60)
+
+
+@app.task(runner="process")
+def pack(day: date, raw: bytes) -> tuple[date, bytes]:
+    return day, raw
+
+
+@app.task(runner="process")
+def settle_packed(job: Job, day: date) -> set[date]:
+    job.done({day})
+    return set()
 
 
 @app.task(runner="process", capture_print=True)

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import time
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from infinitas import Infinitas, Job, every
@@ -12,6 +14,18 @@ app = Infinitas()
 
 @app.task
 async def noop() -> None: ...
+
+
+@dataclass
+class Parcel:
+    day: date
+    raw: bytes
+    tags: set[str]
+
+
+@app.task
+async def pack(day: date, raw: bytes, tags: set[str]) -> Parcel:
+    return Parcel(day, raw, tags)
 
 
 @app.task(no_processor="wait")

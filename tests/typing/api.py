@@ -1,11 +1,15 @@
 """Type-checked with the rest (never run): what a user's checker sees of the public API."""
 
 from datetime import UTC, datetime
-from typing import assert_type
+from typing import Any, assert_type
 
 from infinitas import Handle, Infinitas, Job, JobInfo, TaskInfo, every
 
 app = Infinitas()
+
+
+class User:
+    """Not a type of JSON."""
 
 
 @app.task
@@ -17,6 +21,25 @@ def add(a: int, b: int = 2) -> int:
 async def crawl(job: Job, url: str) -> None: ...
 
 
+@app.task
+def find(name: str) -> User:
+    return User()
+
+
+@app.task
+async def find_all() -> list[User]:
+    return []
+
+
+@app.task
+def untyped(x):  # type: ignore[no-untyped-def]
+    return x
+
+
+assert_type(find.send("Ann").get(), User)
+assert_type(find_all.using(delay=1).send().get(), list[User])
+assert_type(untyped.send(1).get(), Any)
+assert_type(app.rerun("id").get(), Any)
 assert_type(add(1, b=3), int)
 assert_type(add.send(1), Handle[int])
 assert_type(add.using(key="k").send(1), Handle[int])

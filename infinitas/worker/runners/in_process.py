@@ -33,7 +33,7 @@ class AsyncRunner:
         finally:
             attempt.code = None
         end_a_forked_copy(pid)
-        return success(value)
+        return success(attempt.task, value)
 
     def stop(self, attempt: Attempt) -> None:
         if attempt.code is not None:
@@ -81,4 +81,4 @@ def _call(attempt: Attempt, call: Call) -> Outcome:
         end_a_forked_copy(pid)
         return failure(attempt.task, error)
     end_a_forked_copy(pid)
-    return success(value)
+    return success(attempt.task, value)

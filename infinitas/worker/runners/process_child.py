@@ -58,6 +58,7 @@ def run_child(pipe: Connection, module: str, name: str, job_fields: dict[str, An
         headers=job_fields["headers"],
         last_checkpoint=job_fields["checkpoint"],
         reporter=reporter,
+        encode_result=lambda value: find_task(module, name).signature.encode_result(value),
     )
     reporter.belong_to(job)
     _set_up_logging(job_fields["logging"])
@@ -107,7 +108,7 @@ def _run(task: AnyTask, job: Job, reporter: "_PipeReporter", args: str) -> Outco
         try:
             code = partial(task.function, *call[0], **call[1])
             run = (lambda: asyncio.run(code())) if is_async(task.function) else code
-            return success(task.run_code(job, run))
+            return success(task, task.run_code(job, run))
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
             return failure(task, error)
         finally:

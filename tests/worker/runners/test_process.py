@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import threading
+from datetime import date
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -28,6 +29,9 @@ async def test_it_returns_logs_and_reports_like_any_job(servers: Urls, redis: ob
         job = await app.afetch_job(handle.id)
         assert [line.text for line in job.log] == ["computing", "adding"]
         assert (job.progress, job.step) == (0.5, "half")
+        day = date(2026, 1, 1)
+        assert await (await contract.pack.asend(day, b"\xff")).result(PATIENCE_S) == (day, b"\xff")
+        assert await (await contract.settle_packed.asend(day)).result(PATIENCE_S) == {day}
         explicit = await finished(app, await contract.compute_async.asend())
         assert (explicit.result, explicit.checkpoint) == ('"explicitly"', '{"page":7}')
         sent = await (await contract.send_from_there.asend()).result(PATIENCE_S)

@@ -2,9 +2,12 @@
 
 import signal
 import subprocess
+from datetime import date
 
 import httpx
 
+from infinitas import Infinitas
+from tests.apps import jobs
 from tests.server.calls import ended, job, send
 from tests.server_fixtures import APP
 from tests.support import PATIENCE_S, Processes, eventually
@@ -41,6 +44,18 @@ def test_its_log_shows_neither_token_nor_password(http: httpx.Client, processes:
     assert "unauthorized" in processes.logs(), "it has sent them"
     assert "S3CRET" not in processes.logs()
     assert "dXNlcj" not in processes.logs(), "user and password, encoded"
+
+
+def test_values_have_their_types_through_a_server(http: httpx.Client, processes: Processes) -> None:
+    start_worker(processes, http)
+    packed = ended(http, send(http, "pack", "2026-01-01", "//8=", ["a"]))
+    assert packed["result"] == {"day": "2026-01-01", "raw": "__8=", "tags": ["a"]}
+    app = Infinitas(server=str(http.base_url))
+    pack = app.task(jobs.pack.function)
+    assert pack.send(date(2026, 1, 1), b"\xff\xff", {"a"}).get(PATIENCE_S) == jobs.Parcel(
+        date(2026, 1, 1), b"\xff\xff", {"a"}
+    )
+    app.close()
 
 
 def test_it_logs_and_fires_what_the_app_declares(
