@@ -43,6 +43,7 @@ def test_each_ends_in_one_state_and_the_worker_goes_on(
         job = app.wait_for_end(handle.id, PATIENCE_S)
         assert (job.task, job.state, job.reason) == (job.task, state, reason)
         assert text in (job.error or ""), job.error
+        eventually(lambda line=f"{job.id} {state} in ": processes.logs().count(line) == 1)  # type: ignore[misc]
     assert "The event loop has been blocked" in processes.logs()
     assert "contract.py" in processes.logs()
     binary = app.fetch_job(cases[7][0].id)

@@ -110,6 +110,7 @@ async def test_a_last_text_comes_before_every_kind_of_end(app: Infinitas) -> Non
     def thread_times_out() -> None:
         ask("thread times out")
         asyncio.run_coroutine_threadsafe(over.wait(), loop).result()
+        ask("late")
 
     async with running(app):
         handles = [await app.find(name).asend() for name in kinds]
@@ -117,6 +118,7 @@ async def test_a_last_text_comes_before_every_kind_of_end(app: Infinitas) -> Non
             lines = [line.text for line in (await finished(app, handle)).log if line.level == "print"]
             assert lines == [name]
         over.set()
+    assert [line.text for line in (await app.afetch_job(handles[-1].id)).log][-1] == "late"
 
 
 async def test_jobs_side_by_side_keep_their_lines_apart(app: Infinitas) -> None:
@@ -160,6 +162,19 @@ def test_a_stream_that_was_replaced_while_a_worker_runs(
         print("outside too")
     assert own.getvalue() == "outside\n"
     assert capsys.readouterr().out == "outside too\n"
+
+
+async def test_a_stream_that_was_replaced_between_two_jobs(
+    app: Infinitas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @app.task(capture_print=True)
+    def talk() -> None:
+        print("kept")
+
+    async with running(app):
+        monkeypatch.setattr(sys, "stdout", io.StringIO())
+        job = await finished(app, await talk.asend())
+    assert [line.text for line in job.log] == ["kept"]
 
 
 def test_other_code_that_replaces_write_stays_in_front() -> None:
