@@ -2,15 +2,17 @@
 
 # redis needs it, and it can't be imported any more once the interpreter is ending.
 import concurrent.futures.thread  # noqa: F401
-import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from infinitas.broker.messages import NewJob
 from infinitas.client.portal import Portal
 from infinitas.core.task_definition import TaskDefinition
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from infinitas.broker.connection import Connection
     from infinitas.broker.sync_enqueue import SyncEnqueuer
     from infinitas.client.interface import Client
@@ -33,8 +35,8 @@ class LazyClient:
         """Makes the connection to Redis; the testing kit has another."""
         self._arguments = arguments
         self._settings: Settings | None = None
-        self._clients: dict[int, Client] = {}
-        """By process. A child keeps its parent's: to close it would close the parent's connections."""
+        self._clients: WeakKeyDictionary[AbstractEventLoop, Client] = WeakKeyDictionary()
+        """By the loop in which its connections are. A child keeps its parent's, and never closes them."""
         self._direct: SyncEnqueuer | None = None
         self._load_settings()
 
@@ -54,13 +56,16 @@ class LazyClient:
         self.close()
 
     def open(self) -> "Client":
-        """The client of this process; runs in the portal's loop. A forked child opens one of its own."""
-        client = self._clients.get(os.getpid())
+        """The client of the running loop, the portal's. A forked child has a loop of its own."""
+        from asyncio import get_running_loop
+
+        loop = get_running_loop()
+        client = self._clients.get(loop)
         if client is None:
             # Imported here: redis alone takes a tenth of a second, and much code only declares tasks.
             from infinitas.client.open import open_client
 
-            client = self._clients[os.getpid()] = open_client(self.settings, self.connect)
+            client = self._clients[loop] = open_client(self.settings, self.connect)
         return client
 
     @property
@@ -89,12 +94,16 @@ class LazyClient:
 
     def close(self) -> None:
         """Close the client's connections. They open again on next use."""
-        if client := self._clients.pop(os.getpid(), None):
-            self.portal.wait(client.close())
-        self.portal.stop()
+        self.portal.stop(self._close_client)
         if direct := self._direct:
             self._direct = None
             direct.close()
+
+    async def _close_client(self) -> None:
+        from asyncio import get_running_loop
+
+        if client := self._clients.pop(get_running_loop(), None):
+            await client.close()
 
     async def _send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         await self.open().send(task, jobs)

@@ -40,14 +40,7 @@ class Portal:
             BlocksEventLoop: the caller runs in the portal's own loop.
             ServerUnreachable: the portal was stopped meanwhile.
         """
-        calls: list[Call[T]] = []
-        try:
-            wait_for(lambda notify: calls.append(self._call(coroutine, notify)))
-        except BaseException:
-            for call in calls:
-                call.cancel()
-            raise
-        return calls[0].result()
+        return _wait(self._thread, coroutine)
 
     async def join(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await, in the caller's loop, a coroutine that runs in the portal's.
@@ -64,7 +57,7 @@ class Portal:
                 "trio in a thread, e.g. `await trio.to_thread.run_sync(task.send, …)`."
             )
         done: asyncio.Future[None] = loop.create_future()
-        call = self._call(coroutine, functools.partial(_wake, loop, done))
+        call = _call(self._thread, coroutine, functools.partial(_wake, loop, done))
         try:
             await done
         except BaseException:
@@ -72,20 +65,19 @@ class Portal:
             raise
         return call.result()
 
-    def stop(self) -> None:
-        """End the thread of this process; calls that wait for it fail. It starts again on next use."""
-        if thread := self._threads.pop(os.getpid(), None):
-            thread.stop()
+    def stop(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """End the thread of this process; calls that wait for it fail. It starts again on next use.
 
-    def _call(self, coroutine: Coroutine[Any, Any, T], notify: Callable[[], None]) -> "Call[T]":
-        try:
-            thread = self._thread()
-            if _running_loop() is thread.loop:
-                raise BlocksEventLoop("A sync verb was called in Infinitas' own loop, which it would block.")
-            return thread.call(coroutine, notify)
-        except BaseException:
-            coroutine.close()
-            raise
+        Args:
+            last: makes a coroutine that runs in its loop before, and is waited for.
+        """
+        # New calls begin a new thread at once, and find nothing of this one.
+        if thread := self._threads.pop(os.getpid(), None):
+            try:
+                if last is not None:
+                    _wait(lambda: thread, last())
+            finally:
+                thread.stop()
 
     def _thread(self) -> "LoopThread":
         from infinitas.client.loop_thread import LoopThread
@@ -117,6 +109,30 @@ def refuse_in_loop(instead: str) -> None:
             f"This would block the running event loop until the job has ended: use `{instead}`, "
             "in a notebook too."
         )
+
+
+def _wait(find: "Callable[[], LoopThread]", coroutine: Coroutine[Any, Any, T]) -> T:
+    calls: list[Call[T]] = []
+    try:
+        wait_for(lambda notify: calls.append(_call(find, coroutine, notify)))
+    except BaseException:
+        for call in calls:
+            call.cancel()
+        raise
+    return calls[0].result()
+
+
+def _call(
+    find: "Callable[[], LoopThread]", coroutine: Coroutine[Any, Any, T], notify: Callable[[], None]
+) -> "Call[T]":
+    try:
+        thread = find()
+        if _running_loop() is thread.loop:
+            raise BlocksEventLoop("A sync verb was called in Infinitas' own loop, which it would block.")
+        return thread.call(coroutine, notify)
+    except BaseException:
+        coroutine.close()
+        raise
 
 
 def _running_loop() -> "asyncio.AbstractEventLoop | None":
