@@ -10,10 +10,10 @@ from pydantic_core import from_json
 from infinitas.core.errors import JobDone, JobEnded, JobFailed
 from infinitas.core.verdict import Failed, Outcome, Succeeded
 from infinitas.tasks.job import Job, OnError, nothing
+from infinitas.tasks.processors import awaited
 from infinitas.tasks.task import AnyTask
 from infinitas.worker.log_capture import capturing, current, printing
-from infinitas.worker.outcomes import failure, success
-from infinitas.worker.runners.in_process import is_async
+from infinitas.worker.outcomes import failure, returned
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ async def run_inline(
         wants_print = printing.set(task.definition.capture_print)
         try:
             value = task.function(*call[0], **call[1])
-            outcome = success(await value if is_async(task.function) else value)
+            outcome = returned(await awaited(value))
         except Exception as error:  # noqa: BLE001 - any exception is the job's failure
             outcome = failure(task, error)
         finally:

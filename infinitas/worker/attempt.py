@@ -230,8 +230,7 @@ class Attempt:
         Raises:
             JobEnded: it had ended before.
         """
-        assert self.task.definition.timeout is not None
-        return self._conclude(timed_out(self.task.definition.timeout), lingers=True)
+        return self._conclude(timed_out(self.task), lingers=True)
 
     def end_is(self, end: type[JobEnded]) -> bool:
         return self._end is end
@@ -256,30 +255,35 @@ class Attempt:
         if self.notify_remote is not None:
             self.notify_remote(kind, limit_s)
             return
-        for error in self.job.limit_is_over(kind, limit_s):
-            self.note("error", f"on_{kind} callback failed: {error!r}")
+        for line in self.job.limit_is_over(kind, limit_s):
+            self.note("error", line)
 
     def _conclude(self, outcome: Outcome, *, lingers: bool) -> Settlement:
         """The one moment at which an attempt ends here. Raises JobEnded if it has already."""
+        claimed = self.claimed
+        # First: an outcome that can't be judged must end nothing, or the job would run for ever.
+        verdict = self._judge(outcome)
         with self._lock:
             if self._end is not None:
                 raise self._too_late(self._end)
             self._end = ending_of_outcome(outcome)
-        self.outcome = outcome
+        self.outcome, self.verdict = outcome, verdict
         if self._log is not None:
             self._log.note_dropped()
+        with self._lock:
+            lingers = lingers and not self._code_has_returned
+            settlement = Settlement(
+                claimed.id, claimed.attempt, verdict, self._ttl_s, lingers, due_ms=claimed.due_ms
+            )
+            self._lingering = settlement if lingers else None
+        return settlement
+
+    def _judge(self, outcome: Outcome) -> Verdict:
         claimed = self.claimed
         age_s = claimed.age_s + time.monotonic() - self._began
         tries = claimed.attempt - claimed.uncharged
         kept = cleaned(outcome) if isinstance(outcome, Failed) else outcome
-        self.verdict = judge(kept, self.task.definition, tries, age_s, random.random())
-        with self._lock:
-            lingers = lingers and not self._code_has_returned
-            settlement = Settlement(
-                claimed.id, claimed.attempt, self.verdict, self._ttl_s, lingers, due_ms=claimed.due_ms
-            )
-            self._lingering = settlement if lingers else None
-        return settlement
+        return judge(kept, self.task.definition, tries, age_s, random.random())
 
     def _on_settled(self, answer: SettleAnswer) -> None:
         self.unsettled = False

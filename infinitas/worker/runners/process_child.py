@@ -5,13 +5,12 @@ The worker unpickles nothing that comes from here: the code may be untrusted.
 
 import asyncio
 import contextlib
-import importlib
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
 from multiprocessing.connection import Connection
@@ -26,18 +25,18 @@ from infinitas.core.states import Reason
 from infinitas.core.verdict import Failed, Outcome, Succeeded
 from infinitas.runtime.signals import end_with_parent
 from infinitas.tasks.job import Job, OnError, nothing
-from infinitas.tasks.task import AnyTask, Task
+from infinitas.tasks.processors import awaited, is_awaitable
+from infinitas.tasks.task import AnyTask
 from infinitas.worker.log_capture import JobLogHandler, Prints, current, printing
-from infinitas.worker.outcomes import failure, success
-from infinitas.worker.runners.in_process import is_async
+from infinitas.worker.outcomes import failure, returned, unforeseen
+from infinitas.worker.runners.task_place import TaskPlace, find_task
 
 
-def run_child(pipe: Connection, module: str, name: str, job_fields: dict[str, Any]) -> None:
+def run_child(pipe: Connection, place: TaskPlace, job_fields: dict[str, Any]) -> None:
     """Entry point of the process.
 
     Args:
-        module: where the task is defined.
-        name: its function's qualified name.
+        place: where the task is defined.
         job_fields: what `Job` needs, the arguments as JSON text, and the app's settings.
     """
     os.setsid()
@@ -58,25 +57,18 @@ def run_child(pipe: Connection, module: str, name: str, job_fields: dict[str, An
     )
     threading.Thread(target=reporter.receive_messages, args=(job,), daemon=True).start()
     try:
-        task = find_task(module, name)
+        task = find_task(place, job.task)
         task.client.configure(**job_fields["settings"])
         outcome = _run(task, job, reporter, job_fields["args"])
     except InfinitasError as error:
         outcome = Failed(error=str(error), reason=Reason.BAD_ARGS)
+    except BaseException as error:  # noqa: BLE001 - the job must end with its reason, not only "exit code 1"
+        outcome = unforeseen(error)
     reporter.send("outcome", **{type(outcome).__name__: asdict(outcome)})
-    sys.stdout.flush()
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
     # Threads that the processor left behind must not keep the process alive.
     os._exit(0)
-
-
-def find_task(module: str, name: str) -> AnyTask:
-    """Import the task of this name from a module. Raises BadApp: it is not there."""
-    found: object = importlib.import_module(module)
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    if not isinstance(found, Task):
-        raise errors.BadApp(f"{module}:{name} is not a task: the job's process can't find it.")
-    return found
 
 
 def outcome_from(fields: dict[str, Any]) -> Succeeded | Failed:
@@ -97,11 +89,16 @@ def _run(task: AnyTask, job: Job, reporter: "_PipeReporter", args: str) -> Outco
         if task.definition.capture_print:
             stack.enter_context(Prints())
         try:
-            if is_async(task.function):
-                return success(asyncio.run(task.function(*call[0], **call[1])))
-            return success(task.function(*call[0], **call[1]))
+            if task.is_async:
+                return asyncio.run(_finish(lambda: task.function(*call[0], **call[1])))
+            value = task.function(*call[0], **call[1])
+            return asyncio.run(_finish(lambda: value)) if is_awaitable(value) else returned(value)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
             return failure(task, error)
+
+
+async def _finish(begin: Callable[[], object]) -> Outcome:
+    return returned(await awaited(begin()))
 
 
 class _PipeReporter:
@@ -144,8 +141,8 @@ class _PipeReporter:
                 if message["kind"] == "answer":
                     self._answers.put(message)
                     continue
-                for error in job.limit_is_over(message["kind"], message["seconds"]):
-                    self.log("error", f"on_{message['kind']} callback failed: {error!r}")
+                for line in job.limit_is_over(message["kind"], message["seconds"]):
+                    self.log("error", line)
         except (EOFError, OSError):
             os.killpg(0, signal.SIGKILL)
 
