@@ -92,10 +92,9 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except InfinitasError as error:
-        from infinitas.cli.context import ERROR, EXIT_CODES
+        from infinitas.cli.context import print_error
 
-        click.echo(f"infinitas: {error}\n  [{error.code}]", err=True)
-        sys.exit(EXIT_CODES.get(error.code, ERROR))
+        sys.exit(print_error(error))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
