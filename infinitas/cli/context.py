@@ -16,6 +16,7 @@ from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import (
     BadApp,
     ConfigError,
+    InfinitasError,
     NotInTime,
     ServerUnreachable,
     UnknownJob,
@@ -46,6 +47,12 @@ output_option = click.option(
     default=None,
     help="Default: a table on a terminal, else plain columns.",
 )
+
+
+def print_error(error: InfinitasError) -> int:
+    """Print an error with its code. Returns the exit code for it."""
+    click.echo(f"infinitas: {error}\n  [{error.code}]", err=True)
+    return EXIT_CODES.get(error.code, ERROR)
 
 
 def load_app(path: str | None) -> Infinitas:

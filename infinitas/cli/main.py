@@ -93,14 +93,9 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except InfinitasError as error:
-        from infinitas.cli.context import ERROR, EXIT_CODES
-        from infinitas.runtime.logging import get_logger, logs_as_json
+        from infinitas.cli.context import print_error
 
-        if logs_as_json():
-            get_logger("cli").critical("%s (%s)", error, error.code)
-        else:
-            click.echo(f"infinitas: {error}\n  [{error.code}]", err=True)
-        sys.exit(EXIT_CODES.get(error.code, ERROR))
+        sys.exit(print_error(error))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -9,9 +9,16 @@ from typing import Any
 import click
 
 from infinitas.app.app import Infinitas
-from infinitas.cli.context import ask_redis, configured_app, log_options, output_option, settings
+from infinitas.cli.context import (
+    ask_redis,
+    configured_app,
+    log_options,
+    output_option,
+    print_error,
+    settings,
+)
 from infinitas.cli.forget import forget_archiver, print_forgotten
-from infinitas.core.errors import ConfigError
+from infinitas.core.errors import ConfigError, InfinitasError
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import set_up_logging
 from infinitas.runtime.signals import StopSignal, run_until_signal
@@ -80,7 +87,12 @@ def _work(app: Infinitas, queues: list[str] | None, burst: bool, max_jobs: int |
     running = Worker(app.registry, app.settings, queues, burst=burst, max_jobs=max_jobs, interrupts=True)
 
     async def main(stop: StopSignal) -> None:
-        await running.run(stop)
+        try:
+            await running.run(stop)
+        except InfinitasError as error:
+            if running.abandoned:
+                _end_now(code=print_error(error))
+            raise
         if running.abandoned:
             # Code that could not be stopped, in a thread or in the loop, must not keep this process.
             _end_now(stop.restart)
@@ -89,14 +101,14 @@ def _work(app: Infinitas, queues: list[str] | None, burst: bool, max_jobs: int |
         _end_now(restart=True)
 
 
-def _end_now(restart: bool) -> None:
+def _end_now(restart: bool = False, code: int = 0) -> None:
     """Without waiting for threads or tasks; a restart begins in this same process."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     if restart:
         os.execv(sys.executable, [sys.executable, "-m", "infinitas", *sys.argv[1:]])
-    os._exit(0)
+    os._exit(code)
 
 
 def _supervise(ctx: click.Context, found: Settings, processes: int, reload: str | None) -> None:

@@ -66,4 +66,6 @@ def shorten(value: object) -> str:
         text = ascii(value)
     except ValueError:
         text = f"{type(value).__name__} of too many digits"
+    except Exception:  # noqa: BLE001 - whatever the value's class raises
+        text = f"{type(value).__name__} that can't be shown"
     return text if len(text) <= 60 else f"{text[:57]}..."

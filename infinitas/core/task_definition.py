@@ -30,6 +30,7 @@ class TaskDefinition:
         retries: how many further attempts a job gets after a failed one.
         retry_delay: seconds before the first retry.
         backoff: "exponential" (the delay doubles each time, up to an hour) or "fixed".
+        retry_timeouts: an attempt that ran out of time is retried like one that raised.
         give_up_after: no retry begins later than so many seconds after the job was due.
         on_lost: what happens to a job whose worker died: "retry" runs it again, "fail" fails it (at most
             once).
@@ -52,6 +53,7 @@ class TaskDefinition:
     retries: int = 0
     retry_delay: float = 1.0
     backoff: str = "exponential"
+    retry_timeouts: bool = True
     give_up_after: float | None = None
     on_lost: str = "retry"
     no_processor: str = "fail"
@@ -87,7 +89,8 @@ class TaskDefinition:
         check("priority", "-100 to 100", lambda v: is_whole(v, -100, 100))
         check("redact", "a list of up to 100 paths of arguments", _is_paths)
         check("rate", 'a number per period, e.g. "10/s" or "600/m"', lambda v: v is None or parse_rate(v))
-        check("capture_print", "true or false", lambda v: isinstance(v, bool))
+        for name in ("capture_print", "retry_timeouts"):
+            check(name, "true or false", lambda v: isinstance(v, bool))
         check("doc", f"text of up to {MAX_DOC_CHARS:,} characters", lambda v: _is_text(v, MAX_DOC_CHARS))
         if self.timeout and self.soft_timeout and self.soft_timeout >= self.timeout:
             raise ConfigError(f"soft_timeout of task {self.name!r} must be shorter than its timeout.")

@@ -73,7 +73,8 @@ def judge(outcome: Outcome, task: TaskDefinition, failures: int, age_s: float, s
         return Verdict(state=State.CANCELLED, reason=outcome.why)
     delay_ms = _delay_ms(outcome, task, failures, spread)
     in_time = task.give_up_after is None or age_s + delay_ms / 1000 <= task.give_up_after
-    again = outcome.retryable and outcome.reason not in NEVER_AGAIN and failures <= task.retries and in_time
+    retryable = outcome.retryable and (task.retry_timeouts or outcome.reason != Reason.TIMED_OUT)
+    again = retryable and outcome.reason not in NEVER_AGAIN and failures <= task.retries and in_time
     return Verdict(
         state=State.RETRYING if again else State.FAILED,
         reason=outcome.reason,

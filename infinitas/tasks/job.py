@@ -12,6 +12,7 @@ from infinitas.core.names import clean_level, shorten
 from infinitas.core.numbers import is_number
 from infinitas.core.text import clean
 from infinitas.core.verdict import Failed, Succeeded
+from infinitas.runtime.error_text import error_line
 
 LimitCallback = Callable[[float], object]
 """Called with the limit in seconds."""
@@ -107,15 +108,15 @@ class Job:
         """
         self._register(SOFT_TIMEOUT, callback)
 
-    def limit_is_over(self, kind: str, limit_s: float) -> list[Exception]:
-        """For runners: call the callbacks of a limit. Returns what they raised."""
+    def limit_is_over(self, kind: str, limit_s: float) -> list[str]:
+        """For runners: call the callbacks of a limit. Returns a line for each that raised."""
         self._over[kind] = limit_s
-        raised: list[Exception] = []
+        raised: list[str] = []
         for callback in self._callbacks[kind]:
             try:
                 callback(limit_s)
-            except Exception as error:  # noqa: BLE001 - a callback must not stop the others
-                raised.append(error)
+            except BaseException as error:  # noqa: BLE001 - it must not stop the others
+                raised.append(f"on_{kind} callback failed: {error_line(error)}")
         return raised
 
     def _register(self, kind: str, callback: LimitCallback) -> None:

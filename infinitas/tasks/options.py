@@ -11,7 +11,7 @@ class TaskOptions(ScheduleOptions, total=False):
     """`TaskDefinition` documents its options and has their defaults, `ScheduleOptions` the others.
 
     name: default: the function's. schedule: cron text or `every(...)`; args, kwargs: for its jobs.
-    retry_on, never_retry_on: exception classes.
+    retry_on, never_retry_on: an exception class, or several.
     """
 
     name: str | None
@@ -25,9 +25,10 @@ class TaskOptions(ScheduleOptions, total=False):
     retries: int
     retry_delay: float
     backoff: Literal["exponential", "fixed"]
+    retry_timeouts: bool
     give_up_after: float | None
-    retry_on: Sequence[type[BaseException]]
-    never_retry_on: Sequence[type[BaseException]]
+    retry_on: Sequence[type[BaseException]] | type[BaseException]
+    never_retry_on: Sequence[type[BaseException]] | type[BaseException]
     on_lost: Literal["retry", "fail"]
     no_processor: Literal["fail", "wait"]
     max_running: int | None

@@ -4,11 +4,12 @@ A plugin is added to the app, `Infinitas(plugins=[…])`, or found through the e
 `infinitas.plugins` (a `Plugin` class or instance). One that raises is reported and breaks no job.
 """
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
+from infinitas.runtime.error_text import traceback_text
 from infinitas.runtime.logging import get_logger
 from infinitas.tasks.job import Job
 
@@ -90,12 +91,19 @@ class Plugins:
         return bool(self._plugins)
 
     def call(self, hook: str, *arguments: object) -> None:
-        """Call one hook of every plugin."""
+        """Call one hook of every plugin, in the caller's own code: a Ctrl-C ends it."""
+        self._call(Exception, hook, arguments)
+
+    def call_in_job(self, hook: str, *arguments: object) -> None:
+        """`call` around a job in a worker: not even a SystemExit ends the job or its worker."""
+        self._call(BaseException, hook, arguments)
+
+    def _call(self, caught: type[BaseException], hook: str, arguments: Sequence[object]) -> None:
         for plugin in self._plugins:
             try:
                 getattr(plugin, hook)(*arguments)
-            except Exception:  # noqa: BLE001 - a plugin must not break a job
-                _log.exception("Plugin %s failed in %s.", type(plugin).__name__, hook)
+            except caught as error:
+                _log.error("Plugin %s failed in %s.\n%s", type(plugin).__name__, hook, traceback_text(error))
 
 
 def _installed() -> list[Plugin]:

@@ -14,6 +14,7 @@ from infinitas.core.task_definition import MAX_DOC_CHARS, TaskDefinition
 from infinitas.core.text import clean
 from infinitas.tasks.arguments import encode_plain, read_plain
 from infinitas.tasks.plugins import Plugins
+from infinitas.tasks.processors import default_name, processor_of
 from infinitas.tasks.task import AnyTask, Task
 
 
@@ -34,7 +35,8 @@ class Registry:
 
     def add(self, function: Callable[..., Any], **options: Any) -> AnyTask:
         """Make a function a task, with `TaskOptions`; see `Infinitas.task`."""
-        name = check_name(options.pop("name", None) or function.__name__, "task")
+        function = processor_of(function.function if isinstance(function, Task) else function)
+        name = check_name(options.pop("name", None) or default_name(function), "task")
         if name in self.tasks:
             raise DuplicateTask(f"There is a task {name!r} already; give one of them name=.")
         rule = options.pop("schedule", None)
@@ -42,7 +44,7 @@ class Registry:
         args, kwargs = options.pop("args", ()), options.pop("kwargs", None) or {}
         options["queue"] = check_name(options.get("queue") or self.queue, "queue")
         retries = {n: options.pop(n) for n in ("retry_on", "never_retry_on") if n in options}
-        doc = clean((function.__doc__ or "").strip().partition("\n")[0])[:MAX_DOC_CHARS]
+        doc = clean(str(function.__doc__ or "").strip().partition("\n")[0])[:MAX_DOC_CHARS]
         try:
             definition = TaskDefinition(name=name, doc=doc, **options)
         except TypeError as error:
@@ -60,7 +62,7 @@ class Registry:
         elif policies:
             raise ConfigError(f"@app.task on {name!r}: {sorted(policies)[0]} is for tasks with a schedule.")
         self.tasks[name] = task
-        self.plugins.call("on_declare", definition)
+        self.plugins.call("on_declare", task.definition)
         return task
 
     def find(self, name: str) -> AnyTask:

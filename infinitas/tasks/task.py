@@ -6,13 +6,15 @@ from dataclasses import replace
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from infinitas.client.lazy import LazyClient
-from infinitas.core.errors import InfinitasError
+from infinitas.core.errors import InfinitasError, JobTimedOut
 from infinitas.core.redaction import with_positions
 from infinitas.core.schedule import Schedule
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.tasks.arguments import Signature
+from infinitas.tasks.exception_classes import Kind, exception_classes, is_one_of
 from infinitas.tasks.job import Job
 from infinitas.tasks.plugins import Plugins
+from infinitas.tasks.processors import is_async
 from infinitas.tasks.sending import Sender, SendOptions
 
 Call = ParamSpec("Call")
@@ -40,9 +42,14 @@ class Task(Sender[Send, Value], Generic[Call, Send, Returned, Value]):
         function: Callable[Call, Returned],
         definition: TaskDefinition,
         schedule: Schedule | None,
-        retry_on: Sequence[type[BaseException]] = (BaseException,),
-        never_retry_on: Sequence[type[BaseException]] = (),
+        retry_on: Sequence[Kind] | Kind = BaseException,
+        never_retry_on: Sequence[Kind] | Kind = (),
     ) -> None:
+        self._retry_on = exception_classes(retry_on, "retry_on", definition.name)
+        self._never_retry_on = exception_classes(never_retry_on, "never_retry_on", definition.name)
+        if not self.retries_on(TimeoutError, JobTimedOut):
+            # Into the definition: the server, which ends late jobs of remote workers, has only that.
+            definition = replace(definition, retry_timeouts=False)
         signature = Signature(function, definition.name)
         if definition.redact:
             definition = replace(definition, redact=with_positions(definition.redact, signature.names))
@@ -50,8 +57,8 @@ class Task(Sender[Send, Value], Generic[Call, Send, Returned, Value]):
         self.name = definition.name
         self.function = function
         self.schedule = schedule
-        self._retry_on = tuple(retry_on)
-        self._never_retry_on = tuple(never_retry_on)
+        self.is_async = is_async(function)
+        """Its processor runs in the event loop, not in a thread."""
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: Call.args, **kwargs: Call.kwargs) -> Returned:
@@ -66,9 +73,11 @@ class Task(Sender[Send, Value], Generic[Call, Send, Returned, Value]):
             return code()
         raise InfinitasError("The hook around_code of a plugin has suppressed what the processor raised.")
 
-    def retries_on(self, error: BaseException) -> bool:
-        """Whether such an exception is worth another attempt."""
-        return isinstance(error, self._retry_on) and not isinstance(error, self._never_retry_on)
+    def retries_on(self, *kinds: Kind) -> bool:
+        """Whether what any of these exception classes stands for is worth another attempt."""
+        if any(is_one_of(kind, self._never_retry_on) for kind in kinds):
+            return False
+        return any(is_one_of(kind, self._retry_on) for kind in kinds)
 
     def __repr__(self) -> str:
         return f"<Task {self.name!r}>"

@@ -12,10 +12,10 @@ from infinitas.core.verdict import Failed, Outcome, Succeeded
 from infinitas.tasks.current_job import current
 from infinitas.tasks.job import Job, OnError, nothing
 from infinitas.tasks.printed_lines import PrintedLines
+from infinitas.tasks.processors import awaited
 from infinitas.tasks.task import AnyTask
 from infinitas.worker.log_capture import capturing
-from infinitas.worker.outcomes import failure, success
-from infinitas.worker.runners.in_process import is_async
+from infinitas.worker.outcomes import failure, returned
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ async def run_inline(
         reporter.prints = PrintedLines(reporter.log) if task.definition.capture_print else None
         try:
             value = task.function(*call[0], **call[1])
-            outcome = success(task, await value if is_async(task.function) else value)
+            outcome = returned(task, await awaited(value))
         except Exception as error:  # noqa: BLE001 - any exception is the job's failure
             outcome = failure(task, error)
         finally:

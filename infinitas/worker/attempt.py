@@ -239,8 +239,7 @@ class Attempt:
         Raises:
             JobEnded: it had ended before.
         """
-        assert self.task.definition.timeout is not None
-        return self._conclude(timed_out(self.task.definition.timeout), lingers=True)
+        return self._conclude(timed_out(self.task), lingers=True)
 
     def log_end(self) -> None:
         """Log the end that Redis has, or that is on its way."""
@@ -270,33 +269,38 @@ class Attempt:
         if self.notify_remote is not None:
             self.notify_remote(kind, limit_s)
             return
-        for error in self.job.limit_is_over(kind, limit_s):
-            self.note("error", f"on_{kind} callback failed: {error!r}")
+        for line in self.job.limit_is_over(kind, limit_s):
+            self.note("error", line)
 
     def _conclude(self, outcome: Outcome, *, lingers: bool) -> Settlement:
         """The one moment at which an attempt ends here. Raises JobEnded if it has already."""
         if self.prints is not None:
             self.prints.finish()
+        claimed = self.claimed
+        # First: an outcome that can't be judged must end nothing, or the job would run for ever.
+        verdict = self._judge(outcome)
         with self._lock:
             if self._end is not None:
                 raise self._too_late(self._end)
             self._end = ending_of_outcome(outcome)
-        self.outcome = outcome
+        self.outcome, self.verdict = outcome, verdict
         if self._log is not None:
             self._log.note_dropped()
+        with self._lock:
+            lingers = lingers and not self._code_has_returned
+            settlement = Settlement(
+                claimed.id, claimed.attempt, verdict, self._ttl_s, lingers, due_ms=claimed.due_ms
+            )
+            self._lingering = settlement if lingers else None
+        return settlement
+
+    def _judge(self, outcome: Outcome) -> Verdict:
         claimed = self.claimed
         self.took_s = time.monotonic() - self._began
         age_s = claimed.age_s + self.took_s
         tries = claimed.attempt - claimed.uncharged
         kept = cleaned(outcome) if isinstance(outcome, Failed) else outcome
-        self.verdict = judge(kept, self.task.definition, tries, age_s, random.random())
-        with self._lock:
-            lingers = lingers and not self._code_has_returned
-            settlement = Settlement(
-                claimed.id, claimed.attempt, self.verdict, self._ttl_s, lingers, due_ms=claimed.due_ms
-            )
-            self._lingering = settlement if lingers else None
-        return settlement
+        return judge(kept, self.task.definition, tries, age_s, random.random())
 
     def _on_settled(self, answer: SettleAnswer) -> None:
         self.unsettled = False

@@ -1,5 +1,6 @@
 """Runs one job, step by step: bind → perform → end."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from contextvars import copy_context
@@ -14,8 +15,10 @@ from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.printed_lines import PrintedLines
 from infinitas.tasks.task import AnyTask
 from infinitas.worker.attempt import Attempt
+from infinitas.worker.outcomes import unforeseen
 from infinitas.worker.print_capture import take_stdout
-from infinitas.worker.runners.in_process import AsyncRunner, ThreadRunner, is_async
+from infinitas.worker.runners.in_loop import AsyncRunner
+from infinitas.worker.runners.in_thread import ThreadRunner
 from infinitas.worker.runners.interface import Call, Runner
 from infinitas.worker.runners.process import ProcessRunner
 from infinitas.worker.runners.thread_pool import DaemonThreads
@@ -36,28 +39,43 @@ class Executor:
         self._remote = remote
         self._threads = DaemonThreads()
         self._async = AsyncRunner()
-        self._thread = ThreadRunner(self._threads)
+        self._thread = ThreadRunner(self._threads, self._async)
         isolated = [task for task in tasks.values() if task.definition.runner == "process" and not remote]
         self._process = ProcessRunner(self._threads, isolated) if isolated else None
 
     async def execute(self, attempt: Attempt) -> None:
-        """Run one job until its code has returned and its end is in the outbox."""
+        """Run one job until its code has returned and its end is in the outbox.
+
+        The one place that ends a job whatever raises on the way: without an end it would run for ever.
+        """
+        try:
+            await self._run(attempt)
+        except BaseException as error:
+            # By its type: `isinstance` asks an exception for its `__class__`, which may raise.
+            if issubclass(type(error), asyncio.CancelledError) and _is_cancelled():
+                raise
+            outcome = unforeseen(error)
+            _log.error("Job %s: %s\n%s", attempt.claimed.id, outcome.error, outcome.traceback)
+            attempt.end_once(outcome)
+        attempt.code_returned()
+        if self._plugins:
+            call_plugins = partial(copy_context().run, self._call_plugins, attempt)
+            attempt.when_settled(call_plugins)
+
+    async def _run(self, attempt: Attempt) -> None:
         current.set(attempt)
         if attempt.task.definition.capture_print:
             attempt.prints = PrintedLines(attempt.log)
             take_stdout()
         if attempt.claimed.was_lost:
-            self._plugins.call("on_lost", attempt.job)
+            self._plugins.call_in_job("on_lost", attempt.job)
         call = self.bind(attempt)
         if isinstance(call, Failed):
             attempt.end_once(call)
-        else:
-            if self._plugins:
-                self._plugins.call("before_run", attempt.job)
-            await self.perform(attempt, call)
+            return
         if self._plugins:
-            call_plugins = partial(copy_context().run, self._call_plugins, attempt)
-            attempt.when_settled(call_plugins)
+            self._plugins.call_in_job("before_run", attempt.job)
+        await self.perform(attempt, call)
 
     def bind(self, attempt: Attempt) -> Call | Failed:
         """Decode the stored arguments, and add the job where the processor has a parameter for it."""
@@ -76,7 +94,6 @@ class Executor:
         attempt.on_interruption = partial(self._interrupt, attempt, runner)
         if attempt.interruption is not None:
             self._interrupt(attempt, runner)
-            attempt.code_returned()
             return
         timers = start_timers(attempt, runner)
         try:
@@ -89,7 +106,6 @@ class Executor:
         if attempt.deadline is not None and time.monotonic() >= attempt.deadline:
             expire(attempt, runner)
         attempt.end_once(outcome)
-        attempt.code_returned()
 
     def close(self) -> None:
         self._threads.close()
@@ -105,10 +121,10 @@ class Executor:
         if verdict is None:
             return
         if verdict.state is State.RETRYING:
-            self._plugins.call("on_retry", attempt.job, verdict)
+            self._plugins.call_in_job("on_retry", attempt.job, verdict)
         elif verdict.state is State.FAILED:
-            self._plugins.call("on_failure", attempt.job, verdict)
-        self._plugins.call("after_run", attempt.job, verdict)
+            self._plugins.call_in_job("on_failure", attempt.job, verdict)
+        self._plugins.call_in_job("after_run", attempt.job, verdict)
 
     def _runner(self, task: AnyTask) -> Runner:
         if self._remote is not None:
@@ -116,4 +132,10 @@ class Executor:
         if task.definition.runner == "process":
             assert self._process is not None
             return self._process
-        return self._async if is_async(task.function) else self._thread
+        return self._async if task.is_async else self._thread
+
+
+def _is_cancelled() -> bool:
+    """Whether this asyncio task was cancelled; a processor may also raise a CancelledError itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from infinitas.broker.messages import HeartbeatAnswer, Settlement
-from infinitas.core.errors import ServerFull, ServerUnreachable, WorkerGone
+from infinitas.core.errors import InfinitasError, ServerFull, ServerUnreachable, WorkerGone
 from infinitas.runtime.loop import LONGEST_WAIT_S
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.transport.interface import Transport
@@ -32,6 +32,7 @@ class HeartbeatListener(Protocol):
     def on_heartbeat(self, answer: HeartbeatAnswer) -> None: ...
     def on_reconnect(self) -> None: ...
     def on_declared_dead(self) -> None: ...
+    def on_refused(self, refusal: InfinitasError) -> None: ...
     def settle_later(self, queue: str, settlement: Settlement) -> None: ...
 
 
@@ -72,7 +73,7 @@ class Heartbeat:
         """Send one heartbeat, then wait until the next one is due.
 
         Raises:
-            WorkerGone: the worker was declared dead; the listener was notified.
+            WorkerGone, or the transport's refusal: the listener was notified.
             ServerUnreachable: no answer came.
         """
         try:
@@ -90,6 +91,10 @@ class Heartbeat:
             answer = await self._edges.workers.beat(listener.id, held, self._lease_s)
         except WorkerGone:
             listener.on_declared_dead()
+            raise
+        except InfinitasError:
+            if self._source.refusal is not None:
+                listener.on_refused(self._source.refusal)
             raise
         listener.on_heartbeat(answer)
         if self._was_unreachable:

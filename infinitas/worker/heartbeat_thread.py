@@ -5,7 +5,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from infinitas.core.errors import ServerUnreachable, WorkerGone
+from infinitas.core.errors import InfinitasError, ServerUnreachable, WorkerGone
 from infinitas.runtime.loop import Loop, cancel_all, run_loops
 from infinitas.worker.heartbeat import Heartbeat, HeartbeatListener, longest_wait_s
 from infinitas.worker.transport.interface import QueueTransport, Transport
@@ -28,13 +28,15 @@ class HeartbeatThread:
         self._queues = list(queues)
         self._lease_s = lease_s
         self._interrupts = interrupts
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run_thread, name="infinitas-heartbeat", daemon=True)
 
     def start(self, listener: HeartbeatListener) -> None:
         """Start the thread. Called in the worker's loop, which the watchdog watches from then on."""
         self._listener = listener
+        # Not before: a session that can't join has no heartbeats, and its loop would never be closed.
+        self._loop = asyncio.new_event_loop()
         self._watchdog = Watchdog(listener.attempts, self._interrupts)
         self._ticking = asyncio.create_task(Loop("watchdog", self._watchdog.tick_once).run())
         self._thread.start()
@@ -75,7 +77,9 @@ class HeartbeatThread:
         async def run_once() -> None:
             try:
                 await heartbeat.run_once()
-            except WorkerGone:
+            except InfinitasError as error:
+                if not isinstance(error, WorkerGone) and source.refusal is None:
+                    raise
                 await self._stop.wait()
 
         return run_once

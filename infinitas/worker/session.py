@@ -57,6 +57,8 @@ class Session:
         self.id = id
         self.dead = False
         """Redis declared this worker dead."""
+        self._refusal: InfinitasError | None = None
+        self._refused = asyncio.Event()
         self._held_at_death: Held = {}
         self._detached = False
         self._edges = edges
@@ -100,6 +102,9 @@ class Session:
         """Claim and run jobs until `stop` is received, or until this worker is declared dead.
 
         After a stop, running jobs may finish within `shutdown_timeout`.
+
+        Raises:
+            InfinitasError: the server refuses this worker from now on; its jobs go on elsewhere.
         """
         self._stop = stop
         sending = asyncio.create_task(Loop("outbox", self._outbox.run_once).run())
@@ -112,10 +117,14 @@ class Session:
                 for queue, claimer in self._claimers.items()
             ]
             await run_loops(loops, self._over)
-            if not (self.dead or self._detached):
+            if not (self.dead or self._detached or self._refusal):
                 await self._drain(stop)
             # One sender at a time. A dead worker flushes too: a stale report is kept as a fact.
             await cancel_all([sending])
+            if self._refusal is not None:
+                self._outbox.give_up(self._refusal)
+                await self._running.wait_for_code(STOPPED_CODE_S)
+                raise self._refusal
             await self._flush_outbox()
         finally:
             await cancel_all([sending, stopping, declaring])
@@ -165,6 +174,9 @@ class Session:
     def on_declared_dead(self) -> None:
         self._loop.call_soon_threadsafe(self._die)
 
+    def on_refused(self, refusal: InfinitasError) -> None:
+        self._loop.call_soon_threadsafe(self._end_refused, refusal)
+
     def settle_later(self, queue: str, settlement: Settlement) -> None:
         self._loop.call_soon_threadsafe(self._outbox.settle, queue, settlement, ignore_answer)
 
@@ -190,6 +202,13 @@ class Session:
             self._running.lose_all()
             self._over.set()
 
+    def _end_refused(self, refusal: InfinitasError) -> None:
+        if self._refusal is None:
+            self._refusal = refusal
+            self._running.lose_all()
+            self._refused.set()
+            self._over.set()
+
     def _stop_without_supervisor(self) -> None:
         if not self._stop.requested.is_set():
             _log.warning("The supervisor is gone: stopping.")
@@ -206,12 +225,12 @@ class Session:
             return
         limit = self._settings.shutdown_timeout
         _log.info("Stopping: %d jobs may finish within %g s.", len(self._running), limit)
-        finished = asyncio.create_task(self._running.wait_until_none())
-        insisted = asyncio.create_task(stop.forced.wait())
-        await asyncio.wait({finished, insisted}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-        insisted.cancel()
-        finished.cancel()
-        if self._running:
+        waits = (self._running.wait_until_none(), stop.forced.wait(), self._refused.wait())
+        ends = [asyncio.create_task(wait) for wait in waits]
+        await asyncio.wait(ends, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+        if self._running and self._refusal is None:
             await self._release(self._all_held())
             self._running.lose_all()
             await self._running.wait_for_code(STOPPED_CODE_S)

@@ -29,12 +29,14 @@ def expire(attempt: Attempt, runner: Runner) -> None:
     """The hard limit is over: the job fails at once. Code that can't be stopped still uses capacity."""
     limit_s = attempt.task.definition.timeout
     assert limit_s is not None
-    if not attempt.ended:
-        outcome = timed_out(limit_s)
-        attempt.note("error", outcome.error)
-        attempt.end_once(outcome, lingers=True)
-        attempt.notify_limit(TIMEOUT, limit_s)
-    runner.stop(attempt)
+    try:
+        if not attempt.ended:
+            outcome = timed_out(attempt.task)
+            attempt.note("error", outcome.error)
+            attempt.end_once(outcome, lingers=True)
+            attempt.notify_limit(TIMEOUT, limit_s)
+    finally:
+        runner.stop(attempt)
 
 
 def _warn(attempt: Attempt, limit_s: float) -> None:

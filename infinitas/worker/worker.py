@@ -73,6 +73,7 @@ class Worker:
         Raises:
             ServerUnreachable, UnsafeBroker, ConfigError: the worker could not start. A worker that
                 has served retries instead.
+            Unauthorized, Forbidden, ConfigError: the server refuses this worker, at its start or later.
         """
         source = open_transport(self._settings)
         capacity = Capacity(self._settings.concurrency, self._max_jobs)
@@ -107,7 +108,7 @@ class Worker:
                 await session.join()
             except InfinitasError as error:
                 # At the start the caller handles the error; a worker that has served retries.
-                if not self.ready.is_set():
+                if not self.ready.is_set() or source.refusal is not None:
                     raise
                 if not waiting:
                     _log.warning("The worker can't join again: %s Trying again until it works.", error)
@@ -121,11 +122,13 @@ class Worker:
             self._plugins.call("on_worker_start", session.id)
             self.ready.set()
             burst = asyncio.create_task(self._stop_when_idle(session, stop)) if self._burst else None
-            await session.serve(stop)
-            if burst is not None:
-                burst.cancel()
-            self._plugins.call("on_worker_stop", session.id)
-            _log.info("Worker %s has stopped.", session.id)
+            try:
+                await session.serve(stop)
+            finally:
+                if burst is not None:
+                    burst.cancel()
+                self._plugins.call("on_worker_stop", session.id)
+                _log.info("Worker %s has stopped.", session.id)
 
     def _stop_when_used_up(self, capacity: Capacity, stop: StopSignal) -> None:
         if capacity.used_up and not stop.requested.is_set():

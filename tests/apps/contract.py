@@ -1,7 +1,9 @@
 """Processors that behave badly, for the tests that launch real workers."""
 
 import asyncio
+import functools
 import logging
+import operator
 import os
 import signal
 import subprocess
@@ -11,6 +13,8 @@ import time
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, model_serializer
 
 from infinitas import Infinitas, Job, current_job
 
@@ -212,6 +216,31 @@ def send_from_there() -> str:
     return noop.send().id
 
 
+@app.task(timeout=0.5)
+async def encode_for_ever() -> object:
+    class Endless(BaseModel):
+        @model_serializer
+        def serialize(self) -> dict[str, int]:
+            while True:
+                pass
+
+    return Endless()
+
+
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+class Counter:
+    def __call__(self, a: int) -> int:
+        return a + 2
+
+
+bound = app.task(runner="process", name="bound")(functools.partial(add, b=2))
+counted = app.task(runner="process", name="counted")(Counter())
+renamed = app.task(runner="process", name="renamed")(functools.partial(operator.add, 2))
+
+
 @app.task(runner="process")
 def lie(kind: str) -> None:
     """Untrusted code that sends its own messages to the worker."""
@@ -224,6 +253,7 @@ def lie(kind: str) -> None:
         "result": b'{"kind":"outcome","Succeeded":{"result":"{broken"}}',
         "fields": b'{"kind":"outcome","Succeeded":{"result":null,"state":"x"}}',
         "reason": b'{"kind":"outcome","Failed":{"error":"e","reason":"quarantined"}}',
+        "delay": b'{"kind":"outcome","Failed":{"error":"e","reason":"error","after_s":"nan"}}',
         "huge": b" " * 5_000_000,
     }
     pipe.send_bytes(messages[kind])

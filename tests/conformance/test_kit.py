@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from tests.e2e.test_node_worker import NODE
+from tests.server_fixtures import NODE
 from tests.support import PATIENCE_S, ROOT, Processes, eventually
 
 

@@ -1,5 +1,6 @@
 """The small pure rules: names, ids, payloads, intervals, retries, verdicts, catching up."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -110,6 +111,9 @@ def test_verdicts() -> None:
     assert state(Failed(error="e", retryable=False)) == State.FAILED
     assert state(Failed(error="e", reason=Reason.BAD_ARGS)) == State.FAILED
     assert state(Failed(error="e", reason=Reason.BAD_RESULT)) == State.FAILED
+    late = Failed(error="e", reason=Reason.TIMED_OUT)
+    assert state(late) == State.RETRYING
+    assert judge(late, replace(task, retry_timeouts=False), 1, 0, 0).state == State.FAILED
     assert judge(Failed(error="e", after_s=2.5), task, 1, 0, 0.9).delay_ms == 2500
 
 

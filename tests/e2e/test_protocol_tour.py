@@ -6,11 +6,9 @@ import subprocess
 import httpx
 
 from infinitas import Infinitas
-from tests.e2e.test_node_worker import StartNode, start_node
 from tests.server.calls import ended, job
+from tests.server_fixtures import StartNode
 from tests.support import PATIENCE_S, ROOT, eventually
-
-__all__ = ["start_node"]
 
 
 def curl(http: httpx.Client, number: int) -> str:

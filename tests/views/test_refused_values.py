@@ -130,7 +130,7 @@ JOB = ("args", "kwargs", "id", "headers", "key", "due", "expires")
 OPTIONS = (
     *("queue", "timeout", "soft_timeout", "runner", "retries", "retry_delay", "backoff", "give_up_after"),
     *("on_lost", "no_processor", "max_running", "rate", "expires", "priority", "result_ttl", "doc"),
-    *("capture_print", "redact", "name", "other"),
+    *("capture_print", "redact", "retry_timeouts", "name", "other"),
 )
 RULE = (
     *("cron", "every", "at", "args", "kwargs", "timezone", "dst", "overlap", "catch_up", "jitter", "start"),

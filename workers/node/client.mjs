@@ -6,7 +6,14 @@ import os from "node:os";
 const SERVER = (process.env.INFINITAS_SERVER ?? "ws://127.0.0.1:3000").replace(/^http/, "ws");
 const TOKEN = process.env.INFINITAS_TOKEN;
 const CAPACITY = Number(process.env.INFINITAS_CONCURRENCY ?? 10);
-const HOPELESS = new Set([4400, 4401, 4403, 4409, 4426]); // coming back would change nothing
+// Close codes after which coming back would change nothing, with what helps.
+const HOPELESS = new Map([
+  [4400, "use a client of the server's version"],
+  [4401, "set INFINITAS_TOKEN to a valid token (`infinitas token add`) and start again"],
+  [4403, "set INFINITAS_TOKEN to a token with the scope `worker` for these tasks and start again"],
+  [4409, "start again: another connection has taken the session over"],
+  [4426, "use a client of the server's version"],
+]);
 
 let tasks, socket, session, beating;
 let pause = 500;
@@ -151,7 +158,7 @@ function connect() {
     clearInterval(beating);
     if (code === 1000) process.exit(0);
     if (HOPELESS.has(code)) {
-      note(`the server sent us away (${code}): ${reason}`);
+      note(`the server refuses this worker (${code} ${reason}): ${HOPELESS.get(code)}`);
       process.exit(1);
     }
     setTimeout(connect, pause * (0.5 + Math.random() / 2));

@@ -22,13 +22,13 @@ from infinitas.core.job_endings import ending_elsewhere
 from infinitas.core.records import JobInfo
 from infinitas.core.states import Reason, State
 from infinitas.core.verdict import Failed, Succeeded, Verdict
+from infinitas.runtime.error_text import MAX_ERROR_CHARS, MAX_TRACEBACK_CHARS
 from infinitas.runtime.logging import get_logger
 from infinitas.server.websocket.socket import Socket
 from infinitas.server.websocket.socket_runner import RemoteAttempt, SocketRunner
 from infinitas.tasks.task import AnyTask
 from infinitas.wire import frames, messages
 from infinitas.worker.attempt import Attempt
-from infinitas.worker.outcomes import MAX_ERROR_CHARS, MAX_TRACEBACK_CHARS
 from infinitas.worker.transport.interface import QueueTransport
 from infinitas.worker.unsent import Line
 

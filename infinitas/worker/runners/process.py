@@ -1,6 +1,7 @@
 """Runs a processor in its own process: for code that must be killable, uses much CPU or may crash."""
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -13,16 +14,19 @@ import orjson
 from pydantic_core import from_json
 
 from infinitas.core.codec import encode_payload
-from infinitas.core.errors import ConfigError, InfinitasError, Refused
+from infinitas.core.errors import InfinitasError, Refused
+from infinitas.core.numbers import is_number
 from infinitas.core.states import Reason
 from infinitas.core.task_definition import YEAR_S
 from infinitas.core.verdict import Failed, Outcome, Succeeded
+from infinitas.runtime.error_text import MAX_ERROR_CHARS, MAX_TRACEBACK_CHARS, error_line
 from infinitas.runtime.logging import logging_here
 from infinitas.tasks.task import AnyTask
 from infinitas.worker.attempt import Attempt
-from infinitas.worker.outcomes import MAX_ERROR_CHARS, MAX_TRACEBACK_CHARS
+from infinitas.worker.outcomes import crashed
 from infinitas.worker.runners.interface import Call
 from infinitas.worker.runners.process_child import outcome_from, run_child
+from infinitas.worker.runners.task_place import place_of
 from infinitas.worker.runners.thread_pool import DaemonThreads
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -37,11 +41,9 @@ class ProcessRunner:
     def __init__(self, threads: DaemonThreads, tasks: Sequence[AnyTask]) -> None:
         self._threads = threads
         self._context = multiprocessing.get_context("forkserver")
-        for task in tasks:
-            check_importable(task)
-        self._context.set_forkserver_preload(
-            ["infinitas.worker.runners.process_child", *sorted({task.function.__module__ for task in tasks})]
-        )
+        self._places = {task.name: place_of(task) for task in tasks}
+        modules = sorted({place.module for place in self._places.values()})
+        self._context.set_forkserver_preload(["infinitas.worker.runners.process_child", *modules])
         # Now: started with the first job, it would use up that job's time limit.
         ensure_running()
         self._pids: dict[tuple[str, int], int] = {}
@@ -73,7 +75,7 @@ class ProcessRunner:
     def _run(self, attempt: Attempt) -> Outcome:
         """Runs in a thread: starts the process, handles its messages, and returns its outcome."""
         ours, theirs = self._context.Pipe()
-        claimed, function = attempt.claimed, attempt.task.function
+        claimed = attempt.claimed
         job_fields = {
             "id": claimed.id,
             "task": claimed.task,
@@ -89,7 +91,7 @@ class ProcessRunner:
         }
         process = self._context.Process(
             target=run_child,
-            args=(theirs, function.__module__, function.__qualname__, job_fields),
+            args=(theirs, self._places[claimed.task], job_fields),
             name=f"infinitas {claimed.task}",
         )
         key = claimed.id, claimed.attempt
@@ -107,25 +109,15 @@ class ProcessRunner:
             if process.exitcode is not None:
                 # Another process may have this pid by now; only the group may still be killed.
                 self._pids[key] = -(process.pid or 0)
-            return outcome or _crash(process.exitcode)
+            return outcome or crashed(attempt.task, _crash(process.exitcode))
         except Exception as error:  # noqa: BLE001 - a process that can't be run is the job's failure
-            return Failed(error=f"the process could not be run: {error!r}", reason=Reason.CRASHED)
+            return crashed(attempt.task, f"the process could not be run: {error_line(error)}")
         finally:
             attempt.notify_remote = None
             self._kill(attempt)
             self._pids.pop(key, None)
             process.join(GRACE_S)
             ours.close()
-
-
-def check_importable(task: AnyTask) -> None:
-    """Raises ConfigError: another process could not import the task's function."""
-    name = task.function.__qualname__
-    if "<locals>" in name or task.function.__module__ == "__main__":
-        raise ConfigError(
-            f'runner="process" of task {task.name!r}: {name} must stand at the top of a module that can '
-            "be imported, so that the process can find it."
-        )
 
 
 def _handle_messages(pipe: Connection, attempt: Attempt) -> Outcome | None:
@@ -175,8 +167,16 @@ def _checked(outcome: Succeeded | Failed) -> Succeeded | Failed:
         traceback=None if outcome.traceback is None else str(outcome.traceback)[-MAX_TRACEBACK_CHARS:],
         reason=outcome.reason if outcome.reason in _ALLOWED_REASONS else Reason.ERROR,
         retryable=bool(outcome.retryable),
-        after_s=None if outcome.after_s is None else min(max(float(outcome.after_s), 0), YEAR_S),
+        after_s=_delay(outcome.after_s),
     )
+
+
+def _delay(seconds: object) -> float | None:
+    if seconds is None:
+        return None
+    if not is_number(seconds) or math.isnan(seconds):
+        raise ValueError("a delay that is no number")
+    return min(max(seconds, 0), YEAR_S)
 
 
 def _send(pipe: Connection, **message: object) -> None:
@@ -184,13 +184,11 @@ def _send(pipe: Connection, **message: object) -> None:
         pipe.send_bytes(orjson.dumps(message))
 
 
-def _crash(exit_code: int | None) -> Failed:
+def _crash(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
         try:
             name = signal.Signals(-exit_code).name
         except ValueError:
             name = "unknown"
-        error = f"the process was ended by signal {-exit_code} ({name})"
-    else:
-        error = f"the process ended without an outcome (exit code {exit_code})"
-    return Failed(error=error, reason=Reason.CRASHED)
+        return f"the process was ended by signal {-exit_code} ({name})"
+    return f"the process ended without an outcome (exit code {exit_code})"

@@ -4,13 +4,13 @@ The worker unpickles nothing that comes from here: the code may be untrusted.
 """
 
 import asyncio
-import importlib
+import contextlib
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -29,18 +29,18 @@ from infinitas.runtime.signals import end_with_parent
 from infinitas.tasks.current_job import give_process_to
 from infinitas.tasks.job import Job, OnError, nothing
 from infinitas.tasks.printed_lines import PrintedLines
-from infinitas.tasks.task import AnyTask, Task
+from infinitas.tasks.processors import awaited, is_awaitable
+from infinitas.tasks.task import AnyTask
 from infinitas.worker.log_capture import capturing
-from infinitas.worker.outcomes import failure, success
-from infinitas.worker.runners.in_process import is_async
+from infinitas.worker.outcomes import failure, returned, unforeseen
+from infinitas.worker.runners.task_place import TaskPlace, find_task
 
 
-def run_child(pipe: Connection, module: str, name: str, job_fields: dict[str, Any]) -> None:
+def run_child(pipe: Connection, place: TaskPlace, job_fields: dict[str, Any]) -> None:
     """Entry point of the process.
 
     Args:
-        module: where the task is defined.
-        name: its function's qualified name.
+        place: where the task is defined.
         job_fields: what `Job` needs, the arguments as JSON text, and the app's settings.
     """
     os.setsid()
@@ -58,19 +58,22 @@ def run_child(pipe: Connection, module: str, name: str, job_fields: dict[str, An
         headers=job_fields["headers"],
         last_checkpoint=job_fields["checkpoint"],
         reporter=reporter,
-        encode_result=lambda value: find_task(module, name).signature.encode_result(value),
+        encode_result=lambda value: find_task(place, job_fields["task"]).signature.encode_result(value),
     )
     reporter.belong_to(job)
     _set_up_logging(job_fields["logging"])
     threading.Thread(target=reporter.receive_messages, args=(job,), daemon=True).start()
     try:
-        task = find_task(module, name)
+        task = find_task(place, job.task)
         task.client.configure(**job_fields["settings"])
         outcome = _run(task, job, reporter, job_fields["args"])
     except InfinitasError as error:
         outcome = Failed(error=str(error), reason=Reason.BAD_ARGS)
+    except BaseException as error:  # noqa: BLE001 - the job must end with its reason, not only "exit code 1"
+        outcome = unforeseen(error)
     reporter.send("outcome", **{type(outcome).__name__: asdict(outcome)})
-    sys.stdout.flush()
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
     # Threads that the processor left behind must not keep the process alive.
     os._exit(0)
 
@@ -81,16 +84,6 @@ def _set_up_logging(of_worker: dict[str, str]) -> None:
     root = logging.getLogger()
     if not root.handlers:
         root.setLevel(min(root.level, logging.INFO))
-
-
-def find_task(module: str, name: str) -> AnyTask:
-    """Import the task of this name from a module. Raises BadApp: it is not there."""
-    found: object = importlib.import_module(module)
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    if not isinstance(found, Task):
-        raise errors.BadApp(f"{module}:{name} is not a task: the job's process can't find it.")
-    return found
 
 
 def outcome_from(fields: dict[str, Any]) -> Succeeded | Failed:
@@ -107,12 +100,24 @@ def _run(task: AnyTask, job: Job, reporter: "_PipeReporter", args: str) -> Outco
     with capturing([task]):
         try:
             code = partial(task.function, *call[0], **call[1])
-            run = (lambda: asyncio.run(code())) if is_async(task.function) else code
-            return success(task, task.run_code(job, run))
+            outcome: Outcome = task.run_code(job, partial(_finished, task, code))
+            return outcome
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
             return failure(task, error)
         finally:
             reporter.finish_prints()
+
+
+def _finished(task: AnyTask, code: Callable[[], object]) -> Outcome:
+    """The outcome of the code, also of one that returns an awaitable."""
+    if task.is_async:
+        return returned(task, asyncio.run(_awaited(code)))
+    value = code()
+    return returned(task, asyncio.run(_awaited(lambda: value)) if is_awaitable(value) else value)
+
+
+async def _awaited(begin: Callable[[], object]) -> object:
+    return await awaited(begin())
 
 
 class _PipeReporter:
@@ -172,8 +177,8 @@ class _PipeReporter:
                 if message["kind"] == "answer":
                     self._answers.put(message)
                     continue
-                for error in job.limit_is_over(message["kind"], message["seconds"]):
-                    self.log("error", f"on_{message['kind']} callback failed: {error!r}")
+                for line in job.limit_is_over(message["kind"], message["seconds"]):
+                    self.log("error", line)
         except (EOFError, OSError):
             os.killpg(0, signal.SIGKILL)
 

@@ -3,8 +3,11 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from typing import TypeVar
+
+from infinitas.runtime.error_text import error_line
 
 T = TypeVar("T")
 _Work = Callable[[], None]
@@ -20,14 +23,17 @@ class DaemonThreads:
         self._lock = threading.Lock()
 
     def submit(self, function: Callable[[], T]) -> "asyncio.Future[T]":
-        """Run `function` in a thread; it must not raise. Returns a future of the caller's loop."""
+        """Run `function` in a thread. Returns a future of the caller's loop, with its value or error."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
         def work() -> None:
-            value = function()
+            try:
+                set_future = partial(_set, future, function())
+            except BaseException as error:  # noqa: BLE001 - the caller must not wait for ever
+                set_future = partial(_set_error, future, error)
             if not loop.is_closed():
-                loop.call_soon_threadsafe(_set, future, value)
+                loop.call_soon_threadsafe(set_future)
 
         with self._lock:
             grow = self._idle == 0
@@ -54,3 +60,12 @@ class DaemonThreads:
 def _set(future: "asyncio.Future[T]", value: T) -> None:
     if not future.done():
         future.set_result(value)
+
+
+def _set_error(future: "asyncio.Future[T]", error: BaseException) -> None:
+    if future.done():
+        return
+    try:
+        future.set_exception(error)
+    except BaseException:  # noqa: BLE001 - a future refuses a StopIteration, and what it can't inspect
+        future.set_exception(RuntimeError(error_line(error)))

@@ -15,6 +15,7 @@ from infinitas.broker.messages import (
     Report,
     Settlement,
 )
+from infinitas.core.errors import InfinitasError
 from infinitas.core.schedule import Schedule
 from infinitas.core.task_definition import TaskDefinition
 
@@ -73,6 +74,10 @@ class QueueTransport(Protocol):
 
 class Transport(Protocol):
     """One connection, for one event loop."""
+
+    @property
+    def refusal(self) -> InfinitasError | None:
+        """Why the server refuses this worker for good, so that trying again is useless; None: it does not."""
 
     async def check(self) -> None:
         """Raises ServerUnreachable, UnsafeBroker, Unauthorized: it can't be used."""

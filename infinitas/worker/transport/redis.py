@@ -5,10 +5,14 @@ from collections.abc import Mapping
 from infinitas.broker.connection import Connection
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.workers import WorkerFacts
+from infinitas.core.errors import InfinitasError
 from infinitas.worker.transport.interface import QueueTransport, Transport
 
 
 class RedisTransport:
+    refusal: InfinitasError | None = None
+    """Always: a Redis that refuses commands counts as an outage."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 

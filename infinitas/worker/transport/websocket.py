@@ -21,7 +21,14 @@ from infinitas.broker.messages import (
     Settlement,
 )
 from infinitas.client.portal import Portal
-from infinitas.core.errors import JobCancelled, JobTimedOut, PayloadTooLarge, UnknownJob, WorkerGone
+from infinitas.core.errors import (
+    InfinitasError,
+    JobCancelled,
+    JobTimedOut,
+    PayloadTooLarge,
+    UnknownJob,
+    WorkerGone,
+)
 from infinitas.core.job_endings import ending_of
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
@@ -41,6 +48,10 @@ class WebSocketTransport:
         self._declared: dict[str, list[TaskEntry]] = {}
         """By queue."""
         self._begun = False
+
+    @property
+    def refusal(self) -> InfinitasError | None:
+        return self._link.refusal
 
     async def check(self) -> None:
         """Nothing: the server accepts or refuses the worker when it joins."""
@@ -103,6 +114,11 @@ class _SharedTransport:
     def __init__(self, transport: WebSocketTransport) -> None:
         self.check, self.queue, self.clone = transport.check, transport.queue, transport.clone
         self.store_facts, self.remove_facts = transport.store_facts, transport.remove_facts
+        self._transport = transport
+
+    @property
+    def refusal(self) -> InfinitasError | None:
+        return self._transport.refusal
 
     async def close(self) -> None:
         """Nothing: the worker closes the link."""

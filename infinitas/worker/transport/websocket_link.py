@@ -16,19 +16,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
-from infinitas.core.errors import (
-    ConfigError,
-    Forbidden,
-    InfinitasError,
-    JobCancelled,
-    JobLost,
-    ServerUnreachable,
-    Unauthorized,
-    by_code,
-)
+from infinitas.core.errors import InfinitasError, JobCancelled, JobLost, ServerUnreachable
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.masking import mask_text, mask_url
-from infinitas.wire import close_codes, frames, paths
+from infinitas.wire import frames, paths
+from infinitas.worker.transport.websocket_refusals import refusal, refusal_of
 from infinitas.worker.transport.websocket_requests import (
     ANSWER_WITHIN_S,
     Key,
@@ -46,14 +38,6 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 BATCH_BYTES = 128 * 1024
 MOST_IN_A_MESSAGE = 100
-_FINAL = {
-    close_codes.BAD_FRAME: ConfigError,
-    close_codes.UNAUTHORIZED: Unauthorized,
-    close_codes.FORBIDDEN: Forbidden,
-    close_codes.TAKEN_OVER: ConfigError,
-    close_codes.WRONG_VERSION: ConfigError,
-}
-"""Close codes after which reconnecting is useless, with the errors that they raise."""
 
 
 @dataclass(slots=True)
@@ -86,6 +70,10 @@ class Link:
         self._session: str | None = None
         self.gone = False
         """The session is over: the server has given its jobs to other workers."""
+        self.refusal: InfinitasError | None = None
+        """Why the server refuses this worker: it is not asked again."""
+        self._last_error: Message | None = None
+        """The last `err` of this connection that answers no frame."""
         self.inboxes: dict[str, Inbox] = {}
         """By queue."""
         self._queues: dict[str, str] = {}
@@ -106,13 +94,16 @@ class Link:
         """
         await self.end()
         self._identify, self._queues = identify, dict(queues)
-        self._session, self.gone = None, False
+        self._session, self.gone, self.refusal = None, False, None
+        self.requests = Requests(self.send, self._unreachable)
         self.inboxes = {queue: Inbox() for queue in self._queues.values()}
         self._welcome = asyncio.get_running_loop().create_future()
         self._running = asyncio.create_task(self._stay_connected())
         await asyncio.wait({self._welcome, self._running}, return_when=asyncio.FIRST_COMPLETED)
         if not self._welcome.done():
             self._running.result()
+        if self.refusal is not None:
+            raise self.refusal
 
     async def rest(self) -> None:
         """Accept no more jobs, and release those that have arrived and not begun."""
@@ -142,8 +133,8 @@ class Link:
 
     def check(self) -> None:
         """Raises ServerUnreachable: there is no connection. Raises as `begin`: the server has refused one."""
-        if self._running is not None and self._running.done() and not self.gone:
-            self._running.result()
+        if self.refusal is not None:
+            raise self.refusal
         if self._socket is None:
             raise self._unreachable("the connection is broken")
 
@@ -170,7 +161,7 @@ class Link:
         self.requests.end_job(key)
 
     async def _stay_connected(self) -> None:
-        """Returns when the session is over. Raises the error for which reconnecting is useless."""
+        """Returns when the session is over, or refused. Raises ServerUnreachable if it can't begin."""
         pause_s = FIRST_PAUSE_S
         while True:
             try:
@@ -190,10 +181,9 @@ class Link:
                         beating.cancel()
                     return
             except (ConnectionClosed, InvalidHandshake, OSError, TimeoutError) as error:
-                received = error.rcvd if isinstance(error, ConnectionClosed) else None
-                if received is not None and received.code in _FINAL:
-                    kind = _FINAL[received.code]
-                    raise kind(f"The server refused this worker: {received.reason}.") from None
+                if (refused := refusal(error, self._last_error)) is not None:
+                    self._end_refused(refused)
+                    return
                 if not self._welcome.done():
                     raise self._unreachable(str(error) or type(error).__name__) from None
             if self._socket is not None:
@@ -206,6 +196,7 @@ class Link:
         """Returns when the session is over. Raises ConnectionClosed, or the refusal."""
         in_flight = [frames.Held(job=job, attempt=attempt) for job, attempt in self._held]
         identify = replace(self._identify, session=self._session, in_flight=in_flight)
+        self._last_error = None
         await socket.send(frames.dump(identify).decode())
         async for text in socket:
             found = orjson.loads(text)
@@ -214,14 +205,30 @@ class Link:
                     self._beat_s = message["beat_ms"] / 1000
                 elif message["t"] == "welcome":
                     self._resume(socket, message)
-                elif message["t"] == "err" and not self._welcome.done():
-                    raise _refusal(message)
+                elif message["t"] == "err" and not message.get("re") and not message.get("job"):
+                    self._note_error(message)
                 else:
                     self._receive(message)
                 if self.gone:
                     return
         if socket.close_code != 1000:
             raise ConnectionResetError("closed by the server")
+
+    def _note_error(self, message: Message) -> None:
+        """An `err` that answers no frame. Raises the refusal: the session can't begin."""
+        self._last_error = message
+        if not self._welcome.done():
+            refused = refusal_of(message)
+            if not isinstance(refused, ServerUnreachable):
+                self._end_refused(refused)
+            raise refused
+
+    def _end_refused(self, refused: InfinitasError) -> None:
+        """End the session, and wake the heartbeats: they raise what the server has refused."""
+        self.refusal, self._socket = refused, None
+        self.requests.end()
+        for queue, inbox in self.inboxes.items():
+            inbox.call(queue)
 
     async def _beat(self) -> None:
         """As often as the server requires, also while the worker's own loop is blocked."""
@@ -304,8 +311,3 @@ def _batches(outgoing: Sequence[frames.Frame]) -> Iterator[str]:
             small = []
         small.append(data)
     yield f"[{b','.join(small).decode()}]" if len(small) > 1 else small[0].decode()
-
-
-def _refusal(message: Message) -> InfinitasError:
-    kind = by_code(message["code"], ConfigError)
-    return kind(f"The server refused this worker: {message.get('detail', message['code'])}")

@@ -51,12 +51,15 @@ class Requests:
         """Log frames, with the `seq` of their last lines."""
         self._numbers: dict[Key, dict[int, int]] = {}
         """The `seq` of lines, by the worker's own numbers."""
+        self._over = False
 
     async def request(self, frame: WithId) -> str:
         """Send a frame until it is answered; a frame with the same id waits for the same answer.
 
         Returns the code of a refusal, "" for none. Raises ServerUnreachable: it is still being sent.
         """
+        if self._over:
+            return JobLost.code
         request = self._by_id.get(frame.id)
         if request is None:
             request = self._by_id[frame.id] = _request(frame)
@@ -68,6 +71,8 @@ class Requests:
 
         Raises ServerUnreachable: they are not sent again.
         """
+        if self._over:
+            return JobLost.code
         key = job, attempt
         numbers = self._numbers.setdefault(key, {})
         numbered = [
@@ -111,7 +116,8 @@ class Requests:
         self._settle_lines(key, JobLost.code)
 
     def end(self) -> None:
-        """Settle all as lost."""
+        """Settle all as lost, also what comes later."""
+        self._over = True
         for request in self._unanswered():
             request.settle(JobLost.code)
         self._by_id, self._lines, self._numbers = {}, {}, {}

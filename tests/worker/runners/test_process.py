@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from infinitas import ConfigError, Infinitas
+from infinitas.core.verdict import judge
 from infinitas.devservers.servers import Urls
-from infinitas.worker.runners import process
+from infinitas.worker.outcomes import crashed
+from infinitas.worker.runners import process, task_place
 from tests.apps import contract
 from tests.support import PATIENCE_S, aeventually, alive, finished, running
 
@@ -140,9 +142,52 @@ async def test_a_task_that_a_process_can_not_import_is_refused_at_the_start(app:
             pass
 
 
+async def test_a_task_is_found_under_the_name_that_it_stands_under(servers: Urls, redis: object) -> None:
+    """The functions of these tasks have other names, or none."""
+    app = app_on(servers)
+    async with running(app):
+        for name in ("bound", "counted", "renamed"):
+            assert await (await app.find(name).asend(40)).result(PATIENCE_S) == 42
+    app.close()
+
+
+async def test_a_task_that_its_process_does_not_find_has_a_reason(
+    servers: Urls, redis: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = app_on(servers)
+    place = task_place.TaskPlace("tests.apps.contract", "noop")
+    monkeypatch.setattr(process, "place_of", lambda task: place)
+    async with running(app):
+        job = await finished(app, await contract.compute.asend(1, 1))
+        assert job.error is not None
+        assert "tests.apps.contract:noop is not the task 'compute'" in job.error
+    app.close()
+
+
+async def test_a_module_that_a_process_can_not_import_is_named(
+    servers: Urls, redis: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = app_on(servers)
+    place = task_place.TaskPlace("tests.apps.no_such_module", "noop")
+    monkeypatch.setattr(process, "place_of", lambda task: place)
+    async with running(app):
+        job = await finished(app, await contract.compute.asend(1, 1))
+        assert (job.state, job.reason) == ("failed", "error")
+        assert "No module named 'tests.apps.no_such_module'" in (job.error or "")
+    app.close()
+
+
+@pytest.mark.parametrize(("retry_on", "attempts"), [(OSError, 2), (ValueError, 1)])
+def test_a_crash_counts_as_an_exception(retry_on: type[Exception], attempts: int) -> None:
+    task = Infinitas().task(retries=1, retry_on=retry_on)(contract.vanish.function)
+    verdict = judge(crashed(task, "signal 9"), task.definition, 1, 0, 0)
+    assert (verdict.state == "retrying") is (attempts == 2)
+
+
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
+        ("delay", "crashed"),
         ("nonsense", "crashed"),
         ("result", "crashed"),
         ("fields", "crashed"),
