@@ -26,6 +26,7 @@ class EndWaiter:
                 self._position = await self._broker.waits.last_end()
             # Checked after the position is known, so that an end in between is not missed.
             while not ended.done() and (await self._broker.waits.await_end([id]))[0]:
+                _raise_swallowed_cancel()
                 if self._listening is None or self._listening.done():
                     self._listening = asyncio.create_task(self._listen(self._position))
                     self._listening.add_done_callback(retrieve)
@@ -58,3 +59,10 @@ class EndWaiter:
                 for waiter in self._waiting.pop(id, []):
                     if not waiter.done():
                         waiter.set_result(None)
+
+
+def _raise_swallowed_cancel() -> None:
+    """redis-py may swallow a cancellation that arrives together with a reply; a time limit would be lost."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
