@@ -1,7 +1,6 @@
 """Enqueues from sync code in the caller's own thread: no event loop, and no hop to another thread.
 
-It is the one verb whose round trip sync callers wait for thousands of times a second, and the one that
-programs use in odd places: in a greenlet, a signal handler, at exit. All others go through the portal.
+Sync callers wait for it thousands of times a second, also in a signal handler or at exit. Others use the portal.
 """
 
 import os
