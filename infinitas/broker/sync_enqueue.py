@@ -1,6 +1,6 @@
 """Enqueues from sync code in the caller's own thread: no event loop, and no hop to another thread.
 
-Sync callers wait for it thousands of times a second, also in a signal handler or at exit. Others use the portal.
+Sync callers wait for it thousands of times a second, also in a signal handler or at exit.
 """
 
 import os
