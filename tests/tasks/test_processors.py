@@ -229,7 +229,7 @@ def test_what_a_partial_has_bound_is_no_argument(app: Infinitas) -> None:
 
     task = app.task(functools.partial(fetch, through=connection))
     assert task.signature.names == ("url", "retries")
-    assert task.signature.encode(("/",), {}) == '[["/"],{"retries":3}]'
+    assert task.signature.encode(("/",), {}) == '[["/"],{}]'
 
 
 async def test_an_awaitable_of_a_thread_is_awaited_in_the_workers_loop_and_the_calls_context(
