@@ -70,9 +70,15 @@ def make_app(
     """Makes apps on this test's servers, and closes them; `archive=True`: with its `postgres_url`."""
     apps: list[Infinitas] = []
 
-    def make(*, archive: bool = False, plugins: Iterable[Plugin] = (), **arguments: object) -> Infinitas:
+    def make(
+        name: str | None = None,
+        *,
+        archive: bool = False,
+        plugins: Iterable[Plugin] = (),
+        **arguments: object,
+    ) -> Infinitas:
         url = request.getfixturevalue("postgres_url") if archive else None
-        app = Infinitas(redis_url=servers.redis, postgres_url=url, plugins=plugins)
+        app = Infinitas(name, redis_url=servers.redis, postgres_url=url, plugins=plugins)
         apps.append(app.configure(**arguments))
         return app
 

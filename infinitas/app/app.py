@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Un
 
 from infinitas.app.schedules import Schedules
 from infinitas.client.lazy import LazyClient
+from infinitas.client.names import by_name
 from infinitas.client.portal import Portal, for_async, for_sync, for_sync_outside_loops
 from infinitas.core.interval import Every
 from infinitas.core.records import JobInfo, TaskInfo
@@ -16,7 +17,7 @@ from infinitas.tasks.handle import Handle
 from infinitas.tasks.job import Job
 from infinitas.tasks.options import TaskOptions
 from infinitas.tasks.plugins import Plugin, Plugins
-from infinitas.tasks.registry import Registry
+from infinitas.tasks.registry import Registry, TasksByName
 from infinitas.tasks.task import AnyTask, Task
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class Infinitas:
     Each verb exists for sync code (`cancel`) and, with a leading a, for async code (`acancel`).
 
     Args:
+        name: names the app. Its tasks and schedules have it in front: `shop.cleanup`; inside the app's
+            own verbs the short name is enough. Two apps on one Redis need two names. Default: the setting
+            `app_name`, which is empty.
         redis_url: e.g. `redis://localhost:6379/0`.
         postgres_url: e.g. `postgresql://user@host/name`; without one there is no archive.
         server: go through a server in place of both, e.g. `wss://host:3000`, with its `token`.
@@ -41,7 +45,7 @@ class Infinitas:
 
     Raises:
         ConfigError: a setting is wrong.
-        BadName: the queue's name is.
+        BadName: the app's or the queue's name is.
 
     >>> sorted(app.tasks)
     ['add', 'fail']
@@ -49,6 +53,7 @@ class Infinitas:
 
     def __init__(
         self,
+        name: str | None = None,
         *,
         redis_url: str | None = None,
         postgres_url: str | None = None,
@@ -57,15 +62,22 @@ class Infinitas:
         queue: str = "default",
         plugins: Iterable[Plugin] = (),
     ) -> None:
-        self.client = LazyClient(redis_url=redis_url, postgres_url=postgres_url, server=server, token=token)
-        self.registry = Registry(self.client, Plugins(plugins), queue)
+        self.client = LazyClient(
+            app_name=name, redis_url=redis_url, postgres_url=postgres_url, server=server, token=token
+        )
+        self.registry = Registry(self.client, Plugins(plugins), queue, self.client.app_name)
         self.schedules = Schedules(self.client, self.registry)
         """Verbs over schedules: read, change, pause, skip, trigger, backfill."""
 
     @property
+    def name(self) -> str:
+        """The app's name; empty without one."""
+        return self.registry.namespace.app
+
+    @property
     def tasks(self) -> Mapping[str, AnyTask]:
-        """The tasks of this app by name."""
-        return self.registry.tasks
+        """The tasks of this app by full name; a short name finds them as well."""
+        return TasksByName(self.registry)
 
     @property
     def settings(self) -> "Settings":
@@ -119,7 +131,7 @@ class Infinitas:
         return Decorator(self.registry.add, options)
 
     def find(self, name: str) -> AnyTask:
-        """A task of this app. Raises UnknownTask."""
+        """A task of this app, by its short or full name. Raises UnknownTask."""
         return self.registry.find(name)
 
     async def _schedule(
@@ -131,6 +143,7 @@ class Infinitas:
         at: datetime | None = None,
         args: Sequence[object] = (),
         kwargs: Mapping[str, object] | None = None,
+        replace: bool = False,
         **options: Unpack[ScheduleOptions],
     ) -> datetime:
         """Add or replace a schedule at run time; exactly one of `rule` and `at`.
@@ -141,14 +154,16 @@ class Infinitas:
         Args:
             task: a task of this app, or a task's name.
             rule: cron text, or `every(...)`.
-            key: names the schedule; one that has the key already is replaced.
+            key: names the schedule within the app; a schedule of this task that has it already is replaced.
             at: an aware moment, for a job that runs once.
             args, kwargs: the arguments of its jobs.
+            replace: also in place of another task's schedule of that key.
 
         Returns:
             The first slot.
 
         Raises:
+            KeyTaken: the key is that of another task's schedule, or another task's name.
             BadSchedule: the rule or an option is wrong, or it lies in the past. BadArgs: see `Task.send`.
             UnknownTask: the task is not declared. ServerUnreachable: Redis gave no answer.
 
@@ -159,7 +174,8 @@ class Infinitas:
         True
         """
         text = self.registry.encode(task, args, kwargs)
-        firsts = await self.schedules.store(task, [Entry(key=key, rule=rule, at=at, args=text)], options)
+        entry = Entry(key=key, rule=rule, at=at, args=text)
+        firsts = await self.schedules.store(task, [entry], options, replace)
         return firsts[0]
 
     schedule = for_sync(_schedule)
@@ -171,7 +187,10 @@ class Infinitas:
         >>> app.unschedule("no-such-key")
         False
         """
-        return await self.client.open().schedules.remove(key)
+        for full in self.registry.namespace.meanings(key):
+            if await self.client.open().schedules.remove(full):
+                return True
+        return False
 
     unschedule = for_sync(_unschedule)
     aunschedule = for_async(_unschedule)
@@ -186,7 +205,7 @@ class Infinitas:
         >>> app.fetch_task("add").last_success.id == handle.id
         True
         """
-        return await self.client.open().task(name)
+        return await by_name(self.registry.namespace, name, self.client.open().task)
 
     fetch_task = for_sync(_fetch_task)
     afetch_task = for_async(_fetch_task)

@@ -1,10 +1,13 @@
 """`app.schedules`: verbs over schedules, for sync code and, with a leading a, for async code."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
+from infinitas.client.interface import ScheduleClient
 from infinitas.client.lazy import LazyClient
+from infinitas.client.names import by_name
 from infinitas.client.portal import Portal, for_async, for_sync
 from infinitas.core.interval import Every
 from infinitas.core.records import Backfill, ScheduleInfo
@@ -13,9 +16,11 @@ from infinitas.tasks.handle import Handle
 from infinitas.tasks.registry import Registry
 from infinitas.tasks.task import AnyTask
 
+T = TypeVar("T")
+
 
 class Schedules:
-    """Verbs by key: a task's own schedule has the task's name.
+    """Verbs by key, short or full: a task's own schedule has the task's name.
 
     All raise UnknownSchedule where there is none, and ServerUnreachable.
     """
@@ -37,7 +42,7 @@ class Schedules:
         >>> app.schedules.get(key).schedule.cron
         '30 2 * * *'
         """
-        return await self._client.open().schedules.find(key)
+        return await self._on(key, lambda verbs, key: verbs.find(key))
 
     get = for_sync(_get)
     aget = for_async(_get)
@@ -48,17 +53,31 @@ class Schedules:
         >>> app.schedules.list("no-such-task")
         []
         """
-        return await self._client.open().schedules.next(task, limit)
+        verbs = self._client.open().schedules
+        if task is None:
+            return await verbs.next(None, limit)
+        for name in self._registry.namespace.meanings(task):
+            if found := await verbs.next(name, limit):
+                return found
+        return []
 
     list = for_sync(_list)
     alist = for_async(_list)
 
     async def _add_many(
-        self, task: AnyTask | str, entries: Sequence[Entry], **options: Unpack[ScheduleOptions]
+        self,
+        task: AnyTask | str,
+        entries: Sequence[Entry],
+        *,
+        replace: bool = False,
+        **options: Unpack[ScheduleOptions],
     ) -> int:
         """Add or replace many schedules of a task, some hundred in a round trip. Returns how many.
 
+        `replace`: also schedules of other tasks that have one of the keys.
+
         Raises:
+            KeyTaken: another task has one of the keys; nothing is stored.
             BadSchedule: one is wrong or lies in the past; nothing is stored.
             UnknownTask: the task is not declared.
 
@@ -66,7 +85,7 @@ class Schedules:
         >>> app.schedules.add_many(add, [Entry(key=f"shop-{n}", rule="@hourly") for n in range(3)])
         3
         """
-        await self.store(task, entries, options)
+        await self.store(task, entries, options, replace)
         return len(entries)
 
     add_many = for_sync(_add_many)
@@ -90,12 +109,12 @@ class Schedules:
         >>> app.schedules.change("example", "0 3 * * *").schedule.cron
         '0 3 * * *'
         """
-        client = self._client.open().schedules
-        text = None
-        if args is not None or kwargs is not None:
-            task = (await client.find(key)).schedule.task
-            text = self._registry.encode(task, args or (), kwargs)
-        return await client.change(key, rule, at=at, args=text, options=options)
+
+        async def change(verbs: ScheduleClient, key: str) -> ScheduleInfo:
+            text = await self._encode(verbs, key, args, kwargs)
+            return await verbs.change(key, rule, at=at, args=text, options=options)
+
+        return await self._on(key, change)
 
     change = for_sync(_change)
     achange = for_async(_change)
@@ -108,7 +127,7 @@ class Schedules:
         >>> app.schedules.pause("example", "stocktaking").pause.reason
         'stocktaking'
         """
-        return await self._client.open().schedules.pause(key, reason, until)
+        return await self._on(key, lambda verbs, key: verbs.pause(key, reason, until))
 
     pause = for_sync(_pause)
     apause = for_async(_pause)
@@ -119,10 +138,20 @@ class Schedules:
         >>> app.schedules.resume("example").pause is None
         True
         """
-        return await self._client.open().schedules.resume(key)
+        return await self._on(key, lambda verbs, key: verbs.resume(key))
 
     resume = for_sync(_resume)
     aresume = for_async(_resume)
+
+    async def _reset(self, key: str) -> ScheduleInfo:
+        """Take a person's change back: the schedule is again what the code declares.
+
+        Raises BadSchedule: no code declares it.
+        """
+        return await self._on(key, lambda verbs, key: verbs.reset(key))
+
+    reset = for_sync(_reset)
+    areset = for_async(_reset)
 
     async def _skip_next(self, key: str, count: int = 1) -> "Sequence[datetime]":
         """Skip the next `count` slots, up to 1,000; 0 takes it back. Returns them. Raises BadArgs.
@@ -130,7 +159,7 @@ class Schedules:
         >>> len(app.schedules.skip_next("example", 2))
         2
         """
-        return await self._client.open().schedules.skip_next(key, count)
+        return await self._on(key, lambda verbs, key: verbs.skip_next(key, count))
 
     skip_next = for_sync(_skip_next)
     askip_next = for_async(_skip_next)
@@ -145,11 +174,11 @@ class Schedules:
         >>> app.schedules.trigger("example").get(timeout=20)
         3
         """
-        client, text = self._client.open().schedules, None
-        if args is not None or kwargs is not None:
-            task = (await client.find(key)).schedule.task
-            text = self._registry.encode(task, args or (), kwargs)
-        return Handle(self._client, await client.trigger(key, text), self._registry.read_result)
+
+        async def trigger(verbs: ScheduleClient, key: str) -> str:
+            return await verbs.trigger(key, await self._encode(verbs, key, args, kwargs))
+
+        return Handle(self._client, await self._on(key, trigger), self._registry.read_result)
 
     trigger = for_sync(_trigger)
     atrigger = for_async(_trigger)
@@ -169,15 +198,39 @@ class Schedules:
         >>> len(app.schedules.backfill("example", start, end, dry_run=True).slots)
         3
         """
-        return await self._client.open().schedules.backfill(key, start, end, limit=limit, dry_run=dry_run)
+        return await self._on(
+            key, lambda verbs, key: verbs.backfill(key, start, end, limit=limit, dry_run=dry_run)
+        )
 
     backfill = for_sync(_backfill)
     abackfill = for_async(_backfill)
 
     async def store(
-        self, task: AnyTask | str, entries: Sequence[Entry], options: ScheduleOptions
+        self, task: AnyTask | str, entries: Sequence[Entry], options: ScheduleOptions, replace: bool = False
     ) -> "Sequence[datetime]":
         """Store schedules of a task of this app, or of one known by name; runs in the portal's loop."""
-        name = task if isinstance(task, str) else task.name
-        known = self._registry.tasks.get(name)
-        return await self._client.open().schedules.put(known.definition if known else name, entries, options)
+        namespace, known = self._registry.namespace, self._registry.known(task)
+        verbs = self._client.open().schedules
+        own = [dataclasses.replace(entry, key=namespace.full(entry.key)) for entry in entries]
+        if isinstance(known, str):
+            return await by_name(
+                namespace, known, lambda name: verbs.put(name, own, options, replace=replace)
+            )
+        return await verbs.put(known.definition, own, options, replace=replace)
+
+    async def _on(self, key: str, verb: "Callable[[ScheduleClient, str], Awaitable[T]]") -> T:
+        """The verb's answer, for a key of this app or a full one."""
+        verbs = self._client.open().schedules
+        return await by_name(self._registry.namespace, key, lambda full: verb(verbs, full))
+
+    async def _encode(
+        self,
+        verbs: "ScheduleClient",
+        key: str,
+        args: Sequence[object] | None,
+        kwargs: Mapping[str, object] | None,
+    ) -> str | None:
+        """Arguments as JSON text, checked as those of the schedule's task; None if none are given."""
+        if args is None and kwargs is None:
+            return None
+        return self._registry.encode((await verbs.find(key)).schedule.task, args or (), kwargs)

@@ -1,8 +1,10 @@
 """Answers of scripts that are text, parsed once into closed sets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from infinitas.core.errors import NameTaken
 
 
 class CancelAnswer(StrEnum):
@@ -28,10 +30,39 @@ class RuleAnswer(StrEnum):
 
     STORED = "ok"
     UNKNOWN_TASK = "unknown_task"
+    TAKEN = "taken"
+    """The key is that of another task's schedule."""
     CHANGED = "changed"
     """What is stored is not what it was compared with: read it again."""
     DUE = "due"
     """Slots of the stored rule are due: fire them first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A live worker that serves a task with other code, in `place`; `beats`: its heartbeat counter."""
+
+    task: str
+    place: str
+    worker: str
+    beats: int
+
+
+def name_taken(rival: Rival, own: str) -> NameTaken:
+    """The error of code in the place `own` that declares the rival's task."""
+    return NameTaken(
+        f"The task {rival.task!r} is {own} here, but {rival.place} in the worker {rival.worker}, which is "
+        'alive. If these are two programs, give them names: Infinitas("shop"). If the code has moved, '
+        f'declare it: @app.task(takes_over="{rival.place}").'
+    )
+
+
+def parse_rival(answer: Sequence[str]) -> Rival | None:
+    """The answer of `rivals.lua` or `join.lua`."""
+    if not answer:
+        return None
+    task, place, worker, beats = answer
+    return Rival(task, place, worker, int(beats))
 
 
 class Enqueued(StrEnum):

@@ -9,6 +9,10 @@ TOKENS = "infinitas:tokens"
 QUEUE_KEYS = (
     "tasks",
     "limits",
+    "moved",
+    "departures",
+    "departed",
+    "arrivals",
     "schedules",
     "due",
     "marks",
@@ -31,6 +35,7 @@ QUEUE_KEYS = (
     "awaited",
     "beats",
     "members",
+    "places",
     "reconciled",
     "stopping",
     "amiss",

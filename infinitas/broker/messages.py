@@ -1,11 +1,12 @@
 """Arguments and results of the scripts, as records."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from infinitas.core.codec import AFTER_LAST_MS, from_ms, json_text, to_ms
 from infinitas.core.schedule import Schedule
+from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import SUCCEEDED, Verdict
 
 
@@ -260,6 +261,19 @@ class Settlement:
         if verdict is SUCCEEDED:
             return 0
         return len(verdict.result or "") + len(verdict.error or "") + len(verdict.traceback or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where the code of a worker's task is, and which other place it takes over; '' for none."""
+
+    place: str
+    takes_over: str = ""
+
+
+def homes_of(tasks: Iterable[TaskDefinition]) -> dict[str, Home]:
+    """Where the code of these tasks is, as far as it is known."""
+    return {each.name: Home(each.place, each.takes_over or "") for each in tasks if each.place}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from infinitas.broker.stored_rules import (
     unplanned,
     why_unreadable,
 )
-from infinitas.core.codec import from_ms, json_text, to_ms
+from infinitas.core.codec import from_ms, json_text, slot_job_id, to_ms
 from infinitas.core.errors import BadSchedule
 from infinitas.core.planner import Fire, plan, plan_unrun
 from infinitas.core.schedule import START_EXPECTED, Schedule
@@ -43,29 +43,38 @@ class Schedules:
         self._keys = keys
 
     async def schedule(
-        self, schedules: Sequence[Schedule], after: datetime, seen: str | None = None
+        self,
+        schedules: Sequence[Schedule],
+        after: datetime,
+        seen: str | None = None,
+        *,
+        replace: bool = False,
     ) -> list[RuleAnswer]:
         """Store rules at run time. Returns an answer for each, never DUE.
 
         Their first slots are later than `after`, and than any slot that was fired. `seen` is the
-        digest of the one rule that is edited; its runs and skips stay.
+        digest of the one rule that is edited; its runs and skips stay. `replace`: also schedules of
+        other tasks are replaced.
         """
         answers: list[RuleAnswer] = []
         for i in range(0, len(schedules), STORE_BATCH):
-            answers += await self._store(schedules[i : i + STORE_BATCH], after, seen)
+            answers += await self._store(schedules[i : i + STORE_BATCH], after, seen, replace)
         for i, schedule in enumerate(schedules):
             while answers[i] is RuleAnswer.DUE:
                 await self.settle_past(schedule.key)
-                answers[i] = (await self._store([schedule], await self._connection.now(), seen))[0]
+                now = await self._connection.now()
+                answers[i] = (await self._store([schedule], now, seen, replace))[0]
         return answers
 
     async def _store(
-        self, schedules: Sequence[Schedule], after: datetime, seen: str | None
+        self, schedules: Sequence[Schedule], after: datetime, seen: str | None, replace: bool
     ) -> list[RuleAnswer]:
         edited = {} if seen is None else {"seen": seen}
         starts = await self.slots_after([each.key for each in schedules], after)
         rules = [{**encode_rule(each, starts[each.key]), "task": each.task, **edited} for each in schedules]
-        answers = await self._connection.run_script("schedule", self._keys, rules=json_text(rules))
+        answers = await self._connection.run_script(
+            "schedule", self._keys, rules=json_text(rules), replaces=int(replace)
+        )
         return [RuleAnswer(answer) for answer in answers]
 
     async def unschedule(self, key: str) -> bool:
@@ -125,7 +134,7 @@ class Schedules:
         """Fire slots by compare-and-set. True where this call was the one that did."""
         answers: list[bool] = []
         for i in range(0, len(fires), FIRE_BATCH):
-            items = [_encode_fire(fire) for fire in fires[i : i + FIRE_BATCH]]
+            items = [_encode_fire(fire, self._keys.queue) for fire in fires[i : i + FIRE_BATCH]]
             found = await self._connection.run_script(
                 "fire", self._keys, fires=json_text(items), job_ttl=ENDED_TTL_S * 1000
             )
@@ -272,14 +281,14 @@ def encode_rule(schedule: Schedule, after: datetime) -> dict[str, object]:
     }
 
 
-def _encode_fire(fire: Fire) -> dict[str, object]:
+def _encode_fire(fire: Fire, queue: str) -> dict[str, object]:
     schedule, slot = fire.schedule, to_ms(fire.slot)
     item: dict[str, object] = {
         "schedule": schedule.key,
         "seen": fire.seen,
         "task": schedule.task,
         "slot": slot,
-        "job": fire.job,
+        "job": slot_job_id(schedule.key, fire.slot, queue),
         "args": schedule.args,
         "expect": to_ms(schedule.expected_by(fire.slot)),
         "overlap": schedule.overlap,

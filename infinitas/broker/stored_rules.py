@@ -63,7 +63,7 @@ def read_slot(key: str, score: str, text: str, seen: str) -> DueSlot | Unreadabl
         if slot is None:
             raise BadSchedule(f"The next slot is stored as {score:.40}, which is no moment.")
     except BadSchedule as error:
-        return UnreadableSlot(key, seen, score, slot, _task(key, text), str(error)[:MAX_FAULT_CHARS])
+        return UnreadableSlot(key, seen, score, slot, task_of_rule(key, text), str(error)[:MAX_FAULT_CHARS])
     return DueSlot(schedule, slot, seen, score)
 
 
@@ -93,10 +93,15 @@ def read_declarer(text: str | None) -> tuple[str, int] | None:
         return None
 
 
-def _task(key: str, text: str) -> str:
-    """The task of a rule that can't be read; a task's own schedule has the task's name."""
+def task_of_rule(key: str, text: str | bytes) -> str:
+    """The task of a rule that may be unreadable; a task's own schedule has the task's name."""
+    return stated_task(text) or key
+
+
+def stated_task(text: str | bytes) -> str | None:
+    """The task that a rule names, as far as it can be read."""
     try:
         task = orjson.loads(text)["task"]
     except (ValueError, KeyError, TypeError, IndexError):
-        return key
-    return task if isinstance(task, str) and task else key
+        return None
+    return task if isinstance(task, str) else None

@@ -1,12 +1,15 @@
 """What a send from sync code needs beside the enqueue itself: seldom, and in the caller's own thread too."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from infinitas.broker.answers import UNKNOWN_TASK
 from infinitas.broker.declarations import new_definition
 from infinitas.broker.enqueue_batches import batches, check_accepted
-from infinitas.broker.keys import QUEUES
+from infinitas.broker.homes import MOST_HOPS
+from infinitas.broker.keys import QUEUES, QueueKeys
 from infinitas.broker.messages import NewJob
+from infinitas.broker.moves import read_target
 from infinitas.broker.refusals import NotPermitted
 from infinitas.broker.sync_enqueue import SyncEnqueuer
 from infinitas.broker.vetting import check_info, parse_greeting, parse_info
@@ -30,11 +33,34 @@ def send(enqueuer: SyncEnqueuer, task: TaskDefinition, jobs: Sequence[NewJob]) -
     for batch in batches(jobs):
         answers = enqueuer.enqueue(task.queue, batch)
         if UNKNOWN_TASK in answers:
-            # A task of our own code on a Redis that is new or was flushed.
-            enqueuer.command("SADD", QUEUES, task.queue)
-            enqueuer.run_script("declare", task.queue, declarations=json_text([new_definition(task, None)]))
-            answers = enqueuer.enqueue(task.queue, batch)
+            # It has moved, or Redis is new or was flushed.
+            queue, name = _home(enqueuer, task)
+            batch = [replace(job, task=name) for job in batch]
+            answers = enqueuer.enqueue(queue, batch)
+            if UNKNOWN_TASK in answers:
+                _declare(enqueuer, replace(task, queue=queue, name=name, aliases=()))
+                answers = enqueuer.enqueue(queue, batch)
         check_accepted(batch, answers)
+
+
+def _declare(enqueuer: SyncEnqueuer, task: TaskDefinition) -> None:
+    enqueuer.command("SADD", QUEUES, task.queue)
+    enqueuer.run_script("declare", task.queue, declarations=json_text([new_definition(task, None)]))
+
+
+def _home(enqueuer: SyncEnqueuer, task: TaskDefinition) -> tuple[str, str]:
+    """As `find_home`."""
+    here = task.queue, task.name
+    for _ in range(MOST_HOPS):
+        target = read_target(enqueuer.command("HGET", QueueKeys(here[0])["moved"], here[1]))
+        if target is None:
+            break
+        here = target.queue, target.task
+    if here == (task.queue, task.name):
+        for queue in sorted(enqueuer.command("SMEMBERS", QUEUES)):
+            if enqueuer.command("HEXISTS", QueueKeys(queue)["tasks"], task.name):
+                return queue, task.name
+    return here
 
 
 def _info(enqueuer: SyncEnqueuer) -> Mapping[str, object]:

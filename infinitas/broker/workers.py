@@ -1,11 +1,13 @@
 """Workers of one queue: join, beat, leave, rescue; and the facts that each stores about itself."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
+from infinitas.broker.answers import Rival, parse_rival
 from infinitas.broker.connection import Connection
+from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.keys import QueueKeys, worker
-from infinitas.broker.messages import HeartbeatAnswer, Rescued
+from infinitas.broker.messages import HeartbeatAnswer, Home, Rescued
 from infinitas.core.codec import from_ms, json_text
 from infinitas.core.errors import WorkerGone
 
@@ -13,6 +15,7 @@ MOST_CRASHES = 3
 RESCUE_BATCH = 200
 ORPHANS_PER_TASK = 1000
 _KEEP_LEASES = 3
+NOWHERE: Mapping[str, Home] = MappingProxyType({})
 
 
 class Workers:
@@ -22,12 +25,40 @@ class Workers:
         self._connection = connection
         self._keys = keys
 
-    async def join(self, worker: str, tasks: Sequence[str], lease_s: float) -> datetime:
-        """Register a worker for these tasks. Returns the time."""
-        now = await self._connection.run_script(
-            "join", self._keys, worker=worker, names=json_text(tasks), lease=round(lease_s * 1000)
+    async def join(
+        self,
+        worker: str,
+        tasks: Sequence[str],
+        lease_s: float,
+        homes: Mapping[str, Home] = NOWHERE,
+        ignored: Collection[str] = (),
+    ) -> Rival | None:
+        """Register a worker for these tasks, unless a live one serves one of them with other code.
+
+        Args:
+            homes: where the code of tasks is; those that are not named are in conflict with nothing.
+            ignored: workers that have been found dead.
+        """
+        answer = await self._connection.run_script(
+            "join",
+            self._keys,
+            worker=worker,
+            names=json_text(tasks),
+            lease=round(lease_s * 1000),
+            **_encoded(homes, ignored),
         )
-        return from_ms(now)
+        return parse_rival(answer)
+
+    async def rivals(self, homes: Mapping[str, Home], ignored: Collection[str] = ()) -> Rival | None:
+        """The first live worker, of any queue, that serves one of these tasks with other code."""
+        if not homes:
+            return None
+        arguments = _encoded(homes, ignored)
+        for queue in await list_queues(self._connection):
+            answer = await self._connection.run_script("rivals", QueueKeys(queue), **arguments)
+            if rival := parse_rival(answer):
+                return rival
+        return None
 
     async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> HeartbeatAnswer:
         """Count one heartbeat; `held` are the (id, attempt) that the worker runs.
@@ -97,6 +128,13 @@ class Workers:
     async def orphan(self) -> list[str]:
         """Tasks whose last worker is gone; their waiting slot jobs get a deadline."""
         return list(await self._connection.run_script("orphan", self._keys, most=ORPHANS_PER_TASK))
+
+
+def _encoded(homes: Mapping[str, Home], ignored: Collection[str]) -> dict[str, str]:
+    return {
+        "homes": json_text({task: [home.place, home.takes_over] for task, home in homes.items()}),
+        "ignored": json_text(dict.fromkeys(ignored, 1)),
+    }
 
 
 class WorkerFacts:

@@ -11,12 +11,14 @@ import click
 
 from infinitas.app.app import Infinitas
 from infinitas.client.interface import Client
+from infinitas.client.names import by_name
 from infinitas.client.open import open_client
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import (
     BadApp,
     ConfigError,
     InfinitasError,
+    NameTaken,
     NotInTime,
     ServerUnreachable,
     UnknownJob,
@@ -24,6 +26,7 @@ from infinitas.core.errors import (
     UnknownTask,
     UnsafeBroker,
 )
+from infinitas.core.namespace import Namespace
 from infinitas.devservers.urls import fill_urls
 from infinitas.runtime.config import Settings, load_settings
 
@@ -32,6 +35,7 @@ ERROR, USAGE, NOT_FOUND, UNREACHABLE = 1, 2, 5, 6
 EXIT_CODES = {
     ConfigError.code: USAGE,
     BadApp.code: USAGE,
+    NameTaken.code: USAGE,
     UnknownTask.code: NOT_FOUND,
     UnknownJob.code: NOT_FOUND,
     UnknownSchedule.code: NOT_FOUND,
@@ -112,6 +116,27 @@ def ask_redis(ctx: click.Context, question: Callable[[RedisClient], Awaitable[T]
         return await question(client)
 
     return ask(ctx, put)
+
+
+def ask_by_name(ctx: click.Context, name: str, question: Callable[[Client, str], Awaitable[T]]) -> T:
+    """`ask` about a task or schedule. With an app, or the setting `app_name`, its short names are known."""
+    namespace = Namespace(settings(ctx).app_name)
+    return ask(ctx, lambda client: by_name(namespace, name, lambda full: question(client, full)))
+
+
+def ask_of_task(
+    ctx: click.Context, task: str | None, question: Callable[[Client, str | None], Awaitable[list[T]]]
+) -> list[T]:
+    """`ask` for a list, of one task or all; the first of the names that `task` may have which finds some."""
+    names = Namespace(settings(ctx).app_name).meanings(task) if task is not None else (None,)
+
+    async def find(client: Client) -> list[T]:
+        for name in names:
+            if found := await question(client, name):
+                return found
+        return []
+
+    return ask(ctx, find)
 
 
 def ask(ctx: click.Context, question: Callable[[Client], Awaitable[T]]) -> T:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import click
 
-from infinitas.cli.context import ask, output_option
+from infinitas.cli.context import ask, ask_of_task, output_option
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, printable, relative
 from infinitas.client.interface import Client
 from infinitas.core.interval import describe_ms
@@ -27,7 +27,7 @@ def list_jobs(
 ) -> None:
     """List jobs: running and waiting ones first, then the newest finished ones."""
     wanted = State(state) if state else None
-    jobs = ask(ctx, lambda client: client.jobs(task, wanted, limit))
+    jobs = ask_of_task(ctx, task, lambda client, name: client.jobs(name, wanted, limit))
     if output == "json":
         print_json(jobs)
         return

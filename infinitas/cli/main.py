@@ -29,7 +29,7 @@ COMMANDS = {
     "schedule": (
         "infinitas.cli.schedules",
         "schedule_group",
-        "Schedules: list, show, add, change, pause, skip, trigger, backfill.",
+        "Schedules: list, show, add, change, reset, pause, skip, trigger, backfill.",
     ),
     "scheduler": ("infinitas.cli.processes", "scheduler", "Fire due schedules, rescue jobs of dead workers."),
     "server": (
@@ -38,7 +38,7 @@ COMMANDS = {
         "Serve HTTP and WebSocket: tasks, schedules, jobs, remote workers (docs/http.md).",
     ),
     "sync": ("infinitas.cli.sync", "sync", "Store what the code declares, as a step of a deploy."),
-    "task": ("infinitas.cli.tasks", "task_group", "Tasks: list, show, run now, preview."),
+    "task": ("infinitas.cli.tasks", "task_group", "Tasks: list, show, run now, preview, remove."),
     "token": ("infinitas.cli.server", "token_group", "Access tokens of the server: add, ls, rm."),
     "worker": ("infinitas.cli.processes", "worker", "Run jobs."),
 }

@@ -1,4 +1,4 @@
-"""`infinitas schedule ls|show|add|change|rm|pause|resume|skip|trigger|backfill`."""
+"""`infinitas schedule ls|show|add|change|reset|rm|pause|resume|skip|trigger|backfill`."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -6,12 +6,14 @@ from typing import Any, cast
 
 import click
 
-from infinitas.cli.context import ask, output_option
+from infinitas.cli.context import ask_by_name, ask_of_task, output_option, settings
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative
 from infinitas.cli.tasks import encode_args
+from infinitas.client.interface import Client
 from infinitas.core.codec import instant
 from infinitas.core.errors import BadSchedule, Refused
 from infinitas.core.interval import describe_ms, parse_every
+from infinitas.core.namespace import Namespace
 from infinitas.core.records import ScheduleInfo
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.schedule_fields import CATCH_UP, OVERLAP
@@ -21,6 +23,7 @@ from infinitas.core.schedule_preview import preview_schedule
 HEADINGS = ("KEY", "NEXT", "LEFT", "LAST", "RULE", "ZONE", "TASK", "NOTE")
 EXPENDABLE = ("ZONE", "TASK", "LAST", "NEXT")
 _POLICIES = ("dst", "overlap", "catch_up", "catch_up_limit", "max_runs")
+_OVERRIDDEN = "overridden: the code has another rule; `schedule reset` takes it back"
 _SPANS = ("catch_up_window_ms", "jitter_ms", "grace_ms")
 
 
@@ -81,7 +84,7 @@ def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group("schedule", help="Schedules: list, show, add, change, pause, skip, trigger, backfill.")
+@click.group("schedule", help="Schedules: list, show, add, change, reset, pause, skip, trigger, backfill.")
 def schedule_group() -> None: ...
 
 
@@ -92,7 +95,7 @@ def schedule_group() -> None: ...
 @click.pass_context
 def list_schedules(ctx: click.Context, task: str | None, limit: int, output: str | None) -> None:
     """List schedules, those with the earliest next slot first."""
-    found = ask(ctx, lambda client: client.schedules.next(task, limit))
+    found = ask_of_task(ctx, task, lambda client, name: client.schedules.next(name, limit))
     if output == "json":
         print_json(found)
         return
@@ -137,7 +140,7 @@ def _note(info: ScheduleInfo) -> str:
 @click.pass_context
 def show_schedule(ctx: click.Context, key: str, count: int, output: str | None) -> None:
     """Show one schedule: rule, policies, state and next slots."""
-    _show(ask(ctx, lambda client: client.schedules.find(key)), output, count)
+    _show(ask_by_name(ctx, key, lambda client, full: client.schedules.find(full)), output, count)
 
 
 def _show(info: ScheduleInfo, output: str | None, count: int = 3) -> None:
@@ -162,10 +165,7 @@ def _show(info: ScheduleInfo, output: str | None, count: int = 3) -> None:
             ("schedule", schedule.key),
             ("task", schedule.task),
             ("rule", f"{schedule.rule_text}{zone}" + (f"  ({found.description})" if schedule.cron else "")),
-            (
-                "from",
-                "overridden: the code has another rule" if schedule.overridden else schedule.origin,
-            ),
+            ("from", _OVERRIDDEN if schedule.overridden else schedule.origin),
             ("options", _unusual(schedule)),
             ("arguments", "" if schedule.args == EMPTY_ARGS else schedule.args),
             ("paused", f"{moment(pause.since)}: {pause.reason}" if pause else ""),
@@ -208,19 +208,23 @@ def _unusual(schedule: Schedule) -> str:
 @schedule_group.command("add")
 @click.argument("key")
 @click.argument("task")
+@click.option("--replace", is_flag=True, help="Also in place of another task's schedule.")
 @rule_options
 @output_option
 @click.pass_context
-def add_schedule(ctx: click.Context, /, key: str, task: str, output: str | None, **given: Any) -> None:
-    """Add a schedule of a task, or replace the one of that key."""
+def add_schedule(
+    ctx: click.Context, /, key: str, task: str, replace: bool, output: str | None, **given: Any
+) -> None:
+    """Add a schedule of a task, or replace that task's own of that key."""
     rule, at, args, options = _rule(ctx, task, given)
+    own_key = Namespace(settings(ctx).app_name).full(key)
 
-    async def add(client: Any) -> ScheduleInfo:
-        entry = Entry(key=key, rule=rule, at=at, args=args or EMPTY_ARGS)
-        await client.schedules.put(task, [entry], options)
-        return cast(ScheduleInfo, await client.schedules.find(key))
+    async def add(client: Client, full: str) -> ScheduleInfo:
+        entry = Entry(key=own_key, rule=rule, at=at, args=args or EMPTY_ARGS)
+        await client.schedules.put(full, [entry], options, replace=replace)
+        return await client.schedules.find(own_key)
 
-    _show(ask(ctx, add), output)
+    _show(ask_by_name(ctx, task, add), output)
 
 
 @schedule_group.command("change")
@@ -231,12 +235,12 @@ def add_schedule(ctx: click.Context, /, key: str, task: str, output: str | None,
 def change_schedule(ctx: click.Context, /, key: str, output: str | None, **given: Any) -> None:
     """Change a schedule; what is not given stays. One that code declares shows as overridden."""
 
-    async def change(client: Any) -> ScheduleInfo:
-        task = (await client.schedules.find(key)).schedule.task
+    async def change(client: Client, full: str) -> ScheduleInfo:
+        task = (await client.schedules.find(full)).schedule.task
         rule, at, args, options = _rule(ctx, task, given)
-        return cast(ScheduleInfo, await client.schedules.change(key, rule, at=at, args=args, options=options))
+        return await client.schedules.change(full, rule, at=at, args=args, options=options)
 
-    _show(ask(ctx, change), output)
+    _show(ask_by_name(ctx, key, change), output)
 
 
 def _rule(
@@ -259,12 +263,31 @@ def _rule(
 def remove_schedule(ctx: click.Context, key: str, output: str | None) -> None:
     """Remove a schedule; its jobs stay. What code declares comes back with the next worker."""
 
-    async def remove(client: Any) -> None:
-        await client.schedules.find(key)
-        await client.schedules.remove(key)
+    async def remove(client: Client, full: str) -> tuple[str, bool]:
+        info = await client.schedules.find(full)
+        await client.schedules.remove(full)
+        return full, info.schedule.origin == "code"
 
-    ask(ctx, remove)
-    print_json({"removed": key}) if output == "json" else click.echo(f"{key} is removed.")
+    full, comes_back = ask_by_name(ctx, key, remove)
+    if output == "json":
+        print_json({"removed": full, "comes_back": comes_back})
+        return
+    click.echo(f"{full} is removed.")
+    if comes_back:
+        click.echo(
+            "Code declares it: a worker of that code stores it again, within half a minute or at its next "
+            f"start.\nTo stop it, pause it instead: infinitas schedule pause {full} --reason WHY\n"
+            "To end it, take schedule= from the code; `infinitas sync MODULE:APP --prune` then removes it."
+        )
+
+
+@schedule_group.command("reset")
+@click.argument("key")
+@output_option
+@click.pass_context
+def reset_schedule(ctx: click.Context, key: str, output: str | None) -> None:
+    """Take a change back: the schedule is again what the code declares."""
+    _show(ask_by_name(ctx, key, lambda client, full: client.schedules.reset(full)), output)
 
 
 @schedule_group.command("pause")
@@ -277,7 +300,7 @@ def pause_schedule(
     ctx: click.Context, key: str, reason: str, until: datetime | None, output: str | None
 ) -> None:
     """Skip slots until `resume`; each is recorded as skipped."""
-    _show(ask(ctx, lambda client: client.schedules.pause(key, reason, until)), output)
+    _show(ask_by_name(ctx, key, lambda client, full: client.schedules.pause(full, reason, until)), output)
 
 
 @schedule_group.command("resume")
@@ -286,7 +309,7 @@ def pause_schedule(
 @click.pass_context
 def resume_schedule(ctx: click.Context, key: str, output: str | None) -> None:
     """End a pause; what was skipped stays skipped (`schedule backfill` makes up for it)."""
-    _show(ask(ctx, lambda client: client.schedules.resume(key)), output)
+    _show(ask_by_name(ctx, key, lambda client, full: client.schedules.resume(full)), output)
 
 
 @schedule_group.command("skip")
@@ -296,7 +319,7 @@ def resume_schedule(ctx: click.Context, key: str, output: str | None) -> None:
 @click.pass_context
 def skip_slots(ctx: click.Context, key: str, count: int, output: str | None) -> None:
     """Skip the next slots."""
-    slots = ask(ctx, lambda client: client.schedules.skip_next(key, count))
+    slots = ask_by_name(ctx, key, lambda client, full: client.schedules.skip_next(full, count))
     if output == "json":
         print_json({"skipped": slots})
     elif not slots:
@@ -314,13 +337,11 @@ def skip_slots(ctx: click.Context, key: str, count: int, output: str | None) -> 
 def trigger_schedule(ctx: click.Context, key: str, args: str | None, output: str | None) -> None:
     """Send a job of a schedule now, with its arguments or others. Prints the job's id."""
 
-    async def trigger(client: Any) -> str:
-        task = (await client.schedules.find(key)).schedule.task
-        return cast(
-            str, await client.schedules.trigger(key, None if args is None else encode_args(ctx, task, args))
-        )
+    async def trigger(client: Client, full: str) -> str:
+        task = (await client.schedules.find(full)).schedule.task
+        return await client.schedules.trigger(full, None if args is None else encode_args(ctx, task, args))
 
-    job = ask(ctx, trigger)
+    job = ask_by_name(ctx, key, trigger)
     print_json({"job": job}) if output == "json" else click.echo(job)
 
 
@@ -342,7 +363,11 @@ def backfill_schedule(
     output: str | None,
 ) -> None:
     """Make jobs of the past slots from START up to, but not with, END that have had none."""
-    found = ask(ctx, lambda client: client.schedules.backfill(key, start, end, limit=limit, dry_run=dry_run))
+    found = ask_by_name(
+        ctx,
+        key,
+        lambda client, full: client.schedules.backfill(full, start, end, limit=limit, dry_run=dry_run),
+    )
     if output == "json":
         print_json({**{"dry_run": dry_run}, "backfill": found})
         return

@@ -6,7 +6,7 @@ from infinitas.app.deploy import apply_sync, plan_sync
 from infinitas.cli.context import ask_redis, configured_app, output_option
 from infinitas.cli.output import moment, print_json
 from infinitas.client.redis_client import RedisClient
-from infinitas.core.declaration import ChangeKind, ScheduleChange, SyncPlan
+from infinitas.core.declaration import ChangeKind, ScheduleChange, SyncPlan, TaskMove
 from infinitas.core.schedule import Schedule
 
 _MARKS = {
@@ -52,6 +52,12 @@ def _print(plan: SyncPlan, *, dry_run: bool, prune: bool) -> None:
         click.echo(f"+ task {name}")
     for name in plan.changed_tasks:
         click.echo(f"~ task {name}: other options")
+    for place in plan.places:
+        click.echo(f"~ task {place.task}: its code is {place.place}, it was {place.former}")
+    for move in plan.moves:
+        click.echo(f"> task {move.task}: {_move(move)}")
+    if plan.taken:
+        click.echo(f"! {plan.taken}")
     for change in changes:
         click.echo(f"{_mark(change, prune)} schedule {change.key}: {_words(change, prune)}")
         for sign, slots in (("+", change.gained), ("-", change.lost if _goes(change, prune) else ())):
@@ -61,12 +67,20 @@ def _print(plan: SyncPlan, *, dry_run: bool, prune: bool) -> None:
                 count = f"{len(slots)} slot{'s'[: len(slots) - 1]}"
                 click.echo(f"    {sign}{count} in the next 24 h: {shown}{more}")
     same = len(plan.schedules) - len(changes)
-    if not (changes or plan.new_tasks or plan.changed_tasks):
+    if not (changes or plan.new_tasks or plan.changed_tasks or plan.moves or plan.places or plan.taken):
         click.echo(f"Nothing changes; {same} schedules match the code.")
     elif dry_run:
         click.echo("Nothing was stored (--dry-run).")
     else:
         click.echo("Done.")
+
+
+def _move(move: TaskMove) -> str:
+    former = f"{move.former_task} in the queue {move.former_queue}"
+    text = f"{former} → {move.task} in the queue {move.queue}, with its schedules and what waits"
+    text += f" ({move.jobs} jobs there now)" if move.jobs else ""
+    later = "; live workers serve it there, so the first worker of the new code moves it"
+    return text + (later if move.waits else "")
 
 
 def _goes(change: ScheduleChange, prune: bool) -> bool:

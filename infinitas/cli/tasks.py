@@ -1,4 +1,4 @@
-"""`infinitas task ls|show|run|preview`."""
+"""`infinitas task ls|show|run|preview|rm`."""
 
 from dataclasses import fields
 from datetime import datetime
@@ -7,7 +7,7 @@ import click
 from pydantic_core import from_json
 
 from infinitas.broker.messages import NewJob
-from infinitas.cli.context import ask, load_app, output_option
+from infinitas.cli.context import ask, ask_by_name, load_app, output_option
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative, strip
 from infinitas.client.interface import Client
 from infinitas.client.job_ids import fresh_id
@@ -33,7 +33,7 @@ HEADINGS = (
 EXPENDABLE = ("SCHEDULE", "NEXT", "LAST", "STREAK", "NOTE")
 
 
-@click.group("task", help="Tasks: list, show, run now, preview.")
+@click.group("task", help="Tasks: list, show, run now, preview, remove.")
 def task_group() -> None: ...
 
 
@@ -93,7 +93,7 @@ def note(task: TaskInfo) -> str:
 @click.pass_context
 def show_task(ctx: click.Context, name: str, output: str | None) -> None:
     """Show one task: schedules, last job, last success, last failure."""
-    task = ask(ctx, lambda client: client.task(name))
+    task = ask_by_name(ctx, name, lambda client, full: client.task(full))
     if output == "json":
         print_json(task)
         return
@@ -109,6 +109,8 @@ def show_task(ctx: click.Context, name: str, output: str | None) -> None:
             ("task", task.name),
             ("about", definition.doc),
             ("queue", task.queue),
+            ("code", definition.place),
+            ("former names", ", ".join(definition.aliases)),
             ("timeout", f"{definition.timeout:g} s" if definition.timeout else "none"),
             ("retries", str(definition.retries)),
             ("options", _unusual(definition)),
@@ -130,7 +132,7 @@ def show_task(ctx: click.Context, name: str, output: str | None) -> None:
 
 def _unusual(definition: TaskDefinition) -> str:
     """The options that differ from their defaults, and have no line of their own."""
-    shown = {"name", "queue", "doc", "timeout", "retries"}
+    shown = {"name", "queue", "doc", "timeout", "retries", "place", "aliases"}
     return ", ".join(
         f"{field.name}={getattr(definition, field.name)}"
         for field in fields(definition)
@@ -147,13 +149,13 @@ def run_task(ctx: click.Context, name: str, args: str | None, output: str | None
     """Send one job now. JSON: a list of arguments, or an object of named ones."""
     text = encode_args(ctx, name, args)
 
-    async def send(client: Client) -> str:
-        task = await client.task(name)
-        job = NewJob(id=fresh_id(), task=name, args=text)
+    async def send(client: Client, full: str) -> str:
+        task = await client.task(full)
+        job = NewJob(id=fresh_id(), task=full, args=text)
         await client.send(task.definition, [job])
         return job.id
 
-    job = ask(ctx, send)
+    job = ask_by_name(ctx, name, send)
     if output == "json":
         print_json({"job": job})
     else:
@@ -183,7 +185,7 @@ def encode_args(ctx: click.Context, name: str, args: str | None) -> str:
 @click.pass_context
 def preview_task(ctx: click.Context, name: str, count: int, output: str | None) -> None:
     """Show the next slots of a task's schedules."""
-    task = ask(ctx, lambda client: client.task(name))
+    task = ask_by_name(ctx, name, lambda client, full: client.task(full))
     at = now()
     slots: list[tuple[datetime, str]] = []
     for schedule in task.schedules:
@@ -199,3 +201,26 @@ def preview_task(ctx: click.Context, name: str, count: int, output: str | None) 
         return
     rows = [(moment(slot), f"{slot:%Y-%m-%d %H:%M:%S}Z", relative(slot, at), key) for slot, key in slots]
     print_rows(("LOCAL", "UTC", "LEFT", "SCHEDULE"), rows, f"{name} has no schedule.")
+
+
+@task_group.command("rm")
+@click.argument("name")
+@click.option("-y", "--yes", is_flag=True, help="Remove it; without, only show what that would end.")
+@output_option
+@click.pass_context
+def remove_task(ctx: click.Context, name: str, yes: bool, output: str | None) -> None:
+    """Remove a task that no code serves: its schedules go, what waits is cancelled, history stays."""
+    found = ask_by_name(ctx, name, lambda client, full: client.remove_task(full, dry_run=not yes))
+    if output == "json":
+        print_json({"dry_run": not yes, "removal": found})
+        return
+    schedules = f" ({', '.join(found.schedules[:5])})" if found.schedules else ""
+    verb = "is" if yes else "would be"
+    click.echo(
+        f"The task {found.task} of the queue {found.queue} {verb} removed, with {len(found.schedules)} "
+        f"schedules{schedules}. {found.waiting} jobs that wait {'are' if yes else 'would be'} cancelled."
+    )
+    if not yes and found.has_worker:
+        click.echo("A live worker serves it: take it from the code first, else it comes back.")
+    elif not yes:
+        click.echo("Nothing was removed. To do it: add --yes.")

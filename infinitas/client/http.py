@@ -119,5 +119,6 @@ def _error(response: httpx.Response) -> InfinitasError:
         )
     error = by_code(code)(f"{detail} {faults}".strip())
     if isinstance(error, KeyTaken):
-        error.job = str(error).rsplit(": ", 1)[-1].rstrip(".")
+        # That of a schedule's key names no job.
+        error.job = str(error).partition(" already: ")[2].rstrip(".")
     return error

@@ -9,7 +9,7 @@ from infinitas.broker.messages import NewJob
 from infinitas.client.http import Http, quoted
 from infinitas.client.http_schedules import HttpSchedules
 from infinitas.core.errors import NotInTime, UnknownTask
-from infinitas.core.records import AttemptInfo, JobInfo, TaskInfo, WorkerInfo
+from infinitas.core.records import AttemptInfo, JobInfo, TaskInfo, TaskRemoval, WorkerInfo
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.wire.arguments import args_fields
@@ -20,6 +20,7 @@ LONGEST_WAIT_S = 30
 BATCH = 200
 _JOB, _JOBS, _JOB_ID = TypeAdapter(JobView), TypeAdapter(JobPage), TypeAdapter(JobId)
 _TASK, _TASKS = TypeAdapter(TaskView), TypeAdapter(list[TaskView])
+_REMOVAL = TypeAdapter(TaskRemoval)
 _ATTEMPTS, _WORKERS = TypeAdapter(tuple[AttemptInfo, ...]), TypeAdapter(list[WorkerInfo])
 
 
@@ -64,6 +65,9 @@ class HttpClient:
 
     async def tasks(self) -> list[TaskInfo]:
         return [task.to_record() for task in await self._http.fetch(_TASKS, "GET", "/tasks")]
+
+    async def remove_task(self, name: str, *, dry_run: bool = False) -> TaskRemoval:
+        return await self._http.fetch(_REMOVAL, "DELETE", f"/tasks/{quoted(name)}", dry_run=dry_run)
 
     async def job(self, id: str) -> JobInfo:
         job = await self._http.fetch(_JOB, "GET", _path(id))

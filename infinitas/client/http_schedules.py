@@ -33,7 +33,12 @@ class HttpSchedules:
         return [schedule.to_record() for schedule in found]
 
     async def put(
-        self, task: TaskDefinition | str, entries: Sequence[Entry], options: ScheduleOptions
+        self,
+        task: TaskDefinition | str,
+        entries: Sequence[Entry],
+        options: ScheduleOptions,
+        *,
+        replace: bool = False,
     ) -> list[datetime]:
         name = task if isinstance(task, str) else task.name
         if not isinstance(task, str):
@@ -41,6 +46,7 @@ class HttpSchedules:
         firsts = []
         for entry in entries:
             body = {"task": name, **change_fields(entry.rule, entry.at, entry.args, options)}
+            body |= {"replace": True} if replace else {}
             stored = await self._http.fetch(_SCHEDULE, "PUT", _path(entry.key), body)
             if (first := stored.next_slot or entry.at) is None:
                 raise UnknownSchedule(f"The schedule {entry.key!r} was over or removed at once.")
@@ -58,6 +64,9 @@ class HttpSchedules:
     ) -> ScheduleInfo:
         body = change_fields(rule, at, args, options or {})
         return (await self._http.fetch(_SCHEDULE, "PATCH", _path(key), body)).to_record()
+
+    async def reset(self, key: str) -> ScheduleInfo:
+        return (await self._http.fetch(_SCHEDULE, "POST", f"{_path(key)}/reset")).to_record()
 
     async def remove(self, key: str) -> bool:
         try:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from infinitas.broker.messages import NewJob
 from infinitas.core.interval import Every
-from infinitas.core.records import Backfill, JobInfo, ScheduleInfo, TaskInfo, WorkerInfo
+from infinitas.core.records import Backfill, JobInfo, ScheduleInfo, TaskInfo, TaskRemoval, WorkerInfo
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
@@ -25,14 +25,21 @@ class ScheduleClient(Protocol):
         """Schedules, of one task or all, those with the earliest next slot first."""
 
     async def put(
-        self, task: TaskDefinition | str, entries: Sequence[Entry], options: ScheduleOptions
+        self,
+        task: TaskDefinition | str,
+        entries: Sequence[Entry],
+        options: ScheduleOptions,
+        *,
+        replace: bool = False,
     ) -> list[datetime]:
-        """Store rules of a task, each in place of any under its key. Returns their first slots.
+        """Store rules of a task, each in place of that task's own under its key. Returns their first slots.
 
         Args:
             task: a definition, which is declared first, or the name of a task that is known.
+            replace: also in place of another task's.
 
         Raises:
+            KeyTaken: another task has the key of one of them; nothing is stored.
             BadSchedule: one of them is wrong or lies in the past; nothing is stored.
             UnknownTask: the task is not declared.
         """
@@ -53,6 +60,13 @@ class ScheduleClient(Protocol):
         Raises:
             UnknownSchedule: there is none.
             BadSchedule: as `put`, or what stays can't be read: store it anew.
+        """
+
+    async def reset(self, key: str) -> ScheduleInfo:
+        """Take a person's change back: the rule is again what the code declares.
+
+        Raises:
+            UnknownSchedule: there is none. BadSchedule: it is not one that code declares.
         """
 
     async def remove(self, key: str) -> bool:
@@ -134,6 +148,15 @@ class Client(Protocol):
 
     async def tasks(self) -> list[TaskInfo]:
         """All tasks."""
+
+    async def remove_task(self, name: str, *, dry_run: bool = False) -> TaskRemoval:
+        """Remove a task and its schedules, and cancel its jobs that wait. History stays in the archive.
+
+        With `dry_run` nothing is removed. Returns what the removal ends.
+
+        Raises:
+            UnknownTask: there is none. StillServed: a live worker serves it.
+        """
 
     async def job(self, id: str) -> JobInfo:
         """A job, live or archived, with its log. Raises UnknownJob."""

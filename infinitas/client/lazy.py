@@ -38,7 +38,8 @@ class LazyClient:
         self._clients: WeakKeyDictionary[AbstractEventLoop, Client] = WeakKeyDictionary()
         """By the loop in which its connections are. A child keeps its parent's, and never closes them."""
         self._direct: SyncEnqueuer | None = None
-        self._load_settings()
+        self.app_name = self._load_settings().app_name
+        """The app's name, fixed from here on: its tasks have it in their names."""
 
     @property
     def settings(self) -> "Settings":

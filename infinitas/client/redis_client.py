@@ -10,6 +10,7 @@ import orjson
 from infinitas.broker.answers import CancelAnswer, Revived
 from infinitas.broker.connection import Connection
 from infinitas.broker.enqueue_batches import key_taken
+from infinitas.broker.homes import find_home
 from infinitas.broker.inspect.jobs import find_job, find_jobs, live_jobs
 from infinitas.broker.inspect.queues import all_queues
 from infinitas.broker.inspect.tasks import all_tasks, find_definitions, find_task
@@ -20,6 +21,7 @@ from infinitas.client.backend import Backend
 from infinitas.client.end_waiter import EndWaiter
 from infinitas.client.job_ids import fresh_id
 from infinitas.client.redis_schedules import RedisSchedules
+from infinitas.client.removal import plan_removal, remove_task
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import (
     AlreadyEnded,
@@ -33,7 +35,7 @@ from infinitas.core.errors import (
 )
 from infinitas.core.job_filter import JobFilter, Position
 from infinitas.core.names import MAX_REASON_CHARS, check_text
-from infinitas.core.records import AttemptInfo, JobInfo, QueueInfo, TaskInfo, WorkerInfo
+from infinitas.core.records import AttemptInfo, JobInfo, QueueInfo, TaskInfo, TaskRemoval, WorkerInfo
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 
@@ -67,6 +69,7 @@ class RedisClient:
 
     async def cancel(self, id: str, reason: str = "") -> JobInfo:
         check_text(reason, "reason", MAX_REASON_CHARS)
+        await self._backend.carry()
         for queue in await self.queues():
             broker = await self.broker(queue)
             answer = (await broker.jobs.cancel([id], reason or "no reason was given", self._job_ttl_s))[0]
@@ -103,12 +106,14 @@ class RedisClient:
         try:
             async with asyncio.timeout(timeout):
                 job = await self.job(id)
-                if not job.ended:
+                while not job.ended:
                     waiter = self._end_waiters.get(job.queue)
                     if waiter is None:
                         waiter = self._end_waiters[job.queue] = EndWaiter(await self.broker(job.queue))
                     await waiter.wait(id)
                     job = await self.job(id)
+                    if not job.ended and not await find_job(self.connection, id):
+                        break  # Only the archive has it: Redis lost it.
         except TimeoutError:
             raise NotInTime(f"Job {id} has not ended within {timeout:g} s; it goes on.") from None
         return job
@@ -130,12 +135,16 @@ class RedisClient:
         """The stored definition. Raises UnknownTask."""
         if found := await self.definitions([name]):
             return found[name]
+        for queue in await self.queues():
+            _, now = await find_home(self.connection, queue, name)
+            if now != name and (found := await self.definitions([now])):
+                return found[now]
         if (info := await find_task(self.connection, name)) is not None:
             raise ConfigError(
                 f"The definition of task {name[:200]!r} can't be read ({info.unreadable}). "
                 "A worker of it, or `infinitas sync`, stores it anew."
             )
-        raise UnknownTask(f"There is no task {name[:200]!r}. `infinitas task ls` lists those there are.")
+        raise await self._backend.unknown_task(name)
 
     async def definitions(self, names: Sequence[str]) -> dict[str, TaskDefinition]:
         """The stored definitions of those of these tasks that there are."""
@@ -144,8 +153,18 @@ class RedisClient:
     async def tasks(self) -> list[TaskInfo]:
         return await all_tasks(self.connection)
 
+    async def remove_task(self, name: str, *, dry_run: bool = False) -> TaskRemoval:
+        task = await self._backend.live_task(name)
+        if dry_run:
+            return await plan_removal(self._backend, task)
+        return await remove_task(self._backend, task, self._job_ttl_s)
+
     async def job(self, id: str) -> JobInfo:
-        if found := await find_job(self.connection, id):
+        found = await find_job(self.connection, id)
+        if found is None:
+            await self._backend.carry()
+            found = await find_job(self.connection, id)
+        if found is not None:
             return replace(found, attempts=await self._attempts(id))
         if self.archive is not None and (archived := await self.archive.jobs.find(id)):
             return archived

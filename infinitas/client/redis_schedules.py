@@ -1,19 +1,22 @@
 """The verbs of `ScheduleClient` on Redis and the archive."""
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from infinitas.broker.answers import RuleAnswer
 from infinitas.broker.inspect.jobs import existing_jobs
-from infinitas.broker.inspect.schedules import find_schedule, next_schedules
+from infinitas.broker.inspect.schedules import find_schedule, key_owners, next_schedules
+from infinitas.broker.inspect.tasks import namespaces
 from infinitas.broker.messages import NewJob
 from infinitas.broker.schedules import Schedules
-from infinitas.client.backend import Backend
+from infinitas.client.backend import Backend, did_you_mean
 from infinitas.client.job_ids import fresh_id
 from infinitas.core.codec import slot_job_id, to_ms
-from infinitas.core.errors import BadArgs, BadSchedule, Changed, UnknownSchedule, UnknownTask
+from infinitas.core.errors import BadArgs, BadSchedule, Changed, KeyTaken, UnknownSchedule, UnknownTask
 from infinitas.core.interval import Every
 from infinitas.core.names import MAX_REASON_CHARS, check_name, check_text
+from infinitas.core.namespace import without_prefix
 from infinitas.core.records import Backfill, ScheduleInfo, fault_of_args
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import (
@@ -33,6 +36,7 @@ MOST_BACKFILLED_AT_ONCE = 100
 MOST_SKIPPED = 1000
 _PAGE = 500
 _MS = timedelta(milliseconds=1)
+_NOT_RUN = (State.MISSED, State.SKIPPED)
 
 
 class RedisSchedules:
@@ -44,8 +48,18 @@ class RedisSchedules:
     async def find(self, key: str) -> ScheduleInfo:
         found = await find_schedule(self._backend.connection, key)
         if found is None:
-            raise UnknownSchedule(f"There is no schedule {key[:120]!r}. `infinitas schedule ls` lists them.")
+            await self._backend.carry()
+            found = await find_schedule(self._backend.connection, key)
+        if found is None:
+            hint = did_you_mean(await self._keys_like(key)) or "`infinitas schedule ls` lists them."
+            raise UnknownSchedule(f"There is no schedule {key[:120]!r}. {hint}")
         return found
+
+    async def _keys_like(self, key: str) -> list[str]:
+        connection = self._backend.connection
+        bare = without_prefix(key)
+        full = {prefix + name for prefix in ["", *await namespaces(connection)] for name in (key, bare)}
+        return [each for each in sorted(full) if await find_schedule(connection, each)]
 
     async def _find_readable(self, key: str) -> ScheduleInfo:
         """Raises UnknownSchedule, BadSchedule: what is stored can't be read."""
@@ -68,23 +82,29 @@ class RedisSchedules:
         return await next_schedules(self._backend.connection, task, limit)
 
     async def put(
-        self, task: TaskDefinition | str, entries: Sequence[Entry], options: ScheduleOptions
+        self,
+        task: TaskDefinition | str,
+        entries: Sequence[Entry],
+        options: ScheduleOptions,
+        *,
+        replace: bool = False,
     ) -> list[datetime]:
         if isinstance(task, str):
-            queue = (await self._backend.live_task(task)).queue
-            return await self.store(queue, task, entries, options)
-        await (await self._backend.broker(task.queue)).declarations.declare([task], [])
-        return await self.store(task.queue, task.name, entries, options)
+            queue, name = (await self._backend.live_task(task)).queue, task
+        else:
+            home = await self._backend.declare(task)
+            queue, name = home.queue, home.name
+        keys = [check_name(entry.key, "schedule") for entry in entries]
+        for key, owner in (await key_owners(self._backend.connection, keys)).items():
+            if owner.task != name and (owner.is_its_name or not replace):
+                raise _taken(key, owner.task)
+            if owner.task != name and owner.queue != queue:
+                await (await self._edges(owner.queue)).unschedule(key)
+        return await self._store(queue, name, entries, options, replace)
 
-    async def store(
-        self, queue: str, task: str, entries: Sequence[Entry], options: ScheduleOptions
+    async def _store(
+        self, queue: str, task: str, entries: Sequence[Entry], options: ScheduleOptions, replace: bool
     ) -> list[datetime]:
-        """Store rules, each in place of any under its key. Returns their first slots.
-
-        Raises:
-            BadSchedule: one of them is wrong or lies in the past; nothing is stored.
-            UnknownTask: the task is not declared.
-        """
         edges = await self._edges(queue)
         now = await self._backend.connection.now()
         after = await edges.slots_after([entry.key for entry in entries], now)
@@ -92,7 +112,7 @@ class RedisSchedules:
         for entry in entries:
             schedule = make_schedule(
                 entry.rule,
-                key=check_name(entry.key, "schedule"),
+                key=entry.key,
                 task=task,
                 at=entry.at,
                 args=entry.args,
@@ -102,8 +122,12 @@ class RedisSchedules:
             )
             schedules.append(schedule)
             firsts.append(_first(schedule, now, after[entry.key]))
-        if RuleAnswer.UNKNOWN_TASK in await edges.schedule(schedules, now):
+        answers = await edges.schedule(schedules, now, replace=replace)
+        if RuleAnswer.UNKNOWN_TASK in answers:
             raise UnknownTask(f"There is no task {task!r} to schedule.")
+        if RuleAnswer.TAKEN in answers:
+            key = schedules[answers.index(RuleAnswer.TAKEN)].key
+            raise _taken(key, (await self.find(key)).schedule.task)
         return firsts
 
     async def change(
@@ -124,10 +148,28 @@ class RedisSchedules:
                 continue
             if expected is not None and stored[0] != expected:
                 raise Changed(f"The schedule {key!r} has been changed meanwhile; read it again.")
-            now = await self._backend.connection.now()
-            changed = change_schedule(stored[0], rule, at=at, args=args, now=now, options=options)
+            before, now = stored[0], await self._backend.connection.now()
+            changed = change_schedule(before, rule, at=at, args=args, now=now, options=options)
+            if before.origin == "code" and not before.overridden:
+                changed = dataclasses.replace(changed, code_rule=before.to_json())
             _first(changed, now, (await edges.slots_after([key], now))[key])
             if (await edges.schedule([changed], now, stored[1]))[0] is RuleAnswer.STORED:
+                return await self.find(key)
+
+    async def reset(self, key: str) -> ScheduleInfo:
+        while True:
+            info = await self.find(key)
+            edges = await self._edges(info.queue)
+            stored = await self._stored(edges, key)
+            if stored is None:
+                continue
+            if stored[0].origin != "code":
+                raise BadSchedule(f"No code declares the schedule {key!r}: there is nothing to go back to.")
+            if not stored[0].code_rule:
+                return info
+            now = await self._backend.connection.now()
+            rule = Schedule.stored(stored[0].code_rule)
+            if (await edges.schedule([rule], now, stored[1]))[0] is RuleAnswer.STORED:
                 return await self.find(key)
 
     async def remove(self, key: str) -> bool:
@@ -187,9 +229,8 @@ class RedisSchedules:
             raise BadSchedule(f"The backfill's end, {end.isoformat()}, is not past; later slots come anyway.")
         info = await self._find_readable(key)
         slots = _slots(info.schedule, start, end)
-        ids = [slot_job_id(key, slot) for slot in slots]
-        known = await self._known(info, ids)
-        fresh = [(slot, id) for slot, id in zip(slots, ids, strict=True) if id not in known]
+        known = await self._known(key, slots)
+        fresh = [(slot, slot_job_id(key, slot, info.queue)) for slot in slots if slot not in known]
         if fresh and not dry_run:
             line = [(to_ms(slot), id) for slot, id in fresh]
             schedule = info.schedule
@@ -202,16 +243,18 @@ class RedisSchedules:
                 raise UnknownSchedule(f"The schedule {key!r} was removed meanwhile.")
         return Backfill(slots=tuple(slot for slot, _ in fresh), known=len(known), limit=limit)
 
-    async def _known(self, info: ScheduleInfo, ids: Sequence[str]) -> set[str]:
-        """Jobs that are, or were: a slot has one job for ever."""
-        known: set[str] = set()
-        for i in range(0, len(ids), _PAGE):
-            page = ids[i : i + _PAGE]
-            known |= await existing_jobs(self._backend.connection, info.queue, page)
-            if self._backend.archive is not None:
-                states = await self._backend.archive.jobs.states(page)
-                known |= {id for id, state in states.items() if state not in (State.MISSED, State.SKIPPED)}
-        return known
+    async def _known(self, key: str, slots: Sequence[datetime]) -> set[datetime]:
+        """Slots that have a job, or had one, in whichever queue: a slot has one job for ever."""
+        found: set[datetime] = set()
+        for queue in await self._backend.queues():
+            for i in range(0, len(slots), _PAGE):
+                ids = {slot_job_id(key, slot, queue): slot for slot in slots[i : i + _PAGE]}
+                known = await existing_jobs(self._backend.connection, list(ids))
+                if self._backend.archive is not None:
+                    states = await self._backend.archive.jobs.states(list(ids))
+                    known |= {id for id, state in states.items() if state not in _NOT_RUN}
+                found |= {ids[id] for id in known}
+        return found
 
     async def _edges(self, queue: str) -> Schedules:
         return (await self._backend.broker(queue)).schedules
@@ -239,6 +282,15 @@ def _slots(schedule: Schedule, start: datetime, end: datetime) -> list[datetime]
         slots.append(slot)
         slot = schedule.next_after(slot)
     return slots
+
+
+def _taken(key: str, task: str) -> KeyTaken:
+    if key == task:
+        return KeyTaken(f"The key {key!r} is that of the task {task!r} itself. Choose another key.")
+    return KeyTaken(
+        f"The schedule {key!r} belongs to the task {task!r}. Choose another key, or replace that schedule "
+        "(replace=True, or --replace)."
+    )
 
 
 def _unreadable(key: str, why: str) -> BadSchedule:

@@ -70,22 +70,30 @@ def instant_ms(moment: object, what: str, refuse: Callable[[str], Refused] = Bad
     return to_ms(instant(moment, what, refuse))
 
 
-def slot_job_id(schedule: str, slot: datetime) -> str:
-    """The id of a slot's job, from schedule key and slot time: the same slot always has the same job."""
+DEFAULT_QUEUE = "default"
+
+
+def slot_job_id(schedule: str, slot: datetime, queue: str) -> str:
+    """The id of a slot's job: `key@slot`, and `/queue` unless that is the default one.
+
+    The same slot of a queue always has the same job. No queue's name has an @, so ids are unambiguous.
+    """
     text = slot.strftime("%Y%m%dT%H%M%S")
     fraction = f".{slot.microsecond // 1000:03d}" if slot.microsecond else ""
-    return f"{schedule}@{text}{fraction}Z"
+    where = "" if queue == DEFAULT_QUEUE else f"/{queue}"
+    return f"{schedule}@{text}{fraction}Z{where}"
 
 
 def slot_of_job(id: str) -> tuple[str, datetime] | None:
     """Schedule key and slot of a slot's job; None for the id of a sent job."""
-    schedule, at, text = id.rpartition("@")
+    schedule, at, rest = id.rpartition("@")
+    text, _, queue = rest.partition("/")
     try:
         pattern = "%Y%m%dT%H%M%S.%fZ" if "." in text else "%Y%m%dT%H%M%SZ"
         slot = datetime.strptime(text, pattern).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return (schedule, slot) if at and slot_job_id(schedule, slot) == id else None
+    return (schedule, slot) if at and slot_job_id(schedule, slot, queue or DEFAULT_QUEUE) == id else None
 
 
 def sent_job_id(ms: int, entropy: int) -> str:

@@ -49,11 +49,44 @@ class ScheduleChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskMove:
+    """A task that lives in another queue, or under another name, than code declares.
+
+    Attributes:
+        jobs: how many of its jobs wait or run there now.
+        waits: live workers serve it there and none here: the first worker here moves it.
+    """
+
+    task: str
+    queue: str
+    former_task: str
+    former_queue: str
+    jobs: int
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPlace:
+    """A task whose code stands in another place than the code that was declared last."""
+
+    task: str
+    place: str
+    former: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SyncPlan:
-    """Names of tasks that are new or whose options change, and every schedule that code declares."""
+    """Names of tasks that are new or whose options change, and every schedule that code declares.
+
+    Attributes:
+        taken: why code may not declare a task: a live worker serves it with other code. Empty if it may.
+    """
 
     new_tasks: tuple[str, ...]
     changed_tasks: tuple[str, ...]
+    moves: tuple[TaskMove, ...] = ()
+    places: tuple[NewPlace, ...] = ()
+    taken: str = ""
     schedules: tuple[ScheduleChange, ...] = ()
 
     @property

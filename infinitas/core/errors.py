@@ -12,7 +12,7 @@ InfinitasError
 │   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
 │   ├── Unauthorized · Forbidden · Changed · Conflict · BadFrame · RateLimited
-│   └── KeyTaken · NotEnded · AlreadyEnded · AlreadySucceeded
+│   └── NameTaken · KeyTaken · StillServed · NotEnded · AlreadyEnded · AlreadySucceeded
 ├── BadResult            bad_result         a result is not what the task's return annotation promises
 ├── WorkerGone           worker_gone        this worker was declared dead; it joins again
 ├── NotInTime            not_in_time        a result was not there within the given time
@@ -137,8 +137,20 @@ class BadFrame(Refused):
     code = "bad_frame"
 
 
+class NameTaken(Refused):
+    """Live workers serve a task of that name with other code, or in another queue."""
+
+    code = "name_taken"
+
+
+class StillServed(Refused):
+    """A live worker serves the task that is to be removed."""
+
+    code = "still_served"
+
+
 class KeyTaken(Refused):
-    """A live job has that business key; `job` is its id."""
+    """A live job has that business key, and `job` is its id; or another task has that schedule's key."""
 
     code = "key_taken"
 

@@ -63,7 +63,13 @@ class EventKind(StrEnum):
     """The outcome of an attempt that is not current was refused."""
     JOB_LOGGED = "job.logged", f"{_JOB} attempt lines"
 
+    JOB_MOVED = "job.moved", f"{_JOB} args state", "schedule headers key created"
+    """The job came from the queue, or the name, that its task had before."""
+
     TASK_DECLARED = "task.declared", "task definition"
+    TASK_MOVED = "task.moved", "task target"
+    """The task lives in another queue, or under another name, from now on."""
+    TASK_REMOVED = "task.removed", "task"
     TASK_UNSERVED = "task.unserved", "task"
     """The last worker that had the task is gone."""
 

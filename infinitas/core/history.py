@@ -34,13 +34,16 @@ _MOST_INT = 2**31 - 1
 _STATES = {state.value for state in State}
 # Every event is compared with these; looking up the members of an enum each time is slow.
 _CREATED, _RUNNING = EventKind.JOB_CREATED, EventKind.JOB_RUNNING
+_MOVED = EventKind.JOB_MOVED
 _RETRYING, _REVIVED = EventKind.JOB_RETRYING, EventKind.JOB_REVIVED
 _CHANGES = {f"job.{state}" for state in State} | {
     EventKind.JOB_CREATED,
+    EventKind.JOB_MOVED,
     EventKind.JOB_RELEASED,
     EventKind.JOB_LOST,
     EventKind.JOB_REVIVED,
 }
+_DEFINITIONS = {EventKind.TASK_DECLARED, EventKind.TASK_REMOVED}
 _WITHOUT_ROW = {EventKind.JOB_STALE, EventKind.JOB_CANCELLING, EventKind.JOB_WAITING}
 _RULES = {EventKind.SCHEDULE_DECLARED, EventKind.SCHEDULE_REMOVED, EventKind.SCHEDULE_ENDED}
 _FAMILIES_WITHOUT_ROW = ("task", "worker", "queue", "entry", "archive", "redis")
@@ -93,7 +96,7 @@ def _fold(batch: Batch, event: Event) -> None:
     family = kind.partition(".")[0]
     if kind == EventKind.JOB_LOGGED:
         batch.logs += _log_rows(event)
-    elif kind == EventKind.TASK_DECLARED:
+    elif kind in _DEFINITIONS:
         batch.tasks.append(_task_row(batch.queue, event))
     elif kind in _RULES:
         batch.schedules.append(_schedule_row(batch.queue, event))
@@ -115,6 +118,7 @@ def _fold_job(batch: Batch, event: Event) -> None:
     task, state, at = event.fields["task"], event.job_state, _moment(event.at_ms)
     started = _moment(text) if (text := get("started")) else None
     attempt = _number(text) if (text := get("attempt")) else None
+    created = _moment(text) if event.kind == _MOVED and (text := get("created")) else None
     if state not in _STATES:
         raise ValueError(f"a job of an unknown state, {state!r}")
     version = event.version
@@ -136,6 +140,9 @@ def _fold_job(batch: Batch, event: Event) -> None:
     _take_facts(row, get)
     if event.kind == _CREATED:
         row.created_at = at
+    elif event.kind == _MOVED:
+        # It has all facts: the events of its former queue may be read later.
+        row.task, row.created_at = clean(task), created or row.created_at
     elif event.kind == _REVIVED:
         row.was = REVIVED
     row.started_at = row.started_at if started is None else started

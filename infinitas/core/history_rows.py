@@ -75,7 +75,7 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRow:
-    """A declared task; `definition` is JSON text."""
+    """A declared task; `definition` is JSON text, None for one that was removed."""
 
     name: str
     queue: str

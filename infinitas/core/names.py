@@ -1,4 +1,4 @@
-"""Checks names (of tasks, queues and schedule keys) and text from outside."""
+"""Checks names (of apps, tasks, queues and schedule keys) and text from outside."""
 
 import re
 
@@ -10,7 +10,8 @@ MAX_LEVEL_CHARS = 20
 MAX_REASON_CHARS = 500
 """Of a reason that a person gives: for a cancel, a pause, a change."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_BRACES = re.compile(r"[{}]")
+_NOT_IN_A_QUEUE = re.compile(r"[{}@]")
+_APP = re.compile(r"[\w-]+")
 
 
 def check_name(name: str, what: str) -> str:
@@ -18,7 +19,8 @@ def check_name(name: str, what: str) -> str:
 
     Raises:
         BadName: it is empty, longer than 200 bytes of UTF-8, has control characters or surrogates,
-            or, for a queue, braces (they delimit the Redis Cluster hash tag).
+            or, for a queue, braces (they delimit the Redis Cluster hash tag) or @ (it precedes the slot
+            in a job's id).
     """
     if not isinstance(name, str) or not name.strip():
         raise BadName(f"A {what} needs a name that is not empty, not {shorten(name)}.")
@@ -32,8 +34,15 @@ def check_name(name: str, what: str) -> str:
         )
     if found := _CONTROL.search(name):
         raise BadName(f"The {what} name {shorten(name)} has a control character at position {found.start()}.")
-    if what == "queue" and _BRACES.search(name):
-        raise BadName(f"The queue name {shorten(name)} must not contain braces.")
+    if what == "queue" and _NOT_IN_A_QUEUE.search(name):
+        raise BadName(f"The queue name {shorten(name)} must not contain braces or @.")
+    return name
+
+
+def check_app_name(name: str) -> str:
+    """Return `name` if it may name an app, or is empty. Raises BadName."""
+    if name and not (isinstance(name, str) and _APP.fullmatch(check_name(name, "app"))):
+        raise BadName(f"The app name {shorten(name)} may only have letters, digits, - and _.")
     return name
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from infinitas.core.codec import slot_job_id
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason
 
@@ -28,10 +27,6 @@ class Fire:
     next_slot: datetime | None
     unrun: Reason | None = None
     seen: str = ""
-
-    @property
-    def job(self) -> str:
-        return slot_job_id(self.schedule.key, self.slot)
 
 
 def plan(schedule: Schedule, slot: datetime, now: datetime, seen: str = "") -> Iterator[Fire]:

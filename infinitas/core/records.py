@@ -64,6 +64,18 @@ class TaskInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRemoval:
+    """What the removal of a task ends: its schedules, jobs that wait or run. `has_worker` forbids it."""
+
+    task: str
+    queue: str
+    schedules: tuple[str, ...]
+    waiting: int
+    running: int
+    has_worker: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
     """Why and since when a schedule is paused; `until` None: until it is resumed."""
 

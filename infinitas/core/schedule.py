@@ -17,7 +17,7 @@ ON_TIME = timedelta(seconds=5)
 START_EXPECTED = timedelta(seconds=60)
 """Without a grace: a slot whose job has not started by then is reported."""
 _MS = timedelta(milliseconds=1)
-_NOT_PART_OF_THE_RULE = {"anchor_ms": 0, "declared": ""}
+_NOT_PART_OF_THE_RULE = {"anchor_ms": 0, "declared": "", "code_rule": ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,7 @@ class Schedule:
         origin: "code" if a decorator declared it, "api" if it was added at run time.
         declared: the fingerprint of what the code declared; if it is not this rule's own, a person has
             overridden the rule.
+        code_rule: what the code declared, as JSON text, while a person's change is in its place.
         overlap: while the previous job lives: "skip", "queue" (one waits), "replace", "allow".
         catch_up: which of the slots that are late beyond the grace run: "latest", "all", "none".
         catch_up_window_ms: older ones of those slots don't run.
@@ -53,6 +54,7 @@ class Schedule:
     anchor_ms: int = 0
     origin: str = "code"
     declared: str = ""
+    code_rule: str = ""
     overlap: str = "skip"
     catch_up: str = "latest"
     catch_up_window_ms: int | None = None
@@ -112,13 +114,21 @@ class Schedule:
     @property
     def fingerprint(self) -> str:
         """A digest of the rule without its anchor, so that a redeploy shifts nothing."""
-        rule = replace(self, anchor_ms=0, declared="")
+        rule = replace(self, anchor_ms=0, declared="", code_rule="")
         return hashlib.sha256(rule.to_json().encode()).hexdigest()[:16]
 
     @property
     def overridden(self) -> bool:
         """Whether a person has changed what the code declares."""
         return self.origin == "code" and self.declared not in ("", self.fingerprint)
+
+    def renamed(self, key: str, task: str) -> "Schedule":
+        """The same rule under another key, or for a task of another name. An override stays one."""
+        rule = replace(self, key=key, task=task, code_rule="")
+        if self.code_rule:
+            code = Schedule.stored(self.code_rule).renamed(key, task)
+            return replace(rule, declared=code.fingerprint, code_rule=code.to_json())
+        return replace(rule, declared=rule.fingerprint) if self.declared and not self.overridden else rule
 
     def differences(self, other: "Schedule") -> list[str]:
         """Names of the rule's fields in which `other` differs."""

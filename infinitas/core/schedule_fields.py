@@ -189,6 +189,7 @@ FIELD_CHECKS: dict[str, Check] = {
     "anchor_ms": _whole(-MAX_INTERVAL_MS, AFTER_LAST_MS),
     "origin": _one_of("code", "api"),
     "declared": _is_text,
+    "code_rule": _is_text,
     **{option.field: option.fits for option in OPTIONS.values()},
 }
 """For each field of `Schedule`: whether it may hold a value."""

@@ -17,6 +17,8 @@ _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 MAX_RATE = 100_000
 MOST_PATHS = 100
 MAX_DOC_CHARS = 1_000
+MAX_PLACE_CHARS = 400
+MOST_ALIASES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,9 @@ class TaskDefinition:
         result_ttl: seconds that a finished job stays in Redis; None: the setting `job_ttl`.
         capture_print: store what the processor prints with its job.
         redact: paths of arguments that the server never shows: "password", "card.number", "0.iban".
+        place: where the code is, `module:qualname`. Empty: unknown, and never in conflict with another.
+        takes_over: the place of other code that had this name: no conflict with its live workers.
+        aliases: former names of the task: jobs that wait under one of them become its jobs.
         doc: first line of the processor's docstring.
     """
 
@@ -64,11 +69,15 @@ class TaskDefinition:
     result_ttl: float | None = None
     capture_print: bool = False
     redact: Sequence[str] = ()
+    place: str = ""
+    takes_over: str | None = None
+    aliases: Sequence[str] = ()
     doc: str = ""
 
     def __post_init__(self) -> None:
-        if isinstance(self.redact, list):
-            object.__setattr__(self, "redact", tuple(self.redact))
+        for name in ("redact", "aliases"):
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
         check_name(self.name, "task")
         check_name(self.queue, "queue")
         check = self._check
@@ -91,6 +100,9 @@ class TaskDefinition:
         check("rate", 'a number per period, e.g. "10/s" or "600/m"', lambda v: v is None or parse_rate(v))
         for name in ("capture_print", "retry_timeouts"):
             check(name, "true or false", lambda v: isinstance(v, bool))
+        check("place", f"text of up to {MAX_PLACE_CHARS} characters", lambda v: _is_text(v, MAX_PLACE_CHARS))
+        check("takes_over", 'a place, e.g. "shop.jobs:cleanup"', lambda v: v is None or _is_place(v))
+        check("aliases", f"a list of up to {MOST_ALIASES} former names", lambda v: _are_names(v, self.name))
         check("doc", f"text of up to {MAX_DOC_CHARS:,} characters", lambda v: _is_text(v, MAX_DOC_CHARS))
         if self.timeout and self.soft_timeout and self.soft_timeout >= self.timeout:
             raise ConfigError(f"soft_timeout of task {self.name!r} must be shorter than its timeout.")
@@ -153,6 +165,16 @@ def _is_paths(value: object) -> bool:
     if not isinstance(value, tuple) or len(value) > 2 * MOST_PATHS:
         return False
     return all(path and _is_text(path, 200) for path in value)
+
+
+def _is_place(value: object) -> bool:
+    return isinstance(value, str) and ":" in value and _is_text(value, MAX_PLACE_CHARS)
+
+
+def _are_names(value: object, own: str) -> bool:
+    if not isinstance(value, tuple) or len(value) > MOST_ALIASES:
+        return False
+    return all(check_name(name, "alias") != own for name in value)
 
 
 def _is_text(value: object, most: int) -> bool:

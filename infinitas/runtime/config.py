@@ -26,6 +26,7 @@ class Settings(BaseModel):
     """All settings (docs/settings.md).
 
     Attributes:
+        app_name: the name of an app that is given none in code: `Infinitas("shop")`.
         redis_url: Redis, for live state. None: the embedded server of `data_dir` if one runs, else
             redis://127.0.0.1:6379/0.
         postgres_url: Postgres, for history. None: the embedded server if one runs, else no archive.
@@ -43,6 +44,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    app_name: str = ""
     redis_url: RedisUrl | None = Field(default=None, repr=False)
     postgres_url: PostgresUrl | None = Field(default=None, repr=False)
     server: ServerUrl | None = Field(default=None, repr=False)

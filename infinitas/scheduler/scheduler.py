@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from infinitas.broker.connection import Connection
 from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
+from infinitas.broker.moves import Moves
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.reconcile import Reconciliation
 from infinitas.monitor.event_readers import EventReaderMonitor
@@ -23,6 +24,7 @@ from infinitas.scheduler.reconciler import Reconciler
 from infinitas.scheduler.redis_monitor import RedisMonitor
 from infinitas.scheduler.replanner import Replanner
 from infinitas.scheduler.rescuer import Rescuer
+from infinitas.scheduler.task_mover import TaskMover
 from infinitas.scheduler.ticker import Ticker
 
 _log = get_logger("scheduler")
@@ -51,6 +53,7 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
                 Loop(f"backfiller {queue}", Backfiller(broker).run_once),
                 Loop(f"clock monitor {queue}", ClockMonitor(broker).run_once),
                 Loop(f"overdue {queue}", OverdueMonitor(broker).run_once),
+                Loop(f"task mover {queue}", TaskMover(Moves(connection, queue)).run_once),
                 Loop(f"reconciler {queue}", reconciler.run_once),
                 Loop(f"event readers {queue}", event_readers.run_once),
             ]

@@ -28,6 +28,8 @@ _STATUS: Mapping[type[InfinitasError], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     errors.KeyTaken: HTTPStatus.CONFLICT,
+    errors.NameTaken: HTTPStatus.CONFLICT,
+    errors.StillServed: HTTPStatus.CONFLICT,
     errors.NotEnded: HTTPStatus.CONFLICT,
     errors.AlreadyEnded: HTTPStatus.CONFLICT,
     errors.AlreadySucceeded: HTTPStatus.CONFLICT,

@@ -11,7 +11,7 @@ class TaskOptions(ScheduleOptions, total=False):
     """`TaskDefinition` documents its options and has their defaults, `ScheduleOptions` the others.
 
     name: default: the function's. schedule: cron text or `every(...)`; args, kwargs: for its jobs.
-    retry_on, never_retry_on: an exception class, or several.
+    retry_on, never_retry_on: an exception class, or several. aliases: former names of the task.
     """
 
     name: str | None
@@ -38,3 +38,5 @@ class TaskOptions(ScheduleOptions, total=False):
     result_ttl: float | None
     capture_print: bool
     redact: Sequence[str]
+    takes_over: str | None
+    aliases: Sequence[str]

@@ -1,18 +1,20 @@
 """The registry: the tasks of one app, made from functions and options."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from infinitas.client.lazy import LazyClient
 from infinitas.core.errors import ConfigError, DuplicateTask, UnknownTask
-from infinitas.core.names import check_name
+from infinitas.core.names import check_app_name, check_name
+from infinitas.core.namespace import Namespace
 from infinitas.core.records import JobInfo
 from infinitas.core.schedule import EMPTY_ARGS
 from infinitas.core.schedule_options import OPTION_NAMES, ScheduleOptions, make_schedule
 from infinitas.core.task_definition import MAX_DOC_CHARS, TaskDefinition
 from infinitas.core.text import clean
 from infinitas.tasks.arguments import encode_plain, read_plain
+from infinitas.tasks.place import place_of
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.processors import default_name, processor_of
 from infinitas.tasks.task import AnyTask, Task
@@ -21,12 +23,16 @@ from infinitas.tasks.task import AnyTask, Task
 class Registry:
     """Tasks by name, with what all of them share: the client that sends, and the plugins."""
 
-    def __init__(self, client: LazyClient, plugins: Plugins, queue: str = "default") -> None:
+    def __init__(
+        self, client: LazyClient, plugins: Plugins, queue: str = "default", app_name: str = ""
+    ) -> None:
+        self.namespace = Namespace(check_app_name(app_name))
         self.client = client
         self.plugins = plugins
         self.queue = check_name(queue, "queue")
         """The queue of tasks that name none."""
         self.tasks: dict[str, AnyTask] = {}
+        """By full name."""
 
     @property
     def queues(self) -> list[str]:
@@ -36,17 +42,18 @@ class Registry:
     def add(self, function: Callable[..., Any], **options: Any) -> AnyTask:
         """Make a function a task, with `TaskOptions`; see `Infinitas.task`."""
         function = processor_of(function.function if isinstance(function, Task) else function)
-        name = check_name(options.pop("name", None) or default_name(function), "task")
+        name = check_name(self.namespace.full(options.pop("name", None) or default_name(function)), "task")
         if name in self.tasks:
             raise DuplicateTask(f"There is a task {name!r} already; give one of them name=.")
         rule = options.pop("schedule", None)
         policies = {name: options.pop(name) for name in OPTION_NAMES & options.keys()}
         args, kwargs = options.pop("args", ()), options.pop("kwargs", None) or {}
         options["queue"] = check_name(options.get("queue") or self.queue, "queue")
+        options["aliases"] = tuple(map(self.namespace.full, options.get("aliases", ())))
         retries = {n: options.pop(n) for n in ("retry_on", "never_retry_on") if n in options}
         doc = clean(str(function.__doc__ or "").strip().partition("\n")[0])[:MAX_DOC_CHARS]
         try:
-            definition = TaskDefinition(name=name, doc=doc, **options)
+            definition = TaskDefinition(name=name, doc=doc, place=place_of(function), **options)
         except TypeError as error:
             raise ConfigError(f"@app.task on {name!r}: {error}.") from None
         task: AnyTask = Task(self.client, self.plugins, function, definition, None, **retries)
@@ -66,11 +73,17 @@ class Registry:
         return task
 
     def find(self, name: str) -> AnyTask:
-        """A task of this app. Raises UnknownTask."""
-        try:
-            return self.tasks[name]
-        except KeyError:
-            raise UnknownTask(f"This app has no task {name!r}.") from None
+        """A task of this app, by its short or full name. Raises UnknownTask."""
+        for full in self.namespace.meanings(name):
+            if full in self.tasks:
+                return self.tasks[full]
+        raise UnknownTask(f"This app has no task {name!r}.")
+
+    def known(self, task: AnyTask | str) -> AnyTask | str:
+        """The task of this app that has this name; else the name as it is."""
+        if isinstance(task, Task):
+            return task
+        return next((self.tasks[n] for n in self.namespace.meanings(task) if n in self.tasks), task)
 
     def read_result(self, job: JobInfo) -> Any:
         """A job's result, typed where its task is one of this app. Raises BadResult."""
@@ -79,8 +92,29 @@ class Registry:
 
     def encode(self, task: AnyTask | str, args: Sequence[object], kwargs: Mapping[str, object] | None) -> str:
         """Arguments as JSON text, checked where the task is one of this app. Raises BadArgs."""
-        if isinstance(task, str) and task in self.tasks:
-            task = self.tasks[task]
-        if isinstance(task, Task):
-            return task.signature.encode(args, kwargs or {})
+        known = self.known(task)
+        if isinstance(known, Task):
+            return known.signature.encode(args, kwargs or {})
         return encode_plain(args, kwargs or {}) if args or kwargs else EMPTY_ARGS
+
+
+class TasksByName(Mapping[str, AnyTask]):
+    """The tasks of an app: iterated by full name, found by a short one too."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def __getitem__(self, name: str) -> AnyTask:
+        found = self._registry.known(name)
+        if isinstance(found, str):
+            raise KeyError(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._registry.tasks)
+
+    def __len__(self) -> int:
+        return len(self._registry.tasks)
+
+    def __repr__(self) -> str:
+        return repr(self._registry.tasks)

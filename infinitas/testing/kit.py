@@ -124,7 +124,7 @@ class Kit:
         return [
             from_ms(int(event.fields["due"]))
             for event in await self._events()
-            if event.kind == EventKind.JOB_CREATED and event.fields.get("schedule") == schedule
+            if event.kind == EventKind.JOB_CREATED and event.fields.get("schedule") in self._keys(schedule)
         ]
 
     async def ledger(self, schedule: str) -> list[tuple[datetime, str, str]]:
@@ -133,7 +133,7 @@ class Kit:
         for event in await self._events():
             fields = event.fields
             of_job = event.kind.startswith("job.")
-            if of_job and (fields.get("schedule") == schedule or fields["job"] in found):
+            if of_job and (fields.get("schedule") in self._keys(schedule) or fields["job"] in found):
                 state = event.job_state
                 if state in set(State):
                     slot = from_ms(int(fields["due"]))
@@ -146,7 +146,7 @@ class Kit:
             (from_ms(int(event.fields["slot"])), event.kind.removeprefix("schedule."))
             for event in await self._events()
             if event.kind in (EventKind.SCHEDULE_MISSED, EventKind.SCHEDULE_LATE)
-            and event.fields["schedule"] == schedule
+            and event.fields["schedule"] in self._keys(schedule)
         ]
 
     async def sent(self, task: AnyTask) -> list[tuple[list[Any], dict[str, Any]]]:
@@ -173,6 +173,9 @@ class Kit:
         for broker in self.brokers.values():
             await broker.workers.rescue_all(WORKER, (await broker.workers.beats()).get(WORKER) or 0, 60)
             await self._connection.command("delete", broker.keys["processors"])
+
+    def _keys(self, schedule: str) -> tuple[str, ...]:
+        return self.app.registry.namespace.meanings(schedule)
 
     async def _set(self, moment: datetime) -> None:
         self.now = moment

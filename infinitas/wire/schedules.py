@@ -73,9 +73,10 @@ def change_fields(
 
 
 class NewSchedule(Change):
-    """A schedule of a task, stored under its key in place of any other."""
+    """A schedule of a task, stored under its key in place of that task's own; with `replace`, of any."""
 
     task: Name
+    replace: Flag = False
 
 
 class PauseBody(BaseModel):

@@ -83,7 +83,8 @@ class Executor:
         try:
             args, kwargs = signature.decode(attempt.claimed.args)
         except InfinitasError as error:
-            return Failed(error=str(error), reason=Reason.BAD_ARGS)
+            text = f"{error} The job was sent before the task's signature changed, or without a check of it."
+            return Failed(error=text, reason=Reason.BAD_ARGS)
         if not signature.job_parameters:
             return args, kwargs
         return signature.with_job(attempt.job, args, kwargs)

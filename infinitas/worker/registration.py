@@ -1,24 +1,30 @@
 """Declares a worker's tasks, and keeps its identity and facts."""
 
+import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Container, Mapping
+import time
+from collections.abc import Awaitable, Callable, Collection, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import orjson
 
-from infinitas.broker.messages import Declarer
+from infinitas.broker.answers import Rival, name_taken
+from infinitas.broker.messages import Declarer, Home, homes_of
 from infinitas.core.codec import to_ms
-from infinitas.core.errors import InfinitasError
+from infinitas.core.errors import InfinitasError, NameTaken
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.version import VERSION
 from infinitas.tasks.task import AnyTask
 from infinitas.worker.capacity import Capacity
-from infinitas.worker.transport.interface import QueueTransport
+from infinitas.worker.transport.interface import QueueTransport, WorkersTransport
 
 _log = get_logger("worker")
+LOOKS_PER_LEASE = 50
+"""How often the heartbeats of a worker are compared that seems to serve the same task with other code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +69,52 @@ class Registration:
         self._edges = edges
         self._born: datetime
 
+    async def refuse_rivals(self, lease_s: float) -> None:
+        """Raises NameTaken: a live worker serves one of the tasks with other code. ServerUnreachable."""
+        workers = next(iter(self._edges.values())).workers
+        await self._unless_taken(lambda dead: workers.rivals(self._homes(), dead), lease_s)
+
     async def join(self, lease_s: float) -> None:
-        """Declare the tasks and add the worker to each queue. Raises ServerUnreachable."""
+        """Declare the tasks and add the worker to each queue. Raises NameTaken, ServerUnreachable."""
         await self.resume()
-        for queue, edges in self._edges.items():
-            names = [task.name for task in self._tasks.values() if task.definition.queue == queue]
-            await edges.workers.join(self.id, names, lease_s)
+        try:
+            for queue, edges in self._edges.items():
+                join = partial(self._join, queue, edges.workers, lease_s)
+                await self._unless_taken(join, lease_s)
+        except NameTaken:
+            # Another worker has joined since the check; the queues before this one have us as a member.
+            await self.leave(0)
+            raise
+
+    async def _join(
+        self, queue: str, workers: WorkersTransport, lease_s: float, dead: Collection[str]
+    ) -> Rival | None:
+        names = [task.name for task in self._tasks.values() if task.definition.queue == queue]
+        homes = {name: home for name, home in self._homes().items() if name in names}
+        return await workers.join(self.id, names, lease_s, homes, dead)
+
+    def _homes(self) -> dict[str, Home]:
+        """Where the code of the declared tasks is, as far as it is known."""
+        return homes_of(task.definition for task in self._declared)
+
+    async def _unless_taken(
+        self, find: Callable[[Collection[str]], Awaitable[Rival | None]], lease_s: float
+    ) -> None:
+        """Raise NameTaken for a worker that is found and proves to be alive: its counter moves."""
+        dead: set[str] = set()
+        seen: Rival | None = None
+        silent_since = 0.0
+        while (rival := await find(dead)) is not None:
+            if seen is None or rival.worker != seen.worker:
+                seen, silent_since = rival, time.monotonic()
+            elif rival.beats != seen.beats:
+                raise self._taken(rival)
+            elif time.monotonic() - silent_since > lease_s:
+                dead.add(rival.worker)
+            await asyncio.sleep(lease_s / LOOKS_PER_LEASE)
+
+    def _taken(self, rival: Rival) -> NameTaken:
+        return name_taken(rival, self._homes()[rival.task].place)
 
     async def resume(self) -> None:
         """Declare the tasks of a worker that has joined already. Raises ServerUnreachable."""

@@ -89,7 +89,8 @@ class Session:
         }
 
     async def join(self) -> None:
-        """Declare the tasks and join each queue. Raises ServerUnreachable."""
+        """Declare the tasks and join each queue. Raises NameTaken, ServerUnreachable."""
+        await self._registration.refuse_rivals(self._settings.lease)
         # First: if this process dies from here on, its supervisor must know the worker's id.
         self._report_to_supervisor()
         await self._registration.join(self._settings.lease)

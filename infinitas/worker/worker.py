@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from infinitas.core.errors import ConfigError, InfinitasError
+from infinitas.core.errors import ConfigError, InfinitasError, NameTaken
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal
@@ -108,7 +108,8 @@ class Worker:
                 await session.join()
             except InfinitasError as error:
                 # At the start the caller handles the error; a worker that has served retries.
-                if not self.ready.is_set() or source.refusal is not None:
+                refused = source.refusal is not None or isinstance(error, NameTaken)
+                if not self.ready.is_set() or refused:
                     raise
                 if not waiting:
                     _log.warning("The worker can't join again: %s Trying again until it works.", error)

@@ -23,7 +23,7 @@ TABLES = {
     "infinitas_attempts": AttemptRow,
     "infinitas_job_logs": LogRow,
 }
-NEVER_CHANGED = {"id", "job_id", "due_at", "attempt", "task", "queue"}
+NEVER_CHANGED = {"id", "job_id", "due_at", "attempt"}
 PARAMETERS = {
     "upsert_task": TaskRow,
     "upsert_schedule": ScheduleRow,

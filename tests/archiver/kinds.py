@@ -15,6 +15,7 @@ _VALUES = {
     "attempt": "1",
     "worker": "w",
     "started": DUE,
+    "created": DUE,
     "reason": "r",
     "error": "e",
     "traceback": "tb",

@@ -18,7 +18,7 @@ from infinitas.core.states import Reason, State
 from infinitas.core.verdict import Verdict
 from tests.archiver.kinds import DUE, KINDS, PACKED, find_kind
 from tests.broker.scenarios import SCENARIOS, TASK, paused, queued, running, scheduled
-from tests.broker.test_jobs import HOURLY, MS, SLOT, claimed, fire, settlement
+from tests.broker.test_jobs import HOURLY, MS, SLOT, claimed, fire, job_of, settlement
 from tests.support import events
 
 PACKAGE = Path(infinitas.__file__).parent
@@ -144,7 +144,7 @@ async def late(broker: QueueBroker) -> None:
     await broker.schedules.schedule([rule], SLOT - MS)
     await broker.schedules.fire([fire(rule)])
     assert await claimed(broker)
-    await broker.connection.command("zadd", broker.keys["expected"], {fire(rule).job: 1})
+    await broker.connection.command("zadd", broker.keys["expected"], {job_of(fire(rule)): 1})
     await broker.schedules.overdue(0, 10)
 
 

@@ -20,6 +20,7 @@ OWNERS = {
     **dict.fromkeys(("marks", "paused", "skips", "runs", "due"), "schedule"),
     **dict.fromkeys(("limits", "declarers", "processors"), "task"),
     "later": "id",
+    "places": "member",
 }
 """What the fields of a key name."""
 
@@ -75,11 +76,14 @@ class Queue:
             case "id":
                 return not self.without_job([name])
             case "task" | "name":
-                return bool(self.redis.hexists(f"{self.prefix}tasks", name))
+                # The former queue of a task keeps what belongs to its jobs that still run there.
+                return any(self.redis.hexists(f"{self.prefix}{kind}", name) for kind in ("tasks", "moved"))
             case "schedule":
                 return bool(self.redis.hexists(f"{self.prefix}schedules", name))
             case "key":
                 return bool(self.redis.hexists(f"{self.prefix}backfills", name))
+            case "member":
+                return bool(self.redis.hexists(f"{self.prefix}members", name))
             case _:
                 return False  # A worker's notices, and what belongs to a request, have an end.
 

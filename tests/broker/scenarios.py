@@ -8,7 +8,8 @@ from typing import Any
 from infinitas.broker.answers import APPLIED
 from infinitas.broker.events import EventStream
 from infinitas.broker.health import Health
-from infinitas.broker.messages import ClaimRequest, Declarer, DueSlot, NewJob, Report, UnreadableSlot
+from infinitas.broker.messages import ClaimRequest, Declarer, DueSlot, Home, NewJob, Report, UnreadableSlot
+from infinitas.broker.moves import Moves, Target
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.reconcile import Reconciliation, Unplanned
 from infinitas.broker.stored_rules import digest
@@ -110,6 +111,54 @@ async def moved_slot(broker: QueueBroker) -> None:
     await broker.connection.command("zincrby", broker.keys["due"], 1, "t")
 
 
+@scenario("remove_task", nothing)
+async def _remove_task(broker: QueueBroker) -> object:
+    return await broker.declarations.remove_task("t")
+
+
+@scenario("rivals", nothing)
+async def _rivals(broker: QueueBroker) -> object:
+    return await broker.workers.rivals({"t": Home("m:f")}) is None
+
+
+async def scheduled_and_queued(broker: QueueBroker) -> None:
+    await fired(broker)
+    await queued(broker)
+
+
+async def moved_away(broker: QueueBroker) -> None:
+    await scheduled_and_queued(broker)
+    await _move_task(broker)
+
+
+async def departed(broker: QueueBroker) -> None:
+    await moved_away(broker)
+    for kind in ("schedules", "later", "t"):
+        await Moves(broker.connection, "default").depart(kind, "0", 100)
+
+
+@scenario("move_task", scheduled_and_queued)
+async def _move_task(broker: QueueBroker) -> object:
+    """To another name in the same queue, so that all jobs stay where the test looks for them."""
+    seen = digest(await broker.connection.command("hget", broker.keys["tasks"], "t"))
+    await Moves(broker.connection, "default").move_task("t", seen, Target("default", "new"))
+    return await Moves(broker.connection, "default").targets()
+
+
+@scenario("depart", moved_away)
+async def _depart(broker: QueueBroker) -> object:
+    moves = Moves(broker.connection, "default")
+    for kind in ("schedules", "later", "t"):
+        await moves.depart(kind, "0", 100)
+    return await broker.connection.command("hlen", broker.keys["departures"])
+
+
+@scenario("arrive", departed)
+async def _arrive(broker: QueueBroker) -> object:
+    await Moves(broker.connection, "default").carry()
+    return await broker.connection.command("hlen", broker.keys["schedules"])
+
+
 @scenario("enqueue", nothing)
 async def _enqueue(broker: QueueBroker) -> object:
     later = datetime.now(UTC) + timedelta(hours=1)
@@ -181,7 +230,7 @@ async def _audit(broker: QueueBroker) -> object:
 
 @scenario("join", nothing)
 async def _join(broker: QueueBroker) -> object:
-    return bool(await broker.workers.join("w3", ["t"], 60))
+    return await broker.workers.join("w3", ["t"], 60, {"t": Home("m:f")}) is None
 
 
 @scenario("beat", running)

@@ -11,7 +11,7 @@ from infinitas.broker.answers import ALREADY, APPLIED, KNOWN, NEW, UNKNOWN_TASK,
 from infinitas.broker.messages import ClaimedJob, ClaimRequest, Declarer, NewJob, Report, Settlement
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.stored_rules import digest
-from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.codec import from_ms, slot_job_id, to_ms
 from infinitas.core.errors import WorkerGone
 from infinitas.core.interval import next_interval_slot
 from infinitas.core.planner import Fire
@@ -49,6 +49,11 @@ def fire(schedule: Schedule = HOURLY, slot: datetime = SLOT) -> Fire:
     """The fire of one slot, as the ticker would plan it from what is stored."""
     stored = digest(schedule.to_json())
     return Fire(schedule=schedule, slot=slot, next_slot=schedule.next_after(slot), seen=stored)
+
+
+def job_of(fire: Fire) -> str:
+    """The id of the job that a fire makes in the default queue."""
+    return slot_job_id(fire.schedule.key, fire.slot, "default")
 
 
 async def test_enqueue_twice_is_one_job(broker: QueueBroker, redis: Redis) -> None:

@@ -14,7 +14,7 @@ from infinitas.core.errors import WorkerGone
 from infinitas.core.states import Reason, State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
-from tests.broker.test_jobs import HOURLY, MS, SLOT, claimed, fire, kinds, new, settlement
+from tests.broker.test_jobs import HOURLY, MS, SLOT, claimed, fire, job_of, kinds, new, settlement
 
 P = "{infinitas:default}:"
 RETRY = Verdict(state=State.RETRYING, reason=Reason.ERROR, error="e", delay_ms=3_600_000)
@@ -135,7 +135,7 @@ async def test_the_last_worker_gone_puts_waiting_slots_on_the_ladder(
 ) -> None:
     await broker.schedules.schedule([HOURLY], SLOT - MS)
     await broker.schedules.fire([fire()])
-    id = fire().job
+    id = job_of(fire())
     assert redis.hget(f"{P}job:{id}", "rung") is None
     assert await broker.workers.orphan() == []
     redis.zadd(f"{P}processors", {"t": 1})

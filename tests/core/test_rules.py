@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infinitas import BadArgs, BadName, BadSchedule, ConfigError, PayloadTooLarge, every
-from infinitas.core.codec import encode_payload, from_ms, sent_job_id, slot_job_id, to_ms
+from infinitas.core.codec import encode_payload, from_ms, sent_job_id, slot_job_id, slot_of_job, to_ms
 from infinitas.core.interval import describe_ms, next_interval_slot
 from infinitas.core.names import check_name
 from infinitas.core.planner import plan
@@ -34,8 +34,15 @@ def test_good_names_are_kept() -> None:
 
 
 def test_the_same_slot_is_the_same_job_for_ever() -> None:
-    assert slot_job_id("hello", NOW) == "hello@20261123T120000Z"
-    assert slot_job_id("hello", NOW + timedelta(milliseconds=5)) == "hello@20261123T120000.005Z"
+    assert slot_job_id("hello", NOW, "default") == "hello@20261123T120000Z"
+    assert slot_job_id("hello", NOW + timedelta(milliseconds=5), "default") == "hello@20261123T120000.005Z"
+    assert slot_job_id("hello", NOW, "slow") == "hello@20261123T120000Z/slow"
+
+
+@pytest.mark.parametrize("queue", ["default", "slow", "a/b", "20261123T120000Z", "/"])
+@pytest.mark.parametrize("key", ["hello", "shop.hello", "a@b", "x@20261123T120000Z", "a/b"])
+def test_key_and_slot_are_read_back_from_a_slots_id(key: str, queue: str) -> None:
+    assert slot_of_job(slot_job_id(key, NOW, queue)) == (key, NOW)
 
 
 def test_sent_ids_sort_by_time() -> None:

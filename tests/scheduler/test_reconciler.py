@@ -20,7 +20,7 @@ from infinitas.core.verdict import Verdict
 from infinitas.scheduler import reconciler as module
 from infinitas.scheduler.reconciler import Reconciler
 from infinitas.scheduler.ticker import Ticker
-from tests.broker.test_jobs import HOURLY, OK, claimed, fire, new, settlement
+from tests.broker.test_jobs import HOURLY, OK, claimed, fire, job_of, new, settlement
 from tests.support import aeventually, events
 
 P = "{infinitas:default}:"
@@ -215,7 +215,7 @@ async def test_a_deleted_job_that_waited(broker: QueueBroker, reconciler: Reconc
     jitter = replace(HOURLY, jitter_ms=30_000_000_000)
     await broker.schedules.schedule([jitter], slot - HOUR)
     await broker.schedules.fire([fire(jitter, slot)])
-    fired = fire(jitter, slot).job
+    fired = job_of(fire(jitter, slot))
     assert redis.delete(f"{P}job:sent", f"{P}job:{fired}") == 2
     assert await reconciler.reconcile() == {"gone": 2, "holders": 1}
     assert [event.fields["job"] for event in events(redis, "entry.without_job")] == ["sent"]
@@ -301,7 +301,7 @@ async def in_line(broker: QueueBroker) -> tuple[str, str]:
     await broker.schedules.fire([fire(rule, slot)])
     (before,) = await claimed(broker)
     await broker.schedules.fire([fire(rule, slot + HOUR)])
-    return before.id, fire(rule, slot + HOUR).job
+    return before.id, job_of(fire(rule, slot + HOUR))
 
 
 async def test_a_job_in_line_waits_for_a_living_one(

@@ -91,11 +91,23 @@ def test_lua_scripts_name_the_parts_that_they_use_and_no_others(file: Path) -> N
     named = re.findall(r"^-- parts: (.+)$", text, re.MULTILINE)
     words = set(re.findall(r"\w+", re.sub(r"--.*", "", text)))
     words -= set(re.findall(r"local (?:function )?(\w+)", text))
-    parts = ("read_job", "jobs", "finish", "hand_back", "lingering", "faults", "schedules", "streams")
+    parts = (
+        "read_job",
+        "jobs",
+        "finish",
+        "hand_back",
+        "lingering",
+        "faults",
+        "schedules",
+        "streams",
+        "places",
+        "packing",
+    )
     used = {part for part in parts if names_of(f"_{part}") & words}
-    # `_lingering` and `_hand_back` stand on `_finish`, and that on the two before it.
+    # `_lingering` and `_hand_back` stand on `_finish`, that on the two before it; `_packing` on two as well.
     used |= {"finish"} if {"lingering", "hand_back"} & used else set()
     used |= {"read_job", "jobs"} if "finish" in used else set()
+    used |= {"read_job", "schedules"} if "packing" in used else set()
     assert set(" ".join(named).split()) == used
 
 

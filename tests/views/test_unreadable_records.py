@@ -237,8 +237,8 @@ def test_every_view_answers_after_any_write_into_redis(system: System) -> None:
     def spoil(writes: list[tuple[Any, ...]]) -> None:
         system.seed()
         bad_job(system)
-        system.redis.hset(f"{P}tasks", "bad", '{"name":"bad"}')
         system.app.schedule("honest", every(hours=3), key="bad")
+        system.redis.hset(f"{P}tasks", "bad", '{"name":"bad"}')
         for each in writes:
             # An earlier write may have stored another type there.
             with suppress(ResponseError):

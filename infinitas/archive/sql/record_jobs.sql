@@ -7,6 +7,8 @@ WITH changed AS (
     SELECT {columns} FROM {incoming}_jobs
     ON CONFLICT (id, due_at) DO UPDATE SET
         version = excluded.version,
+        task = excluded.task,
+        queue = excluded.queue,
         state = excluded.state,
         was = job.state,
         reason = excluded.reason,

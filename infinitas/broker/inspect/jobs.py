@@ -34,14 +34,36 @@ async def find_jobs(connection: Connection, jobs: Sequence[JobInfo]) -> list[Job
     return found
 
 
-async def existing_jobs(connection: Connection, queue: str, ids: Sequence[str]) -> set[str]:
-    """Those of `ids` that Redis has."""
-    keys = QueueKeys(queue)
+async def existing_jobs(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Those of `ids` that Redis has, in any queue."""
+    known: set[str] = set()
+    for queue in await list_queues(connection):
+        keys = QueueKeys(queue)
+        pipe = connection.pipeline()
+        for id in ids:
+            pipe.exists(keys.of("job", id))
+        known |= {id for id, exists in zip(ids, await connection.execute(pipe), strict=True) if exists}
+    return known
+
+
+async def waiting_jobs(connection: Connection, queue: str, task: str) -> list[str]:
+    """Ids of a task's jobs that are in its stream, or wait for their time."""
+    keys, cursor = QueueKeys(queue), 0
+    found: dict[str, None] = {}
     pipe = connection.pipeline()
-    for id in ids:
-        pipe.exists(keys.of("job", id))
-    found = await connection.execute(pipe)
-    return {id for id, exists in zip(ids, found, strict=True) if exists}
+    pipe.xrange(keys.of("stream", task))
+    for entries in await connection.execute_each(pipe):
+        if not isinstance(entries, Exception):
+            found |= dict.fromkeys(fields["job"] for _, fields in entries if "job" in fields)
+    while True:
+        cursor, page = await connection.command("zscan", keys["later"], cursor, count=_PAGE)
+        pipe = connection.pipeline()
+        for id, _ in page:
+            pipe.hget(keys.of("job", id), "task")
+        tasks = await connection.execute_each(pipe)
+        found |= dict.fromkeys(id for (id, _), own in zip(page, tasks, strict=True) if own == task)
+        if not cursor:
+            return list(found)
 
 
 async def live_jobs(connection: Connection, task: str | None, limit: int) -> list[JobInfo]:

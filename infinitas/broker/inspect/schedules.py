@@ -1,12 +1,14 @@
 """Schedules with their next slots, pauses, skips and backfills."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.keys import QueueKeys
 from infinitas.broker.reading import schedule_info
+from infinitas.broker.stored_rules import stated_task, task_of_rule
 from infinitas.core.records import ScheduleInfo
 
 _PAGE = 1000
@@ -19,6 +21,42 @@ async def find_schedule(connection: Connection, key: str) -> ScheduleInfo | None
         if found := await schedule_infos(connection, QueueKeys(queue), [key]):
             return found[0]
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOwner:
+    """The task that a schedule's key belongs to; `is_its_name`: the key is that task's own name."""
+
+    task: str
+    queue: str
+    is_its_name: bool
+
+
+async def key_owners(connection: Connection, keys: Sequence[str]) -> dict[str, KeyOwner]:
+    """Owners of those of these keys that are in use, or name a task, in any queue."""
+    found: dict[str, KeyOwner] = {}
+    for queue in await list_queues(connection) if keys else ():
+        own = QueueKeys(queue)
+        pipe = connection.pipeline()
+        pipe.hmget(own["schedules"], keys)
+        pipe.hmget(own["tasks"], keys)
+        rules, tasks = await connection.execute(pipe)
+        for key, rule, task in zip(keys, rules, tasks, strict=True):
+            if task:
+                found[key] = KeyOwner(key, queue, True)
+            elif rule and (owner := stated_task(rule)):
+                found.setdefault(key, KeyOwner(owner, queue, False))
+    return found
+
+
+async def keys_of_task(connection: Connection, queue: str, task: str) -> list[str]:
+    """Keys of all schedules of a task, sorted."""
+    keys, cursor, found = QueueKeys(queue), 0, set[str]()
+    while True:
+        cursor, page = await connection.command("hscan", keys["schedules"], cursor, count=_PAGE)
+        found |= {key for key, rule in page.items() if task_of_rule(key, rule) == task}
+        if not cursor:
+            return sorted(found)
 
 
 async def next_schedules(connection: Connection, task: str | None, limit: int) -> list[ScheduleInfo]:

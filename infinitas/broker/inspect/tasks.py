@@ -10,6 +10,7 @@ from infinitas.broker.inspect.schedules import schedule_infos
 from infinitas.broker.keys import QueueKeys
 from infinitas.broker.reading import task_definition, task_info
 from infinitas.core.errors import InfinitasError
+from infinitas.core.namespace import may_mean, prefix_of
 from infinitas.core.records import TaskInfo
 from infinitas.core.task_definition import TaskDefinition
 
@@ -32,6 +33,23 @@ async def all_tasks(connection: Connection) -> list[TaskInfo]:
         for info in await _tasks(connection, QueueKeys(queue), None)
     ]
     return sorted(found, key=lambda info: info.name)
+
+
+async def names_like(connection: Connection, name: str) -> list[str]:
+    """Names of tasks that may be meant by an unknown `name`, sorted."""
+    return sorted({full for full in await _names(connection) if may_mean(full, name)})
+
+
+async def namespaces(connection: Connection) -> list[str]:
+    """The prefixes of all tasks' names, sorted."""
+    return sorted({prefix_of(full) for full in await _names(connection)} - {""})
+
+
+async def _names(connection: Connection) -> list[str]:
+    pipe = connection.pipeline()
+    for queue in await list_queues(connection):
+        pipe.hkeys(QueueKeys(queue)["tasks"])
+    return [name for names in await connection.execute(pipe) for name in names]
 
 
 async def find_definitions(connection: Connection, names: Sequence[str]) -> dict[str, TaskDefinition]:

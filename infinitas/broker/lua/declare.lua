@@ -1,16 +1,17 @@
 -- Declare: store task definitions and the schedules that code gives them, as the caller compared
 -- them with what was stored; each only if that is still stored.
 -- parts: schedules
--- keys: schedules due marks paused skips runs reported tasks limits declarers wake events readers
+-- keys: moved schedules due marks paused skips runs reported tasks limits declarers wake events readers
 -- args: prefix declarations
--- declarations: JSON list of {task, seen, definition, limits?: JSON, declarer?: JSON, schedule?}
+-- declarations: JSON list of {task, seen, gone, definition, limits?: JSON, declarer?: JSON, schedule?}
+-- gone: where the task had moved to, '' if nowhere: declared here it lives here again
 -- schedule: {key, seen, definition, next?}; seen: digest of what is stored, '' for nothing
 -- returns: for each 'ok' | 'changed' (read again) | 'due' (fire the schedule's due slots first)
 
 local answers = {}
 for i, item in ipairs(cjson.decode(declarations)) do
   local before, schedule = redis.call('HGET', tasks, item.task), item.schedule
-  if item.seen ~= (before and redis.sha1hex(before) or '')
+  if item.seen ~= (before and redis.sha1hex(before) or '') or item.gone ~= (redis.call('HGET', moved, item.task) or '')
     or schedule and not unchanged(schedule.key, schedule.seen) then
     answers[i] = 'changed'
   elseif schedule and is_due(schedule.key) then
@@ -18,6 +19,7 @@ for i, item in ipairs(cjson.decode(declarations)) do
   else
     if before ~= item.definition then
       redis.call('HSET', tasks, item.task, item.definition)
+      redis.call('HDEL', moved, item.task)
       redis.call('HDEL', limits, item.task)
       if item.limits then redis.call('HSET', limits, item.task, item.limits) end
       if redis.call('XLEN', key('stream', item.task)) > 0 then ring(item.task, '') end

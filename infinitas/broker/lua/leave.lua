@@ -2,7 +2,7 @@
 -- (XGROUP DELCONSUMER would drop them silently): then it stays a member, and is rescued from.
 -- flags: allow-oom
 -- parts: read_job jobs finish lingering
--- keys: beats members reconciled stopping tasks processors limits later wake live awaited events readers
+-- keys: beats members places reconciled stopping tasks processors limits later wake live awaited events readers
 -- args: prefix worker job_ttl
 -- returns: 1, or 0 if it still holds jobs
 
@@ -21,6 +21,7 @@ redis.call('DEL', key('cancels', worker))
 if holds then return 0 end
 redis.call('ZREM', beats, worker)
 redis.call('HDEL', reconciled, worker)
+redis.call('HDEL', places, worker)
 redis.call('SREM', stopping, worker)
 if redis.call('HDEL', members, worker) == 1 then emit('worker.left', 'worker', worker) end
 return 1

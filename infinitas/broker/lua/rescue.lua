@@ -3,7 +3,7 @@
 -- worker that was stopping when it was killed counts as no crash of its jobs.
 -- flags: allow-oom
 -- parts: read_job jobs finish hand_back lingering
--- keys: beats members reconciled stopping tasks processors limits later wake live awaited events readers
+-- keys: beats members places reconciled stopping tasks processors limits later wake live awaited events readers
 -- args: prefix worker seen most_crashes most job_ttl
 -- returns: {-1} if it lives, else {jobs moved on, 1 if there are more}
 
@@ -62,6 +62,7 @@ end
 if more == 0 then
   redis.call('HDEL', members, worker)
   redis.call('HDEL', reconciled, worker)
+  redis.call('HDEL', places, worker)
   redis.call('SREM', stopping, worker)
   redis.call('DEL', key('cancels', worker))
 end

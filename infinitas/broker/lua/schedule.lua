@@ -1,15 +1,23 @@
--- Schedule: stores rules at run time, each in place of any rule under the same key.
+-- Schedule: stores rules at run time, each in place of that task's rule under the same key.
 -- parts: schedules
 -- keys: schedules due marks paused skips runs reported tasks wake events readers
--- args: prefix rules
+-- args: prefix rules replaces
 -- rules: JSON list of {key, task, definition, next?, seen?}; seen: digest of the rule that is edited;
---   without it a new rule begins
--- returns: for each 'ok' | 'unknown_task' | 'changed' (read again) | 'due' (fire its due slots first)
+--   without it a new rule begins; replaces: '1': in place of other tasks' rules too
+-- returns: for each 'ok' | 'unknown_task' | 'taken' (another task has that key) | 'changed' (read again) | 'due' (fire its due slots first)
 
 local answers = {}
+
+local function is_of_another(rule)
+  local stored = decoded(redis.call('HGET', schedules, rule.key) or '')
+  return stored and stored.task ~= nil and stored.task ~= rule.task
+end
+
 for i, rule in ipairs(cjson.decode(rules)) do
   if redis.call('HEXISTS', tasks, rule.task) == 0 then
     answers[i] = 'unknown_task'
+  elseif replaces ~= '1' and is_of_another(rule) then
+    answers[i] = 'taken'
   elseif rule.seen and not unchanged(rule.key, rule.seen) then
     answers[i] = 'changed'
   elseif is_due(rule.key) then

@@ -69,9 +69,9 @@ async def show_schedule(key: Name, client: ClientOf, response: Response, _: MayR
 
 @router.put("/{key:path}")
 async def put_schedule(key: Name, body: NewSchedule, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
-    """Add a schedule, or replace the one of that key."""
+    """Add a schedule, or replace the one of that key. 409 `key_taken`: it is another task's."""
     entry = Entry(key=key, rule=body.rule(), at=body.at, args=body.stored_args() or EMPTY_ARGS)
-    await client.schedules.put(body.task, [entry], body.options())
+    await client.schedules.put(body.task, [entry], body.options(), replace=body.replace)
     return await view_schedule(client, await client.schedules.find(key))
 
 
@@ -110,6 +110,12 @@ async def pause_schedule(key: Name, body: PauseBody, client: ClientOf, _: MayCha
 @router.post("/{key:path}/resume")
 async def resume_schedule(key: Name, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
     return await view_schedule(client, await client.schedules.resume(key))
+
+
+@router.post("/{key:path}/reset")
+async def reset_schedule(key: Name, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
+    """Take a person's change back: the rule is again what the code declares."""
+    return await view_schedule(client, await client.schedules.reset(key))
 
 
 @router.post("/{key:path}/skip")

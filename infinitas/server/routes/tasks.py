@@ -7,6 +7,7 @@ from infinitas.broker.messages import NewJob
 from infinitas.client.job_ids import fresh_id
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name
+from infinitas.core.records import TaskRemoval
 from infinitas.core.schedule import EMPTY_ARGS
 from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
@@ -66,6 +67,15 @@ async def send_jobs(name: Name, body: Batch, client: ClientOf, _: MayRunJobs) ->
     jobs = [_new_job(name, each) for each in body.jobs]
     await client.send(definition, jobs)
     return JobIds(ids=[job.id for job in jobs])
+
+
+@router.delete("/{name:path}")
+async def remove_task(name: Name, client: ClientOf, _: MayChangeTasks, dry_run: bool = False) -> TaskRemoval:
+    """Remove a task with its schedules, and cancel what waits; with `dry_run` only show that.
+
+    409 `still_served`: a live worker serves it, and would declare it again. History stays.
+    """
+    return await client.remove_task(name, dry_run=dry_run)
 
 
 @router.put("/{name:path}")

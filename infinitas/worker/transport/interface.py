@@ -1,10 +1,10 @@
 """What a worker needs of its connection: to Redis, or to a server."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from infinitas.broker.answers import ReportAnswer, SettleAnswer
+from infinitas.broker.answers import ReportAnswer, Rival, SettleAnswer
 from infinitas.broker.connection import LONGEST_BLOCK_S
 from infinitas.broker.messages import (
     Claim,
@@ -12,6 +12,7 @@ from infinitas.broker.messages import (
     ClaimRequest,
     Declarer,
     HeartbeatAnswer,
+    Home,
     Report,
     Settlement,
 )
@@ -34,7 +35,15 @@ class JobsTransport(Protocol):
 class WorkersTransport(Protocol):
     """As `broker.workers.Workers`."""
 
-    async def join(self, worker: str, tasks: Sequence[str], lease_s: float) -> datetime: ...
+    async def join(
+        self,
+        worker: str,
+        tasks: Sequence[str],
+        lease_s: float,
+        homes: Mapping[str, Home],
+        ignored: Collection[str],
+    ) -> Rival | None: ...
+    async def rivals(self, homes: Mapping[str, Home], ignored: Collection[str]) -> Rival | None: ...
     async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> HeartbeatAnswer: ...
     async def rest(self, worker: str) -> None: ...
     async def leave(self, worker: str, job_ttl_s: int) -> bool: ...

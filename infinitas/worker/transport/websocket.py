@@ -3,20 +3,21 @@
 import asyncio
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import cast
 
 import orjson
 
-from infinitas.broker.answers import ALREADY, APPLIED, GONE, ReportAnswer, SettleAnswer, stale
+from infinitas.broker.answers import ALREADY, APPLIED, GONE, ReportAnswer, Rival, SettleAnswer, stale
 from infinitas.broker.messages import (
     Claim,
     ClaimedJob,
     ClaimRequest,
     Declarer,
     HeartbeatAnswer,
+    Home,
     Report,
     Settlement,
 )
@@ -147,9 +148,21 @@ class WebSocketQueue:
     async def now(self) -> datetime:
         return datetime.now(UTC)
 
-    async def join(self, worker: str, tasks: Sequence[str], lease_s: float) -> datetime:
+    async def join(
+        self,
+        worker: str,
+        tasks: Sequence[str],
+        lease_s: float,
+        homes: Mapping[str, Home],
+        ignored: Collection[str],
+    ) -> Rival | None:
+        """The server itself refuses a worker whose tasks live elsewhere."""
         await self._transport.begin(worker)
-        return await self.now()
+        return None
+
+    async def rivals(self, homes: Mapping[str, Home], ignored: Collection[str]) -> Rival | None:
+        """None: the server checks."""
+        return None
 
     async def beat(self, worker: str, held: Sequence[tuple[str, int]], lease_s: float) -> HeartbeatAnswer:
         return await self._portal.join(self._beat({job for job, _ in held}))

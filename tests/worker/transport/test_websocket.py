@@ -17,7 +17,7 @@ async def edges(http: httpx.Client) -> AsyncIterator[WebSocketQueue]:
     source = WebSocketTransport(str(http.base_url).replace("http", "ws", 1), None, concurrency=1)
     edges = source.queue("default")
     await edges.declare([TaskDefinition(name="noop")], [])
-    await edges.workers.join("w", ["noop"], 10)
+    await edges.workers.join("w", ["noop"], 10, {}, ())
     yield edges
     await source.close()
 
