@@ -15,7 +15,10 @@ FAR = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 async def remove(app: Infinitas, name: str, *, dry_run: bool = False) -> TaskRemoval:
-    return await app.portal.join(app.client.open().remove_task(name, dry_run=dry_run))
+    async def ask() -> TaskRemoval:
+        return await app.client.open().remove_task(name, dry_run=dry_run)
+
+    return await app.portal.join(ask())
 
 
 async def filled(app: Infinitas) -> list[str]:
@@ -72,7 +75,12 @@ async def test_a_removal_that_was_cut_off_is_completed_by_the_next(app: Infinita
 
 
 def test_on_the_command_line(processes: Processes, app: Infinitas, redis: Redis) -> None:
-    app.portal.wait(filled(app))
+
+    @app.task
+    def gone() -> None: ...
+
+    app.schedule(gone, at=FAR, key="todo")
+    gone.send_many([(), (), ()])
     shown = processes.call("task", "rm", "gone")
     assert "would be removed, with 1 schedules (todo). 3 jobs that wait would be cancelled." in shown.stdout
     assert "add --yes" in shown.stdout
