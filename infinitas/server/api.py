@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from infinitas.client.redis_client import RedisClient
 from infinitas.server import problems
 from infinitas.server.body_limit import BodyLimit
+from infinitas.server.page import routes as page
 from infinitas.server.problems import Problem
 from infinitas.server.rate_limit import RateLimit
 from infinitas.server.routes import audit, jobs, login, logs, metrics, schedules, system, tasks, timeline
@@ -47,4 +48,5 @@ def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate
     api.include_router(websocket.router, prefix=PREFIX)
     api.include_router(metrics.router)
     api.include_router(system.probes)
+    api.include_router(page.router)
     return api

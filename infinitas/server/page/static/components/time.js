@@ -1,0 +1,45 @@
+/** `<inf-time at="…">`: a moment as "3 min ago", kept right by the page's one timer; its title has the moment. */
+
+import { clock } from "../lib/clock.js";
+import { h } from "../lib/dom.js";
+import { clockTime, fullTime, relative } from "../lib/format.js";
+
+class RelativeTime extends HTMLElement {
+  static observedAttributes = ["at"];
+  /** @type {(() => void) | undefined} */
+  #stop;
+
+  connectedCallback() {
+    this.#stop = clock.onSecond(() => this.#show());
+    this.#show();
+  }
+
+  disconnectedCallback() {
+    this.#stop?.();
+  }
+
+  attributeChangedCallback() {
+    const at = this.getAttribute("at");
+    if (at) this.title = fullTime(at);
+    this.#show();
+  }
+
+  #show() {
+    const at = this.getAttribute("at");
+    const text = at ? relative(at) : "";
+    if (this.textContent !== text) this.textContent = text;
+  }
+}
+
+customElements.define("inf-time", RelativeTime);
+
+/** @param {string | null | undefined} moment @param {string} [none] */
+export function ago(moment, none = "–") {
+  return moment ? h("inf-time", { at: moment }) : h("span", { class: "faint" }, none);
+}
+
+/** A moment as a time of day. @param {string | null | undefined} moment */
+export function at(moment) {
+  if (!moment) return h("span", { class: "faint" }, "–");
+  return h("time", { datetime: moment, title: fullTime(moment) }, clockTime(moment));
+}
