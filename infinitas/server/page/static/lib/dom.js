@@ -110,7 +110,10 @@ function create(part, svg) {
 /** @param {Element} element @param {VNode} part @param {Props} before @param {boolean} svg */
 function fill(element, part, before, svg) {
   described.set(element, part);
-  patchChildren(element, flatten(part.children), svg || part.tag === "svg");
+  // A custom element without children fills itself.
+  if (part.children.length > 0 || !part.tag.includes("-")) {
+    patchChildren(element, flatten(part.children), svg || part.tag === "svg");
+  }
   for (const [name, value] of Object.entries(part.props)) setProp(element, name, value, before[name]);
 }
 
