@@ -15,7 +15,8 @@ async function begin() {
     new Shell(root, token);
   } catch (error) {
     const status = error instanceof Error && "status" in error ? error.status : 0;
-    if (status === 401 || status === 403) showLogin(root, begin, String(error instanceof Error ? error.message : ""));
+    if (status === 401 || status === 403)
+      showLogin(root, begin, String(error instanceof Error ? error.message : ""));
     else showWaiting(error);
   }
 }

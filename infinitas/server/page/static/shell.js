@@ -136,8 +136,17 @@ export class Shell {
       h(
         "header",
         { class: "top" },
-        h("a", { class: "brand", href: to([]) }, h("span", { class: "logo", "aria-hidden": "true" }, "∞"), "Infinitas"),
-        h("nav", { "aria-label": "Views" }, this.#places().map((place) => link(place, place.path === first))),
+        h(
+          "a",
+          { class: "brand", href: to([]) },
+          h("span", { class: "logo", "aria-hidden": "true" }, "∞"),
+          "Infinitas",
+        ),
+        h(
+          "nav",
+          { "aria-label": "Views" },
+          this.#places().map((place) => link(place, place.path === first)),
+        ),
         h("div", { class: "tools" }, this.#liveBadge(), this.#buttons()),
       ),
       this.#banner(),
@@ -163,10 +172,21 @@ export class Shell {
 
   #liveBadge() {
     const { state, lastFrame } = this.feed;
-    const loading = this.#context.resources.some((resource) => resource.loading && resource.value === undefined);
+    const loading = this.#context.resources.some(
+      (resource) => resource.loading && resource.value === undefined,
+    );
     const word =
-      state === "live" ? (loading ? "catching up" : "live") : `stale ${duration((Date.now() - lastFrame) / 1000)}`;
-    return h("span", { class: `live is-${state}`, role: "status" }, h("span", { class: "dot", "aria-hidden": "true" }), word);
+      state === "live"
+        ? loading
+          ? "catching up"
+          : "live"
+        : `stale ${duration((Date.now() - lastFrame) / 1000)}`;
+    return h(
+      "span",
+      { class: `live is-${state}`, role: "status" },
+      h("span", { class: "dot", "aria-hidden": "true" }),
+      word,
+    );
   }
 
   #banner() {
@@ -178,7 +198,9 @@ export class Shell {
   }
 
   #palette() {
-    void showPalette(this.#places().map(({ path, title }) => ({ title, run: () => go(to(path ? [path] : [])) })));
+    void showPalette(
+      this.#places().map(({ path, title }) => ({ title, run: () => go(to(path ? [path] : [])) })),
+    );
   }
 
   /** @returns {Shortcut[]} */
@@ -215,4 +237,3 @@ async function logOut() {
   await send("DELETE", "login");
   location.reload();
 }
-

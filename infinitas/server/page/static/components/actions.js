@@ -22,7 +22,11 @@ export function taskActions(context, task, schedules) {
   const own = schedules[0];
   return [
     context.may("jobs") && button("Run", () => void runTask(context, task)),
-    own && context.may("tasks") && (own.paused ? button("Resume", () => void resume(context, own)) : button("Pause", () => void pause(context, own))),
+    own &&
+      context.may("tasks") &&
+      (own.paused
+        ? button("Resume", () => void resume(context, own))
+        : button("Pause", () => void pause(context, own))),
   ];
 }
 
@@ -31,11 +35,21 @@ export async function runTask(context, task) {
   const answer = await ask({
     title: `Run ${task.name}`,
     button: "Run now",
-    fields: [{ name: "args", label: "Arguments", rows: 4, value: "[]", hint: "JSON: a list, or an object of named arguments" }],
+    fields: [
+      {
+        name: "args",
+        label: "Arguments",
+        rows: 4,
+        value: "[]",
+        hint: "JSON: a list, or an object of named arguments",
+      },
+    ],
   });
   if (!answer) return;
   await act(async () => {
-    const job = await send("POST", `tasks/${part(task.name)}/jobs`, { args: JSON.parse(answer.args || "[]") });
+    const job = await send("POST", `tasks/${part(task.name)}/jobs`, {
+      args: JSON.parse(answer.args || "[]"),
+    });
     context.redraw();
     go(to(["jobs", job.id]));
     return `Sent job ${job.id}.`;

@@ -46,7 +46,12 @@ function snippet(title, text) {
   return h(
     "figure",
     null,
-    h("figcaption", null, title, navigator.clipboard && h("button", { type: "button", class: "quiet", onclick: copy }, "Copy")),
+    h(
+      "figcaption",
+      null,
+      title,
+      navigator.clipboard && h("button", { type: "button", class: "quiet", onclick: copy }, "Copy"),
+    ),
     h("pre", null, text),
   );
 }

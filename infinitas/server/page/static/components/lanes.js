@@ -18,7 +18,17 @@ import { clockTime, plural } from "../lib/format.js";
 const HEIGHT = 26;
 const LEAST_PX = 3;
 /** The worst first. */
-const WORST = ["failed", "missed", "absent", "cancelled", "skipped", "retrying", "running", "queued", "succeeded"];
+const WORST = [
+  "failed",
+  "missed",
+  "absent",
+  "cancelled",
+  "skipped",
+  "retrying",
+  "running",
+  "queued",
+  "succeeded",
+];
 const SHAPES = new Set(["failed", "missed", "absent", "skipped", "cancelled"]);
 
 class LaneElement extends HTMLElement {
@@ -137,7 +147,9 @@ function rank(state) {
 /** @param {Mark} mark */
 function describe(mark) {
   const what =
-    mark.state === "future" ? plural(mark.count, "slot") : `${plural(mark.count, "job")} ${mark.state.replace("_", " ")}`;
+    mark.state === "future"
+      ? plural(mark.count, "slot")
+      : `${plural(mark.count, "job")} ${mark.state.replace("_", " ")}`;
   const shown = mark.state === "absent" ? `${plural(mark.count, "slot")} without a job` : what;
   return `${clockTime(mark.start)} · ${shown}${mark.why ? ` · ${mark.why.replaceAll("_", " ")}` : ""}`;
 }
@@ -199,11 +211,11 @@ function drawFlag(context, state, x, y) {
   context.lineWidth = 1.5;
   context.beginPath();
   if (state === "failed") {
-    context.moveTo(x - 2.500, y - 2.500);
-    context.lineTo(x + 2.500, y + 2.500);
-    context.moveTo(x + 2.500, y - 2.500);
-    context.lineTo(x - 2.500, y + 2.500);
-  } else context.arc(x, y, 2.200, 0, 7);
+    context.moveTo(x - 2.5, y - 2.5);
+    context.lineTo(x + 2.5, y + 2.5);
+    context.moveTo(x + 2.5, y - 2.5);
+    context.lineTo(x - 2.5, y + 2.5);
+  } else context.arc(x, y, 2.2, 0, 7);
   context.stroke();
   context.lineWidth = 1;
 }

@@ -21,21 +21,58 @@ export function logView(context) {
 
   /** @param {Job} job */
   const render = (job) => {
-    const lines = job.log.filter((line) => rank(line.level) >= rank(level) && line.text.toLowerCase().includes(text.toLowerCase()));
+    const lines = job.log.filter(
+      (line) => rank(line.level) >= rank(level) && line.text.toLowerCase().includes(text.toLowerCase()),
+    );
     if (job.log.length === 0) return h("p", { class: "faint" }, "No line.");
     const shown = lines.slice(-MOST_LINES);
     return [
       h(
         "div",
         { class: "bar" },
-        h("input", { type: "search", placeholder: "Search the log", "aria-label": "Search the log", oninput: (/** @type {InputEvent} */ event) => ((text = valueOf(event)), context.redraw()) }),
-        h("select", { "aria-label": "Least level", onchange: (/** @type {Event} */ event) => ((level = valueOf(event)), context.redraw()) }, LEVELS.map((each) => h("option", { value: each }, each))),
-        h("button", { type: "button", "aria-pressed": String(follow), onclick: set(() => (follow = !follow)) }, "Follow"),
-        h("button", { type: "button", "aria-pressed": String(wrap), onclick: set(() => (wrap = !wrap)) }, "Wrap"),
+        h("input", {
+          type: "search",
+          placeholder: "Search the log",
+          "aria-label": "Search the log",
+          oninput: (/** @type {InputEvent} */ event) => ((text = valueOf(event)), context.redraw()),
+        }),
+        h(
+          "select",
+          {
+            "aria-label": "Least level",
+            onchange: (/** @type {Event} */ event) => ((level = valueOf(event)), context.redraw()),
+          },
+          LEVELS.map((each) => h("option", { value: each }, each)),
+        ),
+        h(
+          "button",
+          { type: "button", "aria-pressed": String(follow), onclick: set(() => (follow = !follow)) },
+          "Follow",
+        ),
+        h(
+          "button",
+          { type: "button", "aria-pressed": String(wrap), onclick: set(() => (wrap = !wrap)) },
+          "Wrap",
+        ),
         h("button", { type: "button", onclick: () => download(job) }, "Download"),
-        h("span", { class: "faint" }, plural(lines.length, "line") + (lines.length > shown.length ? `, the last ${MOST_LINES} shown` : "")),
+        h(
+          "span",
+          { class: "faint" },
+          plural(lines.length, "line") +
+            (lines.length > shown.length ? `, the last ${MOST_LINES} shown` : ""),
+        ),
       ),
-      h("inf-log", { class: wrap ? "log wraps" : "log", role: "log", tabindex: "0", "aria-label": "Log", ".follow": follow }, shown.map(lineView)),
+      h(
+        "inf-log",
+        {
+          class: wrap ? "log wraps" : "log",
+          role: "log",
+          tabindex: "0",
+          "aria-label": "Log",
+          ".follow": follow,
+        },
+        shown.map(lineView),
+      ),
     ];
   };
   return { render, shortcuts: [{ keys: "f", what: "Follow the log", run: set(() => (follow = !follow)) }] };
@@ -60,7 +97,13 @@ function lineView(line, n) {
     { class: `line is-${line.level}`, memo: `${n} ${line.at}` },
     h("time", { datetime: line.at }, clockTime(line.at)),
     h("b", null, line.level),
-    h("span", { dir: "auto" }, cut ? `${line.text.slice(0, MOST_CHARS)} … ${line.text.length - MOST_CHARS} more characters: download the log` : line.text),
+    h(
+      "span",
+      { dir: "auto" },
+      cut
+        ? `${line.text.slice(0, MOST_CHARS)} … ${line.text.length - MOST_CHARS} more characters: download the log`
+        : line.text,
+    ),
   );
 }
 

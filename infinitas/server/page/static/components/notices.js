@@ -47,7 +47,11 @@ function show() {
         { key: String(id), class: bad ? "notice is-failed" : "notice" },
         h("span", null, text),
         undo && h("button", { type: "button", onclick: () => (dismiss(id), undo()) }, "Undo"),
-        h("button", { type: "button", class: "quiet", "aria-label": "Dismiss", onclick: () => dismiss(id) }, "×"),
+        h(
+          "button",
+          { type: "button", class: "quiet", "aria-label": "Dismiss", onclick: () => dismiss(id) },
+          "×",
+        ),
       ),
     ),
   );

@@ -22,14 +22,25 @@ export async function showPalette(commands) {
       h(
         "div",
         null,
-        h("input", { type: "search", placeholder: "A task, a view, or a job’s id", "aria-label": "Search", oninput: type, onkeydown: press }),
+        h("input", {
+          type: "search",
+          placeholder: "A task, a view, or a job’s id",
+          "aria-label": "Search",
+          oninput: type,
+          onkeydown: press,
+        }),
         h(
           "ul",
           { role: "listbox", "aria-label": "Results" },
           found().map((command, n) =>
             h(
               "li",
-              { role: "option", "aria-selected": String(n === chosen), key: command.title, onclick: () => choose(command) },
+              {
+                role: "option",
+                "aria-selected": String(n === chosen),
+                key: command.title,
+                onclick: () => choose(command),
+              },
               command.title,
             ),
           ),
@@ -61,7 +72,10 @@ export async function showPalette(commands) {
   };
   draw();
   const loaded = await get("tasks").catch(() => []);
-  tasks = loaded.map((/** @type {{ name: string }} */ { name }) => ({ title: name, run: () => go(to(["tasks", name])) }));
+  tasks = loaded.map((/** @type {{ name: string }} */ { name }) => ({
+    title: name,
+    run: () => go(to(["tasks", name])),
+  }));
   draw();
 }
 
@@ -74,7 +88,9 @@ function matches(commands, text) {
 /** @param {string} text @returns {Command[]} */
 function jobCommand(text) {
   const id = text.trim();
-  return id.length >= 10 && !/\s/.test(id) ? [{ title: `Open job ${id}`, run: () => go(to(["jobs", id])) }] : [];
+  return id.length >= 10 && !/\s/.test(id)
+    ? [{ title: `Open job ${id}`, run: () => go(to(["jobs", id])) }]
+    : [];
 }
 
 /** @param {import("../lib/keyboard.js").Shortcut[]} shortcuts */
@@ -86,8 +102,16 @@ export function showHelp(shortcuts) {
       "div",
       null,
       h("h2", null, "Keys"),
-      h("dl", { class: "keys" }, shortcuts.map(({ keys, what }) => [h("dt", null, h("kbd", null, keys)), h("dd", null, what)])),
-      h("div", { class: "buttons" }, h("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, "Close")),
+      h(
+        "dl",
+        { class: "keys" },
+        shortcuts.map(({ keys, what }) => [h("dt", null, h("kbd", null, keys)), h("dd", null, what)]),
+      ),
+      h(
+        "div",
+        { class: "buttons" },
+        h("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, "Close"),
+      ),
     ),
   );
 }

@@ -51,7 +51,15 @@ export async function editSchedule(context, schedule) {
       "label",
       { class: "field" },
       h("span", null, label),
-      h("input", { name, ".value": value, spellcheck: "false", autocomplete: "off", oninput: (/** @type {InputEvent} */ event) => (set(/** @type {HTMLInputElement} */ (event.target).value), void preview()) }),
+      h("input", {
+        name,
+        ".value": value,
+        spellcheck: "false",
+        autocomplete: "off",
+        oninput: (/** @type {InputEvent} */ event) => (
+          set(/** @type {HTMLInputElement} */ (event.target).value), void preview()
+        ),
+      }),
     );
   const preview = async () => {
     const number = ++asked;
@@ -109,5 +117,9 @@ function difference(before, after) {
 function change(name, sign, slots) {
   if (slots.length === 0) return null;
   const rest = slots.length > SHOWN ? ` and ${slots.length - SHOWN} more` : "";
-  return h("p", { class: name }, `${sign}${slots.length} ${name}: ${slots.slice(0, SHOWN).map(clockTime).join(", ")}${rest}`);
+  return h(
+    "p",
+    { class: name },
+    `${sign}${slots.length} ${name}: ${slots.slice(0, SHOWN).map(clockTime).join(", ")}${rest}`,
+  );
 }

@@ -19,7 +19,14 @@ export function strip(runs, most = 30) {
   const label = shown.length === 0 ? "no run yet" : `last ${shown.length} runs, ${bad} not succeeded`;
   return h(
     "svg",
-    { class: "strip", viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": label },
+    {
+      class: "strip",
+      viewBox: `0 0 ${width} ${HEIGHT}`,
+      width,
+      height: HEIGHT,
+      role: "img",
+      "aria-label": label,
+    },
     shown.map((run, n) => bar(run, start + n * STEP, longest)),
   );
 }

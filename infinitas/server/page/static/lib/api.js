@@ -65,7 +65,11 @@ async function request(method, path, { query, body }) {
   clock.learn(response.headers.get("date"), performance.now() - sent);
   const found = text ? read(text) : null;
   if (response.ok) return found;
-  throw new ApiError(response.status, found?.code ?? "", found?.detail ?? `The server answered ${response.status}.`);
+  throw new ApiError(
+    response.status,
+    found?.code ?? "",
+    found?.detail ?? `The server answered ${response.status}.`,
+  );
 }
 
 /** @param {string} text */

@@ -54,8 +54,15 @@ export function clockTime(moment) {
 /** With date, offset and UTC, for titles. @param {string | number} moment @param {string} [zone] */
 export function fullTime(moment, zone = zoneName()) {
   const at = new Date(moment);
-  const time = at.toLocaleTimeString("en-GB", { timeZone: zone, hourCycle: "h23", timeZoneName: "shortOffset" });
-  return `${isoDay(at, zone)} ${time} · ${at.toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC")}`;
+  const time = at.toLocaleTimeString("en-GB", {
+    timeZone: zone,
+    hourCycle: "h23",
+    timeZoneName: "shortOffset",
+  });
+  return `${isoDay(at, zone)} ${time} · ${at
+    .toISOString()
+    .replace("T", " ")
+    .replace(/\.\d+Z$/, " UTC")}`;
 }
 
 /** @param {Date} at @param {string | undefined} zone */

@@ -23,7 +23,12 @@ export function healthOf(task, schedules) {
   const late = schedules.map(lateness).sort((a, b) => b - a)[0] ?? 0;
   if (late > 0) return missed(task, late);
   if (!task.has_worker && task.queued > 0) {
-    return { kind: "no-worker", word: "no worker", cause: `${plural(task.queued, "job")} wait for a worker`, rank: 3 };
+    return {
+      kind: "no-worker",
+      word: "no worker",
+      cause: `${plural(task.queued, "job")} wait for a worker`,
+      rank: 3,
+    };
   }
   return calm(task, schedules);
 }
@@ -47,7 +52,12 @@ function calm(task, schedules) {
   if (paused) return { kind: "paused", word: "paused", cause: paused.reason, rank: WELL + 1 };
   if (task.running > 0) return { kind: "running", word: "running", cause: "", rank: WELL };
   if (!task.has_worker && schedules.length > 0) {
-    return { kind: "no-worker", word: "no worker", cause: "a slot comes, and no worker serves the task", rank: 4 };
+    return {
+      kind: "no-worker",
+      word: "no worker",
+      cause: "a slot comes, and no worker serves the task",
+      rank: 4,
+    };
   }
   if (!task.last_job) return { kind: "new", word: "no job yet", cause: "", rank: WELL + 3 };
   return { kind: "ok", word: "ok", cause: "", rank: WELL + 2 };

@@ -29,7 +29,8 @@ export class Keyboard {
 
   /** @param {KeyboardEvent} event */
   #press(event) {
-    const typing = event.target instanceof HTMLElement && event.target.closest("input, textarea, select, dialog");
+    const typing =
+      event.target instanceof HTMLElement && event.target.closest("input, textarea, select, dialog");
     const key = (event.ctrlKey || event.metaKey ? "ctrl+" : "") + event.key;
     if ((typing && !key.startsWith("ctrl+k")) || event.altKey || event.isComposing) return;
     const keys = this.#prefix ? `${this.#prefix} ${key}` : key;

@@ -3,7 +3,17 @@
 /** @typedef {Record<string, string>} JobFilter */
 
 export const FIELDS = ["task", "state", "since", "until", "schedule", "worker", "key"];
-export const STATES = ["scheduled", "queued", "running", "retrying", "succeeded", "failed", "cancelled", "skipped", "missed"];
+export const STATES = [
+  "scheduled",
+  "queued",
+  "running",
+  "retrying",
+  "succeeded",
+  "failed",
+  "cancelled",
+  "skipped",
+  "missed",
+];
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
 /** A query that can't be read; the text names the part. */

@@ -1,66 +1,189 @@
 /** JSON of the HTTP API, as far as the page uses it (docs/http.md). */
 
-export interface LastJob { id: string; at: string; status: string }
-export interface RecentRun { job: string; state: string; ended: string; duration_ms: number }
-export interface Pause { reason: string; since: string; until: string | null }
+export interface LastJob {
+  id: string;
+  at: string;
+  status: string;
+}
+export interface RecentRun {
+  job: string;
+  state: string;
+  ended: string;
+  duration_ms: number;
+}
+export interface Pause {
+  reason: string;
+  since: string;
+  until: string | null;
+}
 
 export interface Rule {
-  key: string; task: string; rule: string; cron: string | null; every: number | null; at: string | null;
-  timezone: string; args: unknown; origin: string; overridden: boolean; overlap: string; catch_up: string;
-  jitter: number; start: string | null; end: string | null; max_runs: number | null; grace: number | null;
+  key: string;
+  task: string;
+  rule: string;
+  cron: string | null;
+  every: number | null;
+  at: string | null;
+  timezone: string;
+  args: unknown;
+  origin: string;
+  overridden: boolean;
+  overlap: string;
+  catch_up: string;
+  jitter: number;
+  start: string | null;
+  end: string | null;
+  max_runs: number | null;
+  grace: number | null;
 }
 
 export interface Schedule extends Rule {
-  queue: string; next_slot: string | null; last_slot: string | null; paused: Pause | null; skips: number;
-  runs: number; live_job: string | null; filling: number | null; unreadable: string | null;
-}
-
-export interface Task {
-  name: string; queue: string; doc: string; has_worker: boolean; queued: number; running: number; streak: number;
-  next_slot: string | null; last_job: LastJob | null; last_success: LastJob | null; last_failure: LastJob | null;
-  last_error: string | null; recent: RecentRun[]; options: Record<string, unknown>; schedules: Rule[];
+  queue: string;
+  next_slot: string | null;
+  last_slot: string | null;
+  paused: Pause | null;
+  skips: number;
+  runs: number;
+  live_job: string | null;
+  filling: number | null;
   unreadable: string | null;
 }
 
-export interface LogLine { at: string; level: string; text: string }
-
-export interface Job {
-  id: string; task: string; queue: string; state: string; attempt: number; args: unknown; due: string;
-  schedule: string | null; key: string | null; created: string | null; started: string | null;
-  ended: string | null; duration: number | null; worker: string | null; reason: string | null;
-  error: string | null; traceback: string | null; result: unknown; progress: number | null;
-  step: string | null; checkpoint: unknown; headers: Record<string, string>; ready: string | null;
-  crashes: number; log: LogLine[]; unreadable: string | null;
+export interface Task {
+  name: string;
+  queue: string;
+  doc: string;
+  has_worker: boolean;
+  queued: number;
+  running: number;
+  streak: number;
+  next_slot: string | null;
+  last_job: LastJob | null;
+  last_success: LastJob | null;
+  last_failure: LastJob | null;
+  last_error: string | null;
+  recent: RecentRun[];
+  options: Record<string, unknown>;
+  schedules: Rule[];
+  unreadable: string | null;
 }
 
-export interface JobPage { items: Job[]; next: string | null }
+export interface LogLine {
+  at: string;
+  level: string;
+  text: string;
+}
+
+export interface Job {
+  id: string;
+  task: string;
+  queue: string;
+  state: string;
+  attempt: number;
+  args: unknown;
+  due: string;
+  schedule: string | null;
+  key: string | null;
+  created: string | null;
+  started: string | null;
+  ended: string | null;
+  duration: number | null;
+  worker: string | null;
+  reason: string | null;
+  error: string | null;
+  traceback: string | null;
+  result: unknown;
+  progress: number | null;
+  step: string | null;
+  checkpoint: unknown;
+  headers: Record<string, string>;
+  ready: string | null;
+  crashes: number;
+  log: LogLine[];
+  unreadable: string | null;
+}
+
+export interface JobPage {
+  items: Job[];
+  next: string | null;
+}
 
 export interface Attempt {
-  attempt: number; outcome: string; worker: string | null; started: string | null; ended: string | null;
-  reason: string | null; error: string | null; traceback: string | null;
+  attempt: number;
+  outcome: string;
+  worker: string | null;
+  started: string | null;
+  ended: string | null;
+  reason: string | null;
+  error: string | null;
+  traceback: string | null;
 }
 
 export interface Worker {
-  id: string; host: string; pid: number; version: string; started: string; last_beat: string;
-  capacity: number; busy: number; queues: string[]; tasks: string[]; unreadable: string | null;
+  id: string;
+  host: string;
+  pid: number;
+  version: string;
+  started: string;
+  last_beat: string;
+  capacity: number;
+  busy: number;
+  queues: string[];
+  tasks: string[];
+  unreadable: string | null;
 }
 
 export interface Queue {
-  name: string; tasks: number; queued: number; running: number; waiting: number; oldest: string | null;
-  events: number; unreadable: string | null;
+  name: string;
+  tasks: number;
+  queued: number;
+  running: number;
+  waiting: number;
+  oldest: string | null;
+  events: number;
+  unreadable: string | null;
 }
 
 export interface Past {
-  start: string; state: string; reason: string | null; count: number; longest: number | null; job: string;
+  start: string;
+  state: string;
+  reason: string | null;
+  count: number;
+  longest: number | null;
+  job: string;
 }
-export interface SlotCount { start: string; schedule: string; count: number }
-export interface Lane { task: string; past: Past[]; absent: SlotCount[]; future: SlotCount[] }
+export interface SlotCount {
+  start: string;
+  schedule: string;
+  count: number;
+}
+export interface Lane {
+  task: string;
+  past: Past[];
+  absent: SlotCount[];
+  future: SlotCount[];
+}
 export interface Timeline {
-  now: string; since: string; until: string; bucket: number; lanes: Lane[]; missing: string[];
+  now: string;
+  since: string;
+  until: string;
+  bucket: number;
+  lanes: Lane[];
+  missing: string[];
 }
 
 export interface AuditEntry {
-  id: number; at: string; actor: string; action: string; target: string; reason: string; origin: string;
+  id: number;
+  at: string;
+  actor: string;
+  action: string;
+  target: string;
+  reason: string;
+  origin: string;
 }
 
-export interface Token { name: string; scopes: string[]; expires: string | null }
+export interface Token {
+  name: string;
+  scopes: string[];
+  expires: string | null;
+}

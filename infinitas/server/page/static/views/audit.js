@@ -24,8 +24,20 @@ export function auditView(context, query) {
         "form",
         { class: "bar", role: "search", onsubmit: submit },
         h("h1", null, "Audit"),
-        h("input", { type: "search", name: "target", ".value": filter.target, placeholder: "Target", "aria-label": "Target" }),
-        h("input", { type: "search", name: "actor", ".value": filter.actor, placeholder: "Actor", "aria-label": "Actor" }),
+        h("input", {
+          type: "search",
+          name: "target",
+          ".value": filter.target,
+          placeholder: "Target",
+          "aria-label": "Target",
+        }),
+        h("input", {
+          type: "search",
+          name: "actor",
+          ".value": filter.actor,
+          placeholder: "Actor",
+          "aria-label": "Actor",
+        }),
         h("button", { type: "submit" }, "Filter"),
       ),
       entries.value?.length === 0 && h("p", { class: "empty" }, "No change yet."),
@@ -33,7 +45,17 @@ export function auditView(context, query) {
         h(
           "table",
           null,
-          h("thead", null, h("tr", null, ["When", "Actor", "Action", "Target", "Reason", "From"].map((name) => h("th", { scope: "col" }, name)))),
+          h(
+            "thead",
+            null,
+            h(
+              "tr",
+              null,
+              ["When", "Actor", "Action", "Target", "Reason", "From"].map((name) =>
+                h("th", { scope: "col" }, name),
+              ),
+            ),
+          ),
           h("tbody", null, (entries.value ?? []).map(row)),
         ),
     ],

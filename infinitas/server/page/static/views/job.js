@@ -18,7 +18,11 @@ import { ago, at } from "../components/time.js";
 /** @param {import("../shell.js").Context} context @param {string} id @returns {import("../shell.js").View} */
 export function jobView(context, id) {
   const job = context.resource([`job:${id}`], () => /** @type {Promise<Job>} */ (get(`jobs/${part(id)}`)));
-  const attempts = context.resource([`job:${id}`], () => /** @type {Promise<Attempt[]>} */ (get(`jobs/${part(id)}/attempts`)), { everyMs: 2_000 });
+  const attempts = context.resource(
+    [`job:${id}`],
+    () => /** @type {Promise<Attempt[]>} */ (get(`jobs/${part(id)}/attempts`)),
+    { everyMs: 2_000 },
+  );
   const log = logView(context);
   return {
     title: `Job ${id}`,
@@ -33,7 +37,12 @@ export function jobView(context, id) {
         found.error && section("Error", h("pre", { class: "fault" }, found.traceback ?? found.error)),
         attemptBars(found, attempts.value ?? []),
         section("Log", log.render(found)),
-        h("div", { class: "pair" }, json("Arguments", found.args), json(found.checkpoint === null ? "Result" : "Checkpoint", found.result ?? found.checkpoint)),
+        h(
+          "div",
+          { class: "pair" },
+          json("Arguments", found.args),
+          json(found.checkpoint === null ? "Result" : "Checkpoint", found.result ?? found.checkpoint),
+        ),
         details(found),
       ];
     },
@@ -70,7 +79,13 @@ function waiting(job) {
   const why = WHY[job.state];
   if (!why) return null;
   const moment = job.ready ?? (job.state === "scheduled" ? job.due : null);
-  return h("p", { class: "why" }, why, " ", moment ? ["Ready ", ago(moment), "."] : ["Since ", ago(job.due), "."]);
+  return h(
+    "p",
+    { class: "why" },
+    why,
+    " ",
+    moment ? ["Ready ", ago(moment), "."] : ["Since ", ago(job.due), "."],
+  );
 }
 
 /** @param {string} title @param {import("../lib/dom.js").Parts} body */
@@ -91,15 +106,24 @@ function attemptBars(job, attempts) {
     h(
       "table",
       null,
-      h("tbody", null, attempts.map((attempt, n) => attemptRow(job, attempt, attempts[n - 1]))),
+      h(
+        "tbody",
+        null,
+        attempts.map((attempt, n) => attemptRow(job, attempt, attempts[n - 1])),
+      ),
     ),
   );
 }
 
 /** @param {Job} job @param {Attempt} attempt @param {Attempt | undefined} before */
 function attemptRow(job, attempt, before) {
-  const waited = attempt.started ? (Date.parse(attempt.started) - Date.parse(before?.ended ?? job.due)) / 1000 : 0;
-  const took = attempt.started && attempt.ended ? (Date.parse(attempt.ended) - Date.parse(attempt.started)) / 1000 : null;
+  const waited = attempt.started
+    ? (Date.parse(attempt.started) - Date.parse(before?.ended ?? job.due)) / 1000
+    : 0;
+  const took =
+    attempt.started && attempt.ended
+      ? (Date.parse(attempt.ended) - Date.parse(attempt.started)) / 1000
+      : null;
   return h(
     "tr",
     { key: String(attempt.attempt) },
@@ -124,13 +148,20 @@ function details(job) {
     ["Attempt", String(job.attempt)],
     ["Crashed workers", job.crashes ? String(job.crashes) : null],
     ["Worker", job.worker && h("a", { href: to(["jobs"], { q: term("worker", job.worker) }) }, job.worker)],
-    ["Schedule", job.schedule && h("a", { href: to(["jobs"], { q: term("schedule", job.schedule) }) }, job.schedule)],
+    [
+      "Schedule",
+      job.schedule && h("a", { href: to(["jobs"], { q: term("schedule", job.schedule) }) }, job.schedule),
+    ],
     ["Key", job.key],
     ["Queue", job.queue],
     ...Object.entries(job.headers).map(([name, value]) => /** @type {[string, string]} */ ([name, value])),
   ]);
   return section(
     "Details",
-    h("dl", { class: "details" }, rows.filter(([, value]) => value).map(([name, value]) => [h("dt", null, name), h("dd", null, value)])),
+    h(
+      "dl",
+      { class: "details" },
+      rows.filter(([, value]) => value).map(([name, value]) => [h("dt", null, name), h("dd", null, value)]),
+    ),
   );
 }

@@ -26,7 +26,11 @@ export function jobsView(context, query) {
   /** @type {string | null | undefined} */
   let cursor;
   let loading = false;
-  const first = context.resource(["jobs"], () => (filter ? /** @type {Promise<JobPage>} */ (get("jobs", { ...filter, limit: PAGE })) : none()), { everyMs: 2_000 });
+  const first = context.resource(
+    ["jobs"],
+    () => (filter ? /** @type {Promise<JobPage>} */ (get("jobs", { ...filter, limit: PAGE })) : none()),
+    { everyMs: 2_000 },
+  );
 
   const loadMore = async () => {
     const after = cursor === undefined ? first.value?.next : cursor;
@@ -48,13 +52,25 @@ export function jobsView(context, query) {
       const jobs = unique([...(first.value?.items ?? []), ...more]);
       const rest = cursor === undefined ? first.value?.next : cursor;
       return [
-        h("div", { class: "bar" }, h("h1", null, "Jobs"), queryField(text), first.value && h("span", { class: "faint" }, plural(jobs.length, "job") + (rest ? " and more" : ""))),
+        h(
+          "div",
+          { class: "bar" },
+          h("h1", null, "Jobs"),
+          queryField(text),
+          first.value &&
+            h("span", { class: "faint" }, plural(jobs.length, "job") + (rest ? " and more" : "")),
+        ),
         fault && h("p", { class: "fault", role: "alert" }, fault),
         quickFilters(text),
         bulkBar(context, filter, jobs),
         first.value && jobs.length === 0 && empty(text),
         jobs.length > 0 && table(jobs),
-        rest && h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => void loadMore() }, "Load more")),
+        rest &&
+          h(
+            "div",
+            { class: "buttons" },
+            h("button", { type: "button", onclick: () => void loadMore() }, "Load more"),
+          ),
       ];
     },
   };
@@ -91,8 +107,21 @@ function queryField(text) {
   return h(
     "form",
     { class: "query", role: "search", onsubmit: submit },
-    h("input", { type: "search", name: "q", ".value": text, placeholder: "task:backup state:failed since:24h", "aria-label": "Query", list: "fields", spellcheck: "false" }),
-    h("datalist", { id: "fields" }, FIELDS.map((field) => h("option", { value: `${field}:` })), STATES.map((state) => h("option", { value: `state:${state}` }))),
+    h("input", {
+      type: "search",
+      name: "q",
+      ".value": text,
+      placeholder: "task:backup state:failed since:24h",
+      "aria-label": "Query",
+      list: "fields",
+      spellcheck: "false",
+    }),
+    h(
+      "datalist",
+      { id: "fields" },
+      FIELDS.map((field) => h("option", { value: `${field}:` })),
+      STATES.map((state) => h("option", { value: `state:${state}` })),
+    ),
   );
 }
 
@@ -105,7 +134,11 @@ function quickFilters(text) {
     ["", "running", "queued", "failed", "succeeded", "missed", "skipped"].map((state) => {
       const query = [rest, state && term("state", state)].filter(Boolean).join(" ");
       const current = state ? text.includes(`state:${state}`) : !text.includes("state:");
-      return h("a", { class: "button", href: to(["jobs"], { q: query }), "aria-current": current && "true" }, state || "all");
+      return h(
+        "a",
+        { class: "button", href: to(["jobs"], { q: query }), "aria-current": current && "true" },
+        state || "all",
+      );
     }),
   );
 }
@@ -113,9 +146,21 @@ function quickFilters(text) {
 /** @param {Context} context @param {Record<string, string> | null} filter @param {Job[]} jobs */
 function bulkBar(context, filter, jobs) {
   if (!context.may("jobs") || !filter?.state || jobs.length === 0) return null;
-  const action = ["failed", "cancelled", "skipped", "missed"].includes(filter.state) ? "retry" : filter.state === "succeeded" ? null : "cancel";
+  const action = ["failed", "cancelled", "skipped", "missed"].includes(filter.state)
+    ? "retry"
+    : filter.state === "succeeded"
+      ? null
+      : "cancel";
   if (!action) return null;
-  return h("div", { class: "bar" }, h("button", { type: "button", onclick: () => void bulk(context, action, filter) }, action === "retry" ? "Retry all of these" : "Cancel all of these"));
+  return h(
+    "div",
+    { class: "bar" },
+    h(
+      "button",
+      { type: "button", onclick: () => void bulk(context, action, filter) },
+      action === "retry" ? "Retry all of these" : "Cancel all of these",
+    ),
+  );
 }
 
 /** Count first, then ask. @param {Context} context @param {string} action @param {Record<string, string>} filter */
@@ -139,7 +184,13 @@ async function bulk(context, action, filter) {
 
 /** @param {string} text */
 function empty(text) {
-  return h("p", { class: "empty" }, text ? ["No job matches ", h("code", null, text), ". ", h("a", { href: to(["jobs"]) }, "Show all")] : "No job yet.");
+  return h(
+    "p",
+    { class: "empty" },
+    text
+      ? ["No job matches ", h("code", null, text), ". ", h("a", { href: to(["jobs"]) }, "Show all")]
+      : "No job yet.",
+  );
 }
 
 /** @param {Job[]} jobs */
@@ -147,7 +198,15 @@ function table(jobs) {
   return h(
     "table",
     { class: "jobs" },
-    h("thead", null, h("tr", null, ["State", "Task", "Due", "Took", "Worker", "Job"].map((name) => h("th", { scope: "col" }, name)))),
+    h(
+      "thead",
+      null,
+      h(
+        "tr",
+        null,
+        ["State", "Task", "Due", "Took", "Worker", "Job"].map((name) => h("th", { scope: "col" }, name)),
+      ),
+    ),
     h("tbody", null, jobs.map(row)),
   );
 }
@@ -158,10 +217,23 @@ function row(job) {
     "tr",
     { key: `${job.id} ${job.due}` },
     h("td", null, jobBadge(job)),
-    h("td", { class: "name" }, h("a", { href: to(["tasks", job.task]) }, job.task), job.error && h("small", { class: "fault" }, job.error.split("\n")[0])),
+    h(
+      "td",
+      { class: "name" },
+      h("a", { href: to(["tasks", job.task]) }, job.task),
+      job.error && h("small", { class: "fault" }, job.error.split("\n")[0]),
+    ),
     h("td", { "data-name": "Due" }, at(job.due), " ", h("small", { class: "faint" }, ago(job.due))),
     h("td", { "data-name": "Took" }, job.duration === null ? "–" : duration(job.duration)),
     h("td", { "data-name": "Worker", class: "faint" }, job.worker ?? "–"),
-    h("td", null, h("a", { class: "id", href: to(["jobs", job.id]) }, job.id.length > 30 ? `…${job.id.slice(-28)}` : job.id)),
+    h(
+      "td",
+      null,
+      h(
+        "a",
+        { class: "id", href: to(["jobs", job.id]) },
+        job.id.length > 30 ? `…${job.id.slice(-28)}` : job.id,
+      ),
+    ),
   );
 }

@@ -38,12 +38,24 @@ export function showLogin(root, done, why) {
           h("p", { class: "fault", role: "alert" }, fault),
         ),
         h("p", { class: "faint" }, why),
-        h("p", { class: "faint" }, "A token is made with ", h("code", null, "infinitas token add NAME --scope read"), "."),
+        h(
+          "p",
+          { class: "faint" },
+          "A token is made with ",
+          h("code", null, "infinitas token add NAME --scope read"),
+          ".",
+        ),
       ),
     );
   show();
 }
 
 function tokenField() {
-  return h("input", { name: "token", type: "password", autocomplete: "current-password", required: true, autofocus: true });
+  return h("input", {
+    name: "token",
+    type: "password",
+    autocomplete: "current-password",
+    required: true,
+    autofocus: true,
+  });
 }

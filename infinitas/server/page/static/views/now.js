@@ -20,7 +20,12 @@ import { ago, at } from "../components/time.js";
 
 const HOUR_MS = 3_600_000;
 /** Hours to each side of now, and the width of a bucket in seconds. */
-const ZOOMS = /** @type {const} */ ({ "1 h": [1, 15], "6 h": [6, 60], "24 h": [24, 300], "7 d": [168, 1800] });
+const ZOOMS = /** @type {const} */ ({
+  "1 h": [1, 15],
+  "6 h": [6, 60],
+  "24 h": [24, 300],
+  "7 d": [168, 1800],
+});
 const MOST_ATTENTION = 8;
 
 /** @param {Context} context @returns {import("../shell.js").View} */
@@ -28,8 +33,14 @@ export function nowView(context) {
   /** @type {keyof typeof ZOOMS} */
   let zoom = "24 h";
   let asTable = false;
-  const tasks = context.resource(["tasks", "jobs", "schedules", "workers"], () => /** @type {Promise<Task[]>} */ (get("tasks")));
-  const schedules = context.resource(["schedules"], () => /** @type {Promise<Schedule[]>} */ (get("schedules", { limit: 500 })));
+  const tasks = context.resource(
+    ["tasks", "jobs", "schedules", "workers"],
+    () => /** @type {Promise<Task[]>} */ (get("tasks")),
+  );
+  const schedules = context.resource(
+    ["schedules"],
+    () => /** @type {Promise<Schedule[]>} */ (get("schedules", { limit: 500 })),
+  );
   const workers = context.resource(["workers"], () => get("workers"));
   const queues = context.resource(["jobs"], () => get("queues"), { everyMs: 2_000 });
   const running = context.resource(["jobs"], () => get("jobs", { state: "running", limit: 20 }));
@@ -76,12 +87,20 @@ export function nowView(context) {
               Object.keys(ZOOMS).map((name) =>
                 h(
                   "button",
-                  { type: "button", "aria-pressed": String(name === zoom), onclick: () => zoomTo(/** @type {keyof typeof ZOOMS} */ (name)) },
+                  {
+                    type: "button",
+                    "aria-pressed": String(name === zoom),
+                    onclick: () => zoomTo(/** @type {keyof typeof ZOOMS} */ (name)),
+                  },
                   `± ${name}`,
                 ),
               ),
             ),
-            h("button", { type: "button", class: "quiet", onclick: () => ((asTable = !asTable), context.redraw()) }, asTable ? "As lanes" : "As a table"),
+            h(
+              "button",
+              { type: "button", class: "quiet", onclick: () => ((asTable = !asTable), context.redraw()) },
+              asTable ? "As lanes" : "As a table",
+            ),
           ),
           timeline.value && (asTable ? laneTable(timeline.value) : lanes(timeline.value, rows)),
         ),
@@ -114,11 +133,16 @@ export function rowsOf(tasks, schedules) {
 function verdict(rows, schedules) {
   /** @type {Map<string, number>} */
   const ill = new Map();
-  for (const { health } of rows) if (health.rank < WELL) ill.set(health.kind, (ill.get(health.kind) ?? 0) + 1);
+  for (const { health } of rows)
+    if (health.rank < WELL) ill.set(health.kind, (ill.get(health.kind) ?? 0) + 1);
   const words = { failing: "failing", missed: "late", "no-worker": "without a worker", broken: "unreadable" };
-  const faults = [...ill].map(([kind, count]) => `${count} ${words[/** @type {keyof typeof words} */ (kind)]}`);
+  const faults = [...ill].map(
+    ([kind, count]) => `${count} ${words[/** @type {keyof typeof words} */ (kind)]}`,
+  );
   const next = schedules.filter((each) => each.next_slot && !each.paused)[0];
-  const coming = next?.next_slot ? ["next: ", h("b", null, next.task), " ", ago(next.next_slot)] : "no slot to come";
+  const coming = next?.next_slot
+    ? ["next: ", h("b", null, next.task), " ", ago(next.next_slot)]
+    : "no slot to come";
   const text = faults.length ? faults.join(" · ") : `All ${plural(rows.length, "task")} are well`;
   return h(
     "h1",
@@ -136,17 +160,25 @@ function attention(context, rows) {
   return h(
     "ul",
     { class: "attention", "aria-label": "Needs attention" },
-    ill.slice(0, MOST_ATTENTION).map(({ task, schedules, health }) =>
-      h(
-        "li",
-        { key: task.name },
-        badge(health.kind, health.word),
-        h("a", { class: "name", href: to(["tasks", task.name]) }, task.name),
-        h("span", { class: "cause" }, health.kind === "no-worker" ? noWorker(task) : health.cause),
-        h("span", { class: "actions" }, openError(task, health.kind), taskActions(context, task, schedules)),
+    ill
+      .slice(0, MOST_ATTENTION)
+      .map(({ task, schedules, health }) =>
+        h(
+          "li",
+          { key: task.name },
+          badge(health.kind, health.word),
+          h("a", { class: "name", href: to(["tasks", task.name]) }, task.name),
+          h("span", { class: "cause" }, health.kind === "no-worker" ? noWorker(task) : health.cause),
+          h(
+            "span",
+            { class: "actions" },
+            openError(task, health.kind),
+            taskActions(context, task, schedules),
+          ),
+        ),
       ),
-    ),
-    ill.length > MOST_ATTENTION && h("li", null, h("a", { href: to(["tasks"]) }, `${ill.length - MOST_ATTENTION} more`)),
+    ill.length > MOST_ATTENTION &&
+      h("li", null, h("a", { href: to(["tasks"]) }, `${ill.length - MOST_ATTENTION} more`)),
   );
 }
 
@@ -158,7 +190,10 @@ function openError(task, kind) {
 
 /** @param {Timeline | undefined} timeline @param {any[] | undefined} queues @param {any[] | undefined} workers */
 function numbers(timeline, queues, workers) {
-  const oldest = (queues ?? []).map((queue) => queue.oldest).filter(Boolean).sort()[0];
+  const oldest = (queues ?? [])
+    .map((queue) => queue.oldest)
+    .filter(Boolean)
+    .sort()[0];
   const rate = successRate(timeline);
   const busy = (workers ?? []).reduce((sum, worker) => sum + worker.busy, 0);
   const capacity = (workers ?? []).reduce((sum, worker) => sum + worker.capacity, 0);
@@ -206,9 +241,20 @@ function runningJobs(jobs, tasks) {
           "li",
           { key: job.id },
           h("a", { class: "name", href: to(["jobs", job.id]) }, job.task),
-          h("progress", { max: 1, "aria-label": `Progress of ${job.task}`, value: job.progress ?? undefined }),
+          h("progress", {
+            max: 1,
+            "aria-label": `Progress of ${job.task}`,
+            value: job.progress ?? undefined,
+          }),
           h("span", null, job.progress === null ? "" : percent(job.progress), job.step ? ` ${job.step}` : ""),
-          h("span", { class: "faint" }, "since ", ago(job.started), timeLeft(job, known.get(job.task)), job.worker && ` · ${job.worker}`),
+          h(
+            "span",
+            { class: "faint" },
+            "since ",
+            ago(job.started),
+            timeLeft(job, known.get(job.task)),
+            job.worker && ` · ${job.worker}`,
+          ),
         ),
       ),
     ),
@@ -232,7 +278,12 @@ function lanes(timeline, rows) {
   return h(
     "div",
     { class: "lanes", onopenjob: (/** @type {CustomEvent} */ event) => go(to(["jobs", event.detail])) },
-    h("div", { class: "lane head" }, h("span", null, timeline.missing.length ? `without ${timeline.missing.join(", ")}` : ""), axis(from, to_)),
+    h(
+      "div",
+      { class: "lane head" },
+      h("span", null, timeline.missing.length ? `without ${timeline.missing.join(", ")}` : ""),
+      axis(from, to_),
+    ),
     rows.map(({ task, schedules, health }) => {
       const lane = found.get(task.name) ?? { task: task.name, past: [], absent: [], future: [] };
       const paused = schedules.some((each) => each.paused);
@@ -241,7 +292,12 @@ function lanes(timeline, rows) {
       return h(
         "div",
         { class: "lane", key: task.name, memo },
-        h("a", { class: "name", href: to(["tasks", task.name]), title: health.cause }, mark(health.kind), h("span", { class: `is-${health.kind}` }, task.name)),
+        h(
+          "a",
+          { class: "name", href: to(["tasks", task.name]), title: health.cause },
+          mark(health.kind),
+          h("span", { class: `is-${health.kind}` }, task.name),
+        ),
         laneView(data, task.name),
       );
     }),
@@ -253,7 +309,15 @@ function laneTable(timeline) {
   return h(
     "table",
     null,
-    h("thead", null, h("tr", null, ["Task", "In this span", "Next slots"].map((name) => h("th", { scope: "col" }, name)))),
+    h(
+      "thead",
+      null,
+      h(
+        "tr",
+        null,
+        ["Task", "In this span", "Next slots"].map((name) => h("th", { scope: "col" }, name)),
+      ),
+    ),
     h(
       "tbody",
       null,
@@ -263,7 +327,11 @@ function laneTable(timeline) {
           { key: lane.task },
           h("td", null, h("a", { href: to(["tasks", lane.task]) }, lane.task)),
           h("td", null, summarize(lane)),
-          h("td", null, lane.future.slice(0, 3).map((slot) => [at(slot.start), " "])),
+          h(
+            "td",
+            null,
+            lane.future.slice(0, 3).map((slot) => [at(slot.start), " "]),
+          ),
         ),
       ),
     ),

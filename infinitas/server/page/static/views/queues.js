@@ -7,7 +7,11 @@ import { ago } from "../components/time.js";
 
 /** @param {import("../shell.js").Context} context @returns {import("../shell.js").View} */
 export function queuesView(context) {
-  const queues = context.resource(["jobs"], () => /** @type {Promise<import("../lib/types.js").Queue[]>} */ (get("queues")), { everyMs: 2_000 });
+  const queues = context.resource(
+    ["jobs"],
+    () => /** @type {Promise<import("../lib/types.js").Queue[]>} */ (get("queues")),
+    { everyMs: 2_000 },
+  );
   return {
     title: "Queues",
     render: () => [
@@ -15,7 +19,17 @@ export function queuesView(context) {
       h(
         "table",
         null,
-        h("thead", null, h("tr", null, ["Queue", "Ready", "Oldest", "Running", "Later", "Tasks", "Not archived"].map((name) => h("th", { scope: "col" }, name)))),
+        h(
+          "thead",
+          null,
+          h(
+            "tr",
+            null,
+            ["Queue", "Ready", "Oldest", "Running", "Later", "Tasks", "Not archived"].map((name) =>
+              h("th", { scope: "col" }, name),
+            ),
+          ),
+        ),
         h("tbody", null, (queues.value ?? []).map(row)),
       ),
     ],
@@ -27,7 +41,12 @@ function row(queue) {
   return h(
     "tr",
     { key: queue.name },
-    h("td", { class: "name" }, queue.name, queue.unreadable && h("small", { class: "fault" }, queue.unreadable)),
+    h(
+      "td",
+      { class: "name" },
+      queue.name,
+      queue.unreadable && h("small", { class: "fault" }, queue.unreadable),
+    ),
     h("td", { "data-name": "Ready" }, count(queue.queued)),
     h("td", { "data-name": "Oldest" }, ago(queue.oldest, "none")),
     h("td", { "data-name": "Running" }, count(queue.running)),

@@ -25,14 +25,24 @@ const DAY_MS = 86_400_000;
 /** @param {Context} context @param {string} name @returns {import("../shell.js").View} */
 export function taskView(context, name) {
   const topic = `task:${name}`;
-  const task = context.resource([topic, "workers"], () => /** @type {Promise<Task>} */ (get(`tasks/${part(name)}`)));
-  const schedules = context.resource([topic, "schedules"], () => /** @type {Promise<Schedule[]>} */ (get("schedules", { task: name })));
-  const jobs = context.resource([topic], () => /** @type {Promise<JobPage>} */ (get("jobs", { task: name, limit: 20 })));
+  const task = context.resource(
+    [topic, "workers"],
+    () => /** @type {Promise<Task>} */ (get(`tasks/${part(name)}`)),
+  );
+  const schedules = context.resource(
+    [topic, "schedules"],
+    () => /** @type {Promise<Schedule[]>} */ (get("schedules", { task: name })),
+  );
+  const jobs = context.resource(
+    [topic],
+    () => /** @type {Promise<JobPage>} */ (get("jobs", { task: name, limit: 20 })),
+  );
   const timeline = context.resource([topic], () => loadTimeline(name), { everyMs: 5_000 });
   return {
     title: name,
     render: () => {
-      if (!task.value) return h("p", { class: "faint" }, task.error instanceof ApiError ? task.error.message : "Loading …");
+      if (!task.value)
+        return h("p", { class: "faint" }, task.error instanceof ApiError ? task.error.message : "Loading …");
       const own = schedules.value ?? [];
       return [
         head(context, task.value, own),
@@ -48,14 +58,26 @@ export function taskView(context, name) {
 /** @param {string} task @returns {Promise<import("../lib/types.js").Timeline>} */
 function loadTimeline(task) {
   const now = clock.now();
-  return get("timeline", { task, since: new Date(now - DAY_MS).toISOString(), until: new Date(now + DAY_MS).toISOString(), bucket: 300 });
+  return get("timeline", {
+    task,
+    since: new Date(now - DAY_MS).toISOString(),
+    until: new Date(now + DAY_MS).toISOString(),
+    bucket: 300,
+  });
 }
 
 /** @param {Context} context @param {Task} task @param {Schedule[]} schedules */
 function head(context, task, schedules) {
   const health = healthOf(task, schedules);
   return [
-    h("div", { class: "bar" }, h("h1", null, task.name), badge(health.kind, health.word), strip(task.recent, 10), h("span", { class: "actions" }, taskActions(context, task, schedules))),
+    h(
+      "div",
+      { class: "bar" },
+      h("h1", null, task.name),
+      badge(health.kind, health.word),
+      strip(task.recent, 10),
+      h("span", { class: "actions" }, taskActions(context, task, schedules)),
+    ),
     task.doc && h("p", { class: "faint" }, task.doc),
     health.cause && h("p", { class: "why" }, health.kind === "no-worker" ? noWorker(task) : health.cause),
     h(
@@ -64,7 +86,10 @@ function head(context, task, schedules) {
       fact("next", ago(task.next_slot)),
       fact("last success", link(task.last_success)),
       fact("last failure", link(task.last_failure)),
-      fact("streak", task.streak === 0 ? "–" : `${Math.abs(task.streak)} ${task.streak > 0 ? "succeeded" : "failed"}`),
+      fact(
+        "streak",
+        task.streak === 0 ? "–" : `${Math.abs(task.streak)} ${task.streak > 0 ? "succeeded" : "failed"}`,
+      ),
       fact("queued", String(task.queued)),
       fact("running", String(task.running)),
     ),
@@ -85,11 +110,25 @@ function link(last) {
 function lane(timeline, name, schedules) {
   const from = Date.parse(timeline.since);
   const until = Date.parse(timeline.until);
-  const found = timeline.lanes.find((each) => each.task === name) ?? { task: name, past: [], absent: [], future: [] };
-  const data = { from, to: until, bucketMs: timeline.bucket * 1000, lane: found, stripes: schedules.some((each) => each.paused) };
+  const found = timeline.lanes.find((each) => each.task === name) ?? {
+    task: name,
+    past: [],
+    absent: [],
+    future: [],
+  };
+  const data = {
+    from,
+    to: until,
+    bucketMs: timeline.bucket * 1000,
+    lane: found,
+    stripes: schedules.some((each) => each.paused),
+  };
   return h(
     "div",
-    { class: "lanes single", onopenjob: (/** @type {CustomEvent} */ event) => go(to(["jobs", event.detail])) },
+    {
+      class: "lanes single",
+      onopenjob: (/** @type {CustomEvent} */ event) => go(to(["jobs", event.detail])),
+    },
     h("div", { class: "lane head" }, axis(from, until)),
     h("div", { class: "lane", memo: timeline.now }, laneView(data, name)),
   );
@@ -114,13 +153,18 @@ function scheduleView(context, schedule) {
         h(
           "span",
           { class: "actions" },
-          schedule.paused ? button("Resume", () => void resume(context, schedule)) : button("Pause", () => void pause(context, schedule)),
+          schedule.paused
+            ? button("Resume", () => void resume(context, schedule))
+            : button("Pause", () => void pause(context, schedule)),
           button("Skip next", () => void skipNext(context, schedule)),
           button("Edit", () => void editSchedule(context, schedule)),
         ),
     ),
     schedule.unreadable && h("p", { class: "fault" }, schedule.unreadable),
-    h("inf-slots", { ".schedule": schedule, key: `${schedule.key} ${schedule.rule} ${schedule.timezone} ${schedule.next_slot}` }),
+    h("inf-slots", {
+      ".schedule": schedule,
+      key: `${schedule.key} ${schedule.rule} ${schedule.timezone} ${schedule.next_slot}`,
+    }),
   );
 }
 
@@ -178,7 +222,12 @@ function lastJobs(page, name) {
   return h(
     "section",
     { "aria-label": "Last jobs" },
-    h("div", { class: "bar" }, h("h2", null, "Last jobs"), h("a", { href: to(["jobs"], { q: term("task", name) }) }, "all")),
+    h(
+      "div",
+      { class: "bar" },
+      h("h2", null, "Last jobs"),
+      h("a", { href: to(["jobs"], { q: term("task", name) }) }, "all"),
+    ),
     page.items.length === 0 && h("p", { class: "faint" }, "No job yet."),
     h(
       "table",
@@ -208,6 +257,13 @@ function options(task) {
     "section",
     { "aria-label": "Options" },
     h("h2", null, "Options"),
-    h("dl", { class: "details" }, Object.entries(task.options).map(([name, value]) => [h("dt", null, name), h("dd", null, h("code", null, JSON.stringify(value)))])),
+    h(
+      "dl",
+      { class: "details" },
+      Object.entries(task.options).map(([name, value]) => [
+        h("dt", null, name),
+        h("dd", null, h("code", null, JSON.stringify(value))),
+      ]),
+    ),
   );
 }

@@ -47,14 +47,36 @@ export function tasksView(context, query) {
           "div",
           { class: "bar" },
           h("h1", null, "Tasks"),
-          h("input", { type: "search", placeholder: "Filter by name", "aria-label": "Filter by name", ".value": text, oninput: filter }),
+          h("input", {
+            type: "search",
+            placeholder: "Filter by name",
+            "aria-label": "Filter by name",
+            ".value": text,
+            oninput: filter,
+          }),
           h("span", { class: "faint" }, `${rows.length} of ${tasks.value.length}`),
         ),
         h(
           "table",
-          { class: "tasks", onpointerenter: () => (held = true), onpointerleave: () => ((held = false), context.redraw()) },
-          h("thead", null, h("tr", null, COLUMNS.map((name) => h("th", { scope: "col" }, name)))),
-          h("tbody", null, rows.map((row) => rowView(context, row))),
+          {
+            class: "tasks",
+            onpointerenter: () => (held = true),
+            onpointerleave: () => ((held = false), context.redraw()),
+          },
+          h(
+            "thead",
+            null,
+            h(
+              "tr",
+              null,
+              COLUMNS.map((name) => h("th", { scope: "col" }, name)),
+            ),
+          ),
+          h(
+            "tbody",
+            null,
+            rows.map((row) => rowView(context, row)),
+          ),
         ),
         rows.length === 0 && h("p", { class: "faint" }, `No task has “${text}” in its name.`),
       ];
@@ -62,7 +84,17 @@ export function tasksView(context, query) {
   };
 }
 
-const COLUMNS = ["State", "Task", "Schedule", "Next", "Last success", "Last failure", "Last runs", "Typical", ""];
+const COLUMNS = [
+  "State",
+  "Task",
+  "Schedule",
+  "Next",
+  "Last success",
+  "Last failure",
+  "Last runs",
+  "Typical",
+  "",
+];
 
 /** @param {import("../shell.js").Context} context @param {import("./now.js").Row} row */
 function rowView(context, { task, schedules, health }) {
@@ -71,8 +103,17 @@ function rowView(context, { task, schedules, health }) {
     "tr",
     { key: task.name },
     h("td", null, badge(health.kind, health.word, health.cause)),
-    h("td", { class: "name" }, h("a", { href: to(["tasks", task.name]) }, task.name), task.doc && h("small", { class: "faint" }, task.doc)),
-    h("td", { "data-name": "Schedule" }, rule ? ruleText(rule) : h("span", { class: "faint" }, "sent by code")),
+    h(
+      "td",
+      { class: "name" },
+      h("a", { href: to(["tasks", task.name]) }, task.name),
+      task.doc && h("small", { class: "faint" }, task.doc),
+    ),
+    h(
+      "td",
+      { "data-name": "Schedule" },
+      rule ? ruleText(rule) : h("span", { class: "faint" }, "sent by code"),
+    ),
     h("td", { "data-name": "Next" }, ago(task.next_slot)),
     h("td", { "data-name": "Last success" }, jobLink(task.last_success)),
     h("td", { "data-name": "Last failure" }, jobLink(task.last_failure)),
@@ -84,7 +125,10 @@ function rowView(context, { task, schedules, health }) {
 
 /** @param {import("../lib/types.js").Schedule} rule */
 export function ruleText(rule) {
-  return [h("code", null, rule.rule), rule.timezone !== "UTC" && h("small", { class: "faint" }, ` ${rule.timezone}`)];
+  return [
+    h("code", null, rule.rule),
+    rule.timezone !== "UTC" && h("small", { class: "faint" }, ` ${rule.timezone}`),
+  ];
 }
 
 /** @param {import("../lib/types.js").LastJob | null} last */
