@@ -1,15 +1,17 @@
-/** The frame around each view: navigation, the state of the connection, keys, and what a view may use. */
+/** The frame around each view: navigation, the state of the connection, and keys. */
 
 import { send } from "./lib/api.js";
 import { clock } from "./lib/clock.js";
 import { h, render } from "./lib/dom.js";
 import { Feed } from "./lib/feed.js";
-import { duration } from "./lib/format.js";
 import { Keyboard } from "./lib/keyboard.js";
-import { nextTheme, nextZone, prefs } from "./lib/prefs.js";
-import { Resource } from "./lib/resource.js";
+import { nextTheme, nextZone, prefs, setScheduleZone } from "./lib/prefs.js";
 import { go, here, onMove, to } from "./lib/router.js";
-import { showHelp, showPalette } from "./components/palette.js";
+import { Context } from "./context.js";
+import { banner } from "./components/banner.js";
+import { showHelp } from "./components/help.js";
+import { liveBadge } from "./components/live_badge.js";
+import { showPalette } from "./components/palette.js";
 import { auditView } from "./views/audit.js";
 import { jobView } from "./views/job.js";
 import { jobsView } from "./views/jobs.js";
@@ -23,9 +25,9 @@ import { workersView } from "./views/workers.js";
 /** @typedef {import("./lib/dom.js").Parts} Parts */
 /** @typedef {import("./lib/keyboard.js").Shortcut} Shortcut */
 /** @typedef {{ title: string, render: () => Parts, shortcuts?: Shortcut[] }} View */
+/** @typedef {{ path: string, title: string, key: string, scope?: string }} Place */
 
-/** @type {{ path: string, title: string, key: string, scope?: string }[]} */
-const PLACES = [
+const PLACES = /** @type {Place[]} */ ([
   { path: "", title: "Now", key: "n" },
   { path: "tasks", title: "Tasks", key: "t" },
   { path: "jobs", title: "Jobs", key: "j" },
@@ -33,7 +35,7 @@ const PLACES = [
   { path: "queues", title: "Queues", key: "q" },
   { path: "audit", title: "Audit", key: "a" },
   { path: "tokens", title: "Tokens", key: "k", scope: "admin" },
-];
+]);
 
 /** @type {Record<string, (context: Context, path: string[], query: URLSearchParams) => View>} */
 const VIEWS = {
@@ -46,51 +48,11 @@ const VIEWS = {
   tokens: tokensView,
 };
 
-/** What the shell gives to a view. */
-export class Context {
-  /** @type {Resource<any>[]} */
-  resources = [];
-  #shell;
-
-  /** @param {Shell} shell */
-  constructor(shell) {
-    this.#shell = shell;
-  }
-
-  /** Whether the person's token has a scope. @param {string} scope */
-  may(scope) {
-    return this.#shell.token.scopes.some((each) => each === scope || each === "admin");
-  }
-
-  /**
-   * Data that stays fresh while the view is shown.
-   *
-   * @template T
-   * @param {string[]} topics
-   * @param {() => Promise<T>} load
-   * @param {{ everyMs?: number, apply?: (value: T, events: import("./lib/feed.js").FeedEvent[]) => boolean }} [options]
-   * @returns {Resource<T>}
-   */
-  resource(topics, load, options) {
-    const made = new Resource(this.#shell.feed, topics, load, () => this.redraw(), options);
-    this.resources.push(made);
-    return made;
-  }
-
-  redraw() {
-    this.#shell.redraw();
-  }
-
-  close() {
-    for (const resource of this.resources) resource.close();
-  }
-}
-
 export class Shell {
   feed = new Feed(() => this.redraw());
   #root;
   #keyboard = new Keyboard();
-  #context = new Context(this);
+  #context;
   /** @type {View} */
   #view = { title: "", render: () => null };
   #asked = false;
@@ -100,9 +62,13 @@ export class Shell {
   constructor(root, token) {
     this.#root = root;
     this.token = token;
+    this.#context = new Context(this);
     this.#keyboard.add(this.#globalKeys());
     onMove(() => this.#show());
     clock.onSecond(() => this.feed.state !== "live" && this.redraw());
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) for (const resource of this.#context.resources) resource.wake();
+    });
     this.#show();
   }
 
@@ -110,29 +76,37 @@ export class Shell {
   redraw() {
     if (this.#asked) return;
     this.#asked = true;
-    requestAnimationFrame(() => {
-      this.#asked = false;
-      render(this.#root, this.#frame());
-    });
+    requestAnimationFrame(() => this.#draw());
+    // A hidden page gets no frames, and its title and badge may still be read.
+    if (document.hidden) setTimeout(() => this.#draw(), 1_000);
+  }
+
+  #draw() {
+    if (!this.#asked) return;
+    this.#asked = false;
+    render(this.#root, this.#frame());
   }
 
   #show() {
     const { path, query } = here();
+    const moved = this.#view.title !== "";
     this.#context.close();
     this.#removeKeys();
+    setScheduleZone(undefined);
     this.#context = new Context(this);
     const make = VIEWS[path[0] ?? ""] ?? nowView;
     this.#view = make(this.#context, path, query);
     this.#removeKeys = this.#keyboard.add(this.#view.shortcuts ?? []);
     document.title = `${this.#view.title} · Infinitas`;
-    scrollTo(0, 0);
     this.redraw();
+    if (moved) requestAnimationFrame(() => focusMain());
   }
 
   #frame() {
     const first = here().path[0] ?? "";
+    const places = this.#places().map((place) => link(place, place.path === first));
     return [
-      h("a", { class: "skip", href: "#main" }, "Skip to content"),
+      h("a", { class: "skip", href: "#main", onclick: skip }, "Skip to content"),
       h(
         "header",
         { class: "top" },
@@ -142,14 +116,10 @@ export class Shell {
           h("span", { class: "logo", "aria-hidden": "true" }, "∞"),
           "Infinitas",
         ),
-        h(
-          "nav",
-          { "aria-label": "Views" },
-          this.#places().map((place) => link(place, place.path === first)),
-        ),
-        h("div", { class: "tools" }, this.#liveBadge(), this.#buttons()),
+        h("nav", { "aria-label": "Views" }, places),
+        h("div", { class: "tools" }, liveBadge(this.feed, this.#context.resources), this.#buttons()),
       ),
-      this.#banner(),
+      banner(this.#context.resources),
       h("main", { id: "main", tabindex: "-1", key: location.pathname }, this.#view.render()),
     ];
   }
@@ -159,68 +129,83 @@ export class Shell {
   }
 
   #buttons() {
-    const zone = prefs.zone === "utc" ? "UTC" : "local";
     const theme = { system: "◐", light: "☀", dark: "☾" }[prefs.theme];
+    const { name } = this.token;
     return [
       tool("⌕", "Search and commands (Ctrl K)", () => this.#palette()),
-      tool(zone, `Times are ${zone}; switch`, () => (nextZone(), this.redraw())),
-      tool(theme, `Colours: ${prefs.theme}; switch`, () => (nextTheme(), this.redraw())),
-      tool("?", "Keys", () => showHelp(this.#keyboard.all())),
-      this.token.name !== "this machine" && tool("⏻", `Log out ${this.token.name}`, () => void logOut()),
+      tool(prefs.zone, `Times: ${prefs.zone}; switch`, () => this.#switch(nextZone)),
+      tool(theme, `Colours: ${prefs.theme}; switch`, () => this.#switch(nextTheme)),
+      tool("?", "Keys", () => this.#help()),
+      name !== "this machine" && tool("⏻", `Log out ${name}`, () => void logOut()),
     ];
   }
 
-  #liveBadge() {
-    const { state, lastFrame } = this.feed;
-    const loading = this.#context.resources.some(
-      (resource) => resource.loading && resource.value === undefined,
-    );
-    const word =
-      state === "live"
-        ? loading
-          ? "catching up"
-          : "live"
-        : `stale ${duration((Date.now() - lastFrame) / 1000)}`;
-    return h(
-      "span",
-      { class: `live is-${state}`, role: "status" },
-      h("span", { class: "dot", "aria-hidden": "true" }),
-      word,
-    );
+  /** @param {() => void} change */
+  #switch(change) {
+    change();
+    this.redraw();
   }
 
-  #banner() {
-    const error = this.#context.resources.find((resource) => resource.error)?.error;
-    if (!error) return null;
-    const kept = this.#context.resources.some((resource) => resource.value !== undefined);
-    const rest = kept ? " What is shown is from before; the page tries again." : " The page tries again.";
-    return h("div", { class: "banner", role: "alert" }, error.message, rest);
+  #help() {
+    showHelp([...this.#keyboard.all(), { keys: "Esc", what: "Close a dialog", run: () => {} }]);
   }
 
   #palette() {
-    void showPalette(
-      this.#places().map(({ path, title }) => ({ title, run: () => go(to(path ? [path] : [])) })),
-    );
+    showPalette([
+      ...this.#places().map(({ path, title }) => ({ title, hint: "view", run: () => goTo(path) })),
+      { title: "Switch the colours", run: () => this.#switch(nextTheme) },
+      { title: "Switch the time zone", run: () => this.#switch(nextZone) },
+      { title: "Keys", run: () => this.#help() },
+    ]);
   }
 
   /** @returns {Shortcut[]} */
   #globalKeys() {
     return [
-      ...PLACES.map(({ path, title, key, scope }) => ({
+      ...this.#places().map(({ path, title, key }) => ({
         keys: `g ${key}`,
         what: `Go to ${title}`,
-        run: () => (!scope || this.#context.may(scope)) && go(to(path ? [path] : [])),
+        run: () => goTo(path),
       })),
       { keys: "ctrl+k", what: "Search and commands", run: () => this.#palette() },
-      { keys: "/", what: "Search", run: focusSearch },
-      { keys: "?", what: "Keys", run: () => showHelp(this.#keyboard.all()) },
+      { keys: "/", what: "Search in this view", run: focusSearch },
+      { keys: "j", what: "Next row", run: () => focusRow(1) },
+      { keys: "k", what: "Row before", run: () => focusRow(-1) },
+      { keys: "z", what: "Switch the time zone", run: () => this.#switch(nextZone) },
+      { keys: "?", what: "Keys", run: () => this.#help() },
     ];
   }
+}
+
+/** @param {string} path */
+function goTo(path) {
+  go(to(path ? [path] : []));
+}
+
+/** @param {Event} event */
+function skip(event) {
+  event.preventDefault();
+  focusMain();
+}
+
+function focusMain() {
+  if (location.hash) return;
+  document.getElementById("main")?.focus({ preventScroll: true });
+  scrollTo(0, 0);
 }
 
 function focusSearch() {
   const field = document.querySelector("input[type=search]");
   if (field instanceof HTMLElement) field.focus();
+}
+
+/** @param {number} step */
+function focusRow(step) {
+  const rows = [
+    .../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("main td.name a, main li .name")),
+  ];
+  const now = rows.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+  rows[now < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, now + step))]?.focus();
 }
 
 /** @param {{ path: string, title: string }} place @param {boolean} current */

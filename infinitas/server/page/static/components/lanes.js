@@ -1,286 +1,263 @@
-/**
- * The lanes: one row a task, from the past over now into the future.
- *
- * Past jobs are bars, their shape and colour the outcome; slots that did not run are hollow; coming slots are
- * ticks. Where marks would touch, they become a strip whose height is the count and whose colour is the worst.
- */
+/** The lanes of all tasks, or of one: from the past over now into the future; also as a table. */
 
+import { get } from "../lib/api.js";
 import { clock } from "../lib/clock.js";
 import { h } from "../lib/dom.js";
-import { clockTime, plural } from "../lib/format.js";
+import { prefs, setZoom } from "../lib/prefs.js";
+import { term } from "../lib/query.js";
+import { go, to } from "../lib/router.js";
+import { typicalMs } from "../lib/typical.js";
+import { clockChanges } from "../lib/zones.js";
+import "./lane.js";
+import { axis } from "./lane_axis.js";
+import { marksOf, summarize } from "./lane_marks.js";
+import { hideCard, showCard } from "./hover_card.js";
+import { Growing } from "./more.js";
+import { mark } from "./state.js";
+import { cell, row, table } from "./table.js";
+import { until } from "./time.js";
 
+/** @typedef {import("../context.js").Context} Context */
+/** @typedef {import("../lib/rows.js").Row} Row */
+/** @typedef {import("../lib/types.js").Job} Job */
 /** @typedef {import("../lib/types.js").Lane} Lane */
-/** @typedef {import("../lib/types.js").Past} Past */
 /** @typedef {import("../lib/types.js").Timeline} Timeline */
-/** @typedef {{ from: number, to: number, bucketMs: number, lane: Lane, stripes: boolean }} LaneData */
-/** @typedef {{ start: number, state: string, count: number, why: string, job: string | null }} Mark */
+/** @typedef {import("./lane_marks.js").LaneData} LaneData */
+/** @typedef {{ from: number, to: number }} Span */
 
-const HEIGHT = 26;
-const LEAST_PX = 3;
-/** The worst first. */
-const WORST = [
-  "failed",
-  "missed",
-  "absent",
-  "cancelled",
-  "skipped",
-  "retrying",
-  "running",
-  "queued",
-  "succeeded",
-];
-const SHAPES = new Set(["failed", "missed", "absent", "skipped", "cancelled"]);
+const HOUR_MS = 3_600_000;
+/** Hours to each side of now, and the width of a bucket in seconds. */
+const ZOOMS = /** @type {Record<string, [number, number]>} */ ({
+  "1 h": [1, 15],
+  "6 h": [6, 60],
+  "24 h": [24, 300],
+  "7 d": [168, 1800],
+});
+const POLL_MS = 60_000;
 
-class LaneElement extends HTMLElement {
-  /** @type {LaneData | undefined} */
-  #data;
-  /** @type {Mark[]} */
-  #marks = [];
-  #canvas = document.createElement("canvas");
-  #shown = false;
-  /** @type {IntersectionObserver | undefined} */
-  #seen;
-  /** @type {ResizeObserver | undefined} */
-  #sized;
-  /** @type {(() => void) | undefined} */
-  #stop;
+export class Lanes {
+  #asTable = false;
+  #context;
+  #task;
+  #onSpan;
+  #growing;
+  timeline;
 
-  connectedCallback() {
-    if (!this.#canvas.parentNode) this.append(this.#canvas);
-    this.#seen = new IntersectionObserver(([entry]) => {
-      this.#shown = entry?.isIntersecting ?? false;
-      this.#draw();
-    });
-    this.#seen.observe(this);
-    this.#sized = new ResizeObserver(() => this.#draw());
-    this.#sized.observe(this);
-    this.#stop = clock.onSecond(() => Math.floor(clock.now() / 1000) % 5 === 0 && this.#draw());
-    this.onpointermove = (event) => this.#explain(event.offsetX);
-    this.onpointerleave = () => (this.title = "");
-    this.onclick = (event) => this.#open(event.offsetX);
+  /** @param {Context} context @param {{ task?: string, onSpan?: (span: Span) => void }} [options] */
+  constructor(context, { task, onSpan } = {}) {
+    this.#context = context;
+    this.#task = task;
+    this.#onSpan = onSpan;
+    this.#growing = new Growing(() => context.redraw());
+    const topics = task ? [`task:${task}`] : ["jobs", "schedules"];
+    this.timeline = context.resource(topics, () => loadTimeline(task), { everyMs: 5_000, pollMs: POLL_MS });
   }
 
-  disconnectedCallback() {
-    this.#seen?.disconnect();
-    this.#sized?.disconnect();
-    this.#stop?.();
+  /** @returns {import("../lib/keyboard.js").Shortcut[]} */
+  get shortcuts() {
+    return [
+      { keys: "+", what: "Zoom the lanes in", run: () => this.#zoomBy(-1) },
+      { keys: "-", what: "Zoom the lanes out", run: () => this.#zoomBy(1) },
+      { keys: "v", what: "Lanes as a table, and back", run: () => this.#switchForm() },
+      { keys: "l", what: "To the lanes; then arrow keys and Enter", run: focusLanes },
+    ];
   }
 
-  /** @param {LaneData} data */
-  set data(data) {
-    this.#data = data;
-    this.#marks = marksOf(data);
-    this.#draw();
+  /** @param {Row[]} rows @param {Job[]} running */
+  render(rows, running) {
+    const timeline = this.timeline.value;
+    return h(
+      "section",
+      { "aria-label": "Lanes", key: "lanes" },
+      h(
+        "div",
+        { class: "bar" },
+        h("h2", null, "Lanes"),
+        this.#zooms(),
+        this.#formButton(),
+        legend(),
+        lateNote(timeline),
+      ),
+      timeline ? this.#body(timeline, rows, running) : h("div", { class: "lanes loading" }),
+    );
   }
 
-  /** @param {number} x */
-  #markAt(x) {
-    const data = this.#data;
-    if (!data) return undefined;
-    const scale = this.clientWidth / (data.to - data.from);
-    const width = Math.max(data.bucketMs * scale, LEAST_PX);
-    return this.#marks.findLast((mark) => {
-      const left = (mark.start - data.from) * scale;
-      return x >= left - 2 && x <= left + width + 2;
-    });
+  /** @param {Timeline} timeline @param {Row[]} rows @param {Job[]} running */
+  #body(timeline, rows, running) {
+    const shown = this.#growing.shown(rows);
+    const form = this.#asTable ? laneTable(timeline, shown) : this.#drawn(timeline, shown, running);
+    return [form, this.#growing.rest(rows.length, "tasks")];
   }
 
-  /** @param {number} x */
-  #explain(x) {
-    const mark = this.#markAt(x);
-    this.title = mark ? describe(mark) : "";
-    this.classList.toggle("opens", Boolean(mark?.job));
+  /** @param {Timeline} timeline @param {Row[]} rows @param {Job[]} running */
+  #drawn(timeline, rows, running) {
+    const span = { from: Date.parse(timeline.since), to: Date.parse(timeline.until) };
+    const lanes = new Map(timeline.lanes.map((lane) => [lane.task, lane]));
+    const live = Map.groupBy(running, (job) => job.task);
+    const zones = [...new Set(rows.flatMap(({ schedules }) => schedules.map(({ timezone }) => timezone)))];
+    const changes = zones.flatMap((zone) => clockChanges(zone, span.from, span.to));
+    const listeners = {
+      onopenmark: openMark,
+      onhovermark: hoverMark,
+      onspan: (/** @type {CustomEvent} */ event) => this.#onSpan?.(event.detail),
+    };
+    return h(
+      "div",
+      { class: this.#task ? "lanes single" : "lanes", ...listeners },
+      h("div", { class: "lane head" }, !this.#task && h("span", null), axis(span.from, span.to, changes)),
+      rows.map((each) =>
+        this.#lane(timeline, each, lanes.get(each.task.name), live.get(each.task.name) ?? [], span),
+      ),
+    );
   }
 
-  /** @param {number} x */
-  #open(x) {
-    const job = this.#markAt(x)?.job;
-    if (job) this.dispatchEvent(new CustomEvent("openjob", { detail: job, bubbles: true }));
+  /** @param {Timeline} timeline @param {Row} row @param {Lane | undefined} lane @param {Job[]} running
+   * @param {Span} span */
+  #lane(timeline, row, lane, running, span) {
+    const { task, schedules, health } = row;
+    const paused = schedules.map(({ paused }) => paused?.since ?? "").join();
+    const live = running.map(({ id, step }) => `${id} ${step}`).join();
+    const memo = [timeline.now, health.kind, paused, live, prefs.zone].join(" ");
+    const data = laneData(timeline, row, lane ?? empty(task.name), running, span);
+    const label = `${task.name}: ${summarize(lane ?? empty(task.name))}`;
+    return h(
+      "div",
+      { class: "lane", key: task.name, memo },
+      !this.#task && laneName(row),
+      h("inf-lane", { ".data": data, "aria-label": label, drags: Boolean(this.#onSpan) }),
+    );
   }
 
-  #draw() {
-    const data = this.#data;
-    const context = this.#canvas.getContext("2d");
-    if (!this.#shown || !data || !context) return;
-    const ratio = devicePixelRatio || 1;
-    const width = this.clientWidth;
-    this.#canvas.width = width * ratio;
-    this.#canvas.height = HEIGHT * ratio;
-    context.scale(ratio, ratio);
-    drawLane(context, data, this.#marks, width, coloursOf(this));
+  #zooms() {
+    const buttons = Object.keys(ZOOMS).map((name) =>
+      h(
+        "button",
+        { type: "button", "aria-pressed": String(name === prefs.zoom), onclick: () => this.#zoomTo(name) },
+        `± ${name}`,
+      ),
+    );
+    return h("div", { class: "choice", role: "group", "aria-label": "Zoom" }, buttons);
+  }
+
+  #formButton() {
+    const text = this.#asTable ? "As lanes" : "As a table";
+    return h("button", { type: "button", class: "quiet", onclick: () => this.#switchForm() }, text);
+  }
+
+  #switchForm() {
+    this.#asTable = !this.#asTable;
+    this.#context.redraw();
+  }
+
+  /** @param {string} name */
+  #zoomTo(name) {
+    setZoom(name);
+    this.timeline.retry();
+    this.#context.redraw();
+  }
+
+  /** @param {number} step */
+  #zoomBy(step) {
+    const names = Object.keys(ZOOMS);
+    const next = names[names.indexOf(prefs.zoom) + step];
+    if (next) this.#zoomTo(next);
   }
 }
 
-customElements.define("inf-lane", LaneElement);
-
-/** @param {Element} element @returns {(name: string) => string} */
-function coloursOf(element) {
-  const style = getComputedStyle(element);
-  return (name) => style.getPropertyValue(`--${name}`).trim() || "#888";
-}
-
-/** @param {LaneData} data @returns {Mark[]} in order of drawing: the worst last */
-function marksOf({ lane }) {
-  const past = lane.past.map((each) => ({
-    start: Date.parse(each.start),
-    state: each.state,
-    count: each.count,
-    why: each.reason ?? "",
-    job: /** @type {string | null} */ (each.job),
-  }));
-  const absent = lane.absent.map((each) => slotMark(each, "absent", "due, and not fired"));
-  const future = lane.future.map((each) => slotMark(each, "future", each.schedule));
-  return [...past, ...absent, ...future].sort((a, b) => rank(b.state) - rank(a.state));
-}
-
-/** @param {import("../lib/types.js").SlotCount} slot @param {string} state @param {string} why @returns {Mark} */
-function slotMark(slot, state, why) {
-  return { start: Date.parse(slot.start), state, count: slot.count, why, job: null };
-}
-
-/** @param {string} state */
-function rank(state) {
-  const found = WORST.indexOf(state);
-  return found < 0 ? WORST.length : found;
-}
-
-/** @param {Mark} mark */
-function describe(mark) {
-  const what =
-    mark.state === "future"
-      ? plural(mark.count, "slot")
-      : `${plural(mark.count, "job")} ${mark.state.replace("_", " ")}`;
-  const shown = mark.state === "absent" ? `${plural(mark.count, "slot")} without a job` : what;
-  return `${clockTime(mark.start)} · ${shown}${mark.why ? ` · ${mark.why.replaceAll("_", " ")}` : ""}`;
-}
-
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {LaneData} data
- * @param {Mark[]} marks
- * @param {number} width
- * @param {(name: string) => string} colour
- */
-function drawLane(context, data, marks, width, colour) {
-  const scale = width / (data.to - data.from);
-  const wide = Math.max(data.bucketMs * scale - 0.5, LEAST_PX);
-  const now = (clock.now() - data.from) * scale;
-  context.clearRect(0, 0, width, HEIGHT);
-  if (data.stripes) drawStripes(context, now, width, colour("faint"));
-  const most = Math.max(1, ...marks.map((mark) => mark.count));
-  for (const mark of marks) {
-    const x = (mark.start - data.from) * scale;
-    if (x + wide < 0 || x > width) continue;
-    drawMark(context, mark, x, wide, most, colour);
-  }
-  context.fillStyle = colour("now");
-  context.fillRect(now, 0, 1.5, HEIGHT);
-}
-
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {Mark} mark
- * @param {number} x
- * @param {number} wide
- * @param {number} most
- * @param {(name: string) => string} colour
- */
-function drawMark(context, mark, x, wide, most, colour) {
-  const tall = most === 1 ? HEIGHT - 8 : 5 + (HEIGHT - 11) * Math.sqrt(mark.count / most);
-  const top = HEIGHT - 4 - tall;
-  if (mark.state === "future") {
-    context.strokeStyle = colour("faint");
-    context.strokeRect(x + 0.5, top + 0.5, Math.max(wide - 1, 2), tall - 1);
-    return;
-  }
-  const own = colour(mark.state === "absent" ? "missed" : mark.state);
-  const hollow = mark.state === "absent" || mark.state === "missed" || mark.state === "skipped";
-  context.strokeStyle = own;
-  context.fillStyle = own;
-  if (hollow) {
-    context.setLineDash([2, 2]);
-    context.strokeRect(x + 0.5, top + 0.5, Math.max(wide - 1, 3), tall - 1);
-    context.setLineDash([]);
-  } else context.fillRect(x, top, wide, tall);
-  if (SHAPES.has(mark.state) && mark.state !== "absent") drawFlag(context, mark.state, x + wide / 2, 4);
-}
-
-/** A small mark above: outcomes differ by shape too. @param {CanvasRenderingContext2D} context
- * @param {string} state @param {number} x @param {number} y */
-function drawFlag(context, state, x, y) {
-  context.lineWidth = 1.5;
-  context.beginPath();
-  if (state === "failed") {
-    context.moveTo(x - 2.5, y - 2.5);
-    context.lineTo(x + 2.5, y + 2.5);
-    context.moveTo(x + 2.5, y - 2.5);
-    context.lineTo(x - 2.5, y + 2.5);
-  } else context.arc(x, y, 2.2, 0, 7);
-  context.stroke();
-  context.lineWidth = 1;
-}
-
-/** A paused lane. @param {CanvasRenderingContext2D} context @param {number} from @param {number} to @param {string} colour */
-function drawStripes(context, from, to, colour) {
-  context.save();
-  context.globalAlpha = 0.35;
-  context.strokeStyle = colour;
-  context.beginPath();
-  for (let x = from; x < to + HEIGHT; x += 9) {
-    context.moveTo(x, 0);
-    context.lineTo(x - HEIGHT, HEIGHT);
-  }
-  context.stroke();
-  context.restore();
-}
-
-/** @param {LaneData} data @param {string} name */
-export function laneView(data, name) {
-  return h("inf-lane", { ".data": data, role: "img", "aria-label": `${name}: ${summarize(data.lane)}` });
-}
-
-/** @param {Lane} lane */
-export function summarize(lane) {
-  /** @type {Map<string, number>} */
-  const counts = new Map();
-  for (const { state, count } of lane.past) counts.set(state, (counts.get(state) ?? 0) + count);
-  const absent = lane.absent.reduce((sum, { count }) => sum + count, 0);
-  const future = lane.future.reduce((sum, { count }) => sum + count, 0);
-  const parts = [...counts].map(([state, count]) => `${count} ${state}`);
-  if (absent) parts.push(`${absent} due without a job`);
-  parts.push(`${future} to come`);
-  return parts.join(", ");
-}
-
-/** Times above the lanes. @param {number} from @param {number} to */
-export function axis(from, to) {
-  const span = to - from;
-  const steps = [900_000, 3_600_000, 10_800_000, 21_600_000, 43_200_000, 86_400_000];
-  const step = steps.find((each) => span / each <= 10) ?? 86_400_000;
+/** @param {string | undefined} task @returns {Promise<Timeline>} */
+function loadTimeline(task) {
+  const [hours, bucket] = ZOOMS[prefs.zoom] ?? [24, 300];
   const now = clock.now();
-  const labels = [];
-  for (let at = now - Math.floor((now - from) / step) * step; at <= to; at += step) {
-    const hours = Math.round((at - now) / 360_000) / 10;
-    const text = hours === 0 ? "now" : `${hours > 0 ? "+" : "−"}${Math.abs(hours)} h`;
-    const label = h("span", { class: hours === 0 ? "tick is-now" : "tick" }, text);
-    label.props[".at"] = (at - from) / span;
-    labels.push(label);
-  }
-  return h("div", { class: "axis", "aria-hidden": "true" }, labels.map(place));
+  const since = new Date(now - hours * HOUR_MS).toISOString();
+  return get("timeline", { task, since, until: new Date(now + hours * HOUR_MS).toISOString(), bucket });
 }
 
-/** CSS can't read a number of a data attribute everywhere yet, and markup may hold no style.
- * @param {import("../lib/dom.js").VNode} label */
-function place(label) {
-  const share = Number(label.props[".at"]);
-  return h("inf-tick", { ".share": share, class: String(label.props.class) }, label.children);
+/** @param {string} task @returns {Lane} */
+function empty(task) {
+  return { task, past: [], absent: [], future: [] };
 }
 
-class Tick extends HTMLElement {
-  /** @param {number} share of the width */
-  set share(share) {
-    this.style.left = `${share * 100}%`;
-  }
+/** @param {Timeline} timeline @param {Row} row @param {Lane} lane @param {Job[]} running @param {Span} span
+ * @returns {LaneData} */
+function laneData(timeline, { task, schedules }, lane, running, span) {
+  const bucketMs = timeline.bucket * 1000;
+  const pauses = schedules.flatMap(({ paused }) =>
+    paused ? [{ from: Date.parse(paused.since), to: paused.until ? Date.parse(paused.until) : span.to }] : [],
+  );
+  const zones = [...new Set(schedules.map(({ timezone }) => timezone))];
+  return {
+    ...span,
+    bucketMs,
+    pauses,
+    name: task.name,
+    marks: marksOf(lane, bucketMs, running, typicalMs(task)),
+    changes: zones.flatMap((zone) => clockChanges(zone, span.from, span.to).map(({ at }) => at)),
+    cutOff: schedules.some(({ key }) => timeline.missing.includes(`more slots of ${key}`)),
+  };
 }
 
-customElements.define("inf-tick", Tick);
+/** @param {Row} row */
+function laneName({ task, health }) {
+  const title = [task.name, health.word, health.cause].filter(Boolean).join(" · ");
+  return h(
+    "a",
+    { class: `name is-${health.kind}`, href: to(["tasks", task.name]), title },
+    mark(health.kind),
+    h("span", null, task.name),
+  );
+}
+
+const LEGEND = /** @type {[string, string][]} */ ([
+  ["succeeded", "succeeded"],
+  ["failed", "failed"],
+  ["missed", "no job"],
+  ["running", "runs"],
+]);
+
+function legend() {
+  const parts = LEGEND.map(([kind, name]) => h("span", { class: `is-${kind}` }, mark(kind), " ", name));
+  return h("span", { class: "legend", "aria-hidden": "true" }, parts);
+}
+
+/** @param {Timeline | undefined} timeline */
+function lateNote(timeline) {
+  const gone = timeline?.missing.includes("history");
+  return gone && h("span", { class: "fault" }, "The past is missing: Postgres is away.");
+}
+
+/** @param {CustomEvent} event */
+function openMark({ detail: mark, target }) {
+  hideCard();
+  if (mark.count === 1) return go(to(["jobs", mark.job]));
+  const name = /** @type {any} */ (target).closest(".lane").querySelector(".name span")?.textContent;
+  const times = { since: new Date(mark.start).toISOString(), until: new Date(mark.end).toISOString() };
+  const terms = Object.entries({ ...(name ? { task: name } : {}), state: mark.state, ...times });
+  return go(to(["jobs"], { q: terms.map(([field, value]) => term(field, String(value))).join(" ") }));
+}
+
+/** @param {CustomEvent} event */
+function hoverMark({ detail, target }) {
+  if (detail) showCard(detail, /** @type {Element} */ (target));
+  else hideCard();
+}
+
+function focusLanes() {
+  const first = document.querySelector("inf-lane");
+  if (first instanceof HTMLElement) first.focus();
+}
+
+/** @param {Timeline} timeline @param {Row[]} rows */
+function laneTable(timeline, rows) {
+  const lanes = new Map(timeline.lanes.map((lane) => [lane.task, lane]));
+  return table(
+    ["Task", "State", "In this span", "Next slot"],
+    rows.map(({ task, health }) =>
+      row(task.name, [
+        h("td", { class: "name" }, h("a", { href: to(["tasks", task.name]) }, task.name)),
+        cell("State", health.word),
+        cell("In this span", summarize(lanes.get(task.name) ?? empty(task.name))),
+        cell("Next slot", until(task.next_slot)),
+      ]),
+    ),
+  );
+}

@@ -1,88 +1,113 @@
-/** The command palette, and the list of keys. */
+/** The command palette: views, tasks, and the job of a pasted id. */
 
 import { get } from "../lib/api.js";
 import { h, render } from "../lib/dom.js";
 import { go, to } from "../lib/router.js";
+import { openDialog } from "./dialog.js";
 
-/** @typedef {{ title: string, run: () => void }} Command */
+/** @typedef {{ title: string, run: () => void, hint?: string }} Command */
 
 const MOST = 12;
 
-/** @param {Command[]} commands of the page; tasks are added, and a text that is a job's id opens the job */
-export async function showPalette(commands) {
-  const dialog = openDialog("Search and commands", "palette");
-  let text = "";
-  let chosen = 0;
-  /** @type {Command[]} */
-  let tasks = [];
-  const found = () => [...matches([...commands, ...tasks], text).slice(0, MOST), ...jobCommand(text)];
-  const draw = () => {
+/** @param {Command[]} commands of the page; tasks are added */
+export function showPalette(commands) {
+  void new Palette(commands).open();
+}
+
+class Palette {
+  #dialog = openDialog("Search and commands", "palette");
+  #text = "";
+  #chosen = 0;
+  #commands;
+
+  /** @param {Command[]} commands */
+  constructor(commands) {
+    this.#commands = commands;
+  }
+
+  async open() {
+    this.#draw();
+    const tasks = /** @type {{ name: string }[]} */ (await get("tasks").catch(() => []));
+    const open = tasks.map(({ name }) => ({ title: name, hint: "task", run: () => go(to(["tasks", name])) }));
+    this.#commands = [...this.#commands, ...open];
+    if (this.#dialog.isConnected) this.#draw();
+  }
+
+  #found() {
+    const parts = this.#text.toLowerCase().split(/\s+/).filter(Boolean);
+    const fits = (/** @type {Command} */ { title }) =>
+      parts.every((part) => title.toLowerCase().includes(part));
+    return [...this.#commands.filter(fits).slice(0, MOST), ...jobCommand(this.#text)];
+  }
+
+  #draw() {
+    const found = this.#found();
     render(
-      dialog,
+      this.#dialog,
       h(
         "div",
         null,
         h("input", {
           type: "search",
+          role: "combobox",
           placeholder: "A task, a view, or a job’s id",
           "aria-label": "Search",
-          oninput: type,
-          onkeydown: press,
+          "aria-expanded": "true",
+          "aria-controls": "results",
+          "aria-activedescendant": found.length > 0 ? `result-${this.#chosen}` : null,
+          oninput: (/** @type {Event} */ event) => this.#type(event),
+          onkeydown: (/** @type {KeyboardEvent} */ event) => this.#press(event),
         }),
         h(
           "ul",
-          { role: "listbox", "aria-label": "Results" },
-          found().map((command, n) =>
-            h(
-              "li",
-              {
-                role: "option",
-                "aria-selected": String(n === chosen),
-                key: command.title,
-                onclick: () => choose(command),
-              },
-              command.title,
-            ),
-          ),
+          { role: "listbox", id: "results", "aria-label": "Results" },
+          found.map((command, n) => this.#option(command, n)),
         ),
+        found.length === 0 && h("p", { class: "faint" }, "Nothing matches."),
       ),
     );
-  };
-  /** @param {InputEvent} event */
-  const type = (event) => {
-    text = /** @type {HTMLInputElement} */ (event.target).value;
-    chosen = 0;
-    draw();
-  };
+  }
+
+  /** @param {Command} command @param {number} n */
+  #option(command, n) {
+    return h(
+      "li",
+      {
+        role: "option",
+        id: `result-${n}`,
+        "aria-selected": String(n === this.#chosen),
+        onclick: () => this.#choose(command),
+      },
+      command.title,
+      command.hint && h("span", { class: "faint" }, ` ${command.hint}`),
+    );
+  }
+
+  /** @param {Event} event */
+  #type(event) {
+    this.#text = /** @type {HTMLInputElement} */ (event.target).value;
+    this.#chosen = 0;
+    this.#draw();
+  }
+
   /** @param {KeyboardEvent} event */
-  const press = (event) => {
+  #press(event) {
     const steps = /** @type {Record<string, number>} */ ({ ArrowDown: 1, ArrowUp: -1 });
-    const list = found();
+    const found = this.#found();
     const step = steps[event.key];
-    if (step) chosen = (chosen + step + list.length) % Math.max(1, list.length);
-    else if (event.key === "Enter" && list[chosen]) choose(/** @type {Command} */ (list[chosen]));
+    const command = found[this.#chosen];
+    if (step && found.length > 0) this.#chosen = (this.#chosen + step + found.length) % found.length;
+    else if (event.key === "Enter" && command) this.#choose(command);
     else return;
     event.preventDefault();
-    draw();
-  };
-  /** @param {Command} command */
-  const choose = (command) => {
-    dialog.close();
-    command.run();
-  };
-  draw();
-  const loaded = await get("tasks").catch(() => []);
-  tasks = loaded.map((/** @type {{ name: string }} */ { name }) => ({
-    title: name,
-    run: () => go(to(["tasks", name])),
-  }));
-  draw();
-}
+    if (this.#dialog.isConnected) this.#draw();
+  }
 
-/** @param {Command[]} commands @param {string} text */
-function matches(commands, text) {
-  const parts = text.toLowerCase().split(/\s+/).filter(Boolean);
-  return commands.filter(({ title }) => parts.every((part) => title.toLowerCase().includes(part)));
+  /** @param {Command} command */
+  #choose(command) {
+    this.#dialog.close();
+    command.run();
+  }
 }
 
 /** @param {string} text @returns {Command[]} */
@@ -91,39 +116,4 @@ function jobCommand(text) {
   return id.length >= 10 && !/\s/.test(id)
     ? [{ title: `Open job ${id}`, run: () => go(to(["jobs", id])) }]
     : [];
-}
-
-/** @param {import("../lib/keyboard.js").Shortcut[]} shortcuts */
-export function showHelp(shortcuts) {
-  const dialog = openDialog("Keys", "help");
-  render(
-    dialog,
-    h(
-      "div",
-      null,
-      h("h2", null, "Keys"),
-      h(
-        "dl",
-        { class: "keys" },
-        shortcuts.map(({ keys, what }) => [h("dt", null, h("kbd", null, keys)), h("dd", null, what)]),
-      ),
-      h(
-        "div",
-        { class: "buttons" },
-        h("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, "Close"),
-      ),
-    ),
-  );
-}
-
-/** @param {string} label @param {string} name */
-function openDialog(label, name) {
-  const dialog = document.createElement("dialog");
-  dialog.className = name;
-  dialog.setAttribute("aria-label", label);
-  dialog.onclose = () => dialog.remove();
-  dialog.onclick = (event) => event.target === dialog && dialog.close();
-  document.body.append(dialog);
-  dialog.showModal();
-  return dialog;
 }

@@ -21,6 +21,7 @@ const MARKS = {
   paused: "‖",
   ok: "✓",
   new: "·",
+  overridden: "✎",
 };
 
 /** @param {string} state @param {string} [word] @param {string} [title] */

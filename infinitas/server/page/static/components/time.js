@@ -1,13 +1,14 @@
-/** `<inf-time at="…">`: a moment as "3 min ago", kept right by the page's one timer; its title has the moment. */
+/** `<inf-time at="…">`: a moment as "3 min ago" or "in 3 m 12 s", kept right by the page's one timer. */
 
 import { clock } from "../lib/clock.js";
 import { h } from "../lib/dom.js";
-import { clockTime, fullTime, relative } from "../lib/format.js";
+import { clockTime, countdown, fullTime, relative } from "../lib/format.js";
 
 class RelativeTime extends HTMLElement {
   static observedAttributes = ["at"];
   /** @type {(() => void) | undefined} */
   #stop;
+  #text = "";
 
   connectedCallback() {
     this.#stop = clock.onSecond(() => this.#show());
@@ -26,8 +27,11 @@ class RelativeTime extends HTMLElement {
 
   #show() {
     const at = this.getAttribute("at");
-    const text = at ? relative(at) : "";
-    if (this.textContent !== text) this.textContent = text;
+    const show = this.hasAttribute("coming") ? countdown : relative;
+    /** @type {string} */
+    const text = at ? show(at) : "";
+    if (this.#text !== text) this.textContent = text;
+    this.#text = text;
   }
 }
 
@@ -36,6 +40,11 @@ customElements.define("inf-time", RelativeTime);
 /** @param {string | null | undefined} moment @param {string} [none] */
 export function ago(moment, none = "–") {
   return moment ? h("inf-time", { at: moment }) : h("span", { class: "faint" }, none);
+}
+
+/** A moment to come, with the time left. @param {string | null | undefined} moment @param {string} [none] */
+export function until(moment, none = "–") {
+  return moment ? h("inf-time", { at: moment, coming: true }) : h("span", { class: "faint" }, none);
 }
 
 /** A moment as a time of day. @param {string | null | undefined} moment */

@@ -1,7 +1,7 @@
 /** Requests to the HTTP API of the server that sent this page. */
 
 import { clock } from "./clock.js";
-import { parseJson } from "./json.js";
+import { formatJson, parseJson } from "./json.js";
 
 /** The API's address, also under a path prefix: index.html has it as <base>. */
 const ROOT = new URL("api/v1/", document.baseURI);
@@ -55,7 +55,7 @@ async function request(method, path, { query, body }) {
     response = await fetch(address, {
       method,
       headers: body === undefined ? {} : { "content-type": "application/json" },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined ? undefined : formatJson(body, 0),
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
     text = await response.text();

@@ -10,7 +10,7 @@ const UNITS = /** @type {const} */ ([
   ["s", 1],
 ]);
 
-/** Seconds with two units: "3 m 12 s", "0.42 s". @param {number} seconds */
+/** Seconds with two units: "3 m 12 s", "0.42 s". @param {number} seconds @returns {string} */
 export function duration(seconds) {
   if (seconds < 0) return `−${duration(-seconds)}`;
   if (seconds < 0.0995) return `${Math.round(seconds * 1000)} ms`;
@@ -24,6 +24,14 @@ export function duration(seconds) {
     if (parts.length === 2) break;
   }
   return parts.filter((part, n) => n === 0 || !part.startsWith("0 ")).join(" ");
+}
+
+/** Until a moment, with two units: "in 3 m 12 s"; one that is just over is "now". @param {string} moment */
+export function countdown(moment) {
+  const seconds = (Date.parse(moment) - clock.now()) / 1000;
+  if (seconds >= 60) return `in ${duration(seconds)}`;
+  if (seconds >= 1) return `in ${Math.round(seconds)} s`;
+  return seconds > -10 ? "now" : relative(moment);
 }
 
 /** One unit: "3 min ago", "in 2 h". @param {string} moment ISO 8601 */
@@ -42,10 +50,10 @@ function short(seconds) {
   return `${Math.round(seconds / 86_400)} d`;
 }
 
-/** A moment in the chosen zone; the date is left out if it is today's. @param {string | number} moment */
-export function clockTime(moment) {
+/** A moment in the chosen zone; the date is left out if it is today's. @param {string | number} moment
+ * @param {string} [zone] */
+export function clockTime(moment, zone = zoneName()) {
   const at = new Date(moment);
-  const zone = zoneName();
   const time = at.toLocaleTimeString("en-GB", { timeZone: zone, hourCycle: "h23" });
   const day = isoDay(at, zone);
   return day === isoDay(new Date(clock.now()), zone) ? time : `${day} ${time}`;

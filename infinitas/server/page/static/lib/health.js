@@ -69,15 +69,3 @@ function lateness(schedule) {
   const late = clock.now() - Date.parse(schedule.next_slot);
   return late > (schedule.grace === null ? GRACE_MS : schedule.grace * 1000) ? late : 0;
 }
-
-/** @template {{ task: string }} T @param {T[]} items @returns {Map<string, T[]>} */
-export function byTask(items) {
-  /** @type {Map<string, T[]>} */
-  const found = new Map();
-  for (const item of items) {
-    const list = found.get(item.task);
-    if (list) list.push(item);
-    else found.set(item.task, [item]);
-  }
-  return found;
-}

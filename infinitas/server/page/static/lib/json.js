@@ -29,7 +29,9 @@ function write(value, step, line) {
   const inner = line + step;
   const parts = Array.isArray(value)
     ? value.map((each) => write(each, step, inner))
-    : Object.entries(value).map(([key, each]) => `${JSON.stringify(key)}: ${write(each, step, inner)}`);
+    : Object.entries(value)
+        .filter(([, each]) => each !== undefined)
+        .map(([key, each]) => `${JSON.stringify(key)}: ${write(each, step, inner)}`);
   const [open, close] = Array.isArray(value) ? "[]" : "{}";
   const flat = `${open}${parts.join(", ")}${close}`;
   if (parts.length === 0 || (flat.length <= 60 && !flat.includes("\n"))) return flat;

@@ -46,7 +46,9 @@ export class Keyboard {
     }
     if (keys === "g") {
       this.#prefix = "g";
-      this.#timer = setTimeout(() => (this.#prefix = ""), SEQUENCE_MS);
+      this.#timer = setTimeout(() => {
+        this.#prefix = "";
+      }, SEQUENCE_MS);
     }
   }
 }

@@ -1,7 +1,7 @@
-/** What a person has chosen for this browser: theme and time zone. */
+/** What a person has chosen for this browser: theme, time zone, zoom of the lanes. */
 
 /** @typedef {"system" | "light" | "dark"} Theme */
-/** @typedef {"local" | "utc"} Zone */
+/** @typedef {"local" | "UTC" | "schedule"} Zone */
 
 /** @param {string} name @param {string} fallback */
 function load(name, fallback) {
@@ -24,6 +24,7 @@ function save(name, value) {
 export const prefs = {
   theme: /** @type {Theme} */ (load("theme", "system")),
   zone: /** @type {Zone} */ (load("zone", "local")),
+  zoom: load("zoom", "24 h"),
 };
 
 export function applyTheme() {
@@ -39,12 +40,28 @@ export function nextTheme() {
   applyTheme();
 }
 
+/** @param {string} zoom */
+export function setZoom(zoom) {
+  prefs.zoom = zoom;
+  save("zoom", zoom);
+}
+
+/** local → UTC → the zone of the shown schedule */
 export function nextZone() {
-  prefs.zone = prefs.zone === "local" ? "utc" : "local";
+  const order = /** @type {Zone[]} */ (["local", "UTC", "schedule"]);
+  prefs.zone = order[(order.indexOf(prefs.zone) + 1) % order.length] ?? "local";
   save("zone", prefs.zone);
+}
+
+/** @type {string | undefined} */
+let scheduleZone;
+
+/** @param {string | undefined} zone of the schedule that is shown, if there is one */
+export function setScheduleZone(zone) {
+  scheduleZone = zone;
 }
 
 /** The zone as `Intl` names it; undefined is the browser's own. */
 export function zoneName() {
-  return prefs.zone === "utc" ? "UTC" : undefined;
+  return { local: undefined, UTC: "UTC", schedule: scheduleZone }[prefs.zone];
 }

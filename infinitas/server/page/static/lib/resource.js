@@ -4,6 +4,7 @@
 /** @typedef {import("./feed.js").FeedEvent} FeedEvent */
 
 const POLL_MS = 15_000;
+const LONGEST_WAIT_MS = 30_000;
 
 /**
  * @template T
@@ -13,13 +14,17 @@ export class Resource {
   value;
   /** @type {import("./api.js").ApiError | undefined} */
   error;
-  /** When `value` was loaded, in ms by this machine's clock. */
-  loadedAt = 0;
   loading = false;
+  /** Whether events may have been missed since `value` was loaded. */
+  behind = false;
+  /** When the last load ended, in ms by this machine's clock. */
+  #loadedAt = 0;
+  #failures = 0;
   #load;
   #changed;
   #everyMs;
   #again = false;
+  #asleep = false;
   #closed = false;
   #timer = 0;
   #poll = 0;
@@ -30,24 +35,24 @@ export class Resource {
    * @param {string[]} topics
    * @param {() => Promise<T>} load
    * @param {() => void} changed
-   * @param {{ everyMs?: number, apply?: (value: T, events: FeedEvent[]) => boolean }} [options]
-   *   `everyMs`: it loads at most so often. `apply` changes the value by events in place of loading; false: load.
+   * @param {{ everyMs?: number, pollMs?: number }} [options] `everyMs`: it loads at most so often;
+   *   `pollMs`: it loads at least so often, also without an event.
    */
-  constructor(feed, topics, load, changed, { everyMs = 1_000, apply } = {}) {
+  constructor(feed, topics, load, changed, { everyMs = 1_000, pollMs } = {}) {
     this.#load = load;
     this.#changed = changed;
     this.#everyMs = everyMs;
     this.#unsubscribe = feed.subscribe(topics, (events) => {
-      if (events && apply && this.value !== undefined && apply(this.value, events)) changed();
-      else this.refresh();
+      if (!events) this.#missed();
+      this.refresh();
     });
     this.#poll = setInterval(() => {
-      if (feed.state !== "live" || topics.length === 0) this.refresh();
-    }, POLL_MS);
+      if (pollMs || feed.state !== "live") this.refresh();
+    }, pollMs ?? POLL_MS);
     void this.#run();
   }
 
-  /** Load again, as soon as the last load is over and `everyMs` have passed. */
+  /** Load again, once the last load is over and `everyMs` have passed; after failures it waits longer. */
   refresh() {
     if (this.#closed) return;
     if (this.loading) {
@@ -55,8 +60,20 @@ export class Resource {
       return;
     }
     clearTimeout(this.#timer);
-    const wait = Math.max(0, this.loadedAt + this.#everyMs - Date.now());
+    const wait = Math.max(0, this.#loadedAt + this.#pause() - Date.now());
     this.#timer = setTimeout(() => void this.#run(), wait);
+  }
+
+  /** Load again at once, whatever has failed before. */
+  retry() {
+    this.#failures = 0;
+    this.#loadedAt = 0;
+    this.refresh();
+  }
+
+  /** The page is shown again: load what has changed while it was hidden. */
+  wake() {
+    if (this.#asleep) this.refresh();
   }
 
   close() {
@@ -66,17 +83,33 @@ export class Resource {
     this.#unsubscribe();
   }
 
+  /** The feed came back, so the server answers again. */
+  #missed() {
+    this.behind = true;
+    this.#failures = 0;
+  }
+
+  #pause() {
+    if (this.#failures === 0) return this.#everyMs;
+    return Math.min(LONGEST_WAIT_MS, 1_000 * 2 ** this.#failures) * (0.75 + Math.random() / 2);
+  }
+
   async #run() {
+    this.#asleep = document.hidden && this.value !== undefined;
+    if (this.#asleep || this.#closed) return;
     this.loading = true;
     this.#again = false;
     try {
       this.value = await this.#load();
       this.error = undefined;
+      this.behind = false;
+      this.#failures = 0;
     } catch (error) {
       this.error = /** @type {import("./api.js").ApiError} */ (error);
+      this.#failures += 1;
     }
     this.loading = false;
-    this.loadedAt = Date.now();
+    this.#loadedAt = Date.now();
     if (this.#closed) return;
     this.#changed();
     if (this.#again || this.error) this.refresh();

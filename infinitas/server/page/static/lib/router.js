@@ -19,22 +19,33 @@ export function to(path, query = {}) {
   return BASE + path.map(encodeURIComponent).join("/") + (text ? `?${text}` : "");
 }
 
-/** @param {string} address @param {{ replace?: boolean }} [options] */
-export function go(address, { replace = false } = {}) {
+/**
+ * @param {string} address
+ * @param {{ replace?: boolean, quiet?: boolean }} [options] `quiet`: the shown view knows already
+ */
+export function go(address, { replace = false, quiet = false } = {}) {
   if (replace) history.replaceState(null, "", address);
   else history.pushState(null, "", address);
-  dispatchEvent(new PopStateEvent("popstate"));
+  if (!quiet) dispatchEvent(new PopStateEvent("popstate"));
 }
 
 /** Follow links of the page without loading it again. @param {() => void} moved */
 export function onMove(moved) {
-  addEventListener("popstate", moved);
+  let shown = location.pathname + location.search;
+  addEventListener("popstate", () => {
+    const next = location.pathname + location.search;
+    // Another line of the same log is no other view.
+    if (next === shown && location.hash) return;
+    shown = next;
+    moved();
+  });
   document.addEventListener("click", (event) => {
     const link = event.target instanceof Element ? event.target.closest("a") : null;
     const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
     if (!link || !plain || event.defaultPrevented || link.target || link.hasAttribute("download")) return;
     if (link.origin !== location.origin || !link.pathname.startsWith(BASE)) return;
     if (link.pathname.startsWith(`${BASE}api/`)) return;
+    if (link.hash && link.pathname + link.search === location.pathname + location.search) return;
     event.preventDefault();
     go(link.href);
   });

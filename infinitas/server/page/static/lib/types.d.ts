@@ -180,10 +180,29 @@ export interface AuditEntry {
   target: string;
   reason: string;
   origin: string;
+  changes?: Record<string, [unknown, unknown]> | null;
+}
+
+export interface PreviewSlot {
+  utc: string;
+  note: string;
+}
+export interface Preview {
+  description: string;
+  slots: PreviewSlot[];
+  warnings: PreviewSlot[];
 }
 
 export interface Token {
   name: string;
   scopes: string[];
+  expires: string | null;
+}
+
+export interface StoredToken {
+  id: string;
+  name: string;
+  scopes: string[];
+  created: string;
   expires: string | null;
 }

@@ -1,77 +1,106 @@
-/** Audit: each change through the server, with its actor and reason. */
+/** Audit: each change through the server, with its actor, reason, and what it has changed. */
 
 import { get } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { formatJson } from "../lib/json.js";
 import { go, to } from "../lib/router.js";
+import { valuesOf } from "../components/question.js";
+import { Growing } from "../components/more.js";
+import { waiting } from "../components/section.js";
+import { cell, row, table } from "../components/table.js";
 import { ago, at } from "../components/time.js";
 
 /** @typedef {import("../lib/types.js").AuditEntry} Entry */
 
-/** @param {import("../shell.js").Context} context @param {URLSearchParams} query @returns {import("../shell.js").View} */
+const COLUMNS = ["When", "Actor", "Action", "Target", "Change", "Reason", "From"];
+
+/** @param {import("../context.js").Context} context @param {URLSearchParams} query @returns {import("../shell.js").View} */
 export function auditView(context, query) {
   const filter = { target: query.get("target") ?? "", actor: query.get("actor") ?? "" };
   const entries = context.resource(["audit"], () => /** @type {Promise<Entry[]>} */ (get("audit", filter)));
-  /** @param {SubmitEvent} event */
-  const submit = (event) => {
-    event.preventDefault();
-    const form = new FormData(/** @type {HTMLFormElement} */ (event.target));
-    go(to(["audit"], { target: String(form.get("target")), actor: String(form.get("actor")) }));
-  };
+  const growing = new Growing(() => context.redraw());
   return {
     title: "Audit",
-    render: () => [
-      h(
-        "form",
-        { class: "bar", role: "search", onsubmit: submit },
-        h("h1", null, "Audit"),
-        h("input", {
-          type: "search",
-          name: "target",
-          ".value": filter.target,
-          placeholder: "Target",
-          "aria-label": "Target",
-        }),
-        h("input", {
-          type: "search",
-          name: "actor",
-          ".value": filter.actor,
-          placeholder: "Actor",
-          "aria-label": "Actor",
-        }),
-        h("button", { type: "submit" }, "Filter"),
-      ),
-      entries.value?.length === 0 && h("p", { class: "empty" }, "No change yet."),
-      (entries.value?.length ?? 0) > 0 &&
-        h(
-          "table",
-          null,
-          h(
-            "thead",
-            null,
-            h(
-              "tr",
-              null,
-              ["When", "Actor", "Action", "Target", "Reason", "From"].map((name) =>
-                h("th", { scope: "col" }, name),
-              ),
-            ),
-          ),
-          h("tbody", null, (entries.value ?? []).map(row)),
-        ),
-    ],
+    render: () => {
+      const found = entries.value ?? [];
+      return [
+        searchBar(filter),
+        !entries.value && waiting(entries),
+        entries.value?.length === 0 && none(filter),
+        found.length > 0 && table(COLUMNS, growing.shown(found).map(entryRow)),
+        growing.rest(found.length, "changes"),
+      ];
+    },
   };
 }
 
-/** @param {Entry} entry */
-function row(entry) {
+/** @param {{ target: string, actor: string }} filter */
+function searchBar(filter) {
+  /** @param {SubmitEvent} event */
+  const submit = (event) => {
+    event.preventDefault();
+    const { target, actor } = valuesOf(event);
+    go(to(["audit"], { target, actor }));
+  };
   return h(
-    "tr",
-    { key: String(entry.id) },
-    h("td", null, at(entry.at), " ", h("small", { class: "faint" }, ago(entry.at))),
-    h("td", { "data-name": "Actor" }, entry.actor),
-    h("td", { "data-name": "Action" }, entry.action),
-    h("td", { "data-name": "Target", class: "name" }, entry.target),
-    h("td", { "data-name": "Reason" }, entry.reason || "–"),
-    h("td", { "data-name": "From", class: "faint" }, entry.origin),
+    "form",
+    { class: "bar", role: "search", onsubmit: submit },
+    h("h1", null, "Audit"),
+    h("input", {
+      type: "search",
+      name: "target",
+      ".value": filter.target,
+      placeholder: "Target",
+      "aria-label": "Target",
+    }),
+    h("input", {
+      type: "search",
+      name: "actor",
+      ".value": filter.actor,
+      placeholder: "Actor",
+      "aria-label": "Actor",
+    }),
+    h("button", { type: "submit" }, "Filter"),
   );
+}
+
+/** @param {{ target: string, actor: string }} filter */
+function none({ target, actor }) {
+  if (!target && !actor) return h("p", { class: "empty" }, "No change yet.");
+  return h("p", { class: "empty" }, "No change matches. ", h("a", { href: to(["audit"]) }, "Show all"));
+}
+
+/** @param {Entry} entry */
+function entryRow(entry) {
+  return row(String(entry.id), [
+    cell("When", [at(entry.at), " ", h("small", { class: "faint" }, ago(entry.at))], "time"),
+    cell("Actor", entry.actor),
+    cell("Action", entry.action),
+    h("td", { "data-name": "Target", class: "name" }, entry.target),
+    cell("Change", changeOf(entry)),
+    cell("Reason", entry.reason || h("span", { class: "faint" }, "–")),
+    cell("From", entry.origin, "faint"),
+  ]);
+}
+
+/** Each changed field, before → after. @param {Entry} entry */
+function changeOf({ changes }) {
+  const found = Object.entries(changes ?? {});
+  if (found.length === 0) return h("span", { class: "faint" }, "–");
+  return found.map(([name, [before, after]]) =>
+    h(
+      "div",
+      { key: name, class: "change" },
+      h("span", { class: "faint" }, `${name.replaceAll("_", " ")} `),
+      before !== null && h("del", null, short(before)),
+      " ",
+      after !== null && h("ins", null, short(after)),
+    ),
+  );
+}
+
+/** @param {unknown} value */
+function short(value) {
+  const text = typeof value === "string" ? value : formatJson(value, 0);
+  return text.length > 80 ? `${text.slice(0, 80)} …` : text;
 }

@@ -1,82 +1,137 @@
 /** Jobs: a query, and what it finds, latest first; more are loaded at the end of the list. */
 
-import { get, send } from "../lib/api.js";
+import { get } from "../lib/api.js";
 import { clock } from "../lib/clock.js";
 import { h } from "../lib/dom.js";
-import { duration, plural } from "../lib/format.js";
-import { FIELDS, parseQuery, QueryError, STATES, term } from "../lib/query.js";
-import { go, to } from "../lib/router.js";
-import { refresh } from "../components/actions.js";
-import { act, ask } from "../components/notices.js";
-import { jobBadge } from "../components/state.js";
-import { ago, at } from "../components/time.js";
+import { plural } from "../lib/format.js";
+import { QueryError, parseQuery, term } from "../lib/query.js";
+import { to } from "../lib/router.js";
+import { bulkBar } from "../components/bulk.js";
+import { jobTable } from "../components/job_table.js";
+import { moreButton } from "../components/more.js";
+import { act } from "../components/notices.js";
+import { queryField } from "../components/query_field.js";
+import { waiting } from "../components/section.js";
 
 /** @typedef {import("../lib/types.js").Job} Job */
 /** @typedef {import("../lib/types.js").JobPage} JobPage */
-/** @typedef {import("../shell.js").Context} Context */
+/** @typedef {import("../lib/query.js").JobFilter} JobFilter */
+/** @typedef {import("../context.js").Context} Context */
 
 const PAGE = 50;
+const QUICK = ["", "running", "queued", "retrying", "failed", "succeeded", "missed", "skipped"];
 
 /** @param {Context} context @param {URLSearchParams} query @returns {import("../shell.js").View} */
 export function jobsView(context, query) {
   const text = query.get("q") ?? "";
   const { filter, fault } = read(text);
-  /** Pages after the first. @type {Job[]} */
-  let more = [];
-  /** @type {string | null | undefined} */
-  let cursor;
-  let loading = false;
-  const first = context.resource(
-    ["jobs"],
-    () => (filter ? /** @type {Promise<JobPage>} */ (get("jobs", { ...filter, limit: PAGE })) : none()),
-    { everyMs: 2_000 },
-  );
-
-  const loadMore = async () => {
-    const after = cursor === undefined ? first.value?.next : cursor;
-    if (loading || !after) return;
-    loading = true;
-    await act(async () => {
-      const page = /** @type {JobPage} */ (await get("jobs", { ...filter, limit: PAGE, cursor: after }));
-      more = [...more, ...page.items];
-      cursor = page.next;
-      return `${plural(page.items.length, "more job")}.`;
-    });
-    loading = false;
-    context.redraw();
-  };
-
+  if (!filter)
+    return { title: "Jobs", render: () => [head(text), h("p", { class: "fault", role: "alert" }, fault)] };
+  const list = new JobList(context, filter);
   return {
     title: "Jobs",
     render: () => {
-      const jobs = unique([...(first.value?.items ?? []), ...more]);
-      const rest = cursor === undefined ? first.value?.next : cursor;
+      const jobs = list.shown();
       return [
-        h(
-          "div",
-          { class: "bar" },
-          h("h1", null, "Jobs"),
-          queryField(text),
-          first.value &&
-            h("span", { class: "faint" }, plural(jobs.length, "job") + (rest ? " and more" : "")),
+        head(
+          text,
+          list.first.value &&
+            h(
+              "span",
+              { class: "faint", role: "status" },
+              plural(jobs.length, "job") + (list.next ? " and more" : ""),
+            ),
         ),
-        fault && h("p", { class: "fault", role: "alert" }, fault),
-        quickFilters(text),
-        bulkBar(context, filter, jobs),
-        first.value && jobs.length === 0 && empty(text),
-        jobs.length > 0 && table(jobs),
-        rest &&
+        h("div", { class: "bar" }, quickFilters(text), bulkBar(context, filter, jobs)),
+        list.fresh > 0 &&
           h(
-            "div",
-            { class: "buttons" },
-            h("button", { type: "button", onclick: () => void loadMore() }, "Load more"),
+            "button",
+            { type: "button", class: "pill", key: "pill", onclick: () => list.release() },
+            `${list.fresh} new: show`,
           ),
+        !list.first.value && waiting(list.first),
+        list.first.value && jobs.length === 0 && empty(text),
+        jobs.length > 0 && jobTable(jobs, list.holders),
+        list.next && moreButton("More jobs", () => void list.loadMore()),
       ];
     },
   };
 }
 
-/** @param {string} text */
+/** The first page, which stays fresh, and those behind it. Rows stand still under the pointer. */
+class JobList {
+  /** @type {Job[]} */
+  #more = [];
+  /** @type {string | null | undefined} */
+  #cursor;
+  #loading = false;
+  /** What is shown while the pointer is over it. @type {Job[] | null} */
+  #held = null;
+  #context;
+  #filter;
+  fresh = 0;
+  holders;
+
+  /** @param {Context} context @param {JobFilter} filter */
+  constructor(context, filter) {
+    this.#context = context;
+    this.#filter = filter;
+    this.first = context.resource(["jobs"], () => this.#load(), { everyMs: 1_500 });
+    this.holders = {
+      onpointerenter: () => {
+        this.#held = this.#all();
+      },
+      onpointerleave: () => this.release(),
+    };
+  }
+
+  get next() {
+    return this.#cursor === undefined ? this.first.value?.next : this.#cursor;
+  }
+
+  shown() {
+    const now = this.#all();
+    const held = this.#held;
+    if (!held) return now;
+    const known = new Set(held.map(({ id }) => id));
+    const latest = new Map(now.map((job) => [job.id, job]));
+    this.fresh = now.filter(({ id }) => !known.has(id)).length;
+    return held.map((job) => latest.get(job.id) ?? job);
+  }
+
+  release() {
+    this.#held = null;
+    this.fresh = 0;
+    this.#context.redraw();
+  }
+
+  async loadMore() {
+    const cursor = this.next;
+    if (this.#loading || !cursor) return;
+    this.#loading = true;
+    await act(async () => {
+      const page = await this.#load(cursor);
+      this.#more = [...this.#more, ...page.items];
+      this.#cursor = page.next;
+      if (this.#held) this.#held = [...this.#held, ...page.items];
+      return null;
+    });
+    this.#loading = false;
+    this.#context.redraw();
+  }
+
+  /** @param {string} [cursor] @returns {Promise<JobPage>} */
+  #load(cursor) {
+    return get("jobs", { ...this.#filter, limit: PAGE, cursor });
+  }
+
+  #all() {
+    const jobs = [...(this.first.value?.items ?? []), ...this.#more];
+    return [...new Map(jobs.map((job) => [`${job.id} ${job.due}`, job])).values()];
+  }
+}
+
+/** @param {string} text @returns {{ filter: JobFilter | null, fault: string }} */
 function read(text) {
   try {
     return { filter: parseQuery(text, clock.now()), fault: "" };
@@ -86,154 +141,37 @@ function read(text) {
   }
 }
 
-/** @returns {Promise<JobPage>} */
-async function none() {
-  return { items: [], next: null };
-}
-
-/** @param {Job[]} jobs */
-function unique(jobs) {
-  return [...new Map(jobs.map((job) => [`${job.id} ${job.due}`, job])).values()];
-}
-
-/** @param {string} text */
-function queryField(text) {
-  /** @param {SubmitEvent} event */
-  const submit = (event) => {
-    event.preventDefault();
-    const value = String(new FormData(/** @type {HTMLFormElement} */ (event.target)).get("q"));
-    go(to(["jobs"], { q: value.trim() }));
-  };
-  return h(
-    "form",
-    { class: "query", role: "search", onsubmit: submit },
-    h("input", {
-      type: "search",
-      name: "q",
-      ".value": text,
-      placeholder: "task:backup state:failed since:24h",
-      "aria-label": "Query",
-      list: "fields",
-      spellcheck: "false",
-    }),
-    h(
-      "datalist",
-      { id: "fields" },
-      FIELDS.map((field) => h("option", { value: `${field}:` })),
-      STATES.map((state) => h("option", { value: `state:${state}` })),
-    ),
-  );
+/** @param {string} text @param {import("../lib/dom.js").Parts} [count] */
+function head(text, count) {
+  return h("div", { class: "bar" }, h("h1", null, "Jobs"), queryField(text), count);
 }
 
 /** @param {string} text */
 function quickFilters(text) {
   const rest = text.replace(/\s*\bstate:\S*/g, "").trim();
-  return h(
-    "div",
-    { class: "choice", role: "group", "aria-label": "State" },
-    ["", "running", "queued", "failed", "succeeded", "missed", "skipped"].map((state) => {
-      const query = [rest, state && term("state", state)].filter(Boolean).join(" ");
-      const current = state ? text.includes(`state:${state}`) : !text.includes("state:");
-      return h(
-        "a",
-        { class: "button", href: to(["jobs"], { q: query }), "aria-current": current && "true" },
-        state || "all",
-      );
-    }),
-  );
-}
-
-/** @param {Context} context @param {Record<string, string> | null} filter @param {Job[]} jobs */
-function bulkBar(context, filter, jobs) {
-  if (!context.may("jobs") || !filter?.state || jobs.length === 0) return null;
-  const action = ["failed", "cancelled", "skipped", "missed"].includes(filter.state)
-    ? "retry"
-    : filter.state === "succeeded"
-      ? null
-      : "cancel";
-  if (!action) return null;
-  return h(
-    "div",
-    { class: "bar" },
-    h(
-      "button",
-      { type: "button", onclick: () => void bulk(context, action, filter) },
-      action === "retry" ? "Retry all of these" : "Cancel all of these",
-    ),
-  );
-}
-
-/** Count first, then ask. @param {Context} context @param {string} action @param {Record<string, string>} filter */
-async function bulk(context, action, filter) {
-  await act(async () => {
-    const { wanted } = await send("POST", "jobs/bulk", { action, filter, dry_run: true });
-    const answer = await ask({
-      title: `${action === "retry" ? "Retry" : "Cancel"} ${plural(wanted.length, "job")}`,
-      text: wanted.length === 1000 ? "At most 1,000 at once; do it again for the rest." : undefined,
-      button: action === "retry" ? "Retry them" : "Cancel them",
-      danger: action === "cancel",
-      fields: [{ name: "reason", label: "Reason" }],
-    });
-    if (!answer) return "Nothing was changed.";
-    const { done, refused } = await send("POST", "jobs/bulk", { action, ids: wanted, reason: answer.reason });
-    refresh(context);
-    const rest = refused.length ? `, ${refused.length} refused: ${refused[0].detail}` : "";
-    return `${plural(done.length, "job")} ${action === "retry" ? "have new tries" : "cancelled"}${rest}.`;
+  const links = QUICK.map((state) => {
+    const query = [rest, state && term("state", state)].filter(Boolean).join(" ");
+    const current = state ? text.includes(`state:${state}`) : !text.includes("state:");
+    const place = { class: "button", href: to(["jobs"], { q: query }), "aria-current": current && "true" };
+    return h("a", place, state || "all");
   });
+  return h("div", { class: "choice", role: "group", "aria-label": "State" }, links);
 }
 
 /** @param {string} text */
 function empty(text) {
+  if (!text)
+    return h(
+      "p",
+      { class: "empty" },
+      "No job yet. A job comes with the next slot of a schedule, or when code sends one.",
+    );
   return h(
     "p",
     { class: "empty" },
-    text
-      ? ["No job matches ", h("code", null, text), ". ", h("a", { href: to(["jobs"]) }, "Show all")]
-      : "No job yet.",
-  );
-}
-
-/** @param {Job[]} jobs */
-function table(jobs) {
-  return h(
-    "table",
-    { class: "jobs" },
-    h(
-      "thead",
-      null,
-      h(
-        "tr",
-        null,
-        ["State", "Task", "Due", "Took", "Worker", "Job"].map((name) => h("th", { scope: "col" }, name)),
-      ),
-    ),
-    h("tbody", null, jobs.map(row)),
-  );
-}
-
-/** @param {Job} job */
-function row(job) {
-  return h(
-    "tr",
-    { key: `${job.id} ${job.due}` },
-    h("td", null, jobBadge(job)),
-    h(
-      "td",
-      { class: "name" },
-      h("a", { href: to(["tasks", job.task]) }, job.task),
-      job.error && h("small", { class: "fault" }, job.error.split("\n")[0]),
-    ),
-    h("td", { "data-name": "Due" }, at(job.due), " ", h("small", { class: "faint" }, ago(job.due))),
-    h("td", { "data-name": "Took" }, job.duration === null ? "–" : duration(job.duration)),
-    h("td", { "data-name": "Worker", class: "faint" }, job.worker ?? "–"),
-    h(
-      "td",
-      null,
-      h(
-        "a",
-        { class: "id", href: to(["jobs", job.id]) },
-        job.id.length > 30 ? `…${job.id.slice(-28)}` : job.id,
-      ),
-    ),
+    "No job matches ",
+    h("code", null, text),
+    ". ",
+    h("a", { href: to(["jobs"]) }, "Show all"),
   );
 }

@@ -1,7 +1,8 @@
 /** Log in with a token, once: the server answers with a cookie that scripts can't read. */
 
-import { ApiError, send } from "../lib/api.js";
+import { send } from "../lib/api.js";
 import { h, render } from "../lib/dom.js";
+import { valuesOf } from "../components/question.js";
 
 /**
  * @param {HTMLElement} root
@@ -10,52 +11,41 @@ import { h, render } from "../lib/dom.js";
  */
 export function showLogin(root, done, why) {
   document.title = "Log in · Infinitas";
-  let fault = "";
+  const show = (/** @type {string} */ fault) => render(root, loginView(submit, fault, why));
   /** @param {SubmitEvent} event */
   const submit = async (event) => {
     event.preventDefault();
-    const token = String(new FormData(/** @type {HTMLFormElement} */ (event.target)).get("token")).trim();
     try {
-      await send("POST", "login", { token });
+      await send("POST", "login", { token: valuesOf(event).token?.trim() });
       done();
     } catch (error) {
-      fault = error instanceof ApiError ? error.message : String(error);
-      show();
+      show(error instanceof Error ? error.message : String(error));
     }
   };
-  const show = () =>
-    render(
-      root,
-      h(
-        "main",
-        { class: "login" },
-        h("h1", null, "Infinitas"),
-        h(
-          "form",
-          { onsubmit: submit },
-          h("label", { class: "field" }, h("span", null, "Access token"), tokenField()),
-          h("button", { class: "primary", type: "submit" }, "Log in"),
-          h("p", { class: "fault", role: "alert" }, fault),
-        ),
-        h("p", { class: "faint" }, why),
-        h(
-          "p",
-          { class: "faint" },
-          "A token is made with ",
-          h("code", null, "infinitas token add NAME --scope read"),
-          ".",
-        ),
-      ),
-    );
-  show();
+  show("");
+  root.querySelector("input")?.focus();
 }
 
-function tokenField() {
-  return h("input", {
+/** @param {(event: SubmitEvent) => void} submit @param {string} fault @param {string} why */
+function loginView(submit, fault, why) {
+  const field = h("input", {
     name: "token",
     type: "password",
     autocomplete: "current-password",
     required: true,
-    autofocus: true,
   });
+  return h(
+    "main",
+    { class: "login" },
+    h("h1", null, h("span", { class: "logo", "aria-hidden": "true" }, "∞"), " Infinitas"),
+    h(
+      "form",
+      { class: "question", onsubmit: submit },
+      h("label", { class: "field" }, h("span", null, "Access token"), field),
+      h("button", { class: "primary", type: "submit" }, "Log in"),
+      fault && h("p", { class: "fault", role: "alert" }, fault),
+    ),
+    h("p", { class: "faint" }, why),
+    h("p", { class: "faint" }, "Make a token: ", h("code", null, "infinitas token add NAME --scope read")),
+  );
 }

@@ -3,55 +3,42 @@
 import { get } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { count } from "../lib/format.js";
+import { waiting } from "../components/section.js";
+import { cell, row, table } from "../components/table.js";
 import { ago } from "../components/time.js";
 
-/** @param {import("../shell.js").Context} context @returns {import("../shell.js").View} */
+/** @typedef {import("../lib/types.js").Queue} Queue */
+
+const COLUMNS = ["Queue", "Ready", "Oldest", "Running", "Later", "Tasks", "Not archived"];
+
+/** @param {import("../context.js").Context} context @returns {import("../shell.js").View} */
 export function queuesView(context) {
-  const queues = context.resource(
-    ["jobs"],
-    () => /** @type {Promise<import("../lib/types.js").Queue[]>} */ (get("queues")),
-    { everyMs: 2_000 },
-  );
+  const load = () => /** @type {Promise<Queue[]>} */ (get("queues"));
+  const queues = context.resource(["jobs"], load, { everyMs: 1_000, pollMs: 5_000 });
   return {
     title: "Queues",
     render: () => [
       h("h1", null, "Queues"),
-      h(
-        "table",
-        null,
-        h(
-          "thead",
-          null,
-          h(
-            "tr",
-            null,
-            ["Queue", "Ready", "Oldest", "Running", "Later", "Tasks", "Not archived"].map((name) =>
-              h("th", { scope: "col" }, name),
-            ),
-          ),
-        ),
-        h("tbody", null, (queues.value ?? []).map(row)),
-      ),
+      queues.value ? table(COLUMNS, queues.value.map(queueRow)) : waiting(queues),
+      queues.value?.length === 0 && h("p", { class: "empty" }, "No queue yet: it comes with the first task."),
     ],
   };
 }
 
-/** @param {import("../lib/types.js").Queue} queue */
-function row(queue) {
-  return h(
-    "tr",
-    { key: queue.name },
+/** @param {Queue} queue */
+function queueRow(queue) {
+  return row(queue.name, [
     h(
       "td",
       { class: "name" },
-      queue.name,
+      h("b", null, queue.name),
       queue.unreadable && h("small", { class: "fault" }, queue.unreadable),
     ),
-    h("td", { "data-name": "Ready" }, count(queue.queued)),
-    h("td", { "data-name": "Oldest" }, ago(queue.oldest, "none")),
-    h("td", { "data-name": "Running" }, count(queue.running)),
-    h("td", { "data-name": "Later" }, count(queue.waiting)),
-    h("td", { "data-name": "Tasks" }, count(queue.tasks)),
-    h("td", { "data-name": "Not archived" }, count(queue.events)),
-  );
+    cell("Ready", count(queue.queued)),
+    cell("Oldest", ago(queue.oldest, "none")),
+    cell("Running", count(queue.running)),
+    cell("Later", count(queue.waiting)),
+    cell("Tasks", count(queue.tasks)),
+    cell("Not archived", count(queue.events)),
+  ]);
 }

@@ -1,26 +1,33 @@
-/** One task: its state, its lane, schedules with their next slots, and its last jobs. */
+/** One task: its state, its lane, schedules with their next slots, durations, its last jobs. */
 
-import { ApiError, get, part, send } from "../lib/api.js";
-import { clock } from "../lib/clock.js";
+import { get, part } from "../lib/api.js";
 import { h } from "../lib/dom.js";
-import { clockTime, duration, fullTime } from "../lib/format.js";
-import { healthOf } from "../lib/health.js";
-import { go, to } from "../lib/router.js";
+import { duration } from "../lib/format.js";
+import { setScheduleZone } from "../lib/prefs.js";
 import { term } from "../lib/query.js";
-import { button, pause, resume, skipNext, taskActions } from "../components/actions.js";
+import { rowsOf } from "../lib/rows.js";
+import { to } from "../lib/router.js";
+import { quantile } from "../lib/typical.js";
+import { runTask, taskActions } from "../components/actions.js";
+import { durations } from "../components/durations.js";
 import { noWorker } from "../components/empty.js";
-import { axis, laneView } from "../components/lanes.js";
-import { badge, jobBadge } from "../components/state.js";
-import { strip } from "../components/strip.js";
-import { ago, at } from "../components/time.js";
-import { editSchedule } from "../components/schedule_editor.js";
+import { jobTable } from "../components/job_table.js";
+import { Lanes } from "../components/lanes.js";
+import { backfill, pause, resume } from "../components/schedule_actions.js";
+import { scheduleView } from "../components/schedule.js";
+import { facts, figures, section, waiting } from "../components/section.js";
+import { badge } from "../components/state.js";
+import { ago, until } from "../components/time.js";
 
-/** @typedef {import("../shell.js").Context} Context */
+/** @typedef {import("../context.js").Context} Context */
+/** @typedef {import("../lib/rows.js").Row} Row */
+/** @typedef {import("../lib/types.js").Job} Job */
+/** @typedef {import("../lib/types.js").JobPage} JobPage */
 /** @typedef {import("../lib/types.js").Task} Task */
 /** @typedef {import("../lib/types.js").Schedule} Schedule */
-/** @typedef {import("../lib/types.js").JobPage} JobPage */
 
-const DAY_MS = 86_400_000;
+const CHARTED = 100;
+const LISTED = 15;
 
 /** @param {Context} context @param {string} name @returns {import("../shell.js").View} */
 export function taskView(context, name) {
@@ -35,235 +42,131 @@ export function taskView(context, name) {
   );
   const jobs = context.resource(
     [topic],
-    () => /** @type {Promise<JobPage>} */ (get("jobs", { task: name, limit: 20 })),
+    () => /** @type {Promise<JobPage>} */ (get("jobs", { task: name, limit: CHARTED })),
+    { everyMs: 2_000 },
   );
-  const timeline = context.resource([topic], () => loadTimeline(name), { everyMs: 5_000 });
+  const own = () => schedules.value ?? [];
+  const lanes = new Lanes(context, { task: name, onSpan: context.may("tasks") ? drag : undefined });
   return {
     title: name,
+    shortcuts: [...lanes.shortcuts, ...keysOf(context, () => task.value, own)],
     render: () => {
-      if (!task.value)
-        return h("p", { class: "faint" }, task.error instanceof ApiError ? task.error.message : "Loading …");
-      const own = schedules.value ?? [];
+      const row = task.value && rowsOf([task.value], own())[0];
+      if (!row) return waiting(task);
+      setScheduleZone(own()[0]?.timezone);
+      const found = jobs.value?.items ?? [];
       return [
-        head(context, task.value, own),
-        timeline.value && lane(timeline.value, name, own),
-        own.map((schedule) => scheduleView(context, schedule)),
-        lastJobs(jobs.value, name),
-        options(task.value),
+        head(context, row),
+        lanes.render(
+          [row],
+          found.filter((job) => job.state === "running"),
+        ),
+        context.may("tasks") &&
+          own().length > 0 &&
+          h(
+            "p",
+            { class: "faint tip", key: "tip" },
+            "Drag over the past of the lane to backfill slots that had no job.",
+          ),
+        own().map((schedule) => scheduleView(context, schedule, row.task)),
+        chart(found),
+        lastJobs(found, name),
+        options(row.task),
       ];
     },
   };
+
+  /** @param {{ from: number, to: number }} span */
+  function drag(span) {
+    const first = own()[0];
+    if (first) void backfill(context, first, span);
+  }
 }
 
-/** @param {string} task @returns {Promise<import("../lib/types.js").Timeline>} */
-function loadTimeline(task) {
-  const now = clock.now();
-  return get("timeline", {
-    task,
-    since: new Date(now - DAY_MS).toISOString(),
-    until: new Date(now + DAY_MS).toISOString(),
-    bucket: 300,
-  });
-}
-
-/** @param {Context} context @param {Task} task @param {Schedule[]} schedules */
-function head(context, task, schedules) {
-  const health = healthOf(task, schedules);
+/** @param {Context} context @param {() => Task | undefined} task @param {() => Schedule[]} schedules
+ * @returns {import("../lib/keyboard.js").Shortcut[]} */
+function keysOf(context, task, schedules) {
+  const run = () => {
+    const found = task();
+    if (found && context.may("jobs")) void runTask(context, found);
+  };
+  const pauseOrResume = () => {
+    const first = schedules()[0];
+    if (!first || !context.may("tasks")) return;
+    void (first.paused ? resume(context, first) : pause(context, first));
+  };
   return [
-    h(
-      "div",
-      { class: "bar" },
-      h("h1", null, task.name),
-      badge(health.kind, health.word),
-      strip(task.recent, 10),
-      h("span", { class: "actions" }, taskActions(context, task, schedules)),
-    ),
-    task.doc && h("p", { class: "faint" }, task.doc),
-    health.cause && h("p", { class: "why" }, health.kind === "no-worker" ? noWorker(task) : health.cause),
-    h(
-      "dl",
-      { class: "numbers" },
-      fact("next", ago(task.next_slot)),
-      fact("last success", link(task.last_success)),
-      fact("last failure", link(task.last_failure)),
-      fact(
-        "streak",
-        task.streak === 0 ? "–" : `${Math.abs(task.streak)} ${task.streak > 0 ? "succeeded" : "failed"}`,
-      ),
-      fact("queued", String(task.queued)),
-      fact("running", String(task.running)),
-    ),
+    { keys: "r", what: "Run this task", run },
+    { keys: "p", what: "Pause or resume it", run: pauseOrResume },
   ];
 }
 
-/** @param {string} name @param {import("../lib/dom.js").Parts} value */
-function fact(name, value) {
-  return h("div", null, h("dt", null, name), h("dd", null, value));
+/** @param {Context} context @param {Row} row */
+function head(context, { task, schedules, health }) {
+  return [
+    h(
+      "div",
+      { class: "bar head", key: "head" },
+      h("h1", null, task.name),
+      badge(health.kind, health.word),
+      h("span", { class: "actions" }, taskActions(context, task, schedules)),
+    ),
+    task.doc && h("p", { class: "faint", key: "doc" }, task.doc),
+    health.cause &&
+      h(
+        "p",
+        { class: health.kind === "failing" ? "why is-bad" : "why", key: "why" },
+        health.kind === "no-worker" ? noWorker(task) : health.cause,
+      ),
+    h("div", { key: "figures" }, figuresOf(task)),
+  ];
+}
+
+/** @param {Task} task */
+function figuresOf(task) {
+  const past = task.recent.map((run) => run.duration_ms / 1000);
+  const [middle, slow] = [quantile(past, 0.5), quantile(past, 0.95)];
+  const streak =
+    task.streak === 0 ? "–" : `${Math.abs(task.streak)} ${task.streak > 0 ? "succeeded" : "failed"}`;
+  return figures([
+    ["next", until(task.next_slot)],
+    ["last success", jobLink(task.last_success)],
+    ["last failure", jobLink(task.last_failure)],
+    ["in a row", streak],
+    ["p50 / p95", middle === null || slow === null ? "–" : `${duration(middle)} / ${duration(slow)}`],
+    ["queued / running", `${task.queued} / ${task.running}`],
+  ]);
 }
 
 /** @param {import("../lib/types.js").LastJob | null} last */
-function link(last) {
+function jobLink(last) {
   return last ? h("a", { href: to(["jobs", last.id]) }, ago(last.at)) : "–";
 }
 
-/** @param {import("../lib/types.js").Timeline} timeline @param {string} name @param {Schedule[]} schedules */
-function lane(timeline, name, schedules) {
-  const from = Date.parse(timeline.since);
-  const until = Date.parse(timeline.until);
-  const found = timeline.lanes.find((each) => each.task === name) ?? {
-    task: name,
-    past: [],
-    absent: [],
-    future: [],
-  };
-  const data = {
-    from,
-    to: until,
-    bucketMs: timeline.bucket * 1000,
-    lane: found,
-    stripes: schedules.some((each) => each.paused),
-  };
-  return h(
-    "div",
-    {
-      class: "lanes single",
-      onopenjob: (/** @type {CustomEvent} */ event) => go(to(["jobs", event.detail])),
-    },
-    h("div", { class: "lane head" }, axis(from, until)),
-    h("div", { class: "lane", memo: timeline.now }, laneView(data, name)),
-  );
+/** @param {Job[]} jobs */
+function chart(jobs) {
+  const drawn = durations(jobs);
+  return drawn && section("Durations", drawn);
 }
 
-/** @param {Context} context @param {Schedule} schedule */
-function scheduleView(context, schedule) {
-  const may = context.may("tasks");
-  return h(
-    "section",
-    { key: schedule.key, "aria-label": `Schedule ${schedule.key}` },
-    h(
-      "div",
-      { class: "bar" },
-      h("h2", null, "Schedule ", schedule.key),
-      h("code", null, schedule.rule),
-      h("span", { class: "faint" }, schedule.timezone),
-      schedule.overridden && badge("paused", "changed on the page or by API"),
-      schedule.paused && badge("paused", `paused: ${schedule.paused.reason}`),
-      schedule.skips > 0 && badge("skipped", `skips ${schedule.skips}`),
-      may &&
-        h(
-          "span",
-          { class: "actions" },
-          schedule.paused
-            ? button("Resume", () => void resume(context, schedule))
-            : button("Pause", () => void pause(context, schedule)),
-          button("Skip next", () => void skipNext(context, schedule)),
-          button("Edit", () => void editSchedule(context, schedule)),
-        ),
-    ),
-    schedule.unreadable && h("p", { class: "fault" }, schedule.unreadable),
-    h("inf-slots", {
-      ".schedule": schedule,
-      key: `${schedule.key} ${schedule.rule} ${schedule.timezone} ${schedule.next_slot}`,
-    }),
-  );
-}
-
-/** The next ten slots of a rule, as the server computes them. */
-class Slots extends HTMLElement {
-  /** @param {Schedule} schedule */
-  set schedule(schedule) {
-    void this.#load(schedule);
-  }
-
-  /** @param {Schedule} schedule */
-  async #load(schedule) {
-    const { cron, every, at: once, timezone, jitter, start, end } = schedule;
-    const rule = cron ? { cron } : every ? { every } : { at: once };
-    try {
-      const preview = await send("POST", "schedules/preview?n=10", { ...rule, timezone, jitter, start, end });
-      this.replaceChildren(...this.#list(preview, timezone));
-    } catch (error) {
-      this.textContent = error instanceof Error ? error.message : String(error);
-    }
-  }
-
-  /** @param {any} preview @param {string} timezone */
-  #list(preview, timezone) {
-    const about = document.createElement("p");
-    about.className = "faint";
-    about.textContent = preview.description;
-    const list = document.createElement("ol");
-    list.className = "slots";
-    for (const { utc, note } of preview.slots) {
-      const item = document.createElement("li");
-      item.textContent = clockTime(utc) + (note ? ` (${note})` : "");
-      item.title = fullTime(utc, timezone);
-      list.append(item);
-    }
-    return [about, list, ...warningsOf(preview)];
-  }
-}
-
-customElements.define("inf-slots", Slots);
-
-/** Clock changes within a year that affect the rule. @param {any} preview */
-function warningsOf(preview) {
-  return preview.warnings.slice(0, 3).map((/** @type {{ utc: string, note: string }} */ { utc, note }) => {
-    const line = document.createElement("p");
-    line.className = "faint";
-    line.textContent = `Clock change: ${clockTime(utc)} ${note}`;
-    return line;
-  });
-}
-
-/** @param {JobPage | undefined} page @param {string} name */
-function lastJobs(page, name) {
-  if (!page) return null;
-  return h(
-    "section",
-    { "aria-label": "Last jobs" },
-    h(
-      "div",
-      { class: "bar" },
-      h("h2", null, "Last jobs"),
-      h("a", { href: to(["jobs"], { q: term("task", name) }) }, "all"),
-    ),
-    page.items.length === 0 && h("p", { class: "faint" }, "No job yet."),
-    h(
-      "table",
-      null,
-      h(
-        "tbody",
-        null,
-        page.items.map((job) =>
-          h(
-            "tr",
-            { key: `${job.id} ${job.due}` },
-            h("td", null, jobBadge(job)),
-            h("td", null, at(job.due)),
-            h("td", null, job.duration === null ? "–" : duration(job.duration)),
-            h("td", { class: "fault" }, job.error?.split("\n")[0] ?? ""),
-            h("td", null, h("a", { class: "id", href: to(["jobs", job.id]) }, job.id)),
-          ),
-        ),
-      ),
-    ),
-  );
+/** @param {Job[]} jobs @param {string} name */
+function lastJobs(jobs, name) {
+  const all = [
+    h("a", { href: to(["jobs"], { q: term("task", name) }) }, "all"),
+    h("a", { href: to(["audit"], { target: name }) }, "audit"),
+  ];
+  const body =
+    jobs.length === 0
+      ? h("p", { class: "faint" }, "No job yet.")
+      : jobTable(jobs.slice(0, LISTED), {}, { task: false });
+  return section("Last jobs", body, all);
 }
 
 /** @param {Task} task */
 function options(task) {
-  return h(
-    "section",
-    { "aria-label": "Options" },
-    h("h2", null, "Options"),
-    h(
-      "dl",
-      { class: "details" },
-      Object.entries(task.options).map(([name, value]) => [
-        h("dt", null, name),
-        h("dd", null, h("code", null, JSON.stringify(value))),
-      ]),
-    ),
+  const given = Object.entries(task.options).filter(([name, value]) => value !== null && name !== "doc");
+  return section(
+    "Options",
+    facts(given.map(([name, value]) => [name.replaceAll("_", " "), h("code", null, JSON.stringify(value))])),
   );
 }
