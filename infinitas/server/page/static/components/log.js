@@ -92,11 +92,11 @@ export class LogView {
   #bar(job, found) {
     const search = (/** @type {Event} */ event) =>
       this.#set(() => {
-        this.#text = valueOf(event);
+        this.#text = textOf(event);
       });
     const choose = (/** @type {Event} */ event) =>
       this.#set(() => {
-        this.#level = valueOf(event);
+        this.#level = textOf(event);
       });
     return h(
       "div",
@@ -145,7 +145,7 @@ function chosenLine() {
 }
 
 /** @param {Event} event */
-function valueOf(event) {
+function textOf(event) {
   return /** @type {HTMLInputElement} */ (event.target).value;
 }
 

@@ -49,7 +49,7 @@ class LogElement extends HTMLElement {
 
   #layOut() {
     const data = this.#data;
-    if (!data || this.clientHeight === 0) return;
+    if (!data || this.clientWidth === 0) return;
     this.#columns = data.wraps ? this.#fitting() : 0;
     this.#rows = rowsOfLog(data.lines, this.#columns);
     this.#space.style.height = `${this.#rows.length * ROW_PX}px`;

@@ -10,7 +10,7 @@ import { zoneName } from "../lib/prefs.js";
 
 const SHOWN = 10;
 const LEAST_MS = 10_000;
-const MOST_WARNINGS = 3;
+const MOST_WARNINGS = 2;
 
 /** @param {Schedule} schedule */
 export function slots(schedule) {
@@ -91,5 +91,5 @@ function slotView({ utc, note }, zone, skipped) {
 
 /** @param {{ utc: string, note: string }} warning */
 export function warningView({ utc, note }) {
-  return h("p", { class: "note", key: `warning ${utc}` }, "Clock change: ", clockTime(utc), " ", note);
+  return h("p", { class: "note", key: `warning ${utc}` }, "Clock change ", clockTime(utc), ": ", note);
 }

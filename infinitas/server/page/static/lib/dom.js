@@ -120,7 +120,7 @@ function fill(element, part, before, svg) {
 /** @param {Element} element @param {string} name @param {unknown} value @param {unknown} before */
 function setProp(element, name, value, before) {
   if (name === "key" || name === "memo") return;
-  if (name.startsWith("on")) Reflect.set(element, name, value ?? null);
+  if (name.startsWith("on")) setListener(element, name, value);
   else if (name.startsWith(".")) {
     const property = name.slice(1);
     // A field that a person has changed since differs from both; it gets a value only if that is new.
@@ -128,4 +128,24 @@ function setProp(element, name, value, before) {
   } else if (value === before) return;
   else if (value === undefined || value === null || value === false) element.removeAttribute(name);
   else element.setAttribute(name, value === true ? "" : String(value));
+}
+
+/** Events of custom elements have no property, so their listeners are kept here. @type {WeakMap<Element, Map<string, unknown>>} */
+const listeners = new WeakMap();
+
+/** @param {Element} element @param {string} name with "on" @param {unknown} value */
+function setListener(element, name, value) {
+  if (name in element) {
+    Reflect.set(element, name, value ?? null);
+    return;
+  }
+  const own = listeners.get(element) ?? new Map();
+  listeners.set(element, own);
+  if (!own.has(name)) {
+    element.addEventListener(name.slice(2), (event) => {
+      const listener = own.get(name);
+      if (typeof listener === "function") listener(event);
+    });
+  }
+  own.set(name, value);
 }

@@ -39,12 +39,18 @@ export function parseQuery(text, nowMs) {
 
 /** Parts of a query; a part without a field is a task. @param {string} text */
 function split(text) {
-  const parts = text.match(/(?:[a-z]+:)?(?:"[^"]*"|[^\s"]+)/g) ?? [];
+  const parts = text.match(/(?:[a-z]+:)?(?:"(?:[^"\\]|\\.)*"|[^\s"]+)/gs) ?? [];
   return parts.map((part) => {
     const found = /^([a-z]+):(.*)$/s.exec(part);
     const [field, value] = found ? [found[1] ?? "", found[2] ?? ""] : ["task", part];
-    return { field, value: value.replace(/^"(.*)"$/s, "$1") };
+    return { field, value: unquote(value) };
   });
+}
+
+/** @param {string} value */
+function unquote(value) {
+  const found = /^"(.*)"$/s.exec(value);
+  return found ? (found[1] ?? "").replace(/\\(.)/gs, "$1") : value;
 }
 
 /** `24h` ago, or an ISO moment. @param {string} value @param {number} nowMs */
@@ -61,5 +67,5 @@ function moment(value, nowMs) {
 
 /** One part of a query. @param {string} field @param {string} value */
 export function term(field, value) {
-  return /[\s":]/.test(value) ? `${field}:"${value}"` : `${field}:${value}`;
+  return /[\s":\\]/.test(value) ? `${field}:"${value.replace(/["\\]/g, "\\$&")}"` : `${field}:${value}`;
 }

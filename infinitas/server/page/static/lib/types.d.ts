@@ -183,6 +183,11 @@ export interface AuditEntry {
   changes?: Record<string, [unknown, unknown]> | null;
 }
 
+export interface AuditPage {
+  items: AuditEntry[];
+  next: number | null;
+}
+
 export interface PreviewSlot {
   utc: string;
   note: string;

@@ -5,7 +5,8 @@ import { h } from "../lib/dom.js";
 import { formatJson } from "../lib/json.js";
 import { go, to } from "../lib/router.js";
 import { valuesOf } from "../components/question.js";
-import { Growing } from "../components/more.js";
+import { EndlessList } from "../components/endless.js";
+import { moreButton } from "../components/more.js";
 import { waiting } from "../components/section.js";
 import { cell, row, table } from "../components/table.js";
 import { ago, at } from "../components/time.js";
@@ -17,18 +18,19 @@ const COLUMNS = ["When", "Actor", "Action", "Target", "Change", "Reason", "From"
 /** @param {import("../context.js").Context} context @param {URLSearchParams} query @returns {import("../shell.js").View} */
 export function auditView(context, query) {
   const filter = { target: query.get("target") ?? "", actor: query.get("actor") ?? "" };
-  const entries = context.resource(["audit"], () => /** @type {Promise<Entry[]>} */ (get("audit", filter)));
-  const growing = new Growing(() => context.redraw());
+  /** @param {string | number} [before] @returns {Promise<import("../lib/types.js").AuditPage>} */
+  const load = (before) => get("audit", { ...filter, before });
+  const list = new EndlessList(context, ["audit"], load, (/** @type {Entry} */ { id }) => String(id));
   return {
     title: "Audit",
     render: () => {
-      const found = entries.value ?? [];
+      const entries = list.shown();
       return [
         searchBar(filter),
-        !entries.value && waiting(entries),
-        entries.value?.length === 0 && none(filter),
-        found.length > 0 && table(COLUMNS, growing.shown(found).map(entryRow)),
-        growing.rest(found.length, "changes"),
+        !list.first.value && waiting(list.first),
+        list.first.value && entries.length === 0 && none(filter),
+        entries.length > 0 && table(COLUMNS, entries.map(entryRow), list.holders),
+        list.next && moreButton("More changes", () => void list.loadMore()),
       ];
     },
   };

@@ -7,9 +7,9 @@ import { plural } from "../lib/format.js";
 import { QueryError, parseQuery, term } from "../lib/query.js";
 import { to } from "../lib/router.js";
 import { bulkBar } from "../components/bulk.js";
+import { EndlessList } from "../components/endless.js";
 import { jobTable } from "../components/job_table.js";
 import { moreButton } from "../components/more.js";
-import { act } from "../components/notices.js";
 import { queryField } from "../components/query_field.js";
 import { waiting } from "../components/section.js";
 
@@ -27,7 +27,9 @@ export function jobsView(context, query) {
   const { filter, fault } = read(text);
   if (!filter)
     return { title: "Jobs", render: () => [head(text), h("p", { class: "fault", role: "alert" }, fault)] };
-  const list = new JobList(context, filter);
+  /** @param {string | number} [cursor] @returns {Promise<JobPage>} */
+  const load = (cursor) => get("jobs", { ...filter, limit: PAGE, cursor });
+  const list = new EndlessList(context, ["jobs"], load, (/** @type {Job} */ { id, due }) => `${id} ${due}`);
   return {
     title: "Jobs",
     render: () => {
@@ -56,79 +58,6 @@ export function jobsView(context, query) {
       ];
     },
   };
-}
-
-/** The first page, which stays fresh, and those behind it. Rows stand still under the pointer. */
-class JobList {
-  /** @type {Job[]} */
-  #more = [];
-  /** @type {string | null | undefined} */
-  #cursor;
-  #loading = false;
-  /** What is shown while the pointer is over it. @type {Job[] | null} */
-  #held = null;
-  #context;
-  #filter;
-  fresh = 0;
-  holders;
-
-  /** @param {Context} context @param {JobFilter} filter */
-  constructor(context, filter) {
-    this.#context = context;
-    this.#filter = filter;
-    this.first = context.resource(["jobs"], () => this.#load(), { everyMs: 1_500 });
-    this.holders = {
-      onpointerenter: () => {
-        this.#held = this.#all();
-      },
-      onpointerleave: () => this.release(),
-    };
-  }
-
-  get next() {
-    return this.#cursor === undefined ? this.first.value?.next : this.#cursor;
-  }
-
-  shown() {
-    const now = this.#all();
-    const held = this.#held;
-    if (!held) return now;
-    const known = new Set(held.map(({ id }) => id));
-    const latest = new Map(now.map((job) => [job.id, job]));
-    this.fresh = now.filter(({ id }) => !known.has(id)).length;
-    return held.map((job) => latest.get(job.id) ?? job);
-  }
-
-  release() {
-    this.#held = null;
-    this.fresh = 0;
-    this.#context.redraw();
-  }
-
-  async loadMore() {
-    const cursor = this.next;
-    if (this.#loading || !cursor) return;
-    this.#loading = true;
-    await act(async () => {
-      const page = await this.#load(cursor);
-      this.#more = [...this.#more, ...page.items];
-      this.#cursor = page.next;
-      if (this.#held) this.#held = [...this.#held, ...page.items];
-      return null;
-    });
-    this.#loading = false;
-    this.#context.redraw();
-  }
-
-  /** @param {string} [cursor] @returns {Promise<JobPage>} */
-  #load(cursor) {
-    return get("jobs", { ...this.#filter, limit: PAGE, cursor });
-  }
-
-  #all() {
-    const jobs = [...(this.first.value?.items ?? []), ...this.#more];
-    return [...new Map(jobs.map((job) => [`${job.id} ${job.due}`, job])).values()];
-  }
 }
 
 /** @param {string} text @returns {{ filter: JobFilter | null, fault: string }} */

@@ -49,6 +49,9 @@ export function nowView(context) {
   /** @type {SteadyOrder<Row>} */
   const order = new SteadyOrder();
   const holders = order.holders(() => context.redraw());
+  context.onSecond(() => {
+    if (running.value?.items.length) context.redraw();
+  });
   return {
     title: "Now",
     shortcuts: lanes.shortcuts,
@@ -124,7 +127,7 @@ function attentionRow(context, row) {
       "span",
       { class: "cause", title: health.cause },
       health.kind === "no-worker" ? noWorker(task) : health.cause,
-      since && h("span", { class: "faint" }, " ", ago(since.at)),
+      since && [" · ", ago(since.at)],
     ),
     h("span", { class: "actions" }, attentionActions(context, row)),
   );
@@ -188,7 +191,15 @@ function runningRow(job, task) {
     h("a", { class: "name", href: to(["jobs", job.id]) }, job.task),
     h("progress", { max: 1, "aria-label": `Progress of ${job.task}`, value: share ?? undefined }),
     h("span", { class: "cause" }, job.progress !== null && `${percent(job.progress)} `, job.step),
-    h("span", { class: "faint" }, "since ", ago(job.started), timeLeft(job, typical)),
+    h("span", { class: "faint" }, ranFor(job), timeLeft(job, typical)),
+  );
+}
+
+/** @param {Job} job */
+function ranFor(job) {
+  return (
+    job.started &&
+    `runs for ${duration(Math.round(Math.max(0, clock.now() - Date.parse(job.started)) / 1000))}`
   );
 }
 

@@ -165,8 +165,12 @@ function lastJobs(jobs, name) {
 /** @param {Task} task */
 function options(task) {
   const given = Object.entries(task.options).filter(([name, value]) => value !== null && name !== "doc");
-  return section(
-    "Options",
-    facts(given.map(([name, value]) => [name.replaceAll("_", " "), h("code", null, JSON.stringify(value))])),
+  const shown = given.map(
+    ([name, value]) =>
+      /** @type {[string, import("../lib/dom.js").Parts]} */ ([
+        name.replaceAll("_", " "),
+        h("code", null, JSON.stringify(value)),
+      ]),
   );
+  return h("div", { class: "options", key: "options" }, section("Options", facts(shown)));
 }
