@@ -125,7 +125,7 @@ def test_retry_rerun_and_other_arguments(open_page: OpenPage, world: World) -> N
     notice(page, "has new tries")
     expect(page.get_by_role("button", name="Run again")).to_be_visible()
     page.get_by_role("button", name="Run with other arguments").click()
-    page.get_by_label("Arguments").fill("[6]")
+    page.get_by_role("textbox", name="Arguments").fill("[6]")
     page.get_by_role("button", name="Run now").click()
     expect(page.get_by_role("region", name="Arguments")).to_contain_text("[6]")
     page.get_by_role("button", name="Run again").click()

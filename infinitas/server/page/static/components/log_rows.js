@@ -12,6 +12,9 @@ import { leftOut, rowsOfLog } from "../lib/log_rows.js";
 const ROW_PX = 20;
 const BEYOND = 12;
 const NEAR_END_PX = 40;
+/** Where the text of a row begins, before there is one to measure. */
+const USUAL_LEFT_PX = 230;
+const EDGE_PX = 14;
 
 class LogElement extends HTMLElement {
   /** @type {LogData | undefined} */
@@ -66,7 +69,9 @@ class LogElement extends HTMLElement {
     this.append(probe);
     const wide = probe.getBoundingClientRect().width / 100;
     probe.remove();
-    return Math.max(20, Math.floor((this.clientWidth - 240) / Math.max(1, wide)));
+    const text = this.querySelector(".line .text");
+    const left = text ? text.getBoundingClientRect().left - this.getBoundingClientRect().left : USUAL_LEFT_PX;
+    return Math.max(20, Math.floor((this.clientWidth - left - EDGE_PX) / Math.max(1, wide)));
   }
 
   /** @param {number} number of a line */

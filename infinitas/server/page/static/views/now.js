@@ -151,6 +151,11 @@ function numbers(timeline, queues = [], workers = []) {
   ]);
 }
 
+/** @param {number} queued */
+function waitText(queued) {
+  return queued === 0 ? "no job waits" : queued === 1 ? "1 job waits" : `${count(queued)} jobs wait`;
+}
+
 /** @param {Timeline | undefined} timeline */
 function successRate(timeline) {
   let good = 0;

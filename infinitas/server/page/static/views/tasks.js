@@ -194,7 +194,7 @@ function rowView(context, { task, schedules, health }) {
     ),
     cell("Last success", jobLink(task.last_success), "time"),
     cell("Last failure", jobLink(task.last_failure), "time"),
-    h("td", null, strip(task.recent)),
+    cell("Last runs", strip(task.recent), "runs"),
     cell("p50 / p95", typical(task), "faint time"),
     h("td", { class: "actions" }, taskActions(context, task, schedules)),
   ]);
