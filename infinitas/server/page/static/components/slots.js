@@ -3,7 +3,7 @@
 import { send } from "../lib/api.js";
 import { h, render } from "../lib/dom.js";
 import { clockTime, fullTime } from "../lib/format.js";
-import { zoneName } from "../lib/prefs.js";
+import { prefs, zoneName } from "../lib/prefs.js";
 
 /** @typedef {import("../lib/types.js").Schedule} Schedule */
 /** @typedef {import("../lib/types.js").Preview} Preview */
@@ -14,7 +14,7 @@ const MOST_WARNINGS = 2;
 
 /** @param {Schedule} schedule */
 export function slots(schedule) {
-  return h("inf-slots", { ".schedule": schedule, key: `slots ${schedule.key}` });
+  return h("inf-slots", { ".schedule": schedule, key: `slots ${schedule.key} ${prefs.zone}` });
 }
 
 /** The rule of a schedule, as the API takes it. @param {Schedule} schedule */

@@ -12,6 +12,8 @@ class RelativeTime extends HTMLElement {
 
   connectedCallback() {
     this.#stop = clock.onSecond(() => this.#show());
+    // The title has the chosen zone, which may have changed since.
+    this.onpointerenter = () => this.#setTitle();
     this.#show();
   }
 
@@ -20,9 +22,13 @@ class RelativeTime extends HTMLElement {
   }
 
   attributeChangedCallback() {
+    this.#setTitle();
+    this.#show();
+  }
+
+  #setTitle() {
     const at = this.getAttribute("at");
     if (at) this.title = fullTime(at);
-    this.#show();
   }
 
   #show() {

@@ -144,8 +144,8 @@ function numbers(timeline, queues = [], workers = []) {
     ["success", rate === null ? "–" : percent(rate), "of the span below"],
     [
       "oldest queued job",
-      oldest ? relative(oldest).replace(" ago", "") : "none",
-      `${plural(queued, "job")} wait`,
+      oldest && queued > 0 ? relative(oldest).replace(" ago", "") : "none",
+      waitText(queued),
     ],
     ["workers", count(workers.length), `${busy} of ${capacity} busy`],
   ]);
