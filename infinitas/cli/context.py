@@ -20,6 +20,7 @@ from infinitas.core.errors import (
     ServerUnreachable,
     UnknownJob,
     UnknownSchedule,
+    UnknownToken,
     UnknownTask,
     UnsafeBroker,
 )
@@ -34,6 +35,7 @@ EXIT_CODES = {
     UnknownTask.code: NOT_FOUND,
     UnknownJob.code: NOT_FOUND,
     UnknownSchedule.code: NOT_FOUND,
+    UnknownToken.code: NOT_FOUND,
     ServerUnreachable.code: UNREACHABLE,
     NotInTime.code: ERROR,
     UnsafeBroker.code: ERROR,

@@ -7,7 +7,7 @@ InfinitasError
 ├── UnsafeBroker         unsafe_broker      this Redis can't be trusted with jobs: too old, evicts, a cluster
 ├── EmbeddedError        embedded_failed    an embedded server can't be found or does not start
 ├── Refused              (one code each)    the request is refused, and nothing was stored
-│   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule
+│   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule · UnknownToken
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
 │   ├── Unauthorized · Forbidden · Changed · Conflict · BadFrame · RateLimited
 │   └── KeyTaken · NotEnded · AlreadyEnded · AlreadySucceeded
@@ -82,6 +82,10 @@ class UnknownJob(Refused):
 
 class UnknownSchedule(Refused):
     code = "unknown_schedule"
+
+
+class UnknownToken(Refused):
+    code = "unknown_token"
 
 
 class BadSchedule(Refused):

@@ -108,7 +108,7 @@ class NoteRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
-    """A write through the server: `actor` is the token's name."""
+    """A write through the server: `actor` is the token's name, `changes` a JSON object."""
 
     at: datetime
     actor: str
@@ -116,6 +116,7 @@ class AuditRow:
     target: str
     reason: str
     origin: str
+    changes: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,6 +141,19 @@ class AuditEntry:
     target: str
     reason: str
     origin: str
+    changes: str | None
+    """JSON object: field → `[before, after]`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """Selects entries; None matches all. `q` is part of any text of an entry, in either case."""
+
+    target: str | None = None
+    actor: str | None = None
+    action: str | None = None
+    since: datetime | None = None
+    q: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
