@@ -20,8 +20,8 @@ from infinitas.core.errors import (
     ServerUnreachable,
     UnknownJob,
     UnknownSchedule,
-    UnknownToken,
     UnknownTask,
+    UnknownToken,
     UnsafeBroker,
 )
 from infinitas.devservers.urls import fill_urls
