@@ -1,63 +1,48 @@
 """Slots of a schedule counted in buckets of time, at a cost that does not grow with their number."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from infinitas.core.codec import from_ms, to_ms
-from infinitas.core.cron.counting import changes_of, count_slots
+from infinitas.core.codec import to_ms
+from infinitas.core.cron import counting
 from infinitas.core.schedule import Schedule
 
-_MS = timedelta(milliseconds=1)
 BUCKETS_S = (60, 300, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400)
 """Lengths that a timeline falls back to."""
 
 
-@dataclass(slots=True)
-class Budget:
-    """How many more buckets one request may compute."""
-
-    left: int
-
-    def take(self) -> bool:
-        self.left -= 1
-        return self.left >= 0
-
-
-def count_in(schedule: Schedule, start: datetime, end: datetime) -> int:
-    """How many slots of a schedule are in `[start, end)`; the aware times are whole milliseconds."""
-    first, last = _clipped(schedule, start, end)
+def count_slots(schedule: Schedule, start: datetime, end: datetime) -> int:
+    """How many slots of a schedule are in `[start, end)`."""
+    first, last = _range(schedule, start, end)
     if last <= first:
         return 0
     if schedule.every_ms is not None:
-        return _index(schedule.every_ms, schedule.anchor_ms, last) - _index(
-            schedule.every_ms, schedule.anchor_ms, first
-        )
+        return _before(schedule, last) - _before(schedule, first)
+    if schedule.cron is not None:
+        return counting.count_slots(schedule.parsed(schedule.cron), _seconds(first), _seconds(last))
+    return 1 if schedule.at_ms is not None and first <= schedule.at_ms < last else 0
+
+
+def count_in_buckets(schedule: Schedule, start: datetime, end: datetime, bucket_s: int) -> Mapping[int, int]:
+    """How many slots are in each part of `[start, end)` that has some.
+
+    Returns the numbers by where a part begins: at a multiple of `bucket_s` seconds since 1970.
+    """
+    first, last = _range(schedule, start, end)
+    if last <= first:
+        return {}
+    if schedule.every_ms is not None:
+        return _count_interval(schedule, first, last, bucket_s * 1000)
     if schedule.cron is not None:
         cron = schedule.parsed(schedule.cron)
-        low, high = from_ms(first), from_ms(last)
-        return count_slots(cron, low, high, changes_of(cron, low, high))
-    return int(schedule.at_ms is not None and first <= schedule.at_ms < last)
-
-
-def count_in_buckets(
-    schedule: Schedule, start: datetime, end: datetime, bucket_s: int, budget: Budget
-) -> Iterator[tuple[datetime, int]]:
-    """Buckets with slots in `[start, end)`, in order, each with their number.
-
-    A bucket begins at a multiple of `bucket_s` seconds since 1970. It ends early when the budget is used up.
-    """
-    size = bucket_s * 1000
-    slot = schedule.next_after(start - _MS)
-    while slot is not None and slot < end and budget.take():
-        begins = to_ms(slot) // size * size
-        following = from_ms(begins + size)
-        yield from_ms(begins), count_in(schedule, slot, min(following, end))
-        slot = schedule.next_after(following - _MS)
+        return counting.count_in_buckets(cron, _seconds(first), _seconds(last), bucket_s)
+    at = schedule.at_ms
+    return {at // 1000 // bucket_s * bucket_s: 1} if at is not None and first <= at < last else {}
 
 
 def bucket_for(wanted_s: int, totals: Iterable[int], span: timedelta, most: int) -> int:
-    """The shortest bucket, from `wanted_s` on, with which at most about `most` buckets have something in them.
+    """The shortest bucket, from `wanted_s` on, with which at most `most` buckets have something in them.
 
     Args:
         wanted_s: seconds.
@@ -71,7 +56,29 @@ def bucket_for(wanted_s: int, totals: Iterable[int], span: timedelta, most: int)
     return BUCKETS_S[-1]
 
 
-def _clipped(schedule: Schedule, start: datetime, end: datetime) -> tuple[int, int]:
+def _count_interval(schedule: Schedule, first: int, last: int, size: int) -> Counter[int]:
+    """Slot by slot, or bucket by bucket where those are fewer."""
+    interval, anchor = schedule.every_ms or 1, schedule.anchor_ms
+    found: Counter[int] = Counter()
+    if interval >= size:
+        for slot in range(anchor + _before(schedule, first) * interval, last, interval):
+            found[slot // size * size // 1000] += 1
+        return found
+    before = _before(schedule, first)
+    for begins in range(first // size * size, last, size):
+        after = _before(schedule, min(begins + size, last))
+        if after > before:
+            found[begins // 1000] = after - before
+        before = after
+    return found
+
+
+def _before(schedule: Schedule, ms: int) -> int:
+    """How many slots of an interval, counted from its anchor, are before `ms`; below 0 before the anchor."""
+    return -((schedule.anchor_ms - ms) // (schedule.every_ms or 1))
+
+
+def _range(schedule: Schedule, start: datetime, end: datetime) -> tuple[int, int]:
     """The range in ms, within the schedule's own start and end."""
     first, last = to_ms(start), to_ms(end)
     if schedule.start_ms is not None:
@@ -81,6 +88,6 @@ def _clipped(schedule: Schedule, start: datetime, end: datetime) -> tuple[int, i
     return first, last
 
 
-def _index(interval_ms: int, anchor_ms: int, ms: int) -> int:
-    """How many slots, counted from the anchor, are before `ms`."""
-    return -((anchor_ms - ms) // interval_ms)
+def _seconds(ms: int) -> int:
+    """The first whole second that is not before."""
+    return -(-ms // 1000)

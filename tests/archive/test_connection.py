@@ -15,6 +15,7 @@ from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
 from infinitas.broker.events import EventStream
 from infinitas.broker.queue import QueueBroker
+from infinitas.core.records import AuditFilter
 from infinitas.core.errors import ServerUnreachable
 from infinitas.runtime.loop import Loop, cancel_all
 from tests.archive.facts import event, row
@@ -137,7 +138,7 @@ async def test_a_read_that_waits_for_a_lock_delays_no_other(
     await Writer(archive, "default").write(LIFE, None, "1-0")
     with psycopg.connect(postgres_url) as other:
         other.execute("LOCK TABLE infinitas_audit")
-        locked = asyncio.create_task(reader.audit.page(target=None, actor=None, before=None, limit=1))
+        locked = asyncio.create_task(reader.audit.page(AuditFilter(), None, 1))
         assert await reader.jobs.find("j") is not None
         assert not locked.done()
         with pytest.raises(ServerUnreachable, match="lock timeout"):

@@ -1,131 +1,170 @@
-"""Counts the slots of a cron rule in a range without visiting each: by days, hours, minutes and seconds.
+"""Counts the slots of a cron rule in stretches of time without computing each.
 
-Between two clock changes wall clock and UTC advance together, so counting wall-clock times is exact. Only what a
-change hides or repeats is visited slot by slot, for rules whose times are fixed (`Cron`).
+Between two clock changes wall clock and UTC advance together, so that counting wall-clock times is exact. Of a
+rule whose times are fixed (`Cron`), what a change repeats is left out, and what it hides is one slot after it.
+All times are seconds since 1970.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
-from infinitas.core.cron.calendar import matching_days
+from infinitas.core.cron.calendar import matching_days, next_match
 from infinitas.core.cron.expression import Cron, clock_changes
-from infinitas.core.cron.parser import Fields
+from infinitas.core.cron.parser import Days, Fields
 
+DAY_S = 86_400
+_MOST_LISTED = 2_000
+_EPOCH = date(1970, 1, 1).toordinal()
 _SECOND = timedelta(seconds=1)
-_DAY = timedelta(days=1)
-_NO_TIME = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
 class ClockChange:
-    """At `at` the wall clock jumps by `shift`: above 0 a gap, below 0 a repetition."""
+    """At `at` the wall clock jumps by `shift` seconds: above 0 it leaves some out, below 0 it repeats some."""
 
-    at: datetime
-    shift: timedelta
-
-
-def changes_of(cron: Cron, start: datetime, end: datetime) -> tuple[ClockChange, ...]:
-    """The clock changes of a rule's zone that matter to slots in `[start, end)`."""
-    found = []
-    for at in clock_changes(cron.zone, start - _DAY, end):
-        found.append(ClockChange(at, _offset(cron, at) - _offset(cron, at - _SECOND)))
-    return tuple(found)
+    at: int
+    shift: int
 
 
-def count_slots(cron: Cron, start: datetime, end: datetime, changes: Sequence[ClockChange]) -> int:
-    """How many slots are in `[start, end)`, whose zone has these changes there."""
-    total = 0
-    for first, last, shifted in _stretches(start, end, changes):
-        if shifted and not cron.follows_the_clock:
-            total += _visit(cron, first, last)
-        else:
-            offset = _offset(cron, first)
-            total += count_matches(cron.fields, _naive(first + offset), _naive(last + offset))
+def count_slots(cron: Cron, start: int, end: int) -> int:
+    """How many slots are in `[start, end)`."""
+    total = len(_moved(cron, start, end))
+    for first, last in _stretches(cron, start, end):
+        days = _days(cron.fields, first, last, _offset(cron.zone, _moment(first)))
+        total += sum(_rank(cron.fields, high) - _rank(cron.fields, low) for _, low, high in days)
     return total
 
 
-def count_matches(fields: Fields, start: datetime, end: datetime) -> int:
-    """How many matching wall-clock times are in `[start, end)`, both naive."""
-    if end <= start:
-        return 0
-    first, last = _whole(start), _whole(end)
-    if first.date() == last.date():
-        return _rank(fields, last) - _rank(fields, first) if _is_day(fields, first) else 0
-    total = _per_day(fields) - _rank(fields, first) if _is_day(fields, first) else 0
-    total += _rank(fields, last) if _is_day(fields, last) else 0
-    return total + _per_day(fields) * _days_between(fields, first, last)
+def count_in_buckets(cron: Cron, start: int, end: int, size: int) -> Counter[int]:
+    """How many slots are in each bucket of `size` seconds, by its beginning, a multiple of `size`."""
+    found = Counter(at // size * size for at in _moved(cron, start, end))
+    for first, last in _stretches(cron, start, end):
+        for midnight, low, high in _days(cron.fields, first, last, _offset(cron.zone, _moment(first))):
+            _count_day(found, cron.fields, midnight, low, high, size)
+    return found
 
 
-def _stretches(
-    start: datetime, end: datetime, changes: Sequence[ClockChange]
-) -> Iterator[tuple[datetime, datetime, bool]]:
-    """The parts of a range, each of one offset, and whether a change hides or repeats times in it."""
+def changes_of(zone: ZoneInfo, start: int, end: int) -> Sequence[ClockChange]:
+    """The clock changes of a zone that matter to `[start, end)`: also those of the day before."""
+    return _changes(zone, start // DAY_S - 1, -(-end // DAY_S))
+
+
+@lru_cache(maxsize=1024)
+def _changes(zone: ZoneInfo, first_day: int, last_day: int) -> tuple[ClockChange, ...]:
+    changes = clock_changes(zone, _moment(first_day * DAY_S), _moment(last_day * DAY_S))
+    return tuple(
+        ClockChange(round(at.timestamp()), _offset(zone, at) - _offset(zone, at - _SECOND)) for at in changes
+    )
+
+
+def _stretches(cron: Cron, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The parts of a range, each of one offset, less what a change repeats for a rule of fixed times."""
     at = start
-    for change in changes:
-        after = change.at + abs(change.shift) + _SECOND
-        if at < change.at:
-            yield at, min(change.at, end), False
-        if change.at < end and at < after:
-            yield max(at, change.at), min(after, end), True
-        at = max(at, after)
-        if at >= end:
-            return
-    yield at, end, False
+    for change in changes_of(cron.zone, start, end):
+        if at < min(change.at, end):
+            yield at, min(change.at, end)
+        repeated = max(-change.shift, 0) if not cron.follows_the_clock else 0
+        at = max(at, change.at + repeated)
+    if at < end:
+        yield at, end
 
 
-def _visit(cron: Cron, start: datetime, end: datetime) -> int:
-    total, slot = 0, cron.next_after(start - timedelta(milliseconds=1))
-    while slot is not None and slot < end:
-        total += 1
-        slot = cron.next_after(slot)
-    return total
+def _moved(cron: Cron, start: int, end: int) -> list[int]:
+    """The changes in a range that are slots because of what they hide, and not by the rule itself."""
+    found = []
+    for change in changes_of(cron.zone, start, end):
+        if not start <= change.at < end or change.shift <= 0:
+            continue
+        after = _offset(cron.zone, _moment(change.at))
+        hidden = _first_match(cron.fields, change.at - change.shift + after, change.at + after)
+        is_slot = _first_match(cron.fields, change.at + after, change.at + after + 1) is not None
+        if hidden is not None and not is_slot and cron.moves_out_of(_moment(hidden).replace(tzinfo=None)):
+            found.append(change.at)
+    return found
 
 
-def _days_between(fields: Fields, start: datetime, end: datetime) -> int:
-    """How many days match after the day of `start` and before that of `end`."""
-    total, year, month = 0, start.year, start.month
-    while (year, month) <= (end.year, end.month):
-        if month in fields.months:
-            days = matching_days(fields.days, year, month)
-            low = bisect_left(days, start.day + 1) if (year, month) == (start.year, start.month) else 0
-            high = bisect_left(days, end.day) if (year, month) == (end.year, end.month) else len(days)
-            total += max(high - low, 0)
-        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
-    return total
+def _first_match(fields: Fields, start: int, end: int) -> int | None:
+    """The first matching time of a range of the wall clock."""
+    wall = next_match(fields, (_moment(start) - _SECOND).replace(tzinfo=None))
+    at = None if wall is None else round(wall.replace(tzinfo=UTC).timestamp())
+    return at if at is not None and at < end else None
 
 
-def _is_day(fields: Fields, wall: datetime) -> bool:
-    return wall.month in fields.months and wall.day in matching_days(fields.days, wall.year, wall.month)
+def _days(fields: Fields, start: int, end: int, offset: int) -> Iterator[tuple[int, int, int]]:
+    """The matching days of a stretch of one offset: the moment of midnight, and the part of the day."""
+    first, last = start + offset, end + offset
+    for day in range(first // DAY_S, -(-last // DAY_S)):
+        if _is_day(fields, day):
+            midnight = day * DAY_S
+            yield midnight - offset, max(first - midnight, 0), min(last - midnight, DAY_S)
+
+
+def _count_day(found: Counter[int], fields: Fields, midnight: int, low: int, high: int, size: int) -> None:
+    """Count the part of a day from `low` to `high` seconds: by its times, or by its buckets where those are fewer."""
+    if _per_day(fields) <= min(DAY_S // size, _MOST_LISTED):
+        times = _times(fields)
+        for time in times[bisect_left(times, low) : bisect_left(times, high)]:
+            found[(midnight + time) // size * size] += 1
+        return
+    at, before = low, _rank(fields, low)
+    while at < high:
+        begins = (midnight + at) // size * size
+        at = min(begins + size - midnight, high)
+        after = _rank(fields, at)
+        if after > before:
+            found[begins] += after - before
+        before = after
+
+
+def _is_day(fields: Fields, day: int) -> bool:
+    year, month, number = _date(day)
+    return month in fields.months and number in _matching(fields.days, year, month)
+
+
+@lru_cache(maxsize=4096)
+def _date(day: int) -> tuple[int, int, int]:
+    found = date.fromordinal(_EPOCH + day)
+    return found.year, found.month, found.day
+
+
+@lru_cache(maxsize=8192)
+def _matching(days: Days, year: int, month: int) -> frozenset[int]:
+    return frozenset(matching_days(days, year, month))
+
+
+@lru_cache(maxsize=256)
+def _times(fields: Fields) -> tuple[int, ...]:
+    return tuple(h * 3600 + m * 60 + s for h in fields.hours for m in fields.minutes for s in fields.seconds)
 
 
 def _per_day(fields: Fields) -> int:
     return len(fields.hours) * len(fields.minutes) * len(fields.seconds)
 
 
-def _rank(fields: Fields, wall: datetime) -> int:
-    """How many times of a matching day are before this one."""
+def _rank(fields: Fields, time: int) -> int:
+    """How many times of a matching day are before this second of the day."""
     hours, minutes, seconds = fields.hours, fields.minutes, fields.seconds
-    h = bisect_left(hours, wall.hour)
+    hour, rest = divmod(time, 3600)
+    h = bisect_left(hours, hour)
     rank = h * len(minutes) * len(seconds)
-    if h == len(hours) or hours[h] != wall.hour:
+    if h == len(hours) or hours[h] != hour:
         return rank
-    m = bisect_left(minutes, wall.minute)
+    minute, second = divmod(rest, 60)
+    m = bisect_left(minutes, minute)
     rank += m * len(seconds)
-    if m == len(minutes) or minutes[m] != wall.minute:
+    if m == len(minutes) or minutes[m] != minute:
         return rank
-    return rank + bisect_left(seconds, wall.second)
+    return rank + bisect_left(seconds, second)
 
 
-def _whole(wall: datetime) -> datetime:
-    """The first whole second that is not before."""
-    return wall if not wall.microsecond else wall.replace(microsecond=0) + _SECOND
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def _offset(cron: Cron, moment: datetime) -> timedelta:
-    return moment.astimezone(cron.zone).utcoffset() or _NO_TIME
+def _offset(zone: ZoneInfo, moment: datetime) -> int:
+    return round((moment.astimezone(zone).utcoffset() or timedelta()).total_seconds())
