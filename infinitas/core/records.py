@@ -156,18 +156,27 @@ class AuditFilter:
     q: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """Jobs of a task with the same state and reason, due in the same stretch of time; `job` is one."""
+COUNTED_S = 900
+"""The archive keeps counts of ended jobs in parts of so many seconds."""
 
-    task: str
-    start: datetime
-    state: str
-    reason: str | None
-    count: int
-    longest: float | None
-    """Seconds of the longest run."""
-    job: str
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which jobs to count: those due in `[since, until)`, of one task or all."""
+
+    task: str | None
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PauseNote:
+    """A schedule was paused, or resumed; `record` is the pause's JSON: reason, since, until."""
+
+    schedule: str
+    paused: bool
+    at: datetime
+    record: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

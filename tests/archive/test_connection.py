@@ -15,8 +15,8 @@ from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
 from infinitas.broker.events import EventStream
 from infinitas.broker.queue import QueueBroker
-from infinitas.core.records import AuditFilter
 from infinitas.core.errors import ServerUnreachable
+from infinitas.core.records import AuditFilter
 from infinitas.runtime.loop import Loop, cancel_all
 from tests.archive.facts import event, row
 from tests.silent_proxy import Proxy, proxy_to
