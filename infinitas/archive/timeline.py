@@ -28,7 +28,7 @@ class Timeline:
         A bucket has start, state, reason, count, longest run in seconds, and the id of one of its jobs.
 
         Args:
-            counts: use the kept counts; `bucket_s` is a multiple of `COUNTED_S` then, and run and id are null.
+            counts: use the kept counts: `bucket_s` is a multiple of `COUNTED_S`, run and id are null.
             limit: most jobs to read one by one, the latest ones; with `counts`, those that have not ended.
         """
         query = statement("select_timeline_counts" if counts else "select_timeline")

@@ -1,4 +1,4 @@
-"""The counts of ended jobs, and of delays, are the fold of the jobs, whatever happens to them in which batches."""
+"""The counts of ended jobs and of delays are the fold of the jobs, whatever happens to them."""
 
 import asyncio
 from typing import Any
@@ -37,7 +37,7 @@ BATCHES = st.lists(st.lists(FACTS, min_size=1, max_size=6), min_size=1, max_size
 
 
 def events_of(batches: list[list[tuple[str, int, str]]]) -> list[list[Event]]:
-    """Any facts, with numbers that grow; two of four jobs have a schedule; each has its own task and quarter of an hour."""
+    """Any facts, with numbers that grow, of jobs of two tasks; two of four jobs have a schedule."""
     number, found = 0, []
     for batch in batches:
         events = []

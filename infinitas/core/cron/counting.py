@@ -1,8 +1,8 @@
 """Counts the slots of a cron rule in stretches of time without computing each.
 
-Between two clock changes wall clock and UTC advance together, so that counting wall-clock times is exact. Of a
-rule whose times are fixed (`Cron`), what a change repeats is left out, and what it hides is one slot after it.
-All times are seconds since 1970.
+Between two clock changes wall clock and UTC advance together, so that counting wall-clock times is exact.
+Of a rule whose times are fixed (`Cron`), what a change repeats is left out, and what it hides is one slot
+after it. All times are seconds since 1970.
 """
 
 from bisect import bisect_left
@@ -25,7 +25,7 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class ClockChange:
-    """At `at` the wall clock jumps by `shift` seconds: above 0 it leaves some out, below 0 it repeats some."""
+    """At `at` the wall clock jumps by `shift` seconds: above 0 it hides times, below 0 it repeats them."""
 
     at: int
     shift: int
@@ -105,7 +105,7 @@ def _days(fields: Fields, start: int, end: int, offset: int) -> Iterator[tuple[i
 
 
 def _count_day(found: Counter[int], fields: Fields, midnight: int, low: int, high: int, size: int) -> None:
-    """Count the part of a day from `low` to `high` seconds: by its times, or by its buckets where those are fewer."""
+    """Count a day from `low` to `high` seconds: time by time, or bucket by bucket where those are fewer."""
     if _per_day(fields) <= min(DAY_S // size, _MOST_LISTED):
         times = _times(fields)
         for time in times[bisect_left(times, low) : bisect_left(times, high)]:

@@ -26,7 +26,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Assets:
-    """All files by path, and `version`, a digest of them: a new one is a new address, so browsers may keep each."""
+    """All files by path; `version` is a digest: a new one is a new address, so browsers may keep each."""
 
     files: Mapping[str, Asset]
     version: str
