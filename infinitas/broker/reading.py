@@ -207,10 +207,7 @@ def task_info(
     running = 0 if isinstance(pending, Exception) else int(pending["pending"])
     ready = stored.attempt("stream", lambda: int(length), 0)
     own = [info for info in infos if info.schedule.task == name]
-    for info in infos:
-        # One that can't be read has lost its task; that of its own schedule is known by the key.
-        if info.schedule.key == name and info not in own:
-            stored.faults.append(f"schedule: {info.unreadable}")
+    stored.faults += [f"schedule: {info.unreadable}" for info in infos if info.schedule.task != name]
     return TaskInfo(
         name=name,
         queue=queue,

@@ -17,6 +17,7 @@ from infinitas.server.routes import (
     logs,
     metrics,
     schedules,
+    statistics,
     system,
     tasks,
     timeline,
@@ -54,7 +55,7 @@ def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate
     problems.install(api)
     api.add_middleware(BodyLimit)
     # Logs before jobs, whose `/{id}` also matches `/{id}/logs`.
-    for router in (logs, tasks, schedules, jobs, timeline, audit, login, tokens, system):
+    for router in (logs, tasks, schedules, jobs, timeline, statistics, audit, login, tokens, system):
         api.include_router(router.router, prefix=PREFIX)
     api.include_router(websocket.router, prefix=PREFIX)
     api.include_router(metrics.router)

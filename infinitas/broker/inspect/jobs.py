@@ -44,28 +44,63 @@ async def existing_jobs(connection: Connection, queue: str, ids: Sequence[str]) 
     return {id for id, exists in zip(ids, found, strict=True) if exists}
 
 
-async def live_jobs(connection: Connection, task: str | None, limit: int) -> list[JobInfo]:
-    """Jobs that run, are ready, wait, or have just ended; running first."""
+async def live_jobs(
+    connection: Connection, task: str | None, limit: int, state: State | None = None
+) -> list[JobInfo]:
+    """Jobs that run, are ready, wait, or have just ended; running first. With `state`, at least all of that."""
     found: list[JobInfo] = []
     for queue in await list_queues(connection):
         keys = QueueKeys(queue)
         names = sorted(await connection.command("hkeys", keys["tasks"]))
-        pipe = connection.pipeline()
         wanted = [name for name in names if task in (None, name)]
-        for name in wanted:
-            pipe.xrange(keys.of("stream", name), count=limit)
-            pipe.lrange(keys.of("recent", name), 0, -1)
-        pipe.zrange(keys["later"], 0, _PAGE - 1)
-        replies = [[] if isinstance(r, Exception) else r for r in await connection.execute_each(pipe)]
-        tasks: dict[str, str] = dict.fromkeys(replies.pop(), "")
-        for name, stream, recent in zip(wanted, replies[0::2], replies[1::2], strict=True):
-            tasks |= dict.fromkeys([entry["job"] for _, entry in stream if "job" in entry], name)
-            tasks |= dict.fromkeys([job for job in map(job_of_outcome, recent) if job], name)
+        if state is State.RUNNING:
+            tasks = await _running(connection, keys, wanted, limit)
+        else:
+            tasks = await _known(connection, keys, wanted, limit)
         found += await _jobs(connection, keys, tasks)
     rank = {State.RUNNING: 0, State.QUEUED: 1, State.RETRYING: 2, State.SCHEDULED: 2}
     found = [job for job in found if task in (None, job.task)]
     found.sort(key=lambda job: (rank.get(job.state, 3), -(job.ended or job.due).timestamp()))
     return found[:limit]
+
+
+async def _known(connection: Connection, keys: QueueKeys, names: Sequence[str], limit: int) -> dict[str, str]:
+    """Ids of jobs in streams, in `later`, and of the last outcomes, each with its task if that is known."""
+    pipe = connection.pipeline()
+    for name in names:
+        pipe.xrange(keys.of("stream", name), count=limit)
+        pipe.lrange(keys.of("recent", name), 0, -1)
+    pipe.zrange(keys["later"], 0, _PAGE - 1)
+    replies = [[] if isinstance(r, Exception) else r for r in await connection.execute_each(pipe)]
+    tasks: dict[str, str] = dict.fromkeys(replies.pop(), "")
+    for name, stream, recent in zip(names, replies[0::2], replies[1::2], strict=True):
+        tasks |= dict.fromkeys([entry["job"] for _, entry in stream if "job" in entry], name)
+        tasks |= dict.fromkeys([job for job in map(job_of_outcome, recent) if job], name)
+    return tasks
+
+
+async def _running(
+    connection: Connection, keys: QueueKeys, names: Sequence[str], limit: int
+) -> dict[str, str]:
+    """Ids of jobs that workers have claimed, each with its task."""
+    pipe = connection.pipeline()
+    for name in names:
+        pipe.xpending_range(keys.of("stream", name), "workers", "-", "+", limit)
+    claimed = [
+        (name, entry["message_id"])
+        for name, reply in zip(names, await connection.execute_each(pipe), strict=True)
+        for entry in (() if isinstance(reply, Exception) else reply)
+    ]
+    pipe = connection.pipeline()
+    for name, position in claimed:
+        pipe.xrange(keys.of("stream", name), position, position)
+    replies = await connection.execute_each(pipe)
+    return {
+        entry["job"]: name
+        for (name, _), reply in zip(claimed, replies, strict=True)
+        for _, entry in (() if isinstance(reply, Exception) else reply)
+        if "job" in entry
+    }
 
 
 async def log_since(
