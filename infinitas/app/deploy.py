@@ -36,7 +36,7 @@ async def plan_sync(registry: Registry, client: RedisClient) -> SyncPlan:
     return SyncPlan(
         new_tasks=tuple(name for name in names if name not in known),
         changed_tasks=tuple(
-            n for n in names if n in known and known[n].definition != registry.tasks[n].definition
+            n for n in names if n in known and known[n].definition != registry.tasks[n].declared
         ),
         schedules=tuple(changes),
     )
@@ -49,7 +49,7 @@ async def apply_sync(registry: Registry, client: RedisClient, plan: SyncPlan, *,
         tasks = [task for task in registry.tasks.values() if task.definition.queue == queue]
         schedules = [task.schedule for task in tasks if task.schedule]
         declarations = (await client.broker(queue)).declarations
-        await declarations.declare([task.definition for task in tasks], schedules, declarer)
+        await declarations.declare([task.declared for task in tasks], schedules, declarer)
     if prune:
         for orphan in plan.orphans:
             await client.schedules.remove(orphan.key)

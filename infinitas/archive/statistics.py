@@ -6,6 +6,9 @@ from datetime import datetime
 from infinitas.archive.pool import Pool
 from infinitas.archive.statements import fetch, statement
 
+RUNS, SUCCESSES = 30, 50
+MOST_KEPT = 10_000
+"""Tasks."""
 WALK = 400
 """How far back in a task's jobs to look for ended ones, past jobs that still wait."""
 
@@ -15,7 +18,7 @@ class TaskNumbers:
     """A task's last ended jobs and durations of its last successes (ms).
 
     Attributes:
-        runs: JSON list of id, state, reason, ended, duration_ms, oldest first; None without any.
+        runs: JSON list of id, state, ended, duration_ms, oldest first; None without any.
     """
 
     task: str
@@ -40,20 +43,31 @@ class Numbers:
 
 
 class Statistics:
-    """Numbers of archived jobs."""
+    """Numbers of archived jobs. Those of a task are kept until one of its jobs has changed."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._kept: dict[str, tuple[int, TaskNumbers]] = {}
+        """By task: the revision that they were computed of."""
 
-    async def tasks(
-        self, task: str | None, now: datetime, *, runs: int, successes: int, limit: int
-    ) -> list[TaskNumbers]:
-        """Up to `limit` tasks by name, each with its last `runs`, and durations of its last `successes`."""
-        values = {
-            "task": task, "now": now, "walk": WALK, "runs": runs, "successes": successes, "limit": limit
-        }  # fmt: skip
+    async def tasks(self, task: str | None, now: datetime, limit: int) -> list[TaskNumbers]:
+        """Up to `limit` tasks by name, or the one."""
         async with self._pool.transaction() as connection:
-            return await fetch(connection, statement("select_task_numbers"), values, TaskNumbers)
+            wanted = {"task": task, "limit": limit}
+            cursor = await connection.execute(statement("select_task_revisions"), wanted)
+            revisions: dict[str, int] = dict(await cursor.fetchall())
+            old = [name for name, revision in revisions.items() if self._revision_of(name) != revision]
+            if old:
+                values = {"tasks": old, "now": now, "walk": WALK, "runs": RUNS, "successes": SUCCESSES}
+                for row in await fetch(connection, statement("select_task_numbers"), values, TaskNumbers):
+                    self._kept[row.task] = revisions[row.task], row
+        found = [self._kept[name][1] for name in revisions]
+        if len(self._kept) > MOST_KEPT:
+            self._kept.clear()
+        return found
+
+    def _revision_of(self, task: str) -> int | None:
+        return self._kept[task][0] if task in self._kept else None
 
     async def since(self, since: datetime, now: datetime) -> Numbers:
         """Of all tasks; `since` is rounded down to a quarter of an hour."""

@@ -118,6 +118,8 @@ def _line(event: Event) -> str:
 def _say_where(app: Infinitas, port: int | None) -> None:
     redis, postgres = app.settings.redis_url or "", app.settings.postgres_url
     command = f"redis-cli -s {redis.removeprefix('unix://')}" if redis.startswith("unix:") else "redis-cli"
+    if port is not None:
+        click.echo(f"\n  The page: {click.style(f'http://127.0.0.1:{port}/', bold=True)}\n")
     click.echo(f"  {len(app.tasks)} tasks: {', '.join(sorted(app.tasks))}")
     click.echo("  Look inside, from another terminal in this folder:")
     cli = _own_command()

@@ -19,15 +19,22 @@ from infinitas.runtime.signals import StopSignal, run_until_signal
 @click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate chain, PEM.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its private key, PEM.")
 @click.option("--rate", type=click.FloatRange(0), default=500, help="Requests a second per token; 0: any.")
+@click.option("--root-path", default="", metavar="PREFIX", help="Of a proxy that removes it, e.g. /jobs.")
 @click.pass_context
 def server(
-    ctx: click.Context, host: str, port: int, tls_cert: str | None, tls_key: str | None, rate: float
+    ctx: click.Context,
+    host: str,
+    port: int,
+    tls_cert: str | None,
+    tls_key: str | None,
+    rate: float,
+    root_path: str,
 ) -> None:
     """Serve HTTP and WebSocket: tasks, schedules, jobs, remote workers (docs/http.md)."""
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")
     try:
-        from infinitas.server.server import Binding, run_server
+        from infinitas.server.server import Binding, check_root_path, run_server
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"The server needs the package {error.name}: pip install 'infinitas[server]'."
@@ -35,8 +42,10 @@ def server(
     found = settings(ctx)
     set_up_logging(found.log_level)
 
+    binding = Binding(host, port, tls_cert, tls_key, rate, check_root_path(root_path))
+
     async def main(stop: StopSignal) -> None:
-        await run_server(found, Binding(host, port, tls_cert, tls_key, rate), stop)
+        await run_server(found, binding, stop)
 
     run_until_signal(main)
 

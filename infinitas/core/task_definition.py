@@ -17,6 +17,7 @@ _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 MAX_RATE = 100_000
 MOST_PATHS = 100
 MAX_DOC_CHARS = 1_000
+MAX_SCHEMA_CHARS = 8_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class TaskDefinition:
         capture_print: store what the processor prints with its job.
         redact: paths of arguments that the server never shows: "password", "card.number", "0.iban".
         doc: first line of the processor's docstring.
+        parameters: JSON Schema of the arguments, as JSON text, for forms; '' if it is not known.
     """
 
     name: str
@@ -63,8 +65,12 @@ class TaskDefinition:
     capture_print: bool = False
     redact: Sequence[str] = ()
     doc: str = ""
+    parameters: str = ""
 
     def __post_init__(self) -> None:
+        schema: object = self.parameters
+        if isinstance(schema, dict):
+            object.__setattr__(self, "parameters", orjson.dumps(schema).decode())
         if isinstance(self.redact, list):
             object.__setattr__(self, "redact", tuple(self.redact))
         check_name(self.name, "task")
@@ -89,6 +95,8 @@ class TaskDefinition:
         check("rate", 'a number per period, e.g. "10/s" or "600/m"', lambda v: v is None or parse_rate(v))
         check("capture_print", "true or false", lambda v: isinstance(v, bool))
         check("doc", f"text of up to {MAX_DOC_CHARS:,} characters", lambda v: _is_text(v, MAX_DOC_CHARS))
+        a_schema = f"a JSON Schema of up to {MAX_SCHEMA_CHARS:,} characters"
+        check("parameters", a_schema, lambda v: v == "" or _is_schema(v))
         if self.timeout and self.soft_timeout and self.soft_timeout >= self.timeout:
             raise ConfigError(f"soft_timeout of task {self.name!r} must be shorter than its timeout.")
 
@@ -115,9 +123,11 @@ class TaskDefinition:
 
     @property
     def options(self) -> dict[str, Any]:
-        """All options but the name, as plain JSON values."""
+        """All options but the name, as plain JSON values; the schema of the arguments only if it is known."""
         found: dict[str, Any] = orjson.loads(self.to_json())
         del found["name"]
+        if not self.parameters:
+            del found["parameters"]
         return found
 
     def to_json(self) -> str:
@@ -150,6 +160,14 @@ def _is_paths(value: object) -> bool:
     if not isinstance(value, tuple) or len(value) > 2 * MOST_PATHS:
         return False
     return all(path and _is_text(path, 200) for path in value)
+
+
+def _is_schema(value: object) -> bool:
+    """Whether it is the text of a JSON object."""
+    try:
+        return _is_text(value, MAX_SCHEMA_CHARS) and isinstance(orjson.loads(str(value)), dict)
+    except ValueError:
+        return False
 
 
 def _is_text(value: object, most: int) -> bool:

@@ -1,4 +1,4 @@
-"""The lanes of a timeline as JSON. One request costs a bounded time: buckets grow, `missing` names the rest."""
+"""The lanes of a timeline as JSON. A request costs a bounded time: buckets grow, `missing` names the rest."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field

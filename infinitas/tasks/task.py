@@ -9,6 +9,7 @@ from infinitas.client.lazy import LazyClient
 from infinitas.core.redaction import with_positions
 from infinitas.core.schedule import Schedule
 from infinitas.core.task_definition import TaskDefinition
+from infinitas.tasks.argument_schema import argument_schema
 from infinitas.tasks.arguments import Signature
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.sending import Sender, SendOptions
@@ -51,6 +52,11 @@ class Task(Sender[Send, Value], Generic[Call, Send, Returned, Value]):
         self._retry_on = tuple(retry_on)
         self._never_retry_on = tuple(never_retry_on)
         functools.update_wrapper(self, function)
+
+    @functools.cached_property
+    def declared(self) -> TaskDefinition:
+        """The definition as a worker stores it: with the schema of the arguments."""
+        return replace(self.definition, parameters=argument_schema(self.function, self.signature.names))
 
     def __call__(self, *args: Call.args, **kwargs: Call.kwargs) -> Returned:
         """Call the plain function; nothing is sent."""

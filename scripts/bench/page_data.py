@@ -1,4 +1,4 @@
-"""What the page shows of a large installation: tasks with schedules, workers, live jobs, and years of history."""
+"""What the page shows of a large installation: tasks with schedules, workers, live jobs, history."""
 
 import json
 import time
@@ -22,8 +22,8 @@ SELECT infinitas_ensure_month((date_trunc('month', now()) - n * interval '1 mont
 FROM generate_series(0, 2) n
 """
 _INSERT = """
-INSERT INTO infinitas_jobs (id, due_at, task, queue, version, state, reason, attempt, schedule, args, created_at,
-    started_at, ended_at, worker)
+INSERT INTO infinitas_jobs (id, due_at, task, queue, version, state, reason, attempt, schedule, args,
+    created_at, started_at, ended_at, worker)
 SELECT lpad(n::text, 26, '0'), at, 'task-' || n %% %(tasks)s, 'default', n,
     CASE WHEN n %% 1009 = 0 THEN 'failed' WHEN n %% 5003 = 0 THEN 'skipped' ELSE 'succeeded' END,
     CASE WHEN n %% 1009 = 0 THEN 'error' WHEN n %% 5003 = 0 THEN 'overlap' END, 1, 'task-' || n %% %(tasks)s,
@@ -83,6 +83,7 @@ async def fill_redis(url: str, tasks: int) -> None:
         )
     await connection.close()
     _add_recent(url, names)
+    _add_facts(url, names)
 
 
 def _rule(n: int, name: str) -> Schedule:
@@ -107,6 +108,17 @@ def _add_recent(url: str, names: list[str]) -> None:
             pipe.hset(f"{PREFIX}job:{job}", mapping=fields | {"started": ended - 100, "ended": ended})
         pipe.hset(f"{PREFIX}task:{name}", mapping={"last_job": "x", "last_job_date": now, "streak": 9})
         pipe.execute()
+    redis.close()
+
+
+def _add_facts(url: str, names: list[str]) -> None:
+    """What each worker stores of itself."""
+    now = round(time.time() * 1000)
+    facts = {"host": "host", "pid": 1, "version": "0", "started": now, "last_beat": now, "capacity": PLACES}
+    facts |= {"busy": PLACES, "queues": '["default"]', "tasks": json.dumps(names)}
+    redis: Redis = Redis.from_url(url, decode_responses=True)
+    for n in range(WORKERS):
+        redis.hset(f"infinitas:worker:worker-{n}", mapping=facts)
     redis.close()
 
 

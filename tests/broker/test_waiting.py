@@ -28,9 +28,20 @@ def workers(broker: QueueBroker, redis: Redis) -> None:
 
 
 def set_busy(redis: Redis, worker: str, busy: int) -> None:
-    facts = {"capacity": 2, "busy": busy, "tasks": '["t"]', "queues": '["default"]', "started": 1, "last_beat": 1}
+    facts = {
+        "capacity": 2,
+        "busy": busy,
+        "tasks": '["t"]',
+        "queues": '["default"]',
+        "started": 1,
+        "last_beat": 1,
+    }
     redis.hset(f"infinitas:worker:{worker}", mapping=facts)  # type: ignore[arg-type]
     redis.expire(f"infinitas:worker:{worker}", 60)
+
+
+def jobs_in(redis: Redis) -> list[str]:
+    return [str(key).partition(":job:")[2] for key in redis.keys("*:job:*")]
 
 
 async def why(broker: QueueBroker, id: str) -> Waiting:
@@ -102,7 +113,7 @@ async def test_a_slots_job_without_a_worker_is_offered_again(broker: QueueBroker
     await broker.schedules.schedule([HOURLY], SLOT - timedelta(minutes=1))
     (fired,) = [fire()]
     assert await broker.schedules.fire([fired]) == [True]
-    (id,) = {key.partition(":job:")[2] for key in redis.keys("*:job:*")}
+    (id,) = jobs_in(redis)
     found = await why(broker, id)
     assert found.code is Cause.NO_WORKER
     assert found.until is not None
@@ -115,7 +126,7 @@ async def test_overlap(broker: QueueBroker, redis: Redis) -> None:
     following = rule.next_after(SLOT)
     assert following is not None
     assert await broker.schedules.fire([fire(rule, following)]) == [True]
-    states = {key.partition(":job:")[2]: redis.hget(key, "state") for key in redis.keys("*:job:*")}
+    states = {id: redis.hget(f"{P}job:{id}", "state") for id in jobs_in(redis)}
     (first,) = (id for id, state in states.items() if state == "queued")
     (second,) = (id for id, state in states.items() if state == "scheduled")
     found = await why(broker, second)
@@ -143,7 +154,7 @@ async def test_rate(broker: QueueBroker, redis: Redis) -> None:
     assert (found.code, found.limit) == (Cause.RATE, 2)
     assert found.until is not None
     assert timedelta() < found.until - await broker.now() <= MINUTE
-    redis.lset(f"{P}starts:t", 0, 1)
+    redis.lset(f"{P}starts:t", 0, "1")
     assert (await why(broker, "c")).code is Cause.READY
 
 

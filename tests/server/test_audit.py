@@ -1,12 +1,14 @@
 """The audit over HTTP: what each change has changed, searched and in pages."""
 
+from typing import Any
+
 import httpx
 import pytest
 
 from tests.support import eventually
 
 API = "/api/v1"
-Entries = list[dict[str, object]]
+Entries = list[dict[str, Any]]
 
 
 def search(http: httpx.Client, **query: str | int) -> Entries:
@@ -29,20 +31,20 @@ def test_changes_of_a_schedule_have_before_and_after(http: httpx.Client, archive
     actions = [str(each["action"]) for each in entries][::-1]
     assert actions[:2] == ["put_schedule", "change_schedule"]
     changed = [each["changes"] for each in entries][::-1]
-    assert changed[0]["cron"] == [None, "0 3 * * *"]  # type: ignore[index]
-    assert changed[1] == {  # type: ignore[comparison-overlap]
+    assert changed[0]["cron"] == [None, "0 3 * * *"]
+    assert changed[1] == {
         "rule": ["0 3 * * *", "every 1m 30s"],
         "cron": ["0 3 * * *", None],
         "every": [None, 90.0],
-        "anchor": [None, changed[1]["anchor"][1]],  # type: ignore[index]
+        "anchor": [None, changed[1]["anchor"][1]],
         "args": [[1], [2]],
     }
-    paused = changed[2]["paused"]  # type: ignore[index]
+    paused = changed[2]["paused"]
     assert (paused[0], paused[1]["reason"]) == (None, "too loud")
-    assert changed[3] == {"skips": [0, 2]}  # type: ignore[comparison-overlap]
-    assert changed[4] == {"paused": [paused[1], None]}  # type: ignore[comparison-overlap]
+    assert changed[3] == {"skips": [0, 2]}
+    assert changed[4] == {"paused": [paused[1], None]}
     assert changed[5] is None, "a resume of a schedule that is not paused changes nothing"
-    assert changed[6]["every"] == [90.0, None]  # type: ignore[index]
+    assert changed[6]["every"] == [90.0, None]
 
 
 def test_hidden_arguments_stay_hidden(http: httpx.Client, archiver: None) -> None:

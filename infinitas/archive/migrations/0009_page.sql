@@ -4,6 +4,9 @@ ALTER TABLE infinitas_audit ADD COLUMN changes json;
 -- The rest of a job's state before its last change (`was`), so that the counts below lose what it leaves.
 ALTER TABLE infinitas_jobs ADD COLUMN was_reason text, ADD COLUMN was_started boolean;
 
+-- Grows whenever jobs of the task have changed: what was computed of them before is old.
+ALTER TABLE infinitas_tasks ADD COLUMN revision bigint NOT NULL DEFAULT 0;
+
 -- Ended jobs of each task in each quarter of an hour that they were due in, with the reasons of failures and
 -- non-runs: the sum of infinitas_jobs, kept in the transaction that writes them.
 CREATE TABLE infinitas_job_counts (
@@ -26,12 +29,12 @@ CREATE TABLE infinitas_lags (
 );
 
 CREATE FUNCTION infinitas_quarter(at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
-    $$ SELECT to_timestamp(floor(extract(epoch FROM at) / 900) * 900) $$;
+    $$ SELECT date_bin(interval '15 minutes', at, timestamptz 'epoch') $$;
 CREATE FUNCTION infinitas_counted_reason(state text, reason text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
     $$ SELECT CASE WHEN state IN ('failed', 'skipped', 'missed') THEN left(coalesce(reason, ''), 40) ELSE '' END $$;
 CREATE FUNCTION infinitas_lag(due timestamptz, started timestamptz) RETURNS smallint LANGUAGE sql IMMUTABLE
     PARALLEL SAFE AS
-    $$ SELECT ceil(ln(greatest(extract(epoch FROM started - due) * 1000, 1)) / ln(1.2))::smallint $$;
+    $$ SELECT ceil(ln(greatest(extract(epoch FROM started - due)::float8 * 1000, 1)) / ln(1.2::float8))::smallint $$;
 
 INSERT INTO infinitas_job_counts
 SELECT task, infinitas_quarter(due_at), state, infinitas_counted_reason(state, reason), count(*)

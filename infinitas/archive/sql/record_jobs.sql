@@ -73,9 +73,9 @@ WITH changed AS (
 )
 INSERT INTO infinitas_tasks AS t (name, queue, last_job_id, last_job_at, last_job_status,
     last_success_id, last_success_at, last_failure_id, last_failure_at, last_failure_error,
-    succeeded, failed)
+    succeeded, failed, revision)
 SELECT c.task, c.queue, s.id, s.started_at, s.status, ok.id, ok.ended_at, bad.id, bad.ended_at,
-    bad.error, c.succeeded, c.failed
+    bad.error, c.succeeded, c.failed, 1
 FROM counts c
 LEFT JOIN started s USING (task)
 LEFT JOIN success ok USING (task)
@@ -99,4 +99,5 @@ ON CONFLICT (name) DO UPDATE SET
             (t.last_failure_id, t.last_failure_at, t.last_failure_error)
         ) AS v (id, at, error) ORDER BY v.at DESC NULLS LAST, v.id DESC NULLS LAST LIMIT 1),
     succeeded = t.succeeded + excluded.succeeded,
-    failed = t.failed + excluded.failed;
+    failed = t.failed + excluded.failed,
+    revision = t.revision + 1;

@@ -1,10 +1,10 @@
 -- As select_timeline, from the counts of ended jobs, and from the jobs that have not ended.
 SELECT task, json_agg(json_build_object(
-    'start', to_char(to_timestamp(start) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    'start', to_char(start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
     'state', state, 'reason', reason, 'count', count, 'longest', NULL, 'job', NULL) ORDER BY start, state)::text,
     coalesce(sum(count) FILTER (WHERE state IN ('queued', 'running', 'retrying', 'scheduled')), 0)::bigint
 FROM (
-    SELECT task, floor(extract(epoch FROM at) / %(bucket)s) * %(bucket)s AS start, state, reason,
+    SELECT task, date_bin(make_interval(secs => %(bucket)s), at, timestamptz 'epoch') AS start, state, reason,
         sum(jobs)::bigint AS count
     FROM (
         SELECT task, start AS at, state, nullif(reason, '') AS reason, jobs FROM infinitas_job_counts

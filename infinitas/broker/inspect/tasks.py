@@ -68,7 +68,7 @@ async def _tasks(connection: Connection, keys: QueueKeys, names: list[str] | Non
 
 
 def _by_task(infos: Sequence[ScheduleInfo]) -> dict[str, list[ScheduleInfo]]:
-    """Schedules by task. One that can't be read has lost its task; that of a task's own is known by the key."""
+    """Schedules by task. One that can't be read has lost its task; a task's own is known by the key."""
     found: dict[str, list[ScheduleInfo]] = {}
     for info in infos:
         name = info.schedule.task if info.unreadable is None else info.schedule.task or info.schedule.key

@@ -61,7 +61,7 @@ async def find_waiting(connection: Connection, job: JobInfo) -> Waiting | None:
 async def _follows(connection: Connection, keys: QueueKeys, before: str, id: str) -> bool:
     pipe = connection.pipeline()
     pipe.hget(keys.of("job", before), "follower")
-    return (await connection.execute_each(pipe))[0] == id
+    return bool((await connection.execute_each(pipe))[0] == id)
 
 
 async def _with_limits(

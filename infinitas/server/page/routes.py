@@ -42,10 +42,10 @@ async def show_page(request: Request) -> Response:
 
 
 for _path in ("/", *(f"/{view}{rest}" for view in VIEWS for rest in ("", "/{rest:path}"))):
-    router.add_api_route(_path, show_page, methods=["GET"])
+    router.add_api_route(_path, show_page, methods=["GET", "HEAD"])
 
 
-@router.get("/static/{version}/{path:path}")
+@router.api_route("/static/{version}/{path:path}", methods=["GET", "HEAD"])
 async def show_file(version: str, path: str, request: Request) -> Response:
     """A file of the page. Browsers keep it: another content has another address."""
     asset = _assets.files.get(path)

@@ -16,7 +16,6 @@ from infinitas.server.dependencies import ClientOf
 from infinitas.wire.values import Name
 
 router = APIRouter(tags=["system"])
-RUNS, SUCCESSES = 30, 50
 DAY = timedelta(days=1)
 
 
@@ -25,13 +24,12 @@ class Run(BaseModel):
 
     id: str
     state: str
-    reason: str | None
     ended: datetime
     duration_ms: float | None
 
 
 class TaskStatistics(BaseModel):
-    """`runs`: the last ended jobs, oldest first. Percentiles are ms, of the last successes; null without any."""
+    """`runs`: the last 30 ended jobs, oldest first. Percentiles: of the last 50 successes, if any."""
 
     task: str
     runs: list[Run]
@@ -73,22 +71,19 @@ async def show_statistics(
     now = await client.connection.now()
     found: dict[str, Any] = {"now": now, "tasks": [], "day": None, "missing": []}
     try:
-        found |= (
-            await _archived(client, task, now, limit)
-            if client.archive is not None
-            else await _live(client, task)
-        )
+        found |= await _archived(client, task, now, limit)
     except ServerUnreachable:
-        found |= await _live(client, task)
+        found |= await _live(client, task, limit)
     if len(found["tasks"]) == limit and task is None:
         found["missing"].append("more tasks")
     return Response(orjson.dumps(found, option=orjson.OPT_UTC_Z), media_type="application/json")
 
 
 async def _archived(client: RedisClient, task: str | None, now: datetime, limit: int) -> dict[str, Any]:
-    assert client.archive is not None
+    if client.archive is None:
+        return await _live(client, task, limit)
     statistics = client.archive.statistics
-    rows = await statistics.tasks(task, now, runs=RUNS, successes=SUCCESSES, limit=limit)
+    rows = await statistics.tasks(task, now, limit)
     day = await statistics.since(now - DAY, now)
     judged = day.succeeded + day.failed
     return {
@@ -111,9 +106,9 @@ async def _archived(client: RedisClient, task: str | None, now: datetime, limit:
     }
 
 
-async def _live(client: RedisClient, task: str | None) -> dict[str, Any]:
+async def _live(client: RedisClient, task: str | None, limit: int) -> dict[str, Any]:
     """What Redis has: the last ten runs."""
-    infos = [info for info in await client.tasks() if task in (None, info.name)]
+    infos = [info for info in await client.tasks() if task in (None, info.name)][:limit]
     return {"tasks": [_of_task(info) for info in infos], "missing": ["history"]}
 
 
@@ -122,13 +117,12 @@ def _of_task(info: TaskInfo) -> dict[str, Any]:
         {
             "id": run.job,
             "state": run.state,
-            "reason": None,
             "ended": run.ended,
             "duration_ms": run.duration_ms,
         }
         for run in info.recent
     ]
-    took = sorted(run.duration_ms for run in info.recent if run.state == "succeeded")
+    took: list[int] = sorted(run.duration_ms for run in info.recent if run.state == "succeeded")
     return {
         "task": info.name,
         "runs": runs,

@@ -39,7 +39,8 @@ class TokenView(BaseModel):
     @classmethod
     def of(cls, stored: AccessToken, /, **more: str | None) -> Self:
         fields = {name: getattr(stored, name) for name in ("id", "name", "created", "expires")}
-        return cls(**fields, scopes=[str(scope) for scope in stored.scopes], **more)
+        scopes = [str(scope) for scope in stored.scopes]
+        return cls.model_validate({**fields, "scopes": scopes, **more})
 
 
 class NewToken(TokenView):
