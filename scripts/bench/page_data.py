@@ -40,7 +40,7 @@ SELECT 'task-' || n, 'default' FROM generate_series(0, %(tasks)s - 1) n ON CONFL
 _COUNTS = """
 INSERT INTO infinitas_job_counts
 SELECT task, infinitas_quarter(due_at), state, infinitas_counted_reason(state, reason), count(*)
-FROM infinitas_jobs GROUP BY 1, 2, 3, 4
+FROM infinitas_jobs GROUP BY 1, 2, 3, 4 ORDER BY 2
 """
 _LAGS = """
 INSERT INTO infinitas_lags

@@ -16,7 +16,7 @@ CREATE TABLE infinitas_job_counts (
     reason text NOT NULL,
     jobs bigint NOT NULL,
     PRIMARY KEY (task, start, state, reason)
-);
+) WITH (fillfactor = 70);
 CREATE INDEX infinitas_job_counts_start ON infinitas_job_counts (start);
 
 -- How late jobs of slots began, first attempts: `lag` n holds delays up to 1.2^n ms.
@@ -39,7 +39,7 @@ CREATE FUNCTION infinitas_lag(due timestamptz, started timestamptz) RETURNS smal
 INSERT INTO infinitas_job_counts
 SELECT task, infinitas_quarter(due_at), state, infinitas_counted_reason(state, reason), count(*)
 FROM infinitas_jobs WHERE state IN ('succeeded', 'failed', 'cancelled', 'skipped', 'missed')
-GROUP BY 1, 2, 3, 4;
+GROUP BY 1, 2, 3, 4 ORDER BY 2;
 INSERT INTO infinitas_lags
 SELECT queue, infinitas_quarter(due_at), infinitas_lag(due_at, started_at), count(*)
 FROM infinitas_jobs WHERE schedule IS NOT NULL AND started_at IS NOT NULL
