@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import OpenPage
+from tests.page.shop import EXACT
 from tests.page.world import World
 from tests.support import eventually
 
@@ -109,13 +110,18 @@ def test_trigger_sends_a_job(open_page: OpenPage, world: World) -> None:
 def test_run_with_arguments(open_page: OpenPage, world: World) -> None:
     page = open_page("tasks/report").page
     page.get_by_role("button", name="Run report").click()
-    arguments = page.get_by_label("Arguments")
-    arguments.fill("{")
-    page.get_by_role("button", name="Run now").click()
-    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("no JSON")
-    arguments.fill('{"year": 9007199254740993}')
-    page.get_by_role("button", name="Run now").click()
-    expect(page.get_by_role("region", name="Arguments")).to_contain_text("9007199254740993")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Run now").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("The argument year is required.")
+    dialog.get_by_label("Or all arguments as JSON").fill("{")
+    dialog.get_by_role("button", name="Run now").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("no JSON")
+    dialog.get_by_label("Or all arguments as JSON").fill("")
+    dialog.get_by_label("year").fill(str(EXACT))
+    dialog.get_by_label("customer").fill("<b>ada</b>")
+    dialog.get_by_role("button", name="Run now").click()
+    expect(page.get_by_role("region", name="Arguments")).to_contain_text(str(EXACT))
+    expect(page.get_by_role("region", name="Arguments")).to_contain_text("<b>ada</b>")
 
 
 def test_retry_rerun_and_other_arguments(open_page: OpenPage, world: World) -> None:
@@ -125,9 +131,9 @@ def test_retry_rerun_and_other_arguments(open_page: OpenPage, world: World) -> N
     notice(page, "has new tries")
     expect(page.get_by_role("button", name="Run again")).to_be_visible()
     page.get_by_role("button", name="Run with other arguments").click()
-    page.get_by_role("textbox", name="Arguments").fill("[6]")
+    page.get_by_role("dialog").get_by_label("account").fill("6")
     page.get_by_role("button", name="Run now").click()
-    expect(page.get_by_role("region", name="Arguments")).to_contain_text("[6]")
+    expect(page.get_by_role("region", name="Arguments")).to_contain_text('{"account": 6}')
     page.get_by_role("button", name="Run again").click()
     notice(page, "with the same arguments")
 

@@ -24,7 +24,9 @@ def test_slots_are_shown_in_the_chosen_zone(open_page: OpenPage, zone: str) -> N
 
 def test_a_clock_change_within_the_lanes_is_marked(open_page: OpenPage) -> None:
     shown = open_page(None, timezone_id="Europe/Copenhagen")
-    spring = {"since": "2027-03-27T12:00:00Z", "until": "2027-03-29T12:00:00Z"}
+    change = {"at": "2027-03-28T01:00:00Z", "zone": "Europe/Copenhagen", "shift": 3600}
+    since, until = "2027-03-27T12:00:00Z", "2027-03-29T12:00:00Z"
+    spring = {"since": since, "until": until, "clock_changes": [change]}
     shown.page.route(
         "**/api/v1/timeline?*",
         lambda route: route.fulfill(json={**route.fetch().json(), **spring}),

@@ -1,6 +1,6 @@
 /** What a person may do with tasks and jobs. A button for which the token lacks the scope is absent. */
 
-import { get, part, send } from "../lib/api.js";
+import { part, send } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { go, to } from "../lib/router.js";
 import { argsQuestion } from "./args_form.js";
@@ -55,7 +55,12 @@ export function attentionActions(context, { task, health }) {
 
 /** @param {Context} context @param {Task} task */
 export async function runTask(context, task) {
-  const args = await argsQuestion({ title: `Run ${task.name}`, button: "Run now", task, args: [] });
+  const args = await argsQuestion({
+    title: `Run ${task.name}`,
+    button: "Run now",
+    task: task.name,
+    args: [],
+  });
   if (!args) return;
   await act(async () => {
     const job = await send("POST", `tasks/${part(task.name)}/jobs`, { args: args.value });
@@ -97,11 +102,10 @@ async function rerun(job) {
 
 /** @param {Job} job */
 async function runOther(job) {
-  const task = /** @type {Task | null} */ (await get(`tasks/${part(job.task)}`).catch(() => null));
   const args = await argsQuestion({
     title: `Run ${job.task} again`,
     button: "Run now",
-    task,
+    task: job.task,
     args: job.args,
   });
   if (!args) return;

@@ -3,7 +3,7 @@
 import { h } from "../lib/dom.js";
 import { clockTime, duration } from "../lib/format.js";
 import { to } from "../lib/router.js";
-import { quantile } from "../lib/typical.js";
+import { quantile } from "../lib/quantile.js";
 
 /** @typedef {import("../lib/types.js").Job} Job */
 

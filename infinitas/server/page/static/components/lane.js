@@ -95,7 +95,7 @@ class LaneElement extends HTMLElement {
     const x = event.offsetX;
     if (!Number.isNaN(this.#dragFrom)) this.#drawBand(this.#dragFrom, x);
     const mark = this.#markAt(x);
-    this.classList.toggle("opens", Boolean(mark?.job));
+    this.classList.toggle("opens", Boolean(mark && isPast(mark)));
     this.#hover(mark, x);
   }
 
@@ -185,7 +185,7 @@ class LaneElement extends HTMLElement {
 
   /** @param {Mark | undefined} mark */
   #open(mark) {
-    if (mark?.job) this.#send("openmark", mark);
+    if (mark && isPast(mark)) this.#send("openmark", mark);
   }
 
   /** @param {string} name @param {unknown} detail */
@@ -207,6 +207,11 @@ class LaneElement extends HTMLElement {
 }
 
 customElements.define("inf-lane", LaneElement);
+
+/** Whether there are jobs behind a mark. @param {Mark} mark */
+function isPast({ state }) {
+  return state !== "future" && state !== "absent";
+}
 
 /** @param {Element} element @returns {(name: string) => string} */
 function coloursOf(element) {

@@ -5,7 +5,7 @@ import { h } from "../lib/dom.js";
 import { zoneName } from "../lib/prefs.js";
 import { offsetMinutes } from "../lib/zones.js";
 
-/** @typedef {import("../lib/zones.js").ClockChange} ClockChange */
+/** @typedef {import("../lib/types.js").ClockChange} ClockChange */
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -26,7 +26,7 @@ export function axis(from, to, changes) {
   }
   ticks.push(tick((now - from) / (to - from), "now", "is-now"));
   for (const change of changes)
-    ticks.push(tick((change.at - from) / (to - from), changeText(change), "is-change"));
+    ticks.push(tick((Date.parse(change.at) - from) / (to - from), changeText(change), "is-change"));
   return h("div", { class: "axis", "aria-hidden": "true" }, ticks);
 }
 
@@ -40,9 +40,9 @@ function label(at, step) {
 }
 
 /** @param {ClockChange} change */
-export function changeText({ zone, byMinutes }) {
+function changeText({ zone, shift }) {
   const city = zone.split("/").at(-1)?.replaceAll("_", " ");
-  return `${city} ${byMinutes > 0 ? "+" : "−"}${Math.abs(byMinutes) / 60} h`;
+  return `${city} ${shift > 0 ? "+" : "−"}${Math.abs(shift) / 3600} h`;
 }
 
 /** @param {number} share of the width @param {string} text @param {string} [kind] */

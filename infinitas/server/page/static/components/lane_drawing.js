@@ -31,7 +31,7 @@ export function drawLane(canvas, data, width, colour, chosen) {
   for (const change of data.changes) drawRule(pen, change, "missed", [3, 3]);
   const future = data.marks.filter(({ state }) => state === "future");
   const past = data.marks.filter(({ state }) => state !== "future");
-  drawFuture(pen, future, data.cutOff);
+  drawFuture(pen, future);
   if (isDense(pen, past)) drawHeat(pen, past);
   else for (const mark of byRank(past)) drawBar(pen, mark);
   drawRule(pen, clock.now(), "now", []);
@@ -120,9 +120,9 @@ function drawTail(pen, mark, x) {
   pen.canvas.globalAlpha = 1;
 }
 
-/** @param {Pen} pen @param {Mark[]} marks @param {boolean} cutOff whether the server lists no later ones */
-function drawFuture(pen, marks, cutOff) {
-  const { canvas, colour, scale, width } = pen;
+/** @param {Pen} pen @param {Mark[]} marks */
+function drawFuture(pen, marks) {
+  const { canvas, colour, scale } = pen;
   canvas.strokeStyle = colour("faint");
   canvas.fillStyle = colour("faint");
   const dense = isDense(pen, marks);
@@ -134,11 +134,6 @@ function drawFuture(pen, marks, cutOff) {
       canvas.globalAlpha = 1;
     } else canvas.strokeRect(x + 0.5, FOOT - TALL + 4.5, 3, TALL - 5);
   }
-  const last = marks[marks.length - 1];
-  if (!cutOff || !last) return;
-  canvas.setLineDash([1, 4]);
-  canvas.strokeRect(xOf(pen, last.end), FOOT - 3.5, width, 0);
-  canvas.setLineDash([]);
 }
 
 /** A small sign above: outcomes differ by shape too. @param {Pen} pen @param {string} state @param {number} x */

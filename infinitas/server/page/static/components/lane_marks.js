@@ -14,8 +14,7 @@ import { clockTime, duration, plural } from "../lib/format.js";
  */
 /** @typedef {{ from: number, to: number }} Span */
 /**
- * @typedef {Span & { bucketMs: number, marks: Mark[], pauses: Span[], changes: number[], name: string,
- *   cutOff: boolean }} LaneData
+ * @typedef {Span & { bucketMs: number, marks: Mark[], pauses: Span[], changes: number[], name: string }} LaneData
  */
 
 /** The worst first. */
@@ -35,7 +34,7 @@ const WORST = [
 export function marksOf(lane, bucketMs, running, typicalMs) {
   const live = new Set(running.map(({ id }) => id));
   const past = lane.past
-    .filter(({ job, count }) => count > 1 || !live.has(job))
+    .filter(({ job, count }) => count > 1 || !live.has(job ?? ""))
     .map((each) => pastMark(each, bucketMs));
   const absent = lane.absent.map((each) => slotMark(each, "absent", "due, and not fired", bucketMs));
   const future = lane.future.map((each) => slotMark(each, "future", "", bucketMs));

@@ -6,8 +6,6 @@ import { h } from "../lib/dom.js";
 import { prefs, setZoom } from "../lib/prefs.js";
 import { term } from "../lib/query.js";
 import { go, to } from "../lib/router.js";
-import { typicalMs } from "../lib/typical.js";
-import { clockChanges } from "../lib/zones.js";
 import "./lane.js";
 import { axis } from "./lane_axis.js";
 import { marksOf, summarize } from "./lane_marks.js";
@@ -94,8 +92,6 @@ export class Lanes {
     const span = { from: Date.parse(timeline.since), to: Date.parse(timeline.until) };
     const lanes = new Map(timeline.lanes.map((lane) => [lane.task, lane]));
     const live = Map.groupBy(running, (job) => job.task);
-    const zones = [...new Set(rows.flatMap(({ schedules }) => schedules.map(({ timezone }) => timezone)))];
-    const changes = zones.flatMap((zone) => clockChanges(zone, span.from, span.to));
     const listeners = {
       onopenmark: openMark,
       onhovermark: hoverMark,
@@ -104,7 +100,12 @@ export class Lanes {
     return h(
       "div",
       { class: this.#task ? "lanes single" : "lanes", ...listeners },
-      h("div", { class: "lane head" }, !this.#task && h("span", null), axis(span.from, span.to, changes)),
+      h(
+        "div",
+        { class: "lane head" },
+        !this.#task && h("span", null),
+        axis(span.from, span.to, timeline.clock_changes),
+      ),
       rows.map((each) =>
         this.#lane(timeline, each, lanes.get(each.task.name), live.get(each.task.name) ?? [], span),
       ),
@@ -174,25 +175,24 @@ function loadTimeline(task) {
 
 /** @param {string} task @returns {Lane} */
 function empty(task) {
-  return { task, past: [], absent: [], future: [] };
+  return { task, past: [], absent: [], future: [], paused: [] };
 }
 
 /** @param {Timeline} timeline @param {Row} row @param {Lane} lane @param {Job[]} running @param {Span} span
  * @returns {LaneData} */
-function laneData(timeline, { task, schedules }, lane, running, span) {
+function laneData(timeline, { task, schedules, statistics }, lane, running, span) {
   const bucketMs = timeline.bucket * 1000;
-  const pauses = schedules.flatMap(({ paused }) =>
-    paused ? [{ from: Date.parse(paused.since), to: paused.until ? Date.parse(paused.until) : span.to }] : [],
-  );
-  const zones = [...new Set(schedules.map(({ timezone }) => timezone))];
+  const zones = new Set(schedules.map(({ timezone }) => timezone));
   return {
     ...span,
     bucketMs,
-    pauses,
     name: task.name,
-    marks: marksOf(lane, bucketMs, running, typicalMs(task)),
-    changes: zones.flatMap((zone) => clockChanges(zone, span.from, span.to).map(({ at }) => at)),
-    cutOff: schedules.some(({ key }) => timeline.missing.includes(`more slots of ${key}`)),
+    marks: marksOf(lane, bucketMs, running, statistics.p50_ms),
+    pauses: lane.paused.map(({ start, end }) => ({
+      from: start ? Date.parse(start) : span.from,
+      to: end ? Date.parse(end) : span.to,
+    })),
+    changes: timeline.clock_changes.filter(({ zone }) => zones.has(zone)).map(({ at }) => Date.parse(at)),
   };
 }
 
@@ -228,7 +228,7 @@ function lateNote(timeline) {
 /** @param {CustomEvent} event */
 function openMark({ detail: mark, target }) {
   hideCard();
-  if (mark.count === 1) return go(to(["jobs", mark.job]));
+  if (mark.count === 1 && mark.job) return go(to(["jobs", mark.job]));
   const name = /** @type {any} */ (target).closest(".lane").querySelector(".name span")?.textContent;
   const times = { since: new Date(mark.start).toISOString(), until: new Date(mark.end).toISOString() };
   const terms = Object.entries({ ...(name ? { task: name } : {}), state: mark.state, ...times });

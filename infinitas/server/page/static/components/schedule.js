@@ -12,10 +12,9 @@ import { until } from "./time.js";
 
 /** @typedef {import("../context.js").Context} Context */
 /** @typedef {import("../lib/types.js").Schedule} Schedule */
-/** @typedef {import("../lib/types.js").Task} Task */
 
-/** @param {Context} context @param {Schedule} schedule @param {Task} task */
-export function scheduleView(context, schedule, task) {
+/** @param {Context} context @param {Schedule} schedule */
+export function scheduleView(context, schedule) {
   const body = [
     schedule.unreadable && h("p", { class: "fault" }, schedule.unreadable),
     slots(schedule),
@@ -24,7 +23,7 @@ export function scheduleView(context, schedule, task) {
   return section(`Schedule ${schedule.key}`, body, [
     rule(schedule),
     states(schedule),
-    actions(context, schedule, task),
+    actions(context, schedule),
   ]);
 }
 
@@ -50,8 +49,8 @@ function states({ overridden, paused, skips }) {
   ];
 }
 
-/** @param {Context} context @param {Schedule} schedule @param {Task} task */
-function actions(context, schedule, task) {
+/** @param {Context} context @param {Schedule} schedule */
+function actions(context, schedule) {
   const { key, paused } = schedule;
   const mayChange = context.may("tasks");
   return h(
@@ -62,7 +61,7 @@ function actions(context, schedule, task) {
         ? button("Resume", () => void resume(context, schedule), "", key)
         : button("Pause", () => void pause(context, schedule), "", key)),
     mayChange && button("Skip next", () => void skipNext(context, schedule), "", key),
-    context.may("jobs") && button("Trigger", () => void trigger(context, schedule, task), "", key),
+    context.may("jobs") && button("Trigger", () => void trigger(context, schedule), "", key),
     mayChange && button("Backfill", () => void backfill(context, schedule), "", key),
     mayChange && button("Edit", () => void editSchedule(context, schedule), "", key),
   );

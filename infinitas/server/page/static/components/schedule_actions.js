@@ -9,7 +9,6 @@ import { ask } from "./question.js";
 
 /** @typedef {import("../context.js").Context} Context */
 /** @typedef {import("../lib/types.js").Schedule} Schedule */
-/** @typedef {import("../lib/types.js").Task} Task */
 
 const MOST_SHOWN = 5;
 
@@ -75,13 +74,13 @@ async function revert(context, action) {
   context.refresh();
 }
 
-/** A job now, beside the slots. @param {Context} context @param {Schedule} schedule @param {Task} task */
-export async function trigger(context, schedule, task) {
+/** A job now, beside the slots. @param {Context} context @param {Schedule} schedule */
+export async function trigger(context, schedule) {
   const text = "One job now, beside the slots, with the schedule’s arguments or others.";
   const args = await argsQuestion({
     title: `Trigger ${schedule.key}`,
     button: "Run now",
-    task,
+    task: schedule.task,
     args: schedule.args,
     text,
   });

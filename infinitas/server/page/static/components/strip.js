@@ -3,7 +3,7 @@
 import { h } from "../lib/dom.js";
 import { duration } from "../lib/format.js";
 
-/** @typedef {import("../lib/types.js").RecentRun} Run */
+/** @typedef {import("../lib/types.js").Run} Run */
 
 const HEIGHT = 22;
 const STEP = 6;
@@ -12,7 +12,7 @@ const LEAST = 3;
 /** @param {Run[]} runs oldest first @param {number} [most] */
 export function strip(runs, most = 30) {
   const shown = runs.slice(-most);
-  const longest = Math.max(1, ...shown.map((run) => run.duration_ms));
+  const longest = Math.max(1, ...shown.map((run) => run.duration_ms ?? 0));
   const width = most * STEP;
   const start = width - shown.length * STEP;
   const bad = shown.filter((run) => run.state !== "succeeded").length;
@@ -33,8 +33,8 @@ export function strip(runs, most = 30) {
 
 /** @param {Run} run @param {number} x @param {number} longest */
 function bar(run, x, longest) {
-  const height = LEAST + (HEIGHT - LEAST) * Math.sqrt(run.duration_ms / longest);
-  const title = h("title", null, `${run.state} · ${duration(run.duration_ms / 1000)} · ${run.ended}`);
+  const height = LEAST + (HEIGHT - LEAST) * Math.sqrt((run.duration_ms ?? 0) / longest);
+  const title = h("title", null, `${run.state} · ${duration((run.duration_ms ?? 0) / 1000)} · ${run.ended}`);
   const shape =
     run.state === "succeeded"
       ? h("rect", { x, y: HEIGHT - height, width: STEP - 2, height, rx: 1 })

@@ -1,19 +1,47 @@
 /** Tasks with their schedules and health, as rows of a view. */
 
+import { duration } from "./format.js";
 import { healthOf } from "./health.js";
 
 /** @typedef {import("./types.js").Task} Task */
 /** @typedef {import("./types.js").Schedule} Schedule */
-/** @typedef {{ task: Task, schedules: Schedule[], health: import("./health.js").Health }} Row */
+/** @typedef {import("./types.js").TaskStatistics} TaskStatistics */
+/**
+ * @typedef {{ task: Task, schedules: Schedule[], health: import("./health.js").Health,
+ *   statistics: TaskStatistics }} Row
+ */
 
-/** The most urgent first. @param {Task[]} tasks @param {Schedule[]} schedules @returns {Row[]} */
-export function rowsOf(tasks, schedules) {
+/**
+ * The most urgent first.
+ *
+ * @param {Task[]} tasks
+ * @param {Schedule[]} schedules
+ * @param {TaskStatistics[]} statistics
+ * @returns {Row[]}
+ */
+export function rowsOf(tasks, schedules, statistics) {
+  const known = new Map(statistics.map((each) => [each.task, each]));
   const found = Map.groupBy(schedules, (each) => each.task);
   const rows = tasks.map((task) => {
     const own = found.get(task.name) ?? [];
-    return { task, schedules: own, health: healthOf(task, own) };
+    return {
+      task,
+      schedules: own,
+      health: healthOf(task, own),
+      statistics: known.get(task.name) ?? unknown(task),
+    };
   });
   return rows.sort((a, b) => a.health.rank - b.health.rank || (a.task.name < b.task.name ? -1 : 1));
+}
+
+/** A task that has not ended a job yet. @param {Task} task @returns {TaskStatistics} */
+function unknown(task) {
+  return { task: task.name, runs: [], p50_ms: null, p95_ms: null };
+}
+
+/** The usual durations as text. @param {TaskStatistics} statistics */
+export function typical({ p50_ms, p95_ms }) {
+  return p50_ms === null || p95_ms === null ? "–" : `${duration(p50_ms / 1000)} / ${duration(p95_ms / 1000)}`;
 }
 
 /**

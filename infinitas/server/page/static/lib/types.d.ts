@@ -5,11 +5,12 @@ export interface LastJob {
   at: string;
   status: string;
 }
-export interface RecentRun {
-  job: string;
+export interface Run {
+  id: string;
   state: string;
+  reason: string | null;
   ended: string;
-  duration_ms: number;
+  duration_ms: number | null;
 }
 export interface Pause {
   reason: string;
@@ -62,10 +63,11 @@ export interface Task {
   last_success: LastJob | null;
   last_failure: LastJob | null;
   last_error: string | null;
-  recent: RecentRun[];
+  recent: { job: string; state: string; ended: string; duration_ms: number }[];
   options: Record<string, unknown>;
   schedules: Rule[];
   unreadable: string | null;
+  parameters: Schema | null;
 }
 
 export interface LogLine {
@@ -150,7 +152,7 @@ export interface Past {
   reason: string | null;
   count: number;
   longest: number | null;
-  job: string;
+  job: string | null;
 }
 export interface SlotCount {
   start: string;
@@ -162,6 +164,7 @@ export interface Lane {
   past: Past[];
   absent: SlotCount[];
   future: SlotCount[];
+  paused: PausedSpan[];
 }
 export interface Timeline {
   now: string;
@@ -170,6 +173,7 @@ export interface Timeline {
   bucket: number;
   lanes: Lane[];
   missing: string[];
+  clock_changes: ClockChange[];
 }
 
 export interface AuditEntry {
@@ -180,7 +184,7 @@ export interface AuditEntry {
   target: string;
   reason: string;
   origin: string;
-  changes?: Record<string, [unknown, unknown]> | null;
+  changes: Record<string, [unknown, unknown]> | null;
 }
 
 export interface AuditPage {
@@ -210,4 +214,56 @@ export interface StoredToken {
   scopes: string[];
   created: string;
   expires: string | null;
+}
+
+/** JSON Schema of one argument, or of all. */
+export interface Schema {
+  type?: string;
+  title?: string;
+  description?: string;
+  default?: unknown;
+  enum?: unknown[];
+  required?: string[];
+  properties?: Record<string, Schema>;
+}
+
+export interface TaskStatistics {
+  task: string;
+  runs: Run[];
+  p50_ms: number | null;
+  p95_ms: number | null;
+}
+export interface DayStatistics {
+  jobs: number;
+  succeeded: number;
+  failed: number;
+  success: number | null;
+  lag_p95_ms: number | null;
+}
+export interface Statistics {
+  now: string;
+  tasks: TaskStatistics[];
+  day: DayStatistics | null;
+  missing: string[];
+}
+
+export interface Waiting {
+  code: string;
+  since: string | null;
+  until: string | null;
+  ahead: number | null;
+  behind: string | null;
+  limit: number | null;
+}
+
+export interface PausedSpan {
+  schedule: string;
+  start: string | null;
+  end: string | null;
+  reason: string | null;
+}
+export interface ClockChange {
+  at: string;
+  zone: string;
+  shift: number;
 }

@@ -12,12 +12,17 @@ import { cell, row, table } from "../components/table.js";
 import { ago, at } from "../components/time.js";
 
 /** @typedef {import("../lib/types.js").AuditEntry} Entry */
+/** @typedef {{ q: string, target: string, actor: string }} Filter */
 
 const COLUMNS = ["When", "Actor", "Action", "Target", "Change", "Reason", "From"];
 
 /** @param {import("../context.js").Context} context @param {URLSearchParams} query @returns {import("../shell.js").View} */
 export function auditView(context, query) {
-  const filter = { target: query.get("target") ?? "", actor: query.get("actor") ?? "" };
+  const filter = {
+    q: query.get("q") ?? "",
+    target: query.get("target") ?? "",
+    actor: query.get("actor") ?? "",
+  };
   /** @param {string | number} [before] @returns {Promise<import("../lib/types.js").AuditPage>} */
   const load = (before) => get("audit", { ...filter, before });
   const list = new EndlessList(context, ["audit"], load, (/** @type {Entry} */ { id }) => String(id));
@@ -36,18 +41,24 @@ export function auditView(context, query) {
   };
 }
 
-/** @param {{ target: string, actor: string }} filter */
+/** @param {Filter} filter */
 function searchBar(filter) {
   /** @param {SubmitEvent} event */
   const submit = (event) => {
     event.preventDefault();
-    const { target, actor } = valuesOf(event);
-    go(to(["audit"], { target, actor }));
+    go(to(["audit"], valuesOf(event)));
   };
   return h(
     "form",
     { class: "bar", role: "search", onsubmit: submit },
     h("h1", null, "Audit"),
+    h("input", {
+      type: "search",
+      name: "q",
+      ".value": filter.q,
+      placeholder: "Search",
+      "aria-label": "Search",
+    }),
     h("input", {
       type: "search",
       name: "target",
@@ -66,9 +77,9 @@ function searchBar(filter) {
   );
 }
 
-/** @param {{ target: string, actor: string }} filter */
-function none({ target, actor }) {
-  if (!target && !actor) return h("p", { class: "empty" }, "No change yet.");
+/** @param {Filter} filter */
+function none({ q, target, actor }) {
+  if (!q && !target && !actor) return h("p", { class: "empty" }, "No change yet.");
   return h("p", { class: "empty" }, "No change matches. ", h("a", { href: to(["audit"]) }, "Show all"));
 }
 

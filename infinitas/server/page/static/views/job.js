@@ -16,7 +16,7 @@ import { whyWaiting } from "../components/why.js";
 
 /** @typedef {import("../lib/types.js").Job} Job */
 /** @typedef {import("../lib/types.js").Attempt} Attempt */
-/** @typedef {import("../lib/types.js").Task} Task */
+/** @typedef {import("../lib/types.js").Waiting} Waiting */
 
 const LIVE_EVERY_S = 2;
 
@@ -29,7 +29,7 @@ export function jobView(context, id) {
     () => /** @type {Promise<Attempt[]>} */ (get(`${address}/attempts`)),
     { everyMs: 2_000 },
   );
-  const tasks = context.resource(["workers"], () => taskOf(id), { everyMs: 5_000 });
+  const why = context.resource([`job:${id}`, "workers"], loadWhy, { everyMs: 2_000, pollMs: 5_000 });
   const log = new LogView(context);
   let seconds = 0;
   context.onSecond(() => {
@@ -42,24 +42,23 @@ export function jobView(context, id) {
     title: `Job ${id}`,
     shortcuts: log.shortcuts,
     render: () =>
-      job.value ? parts(context, job.value, attempts.value ?? [], tasks.value, log) : waiting(job),
+      job.value ? parts(context, job.value, attempts.value ?? [], why.value, log) : waiting(job),
   };
 
-  /** @param {string} of @returns {Promise<Task | undefined>} */
-  async function taskOf(of) {
-    const found = job.value ?? (await get(`jobs/${part(of)}`));
-    return get(`tasks/${part(found.task)}`).catch(() => undefined);
+  /** @returns {Promise<Waiting | null>} */
+  async function loadWhy() {
+    return job.value?.ended ? null : get(`${address}/waiting`);
   }
 }
 
 /** @param {import("../context.js").Context} context @param {Job} job @param {Attempt[]} attempts
- * @param {Task | undefined} task @param {LogView} log */
-function parts(context, job, attempts, task, log) {
+ * @param {Waiting | null | undefined} why @param {LogView} log */
+function parts(context, job, attempts, why, log) {
   const bars = attemptBars(job, attempts);
   return [
     head(context, job),
     job.unreadable && h("p", { class: "fault", key: "unreadable" }, job.unreadable),
-    whyWaiting(job, task),
+    whyWaiting(job, why),
     job.error && section("Error", h("pre", { class: "error", tabindex: "0" }, job.traceback ?? job.error)),
     bars && section("Attempts", bars),
     section("Log", log.render(job)),

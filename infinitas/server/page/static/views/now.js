@@ -7,7 +7,7 @@ import { count, duration, percent, plural, relative } from "../lib/format.js";
 import { WELL } from "../lib/health.js";
 import { SteadyOrder, rowsOf } from "../lib/rows.js";
 import { to } from "../lib/router.js";
-import { typicalMs } from "../lib/typical.js";
+import { STATISTICS_TIMES, loadStatistics } from "../lib/statistics.js";
 import { attentionActions } from "../components/actions.js";
 import { emptyTasks, noWorker } from "../components/empty.js";
 import { Lanes } from "../components/lanes.js";
@@ -22,7 +22,6 @@ import { ago, until } from "../components/time.js";
 /** @typedef {import("../lib/types.js").Queue} Queue */
 /** @typedef {import("../lib/types.js").Schedule} Schedule */
 /** @typedef {import("../lib/types.js").Task} Task */
-/** @typedef {import("../lib/types.js").Timeline} Timeline */
 /** @typedef {import("../lib/types.js").Worker} Worker */
 
 const MOST_ATTENTION = 6;
@@ -45,6 +44,7 @@ export function nowView(context) {
     everyMs: 2_000,
   });
   const running = context.resource(["jobs"], () => /** @type {Promise<JobPage>} */ (get("jobs", RUNNING)));
+  const statistics = context.resource(["jobs"], loadStatistics, STATISTICS_TIMES);
   const lanes = new Lanes(context);
   /** @type {SteadyOrder<Row>} */
   const order = new SteadyOrder();
@@ -58,15 +58,18 @@ export function nowView(context) {
     render: () => {
       if (!tasks.value) return waiting(tasks);
       if (tasks.value.length === 0) return emptyTasks();
-      const rows = order.sort(rowsOf(tasks.value, schedules.value ?? []), ({ task }) => task.name);
+      const rows = order.sort(
+        rowsOf(tasks.value, schedules.value ?? [], statistics.value?.tasks ?? []),
+        ({ task }) => task.name,
+      );
       const jobs = running.value?.items ?? [];
       return h(
         "div",
         { class: "stack", ...holders },
         verdict(rows),
         attention(context, rows),
-        numbers(lanes.timeline.value, queues.value, workers.value),
-        runningJobs(jobs, tasks.value),
+        numbers(statistics.value?.day, queues.value, workers.value),
+        runningJobs(jobs, rows),
         lanes.render(rows, jobs),
       );
     },
@@ -133,15 +136,17 @@ function attentionRow(context, row) {
   );
 }
 
-/** @param {Timeline | undefined} timeline @param {Queue[] | undefined} queues @param {Worker[] | undefined} workers */
-function numbers(timeline, queues = [], workers = []) {
+/** @param {import("../lib/types.js").DayStatistics | null | undefined} day @param {Queue[] | undefined} queues @param {Worker[] | undefined} workers */
+function numbers(day, queues = [], workers = []) {
   const oldest = queues.flatMap(({ oldest }) => oldest ?? []).sort()[0];
   const queued = queues.reduce((sum, queue) => sum + queue.queued, 0);
   const busy = workers.reduce((sum, worker) => sum + worker.busy, 0);
   const capacity = workers.reduce((sum, worker) => sum + worker.capacity, 0);
-  const rate = successRate(timeline);
+  const rate = day?.success ?? null;
+  const lag = day?.lag_p95_ms ?? null;
   return figures([
-    ["success", rate === null ? "–" : percent(rate), "of the span below"],
+    ["success, 24 h", rate === null ? "–" : percent(rate), day ? plural(day.failed, "failure") : ""],
+    ["start after the slot, p95", lag === null ? "–" : duration(lag / 1000), "24 h"],
     [
       "oldest queued job",
       oldest && queued > 0 ? relative(oldest).replace(" ago", "") : "none",
@@ -156,23 +161,10 @@ function waitText(queued) {
   return queued === 0 ? "no job waits" : queued === 1 ? "1 job waits" : `${count(queued)} jobs wait`;
 }
 
-/** @param {Timeline | undefined} timeline */
-function successRate(timeline) {
-  let good = 0;
-  let bad = 0;
-  for (const lane of timeline?.lanes ?? []) {
-    for (const { state, count } of lane.past) {
-      if (state === "succeeded") good += count;
-      else if (state === "failed" || state === "missed") bad += count;
-    }
-  }
-  return good + bad === 0 ? null : good / (good + bad);
-}
-
-/** @param {Job[]} jobs @param {Task[]} tasks */
-function runningJobs(jobs, tasks) {
+/** @param {Job[]} jobs @param {Row[]} rows */
+function runningJobs(jobs, rows) {
   if (jobs.length === 0) return null;
-  const known = new Map(tasks.map((task) => [task.name, task]));
+  const known = new Map(rows.map(({ task, statistics }) => [task.name, statistics.p50_ms]));
   const shown = [...jobs]
     .sort((a, b) => ((a.started ?? "") < (b.started ?? "") ? -1 : 1))
     .slice(0, MOST_RUNNING);
@@ -182,13 +174,12 @@ function runningJobs(jobs, tasks) {
     { href: to(["jobs"], { q: "state:running" }) },
     rest > 0 ? `all ${jobs.length}` : "list",
   );
-  const rows = shown.map((job) => runningRow(job, known.get(job.task)));
-  return section("Running", h("ul", { class: "running" }, rows), all);
+  const items = shown.map((job) => runningRow(job, known.get(job.task) ?? null));
+  return section("Running", h("ul", { class: "running" }, items), all);
 }
 
-/** @param {Job} job @param {Task | undefined} task */
-function runningRow(job, task) {
-  const typical = task ? typicalMs(task) : null;
+/** @param {Job} job @param {number | null} typical in ms */
+function runningRow(job, typical) {
   const share = job.progress ?? shareOf(job, typical);
   return h(
     "li",

@@ -2,12 +2,11 @@
 
 import { get, part } from "../lib/api.js";
 import { h } from "../lib/dom.js";
-import { duration } from "../lib/format.js";
 import { setScheduleZone } from "../lib/prefs.js";
 import { term } from "../lib/query.js";
-import { rowsOf } from "../lib/rows.js";
+import { rowsOf, typical } from "../lib/rows.js";
 import { to } from "../lib/router.js";
-import { quantile } from "../lib/typical.js";
+import { STATISTICS_TIMES, loadTaskStatistics } from "../lib/statistics.js";
 import { runTask, taskActions } from "../components/actions.js";
 import { durations } from "../components/durations.js";
 import { noWorker } from "../components/empty.js";
@@ -45,13 +44,14 @@ export function taskView(context, name) {
     () => /** @type {Promise<JobPage>} */ (get("jobs", { task: name, limit: CHARTED })),
     { everyMs: 2_000 },
   );
+  const statistics = context.resource([topic], () => loadTaskStatistics(name), STATISTICS_TIMES);
   const own = () => schedules.value ?? [];
   const lanes = new Lanes(context, { task: name, onSpan: context.may("tasks") ? drag : undefined });
   return {
     title: name,
     shortcuts: [...lanes.shortcuts, ...keysOf(context, () => task.value, own)],
     render: () => {
-      const row = task.value && rowsOf([task.value], own())[0];
+      const row = task.value && rowsOf([task.value], own(), statistics.value?.tasks ?? [])[0];
       if (!row) return waiting(task);
       setScheduleZone(own()[0]?.timezone);
       const found = jobs.value?.items ?? [];
@@ -68,7 +68,7 @@ export function taskView(context, name) {
             { class: "faint tip", key: "tip" },
             "Drag over the past of the lane to backfill slots that had no job.",
           ),
-        own().map((schedule) => scheduleView(context, schedule, row.task)),
+        own().map((schedule) => scheduleView(context, schedule)),
         chart(found),
         lastJobs(found, name),
         options(row.task),
@@ -102,7 +102,7 @@ function keysOf(context, task, schedules) {
 }
 
 /** @param {Context} context @param {Row} row */
-function head(context, { task, schedules, health }) {
+function head(context, { task, schedules, health, statistics }) {
   return [
     h(
       "div",
@@ -118,14 +118,12 @@ function head(context, { task, schedules, health }) {
         { class: health.kind === "failing" ? "why is-bad" : "why", key: "why" },
         health.kind === "no-worker" ? noWorker(task) : health.cause,
       ),
-    h("div", { key: "figures" }, figuresOf(task)),
+    h("div", { key: "figures" }, figuresOf(task, statistics)),
   ];
 }
 
-/** @param {Task} task */
-function figuresOf(task) {
-  const past = task.recent.map((run) => run.duration_ms / 1000);
-  const [middle, slow] = [quantile(past, 0.5), quantile(past, 0.95)];
+/** @param {Task} task @param {import("../lib/types.js").TaskStatistics} statistics */
+function figuresOf(task, statistics) {
   const streak =
     task.streak === 0 ? "–" : `${Math.abs(task.streak)} ${task.streak > 0 ? "succeeded" : "failed"}`;
   return figures([
@@ -133,7 +131,7 @@ function figuresOf(task) {
     ["last success", jobLink(task.last_success)],
     ["last failure", jobLink(task.last_failure)],
     ["in a row", streak],
-    ["p50 / p95", middle === null || slow === null ? "–" : `${duration(middle)} / ${duration(slow)}`],
+    ["p50 / p95", typical(statistics)],
     ["queued / running", `${task.queued} / ${task.running}`],
   ]);
 }

@@ -2,11 +2,11 @@
 
 import { get } from "../lib/api.js";
 import { h } from "../lib/dom.js";
-import { duration, plural } from "../lib/format.js";
-import { SteadyOrder, rowsOf } from "../lib/rows.js";
+import { plural } from "../lib/format.js";
+import { SteadyOrder, rowsOf, typical } from "../lib/rows.js";
 import { go, to } from "../lib/router.js";
 import { ruleWords } from "../lib/rule_words.js";
-import { quantile } from "../lib/typical.js";
+import { STATISTICS_TIMES, loadStatistics } from "../lib/statistics.js";
 import { taskActions } from "../components/actions.js";
 import { emptyTasks } from "../components/empty.js";
 import { Growing } from "../components/more.js";
@@ -58,6 +58,7 @@ export function tasksView(context, query) {
     () => /** @type {Promise<Schedule[]>} */ (get("schedules", { limit: 500 })),
     { everyMs: 2_000 },
   );
+  const statistics = context.resource(["jobs"], loadStatistics, STATISTICS_TIMES);
   /** @type {SteadyOrder<Row>} */
   const order = new SteadyOrder();
   const growing = new Growing(() => context.redraw());
@@ -67,7 +68,10 @@ export function tasksView(context, query) {
     render: () => {
       if (!tasks.value) return waiting(tasks);
       if (tasks.value.length === 0) return emptyTasks();
-      const all = order.sort(rowsOf(tasks.value, schedules.value ?? []), ({ task }) => task.name);
+      const all = order.sort(
+        rowsOf(tasks.value, schedules.value ?? [], statistics.value?.tasks ?? []),
+        ({ task }) => task.name,
+      );
       const found = all.filter((each) => fits(each, choice));
       return [
         bar(context, choice, all, found),
@@ -176,7 +180,7 @@ function bodyOf(context, rows, { grouped }) {
 }
 
 /** @param {Context} context @param {Row} row */
-function rowView(context, { task, schedules, health }) {
+function rowView(context, { task, schedules, health, statistics }) {
   const rule = schedules[0] ?? task.schedules[0];
   return row(task.name, [
     cell("State", badge(health.kind, health.word, health.cause), "lead"),
@@ -194,8 +198,8 @@ function rowView(context, { task, schedules, health }) {
     ),
     cell("Last success", jobLink(task.last_success), "time"),
     cell("Last failure", jobLink(task.last_failure), "time"),
-    cell("Last runs", strip(task.recent), "runs"),
-    cell("p50 / p95", typical(task), "faint time"),
+    cell("Last runs", strip(statistics.runs), "runs"),
+    cell("p50 / p95", typical(statistics), "faint time"),
     h("td", { class: "actions" }, taskActions(context, task, schedules)),
   ]);
 }
@@ -212,13 +216,6 @@ function ruleText(rule, count) {
 /** @param {import("../lib/types.js").LastJob | null} last */
 function jobLink(last) {
   return last ? h("a", { href: to(["jobs", last.id]) }, ago(last.at)) : h("span", { class: "faint" }, "–");
-}
-
-/** The median and the slow end of the last runs. @param {Task} task */
-function typical(task) {
-  const past = task.recent.map((run) => run.duration_ms);
-  const [middle, slow] = [quantile(past, 0.5), quantile(past, 0.95)];
-  return middle === null || slow === null ? "–" : `${duration(middle / 1000)} / ${duration(slow / 1000)}`;
 }
 
 /** @param {Choice} choice */
