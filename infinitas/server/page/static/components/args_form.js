@@ -48,9 +48,17 @@ function fieldsOf(schema, args) {
 
 /** @param {Schema} schema @param {unknown} args @returns {Record<string, unknown> | null} */
 function namedOf({ properties }, args) {
-  if (Array.isArray(args)) return args.length === 0 ? {} : null;
+  const names = Object.keys(properties ?? {});
+  if (Array.isArray(args)) return args.length === 0 ? {} : positional(names, args);
   if (args === null || typeof args !== "object") return null;
-  return Object.keys(args).every((name) => properties && name in properties) ? { ...args } : null;
+  return Object.keys(args).every((name) => names.includes(name)) ? { ...args } : null;
+}
+
+/** A schema has its names in no order, so that only a single one has a position. @param {string[]} names
+ * @param {unknown[]} args */
+function positional(names, args) {
+  const [name] = names;
+  return names.length === 1 && args.length === 1 && name !== undefined ? { [name]: args[0] } : null;
 }
 
 /** @param {Schema} schema @param {string} name @param {Schema} each @param {unknown} value @returns {Field} */
