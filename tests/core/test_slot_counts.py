@@ -67,6 +67,24 @@ def test_counts_are_what_stepping_finds(schedule: Schedule, start: datetime, ms:
     assert count_in_buckets(schedule, start, end, bucket_s) == expected
 
 
+FIXED = ("30 2 * * *", "0,30 0-4 * * *", "15 1-3 * * mon-fri", "0 3 * * *", "0 30 1,2 * * 0", "7 5 0 * * *")
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_each_clock_change_hides_and_repeats(zone: str) -> None:
+    for change in CHANGES:
+        start = datetime.fromisoformat(change).replace(tzinfo=UTC) - timedelta(hours=9)
+        end = start + timedelta(days=2)
+        for cron in FIXED:
+            for dst in ("cron", "skip", "literal"):
+                schedule = rule(cron=cron, timezone=zone, dst=dst)
+                slots = stepped(schedule, start, end)
+                assert count_slots(schedule, start, end) == len(slots), (change, cron, dst)
+                counted = count_in_buckets(schedule, start, end, 900)
+                assert sum(counted.values()) == len(slots), (change, cron, dst)
+                assert set(counted) == {int(slot.timestamp() // 900 * 900) for slot in slots}
+
+
 @settings(max_examples=40)
 @given(st.integers(-20_000, 20_000), st.integers(1, 20_000), st.sampled_from(ZONES), st.sampled_from(CHANGES))
 def test_every_second_over_a_clock_change(before_s: int, length_s: int, zone: str, change: str) -> None:
