@@ -37,3 +37,4 @@ class TaskOptions(ScheduleOptions, total=False):
     result_ttl: float | None
     capture_print: bool
     redact: Sequence[str]
+    parameters: str

@@ -56,7 +56,8 @@ class Task(Sender[Send, Value], Generic[Call, Send, Returned, Value]):
     @functools.cached_property
     def declared(self) -> TaskDefinition:
         """The definition as a worker stores it: with the schema of the arguments."""
-        return replace(self.definition, parameters=argument_schema(self.function, self.signature.names))
+        schema = self.definition.parameters or argument_schema(self.function, self.signature.names)
+        return replace(self.definition, parameters=schema)
 
     def __call__(self, *args: Call.args, **kwargs: Call.kwargs) -> Returned:
         """Call the plain function; nothing is sent."""

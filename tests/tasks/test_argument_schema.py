@@ -85,3 +85,10 @@ def test_the_job_is_no_argument(app: Infinitas) -> None:
     made = json.loads(crawl.declared.parameters)
     assert list(made["properties"]) == ["url"]
     assert crawl.declared is crawl.declared
+
+
+def test_a_schema_that_is_given_stays(app: Infinitas) -> None:
+    @app.task(parameters='{"type":"array"}')
+    def odd(a: int) -> None: ...
+
+    assert odd.declared.parameters == '{"type":"array"}'
