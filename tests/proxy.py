@@ -18,10 +18,14 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        for each in [self._listening, *self._open]:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        self.drop()
+        _close(self._listening)
+
+    def drop(self) -> None:
+        """End the open connections; new ones go to `target`."""
+        ended, self._open = self._open, []
+        for each in ended:
+            _close(each)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -35,6 +39,12 @@ class Proxy:
                 self._open += [client, server]
                 threading.Thread(target=_pump, args=(client, server, bytes), daemon=True).start()
                 threading.Thread(target=_pump, args=(server, client, self._rewrite), daemon=True).start()
+
+
+def _close(each: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        each.shutdown(socket.SHUT_RDWR)
+    each.close()
 
 
 def _pump(source: socket.socket, sink: socket.socket, rewrite: Callable[[bytes], bytes]) -> None:

@@ -25,7 +25,7 @@ from infinitas.tasks.registry import Registry
 async def plan_sync(registry: Registry, client: RedisClient) -> SyncPlan:
     """Compare the tasks and schedules of code with what is stored. Stores nothing."""
     stored = await client.tasks()
-    declared = {name: registry.tasks[name].definition for name in sorted(registry.tasks)}
+    declared = {name: registry.tasks[name].declared for name in sorted(registry.tasks)}
     moves = tuple(move for each in declared.values() for move in _moves(each, stored))
     known = {task.name: task for task in stored} | {
         move.task: next(t for t in stored if (t.name, t.queue) == (move.former_task, move.former_queue))
@@ -116,7 +116,7 @@ async def apply_sync(registry: Registry, client: RedisClient, plan: SyncPlan, *,
         tasks = [task for task in here if task.name not in left]
         schedules = [task.schedule for task in tasks if task.schedule]
         declarations = (await client.broker(queue)).declarations
-        await declarations.declare([task.definition for task in tasks], schedules, declarer)
+        await declarations.declare([task.declared for task in tasks], schedules, declarer)
     if prune:
         for orphan in plan.orphans:
             await client.schedules.remove(orphan.key)

@@ -1,8 +1,10 @@
 """Reads the audit: writes through the server."""
 
+from dataclasses import asdict
+
 from infinitas.archive.pool import Pool
 from infinitas.archive.statements import fetch, statement
-from infinitas.core.records import AuditEntry
+from infinitas.core.records import AuditEntry, AuditFilter
 
 
 class Audit:
@@ -11,10 +13,8 @@ class Audit:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def page(
-        self, *, target: str | None, actor: str | None, before: int | None, limit: int
-    ) -> list[AuditEntry]:
+    async def page(self, wanted: AuditFilter, before: int | None, limit: int) -> list[AuditEntry]:
         """Up to `limit` entries, newest first, older than the entry `before`."""
-        values = {"target": target, "actor": actor, "before": before, "limit": limit}
+        values = {**asdict(wanted), "before": before, "limit": limit}
         async with self._pool.transaction() as connection:
             return await fetch(connection, statement("select_audit"), values, AuditEntry)

@@ -6,6 +6,7 @@ from infinitas.archive.jobs import Jobs
 from infinitas.archive.limits import READS, Limits
 from infinitas.archive.pool import Pool
 from infinitas.archive.refused import RefusedEvents
+from infinitas.archive.statistics import Statistics
 from infinitas.archive.tasks import Tasks
 from infinitas.archive.timeline import Timeline
 
@@ -19,6 +20,7 @@ class Reader:
         self.attempts = Attempts(self._pool)
         self.tasks = Tasks(self._pool)
         self.timeline = Timeline(self._pool)
+        self.statistics = Statistics(self._pool)
         self.audit = Audit(self._pool)
         self.refused = RefusedEvents(self._pool)
 

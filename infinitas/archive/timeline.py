@@ -1,10 +1,11 @@
-"""Counts jobs along time."""
+"""Counts jobs along time, and reads when schedules were paused."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from infinitas.archive.pool import Pool
 from infinitas.archive.statements import fetch, statement
-from infinitas.core.records import Bucket
+from infinitas.core.records import PauseNote, Window
 
 
 class Timeline:
@@ -13,10 +14,34 @@ class Timeline:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def buckets(
-        self, task: str | None, since: datetime, until: datetime, bucket_s: int, limit: int
-    ) -> list[Bucket]:
-        """Jobs due in `[since, until)`, counted by task, stretch of `bucket_s`, state and reason."""
-        values = {"task": task, "since": since, "until": until, "bucket": bucket_s, "limit": limit}
+    async def totals(self, window: Window) -> dict[str, int]:
+        """About how many jobs of each task have ended: whole quarters of an hour."""
         async with self._pool.transaction() as connection:
-            return await fetch(connection, statement("select_timeline"), values, Bucket)
+            cursor = await connection.execute(statement("select_job_totals"), _values(window))
+            return dict(await cursor.fetchall())
+
+    async def lanes(
+        self, window: Window, bucket_s: int, *, counts: bool, limit: int
+    ) -> list[tuple[str, str, int]]:
+        """Per task, a JSON list of buckets, and how many jobs were read one by one.
+
+        A bucket has start, state, reason, count, longest run in seconds, and the id of one of its jobs.
+
+        Args:
+            counts: use the kept counts: `bucket_s` is a multiple of `COUNTED_S`, run and id are null.
+            limit: most jobs to read one by one, the latest ones; with `counts`, those that have not ended.
+        """
+        query = statement("select_timeline_counts" if counts else "select_timeline")
+        async with self._pool.transaction() as connection:
+            cursor = await connection.execute(query, {**_values(window), "bucket": bucket_s, "limit": limit})
+            return await cursor.fetchall()
+
+    async def pauses(self, since: datetime, until: datetime, limit: int) -> list[PauseNote]:
+        """Pauses and resumes of all schedules in `[since, until)`, the earliest first."""
+        values = {"since": since, "until": until, "limit": limit}
+        async with self._pool.transaction() as connection:
+            return await fetch(connection, statement("select_pauses"), values, PauseNote)
+
+
+def _values(window: Window) -> Mapping[str, object]:
+    return {"task": window.task, "since": window.since, "until": window.until}

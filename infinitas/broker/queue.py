@@ -33,10 +33,19 @@ class QueueBroker:
         """Redis TIME, the one clock."""
         return await self.connection.now()
 
-    async def audit(self, *, action: str, actor: str, target: str, reason: str, origin: str) -> None:
-        """Append a change by a person to the events, for the archive."""
+    async def audit(
+        self, *, action: str, actor: str, target: str, reason: str, origin: str, changes: str = ""
+    ) -> None:
+        """Append a change by a person to the events, for the archive; `changes` is a JSON object or empty."""
         await self.connection.run_script(
-            "audit", self.keys, action=action, actor=actor, target=target, reason=reason, origin=origin
+            "audit",
+            self.keys,
+            action=action,
+            actor=actor,
+            target=target,
+            reason=reason,
+            origin=origin,
+            changes=changes,
         )
 
     async def clock(self, earliest: datetime | None, ahead_ms: int = 0, done: str = "") -> ClockReading:

@@ -7,6 +7,7 @@ names what could not be read; a neutral value takes its place.
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import orjson
@@ -207,10 +208,7 @@ def task_info(
     running = 0 if isinstance(pending, Exception) else int(pending["pending"])
     ready = stored.attempt("stream", lambda: int(length), 0)
     own = [info for info in infos if info.schedule.task == name]
-    for info in infos:
-        # One that can't be read has lost its task; that of its own schedule is known by the key.
-        if info.schedule.key == name and info not in own:
-            stored.faults.append(f"schedule: {info.unreadable}")
+    stored.faults += [f"schedule: {info.unreadable}" for info in infos if info.schedule.task != name]
     return TaskInfo(
         name=name,
         queue=queue,
@@ -232,7 +230,7 @@ def task_info(
 
 def task_definition(name: str, text: str) -> TaskDefinition:
     """A stored definition. Raises ConfigError, or ValueError: it is another task's."""
-    found = TaskDefinition.from_json(text)
+    found = _definition(text)
     if found.name != name:
         raise ValueError(f"it is that of the task {found.name!r:.80}")
     return found
@@ -244,6 +242,13 @@ def _summary(stored: Stored, role: str, status: str) -> JobSummary | None:
     return JobSummary(id=id, date=date, status=str(status)) if id and date else None
 
 
+@lru_cache(maxsize=4_096)
+def _definition(text: str) -> TaskDefinition:
+    """Kept, since lists read the same text again and again."""
+    return TaskDefinition.from_json(text)
+
+
+@lru_cache(maxsize=1 << 15)
 def _recent_run(text: str) -> RecentRun:
     found = orjson.loads(text)
     return RecentRun(
@@ -254,10 +259,10 @@ def _recent_run(text: str) -> RecentRun:
     )
 
 
-def job_of_outcome(text: str) -> str | None:
-    """The job of a recent outcome; None if that can't be read."""
+def recent_run(text: str) -> RecentRun | None:
+    """A recent outcome; None if it can't be read."""
     try:
-        return str(orjson.loads(text)["job"])
+        return _recent_run(text)
     except _FAULTS:
         return None
 

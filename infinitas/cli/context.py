@@ -24,6 +24,7 @@ from infinitas.core.errors import (
     UnknownJob,
     UnknownSchedule,
     UnknownTask,
+    UnknownToken,
     UnsafeBroker,
 )
 from infinitas.core.namespace import Namespace
@@ -39,6 +40,7 @@ EXIT_CODES = {
     UnknownTask.code: NOT_FOUND,
     UnknownJob.code: NOT_FOUND,
     UnknownSchedule.code: NOT_FOUND,
+    UnknownToken.code: NOT_FOUND,
     ServerUnreachable.code: UNREACHABLE,
     NotInTime.code: ERROR,
     UnsafeBroker.code: ERROR,

@@ -84,6 +84,8 @@ async def _run(app: Infinitas, port: int | None, stop: StopSignal) -> None:
 def _show_where(app: Infinitas, port: int | None, own: Urls | None) -> None:
     """What to look at, and how. Only the URLs of our own servers have no password."""
     command = f"redis-cli -s {own.redis.removeprefix('unix://')}" if own else "redis-cli"
+    if port is not None:
+        click.echo(f"\n  The page: {click.style(f'http://127.0.0.1:{port}/', bold=True)}\n")
     click.echo(f"  {len(app.tasks)} tasks: {', '.join(sorted(app.tasks))}")
     click.echo("  Look inside, from another terminal in this folder:")
     cli = _own_command()

@@ -14,6 +14,7 @@ from infinitas.broker.homes import find_home
 from infinitas.broker.inspect.jobs import find_job, find_jobs, live_jobs
 from infinitas.broker.inspect.queues import all_queues
 from infinitas.broker.inspect.tasks import all_tasks, find_definitions, find_task
+from infinitas.broker.inspect.waiting import find_waiting
 from infinitas.broker.inspect.workers import live_workers
 from infinitas.broker.messages import NewJob
 from infinitas.broker.queue import QueueBroker
@@ -38,6 +39,7 @@ from infinitas.core.names import MAX_REASON_CHARS, check_text
 from infinitas.core.records import AttemptInfo, JobInfo, QueueInfo, TaskInfo, TaskRemoval, WorkerInfo
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
+from infinitas.core.waiting import Waiting
 
 RERUN_OF = "infinitas-rerun-of"
 """The header by which a job that was run again names the first one."""
@@ -171,6 +173,10 @@ class RedisClient:
         where = "" if self.archive is not None else " in Redis (there is no archive to look in)"
         raise UnknownJob(f"There is no job {id[:120]!r}{where}.")
 
+    async def waiting(self, id: str) -> Waiting | None:
+        """Why a job does not run yet; None for one that runs or has ended. Raises UnknownJob."""
+        return await find_waiting(self.connection, await self.job(id))
+
     async def _attempts(self, id: str) -> tuple[AttemptInfo, ...]:
         """From the archive; what is live can be seen without it."""
         if self.archive is None:
@@ -195,7 +201,7 @@ class RedisClient:
         an archive, or while it is away, there are only live jobs.
         """
         archived = await self._archived(wanted, after, limit)
-        live = {job.id: job for job in await live_jobs(self.connection, wanted.task, limit)}
+        live = {job.id: job for job in await live_jobs(self.connection, wanted.task, limit, wanted.state)}
         stale = [job for job in archived if not job.ended and job.id not in live]
         live |= {job.id: job for job in await find_jobs(self.connection, stale)}
         last = Position.of(archived[-1]) if len(archived) == limit else None

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -64,7 +65,7 @@ def split_token(text: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
-def check_scopes(names: list[str]) -> tuple[str, ...]:
+def check_scopes(names: Sequence[str]) -> tuple[str, ...]:
     """Scopes by name. Raises BadArgs."""
     known = {str(scope) for scope in Scope}
     if not names or not all(name in known or _WORKER_OF.fullmatch(name) for name in names):

@@ -9,7 +9,7 @@ InfinitasError
 ├── BlocksEventLoop      blocks_event_loop  a sync verb that waits for a job was called in an event loop
 ├── NoEventLoop          no_event_loop      an async verb was called outside asyncio, or the program is ending
 ├── Refused              (one code each)    the request is refused, and nothing was stored
-│   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule
+│   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule · UnknownToken
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
 │   ├── Unauthorized · Forbidden · Changed · Conflict · BadFrame · RateLimited
 │   └── NameTaken · KeyTaken · StillServed · NotEnded · AlreadyEnded · AlreadySucceeded
@@ -93,6 +93,10 @@ class UnknownJob(Refused):
 
 class UnknownSchedule(Refused):
     code = "unknown_schedule"
+
+
+class UnknownToken(Refused):
+    code = "unknown_token"
 
 
 class BadSchedule(Refused):

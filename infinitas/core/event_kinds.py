@@ -114,7 +114,7 @@ class EventKind(StrEnum):
     """Redis is nearly full, or may lose jobs by its settings."""
     REDIS_WELL = "redis.well", "what facts", "", Side.PYTHON
 
-    AUDIT = "audit.*", "actor target reason origin", "", Side.PYTHON
+    AUDIT = "audit.*", "actor target reason origin", "changes", Side.PYTHON
     """A write through the server; `*` is the route's name."""
 
 

@@ -259,7 +259,9 @@ def _note_row(queue: str, event: Event) -> NoteRow:
 
 def _audit_row(event: Event) -> AuditRow:
     facts = {name: clean(event.fields[name]) for name in ("actor", "target", "reason", "origin")}
-    return AuditRow(at=_moment(event.at_ms), action=clean(event.kind.removeprefix(AUDIT_PREFIX)), **facts)
+    changes = clean_json(text) if (text := event.fields.get("changes")) else None
+    action = clean(event.kind.removeprefix(AUDIT_PREFIX))
+    return AuditRow(at=_moment(event.at_ms), action=action, changes=changes, **facts)
 
 
 def _ms(value: str | int) -> int:

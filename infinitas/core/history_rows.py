@@ -21,6 +21,7 @@ class JobRow:
         version: grows with every event; an older version changes nothing.
         args, headers, result: JSON text.
         was: the state before the last change; in a batch `revived` or None.
+        was_reason, was_started: its reason, and whether the job had begun; in a batch None.
     """
 
     id: str
@@ -42,6 +43,8 @@ class JobRow:
     started_at: Moment = None
     ended_at: Moment = None
     was: Text = None
+    was_reason: Text = None
+    was_started: bool | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,7 +111,7 @@ class NoteRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
-    """A write through the server: `actor` is the token's name."""
+    """A write through the server: `actor` is the token's name, `changes` a JSON object."""
 
     at: datetime
     actor: str
@@ -116,6 +119,7 @@ class AuditRow:
     target: str
     reason: str
     origin: str
+    changes: Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

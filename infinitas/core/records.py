@@ -153,20 +153,42 @@ class AuditEntry:
     target: str
     reason: str
     origin: str
+    changes: str | None
+    """JSON object: field → `[before, after]`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """Selects entries; None matches all. `q` is part of any text of an entry, in either case."""
+
+    target: str | None = None
+    actor: str | None = None
+    action: str | None = None
+    since: datetime | None = None
+    q: str | None = None
+
+
+COUNTED_S = 900
+"""The archive keeps counts of ended jobs in parts of so many seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which jobs to count: those due in `[since, until)`, of one task or all."""
+
+    task: str | None
+    since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """Jobs of a task with the same state and reason, due in the same stretch of time; `job` is one."""
+class PauseNote:
+    """A schedule was paused, or resumed; `record` is the pause's JSON: reason, since, until."""
 
-    task: str
-    start: datetime
-    state: str
-    reason: str | None
-    count: int
-    longest: float | None
-    """Seconds of the longest run."""
-    job: str
+    schedule: str
+    paused: bool
+    at: datetime
+    record: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

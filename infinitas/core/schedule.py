@@ -75,13 +75,13 @@ class Schedule:
 
     def _next_of_rule(self, moment: datetime) -> datetime | None:
         if self.cron is not None:
-            return next_slot(self._parsed(self.cron), moment)
+            return next_slot(self.parsed(self.cron), moment)
         if self.every_ms is not None:
             return from_ms(next_interval_slot(self.every_ms, self.anchor_ms, to_ms(moment)))
         assert self.at_ms is not None
         return from_ms(self.at_ms) if self.at_ms > to_ms(moment) else None
 
-    def _parsed(self, cron: str) -> Cron:
+    def parsed(self, cron: str) -> Cron:
         # Only H depends on the key; without it, schedules with the same rule share a cache entry.
         return parse_cron(cron, self.timezone, self.dst, self.key if "h" in cron.lower() else "")
 
@@ -157,7 +157,7 @@ class Schedule:
         """
         schedule = cls.stored(text)
         if schedule.cron is not None:
-            schedule._parsed(schedule.cron)
+            schedule.parsed(schedule.cron)
         return schedule
 
     @classmethod

@@ -19,6 +19,7 @@ MOST_PATHS = 100
 MAX_DOC_CHARS = 1_000
 MAX_PLACE_CHARS = 400
 MOST_ALIASES = 20
+MAX_SCHEMA_CHARS = 8_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class TaskDefinition:
         takes_over: the place of other code that had this name: no conflict with its live workers.
         aliases: former names of the task: jobs that wait under one of them become its jobs.
         doc: first line of the processor's docstring.
+        parameters: JSON Schema of the arguments, as JSON text, for forms; '' if it is not known.
     """
 
     name: str
@@ -73,8 +75,12 @@ class TaskDefinition:
     takes_over: str | None = None
     aliases: Sequence[str] = ()
     doc: str = ""
+    parameters: str = ""
 
     def __post_init__(self) -> None:
+        schema: object = self.parameters
+        if isinstance(schema, dict):
+            object.__setattr__(self, "parameters", orjson.dumps(schema).decode())
         for name in ("redact", "aliases"):
             if isinstance(value := getattr(self, name), list):
                 object.__setattr__(self, name, tuple(value))
@@ -104,6 +110,8 @@ class TaskDefinition:
         check("takes_over", 'a place, e.g. "shop.jobs:cleanup"', lambda v: v is None or _is_place(v))
         check("aliases", f"a list of up to {MOST_ALIASES} former names", lambda v: _are_names(v, self.name))
         check("doc", f"text of up to {MAX_DOC_CHARS:,} characters", lambda v: _is_text(v, MAX_DOC_CHARS))
+        a_schema = f"a JSON Schema of up to {MAX_SCHEMA_CHARS:,} characters"
+        check("parameters", a_schema, lambda v: v == "" or _is_schema(v))
         if self.timeout and self.soft_timeout and self.soft_timeout >= self.timeout:
             raise ConfigError(f"soft_timeout of task {self.name!r} must be shorter than its timeout.")
 
@@ -130,9 +138,11 @@ class TaskDefinition:
 
     @property
     def options(self) -> dict[str, Any]:
-        """All options but the name, as plain JSON values."""
+        """All options but the name, as plain JSON values; the schema of the arguments only if it is known."""
         found: dict[str, Any] = orjson.loads(self.to_json())
         del found["name"]
+        if not self.parameters:
+            del found["parameters"]
         return found
 
     def to_json(self) -> str:
@@ -175,6 +185,14 @@ def _are_names(value: object, own: str) -> bool:
     if not isinstance(value, tuple) or len(value) > MOST_ALIASES:
         return False
     return all(check_name(name, "alias") != own for name in value)
+
+
+def _is_schema(value: object) -> bool:
+    """Whether it is the text of a JSON object."""
+    try:
+        return _is_text(value, MAX_SCHEMA_CHARS) and isinstance(orjson.loads(str(value)), dict)
+    except ValueError:
+        return False
 
 
 def _is_text(value: object, most: int) -> bool:

@@ -7,9 +7,22 @@ from fastapi import FastAPI
 from infinitas.client.redis_client import RedisClient
 from infinitas.server import problems
 from infinitas.server.body_limit import BodyLimit
+from infinitas.server.page import routes as page
 from infinitas.server.problems import Problem
 from infinitas.server.rate_limit import RateLimit
-from infinitas.server.routes import audit, jobs, login, logs, metrics, schedules, system, tasks, timeline
+from infinitas.server.routes import (
+    audit,
+    jobs,
+    login,
+    logs,
+    metrics,
+    schedules,
+    statistics,
+    system,
+    tasks,
+    timeline,
+    tokens,
+)
 from infinitas.server.websocket import routes as websocket
 from infinitas.server.websocket.gateway import Gateway
 from infinitas.wire.paths import PREFIX
@@ -42,9 +55,10 @@ def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate
     problems.install(api)
     api.add_middleware(BodyLimit)
     # Logs before jobs, whose `/{id}` also matches `/{id}/logs`.
-    for router in (logs, tasks, schedules, jobs, timeline, audit, login, system):
+    for router in (logs, tasks, schedules, jobs, timeline, statistics, audit, login, tokens, system):
         api.include_router(router.router, prefix=PREFIX)
     api.include_router(websocket.router, prefix=PREFIX)
     api.include_router(metrics.router)
     api.include_router(system.probes)
+    api.include_router(page.router)
     return api

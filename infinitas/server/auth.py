@@ -118,4 +118,5 @@ def _refuse_other_hosts(request: HTTPConnection) -> None:
 
 MayRead = Annotated[AccessToken, Depends(RequireScope(Scope.READ))]
 MayRunJobs = Annotated[AccessToken, Depends(RequireScope(Scope.JOBS))]
+MayAdminister = Annotated[AccessToken, Depends(RequireScope(Scope.ADMIN))]
 MayChangeTasks = Annotated[AccessToken, Depends(RequireScope(Scope.TASKS))]

@@ -1,6 +1,7 @@
 """The server process: bind, TLS, uvicorn."""
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -9,11 +10,13 @@ from dataclasses import dataclass
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infinitas.broker.tokens import Tokens
 from infinitas.client.lazy import LazyClient
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import ConfigError, ServerUnreachable
+from infinitas.core.names import shorten
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal, allow_many_sockets
@@ -25,6 +28,7 @@ from infinitas.wire.frames import MAX_FRAME_BYTES
 
 _log = get_logger("server")
 PORT = 3000
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,100}){1,10}/?")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -46,6 +50,8 @@ class Binding:
     tls_key: str | None = None
     rate: float = RATE
     """Requests a second that each token may make; 0: no limit."""
+    root_path: str = ""
+    """A prefix such as `/infinitas` that a reverse proxy removes from each path."""
 
     @property
     def local(self) -> bool:
@@ -85,7 +91,9 @@ async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> 
         await _require_token(api.state.client, binding)
         with _listen(binding.host, binding.port) as listening:
             scheme = "https" if binding.tls_cert else "http"
-            _log.info("Server answers on %s://%s:%d", scheme, binding.host, listening.getsockname()[1])
+            host = f"[{binding.host}]" if ":" in binding.host else binding.host
+            _log.info("Server answers on %s://%s:%d", scheme, host, listening.getsockname()[1])
+            _log.info("Page: %s://%s:%d%s/", scheme, host, listening.getsockname()[1], binding.root_path)
             await _serve(api, binding, listening, stop)
         _log.info("Server has stopped.")
 
@@ -116,6 +124,29 @@ async def _migrate(settings: Settings) -> None:
         await archive.close()
 
 
+class _BehindPrefix:
+    """ASGI middleware: the page's links begin with a prefix that a proxy has removed from the path."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            # As ASGI has it: the path begins with the root path.
+            scope = {**scope, "root_path": self._prefix, "path": self._prefix + scope["path"]}
+        await self._app(scope, receive, send)
+
+
+def check_root_path(prefix: str) -> str:
+    """A prefix without the slash at its end; '' for none. Raises ConfigError."""
+    if prefix.rstrip("/") == "":
+        return ""
+    if not _PREFIX.fullmatch(prefix):
+        raise ConfigError(f"--root-path is {shorten(prefix)}; allowed: a path such as /infinitas.")
+    return prefix.rstrip("/")
+
+
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -126,7 +157,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop: StopSignal) -> None:
     config = uvicorn.Config(
-        api,
+        _BehindPrefix(api, binding.root_path) if binding.root_path else api,
         log_config=None,
         log_level="warning",
         access_log=False,

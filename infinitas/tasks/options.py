@@ -40,3 +40,4 @@ class TaskOptions(ScheduleOptions, total=False):
     redact: Sequence[str]
     takes_over: str | None
     aliases: Sequence[str]
+    parameters: str

@@ -10,6 +10,7 @@ from infinitas.core.errors import InfinitasError, JobTimedOut
 from infinitas.core.redaction import with_positions
 from infinitas.core.schedule import Schedule
 from infinitas.core.task_definition import TaskDefinition
+from infinitas.tasks.argument_schema import argument_schema
 from infinitas.tasks.arguments import Signature
 from infinitas.tasks.exception_classes import Kind, exception_classes, is_one_of
 from infinitas.tasks.job import Job
@@ -60,6 +61,12 @@ class Task(Sender[Send, Value], Generic[Call, Send, Returned, Value]):
         self.is_async = is_async(function)
         """Its processor runs in the event loop, not in a thread."""
         functools.update_wrapper(self, function)
+
+    @functools.cached_property
+    def declared(self) -> TaskDefinition:
+        """The definition as a worker stores it: with the schema of the arguments."""
+        schema = self.definition.parameters or argument_schema(self.function, self.signature.names)
+        return replace(self.definition, parameters=schema)
 
     def __call__(self, *args: Call.args, **kwargs: Call.kwargs) -> Returned:
         """Call the plain function; nothing is sent."""

@@ -66,9 +66,7 @@ class Kit:
             # An interval counts from its declaration: here, by this clock.
             anchor_ms = to_ms(self.now)
             schedules = [replace(task.schedule, anchor_ms=anchor_ms) for task in tasks if task.schedule]
-            await broker.declarations.declare(
-                [t.definition for t in tasks], schedules, Declarer(born=self.now)
-            )
+            await broker.declarations.declare([t.declared for t in tasks], schedules, Declarer(born=self.now))
             await broker.workers.join(WORKER, [task.name for task in tasks], LEASE_S)
         return self
 

@@ -1,12 +1,15 @@
 """Tasks as the API shows them."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Self
 
 from pydantic import BaseModel, JsonValue
+from pydantic_core import from_json
 
 from infinitas.core.errors import BadName, ConfigError
 from infinitas.core.records import JobSummary, RecentRun, TaskInfo
+from infinitas.core.schedule import Schedule
 from infinitas.core.task_definition import UNREADABLE_TASK, TaskDefinition
 from infinitas.wire.definitions import define
 from infinitas.wire.schedules import RuleView
@@ -43,19 +46,25 @@ class TaskView(BaseModel):
     recent: tuple[RecentRun, ...]
     options: dict[str, JsonValue]
     """As a worker declares them (docs/tasks.md)."""
+    parameters: dict[str, JsonValue] | None
+    """JSON Schema of the arguments; null in a list, and if no worker has declared one."""
     schedules: list[RuleView]
     unreadable: str | None
     """What could not be read, and why; what it names has a neutral value."""
 
     @classmethod
-    def of(cls, info: TaskInfo) -> Self:
+    def of(cls, info: TaskInfo, *, whole: bool = False) -> Self:
+        """`whole`: with the schema of the arguments."""
+        options = info.definition.options
+        schema = options.pop("parameters", None)
         fields = {name: getattr(info, name) for name in _SAME}
         fields |= {name: LastJob.of(getattr(info, name)) for name in _LAST}
         return cls(
             **fields,
             doc=info.definition.doc,
-            options=info.definition.options,
-            schedules=[RuleView.of_rule(rule) for rule in info.schedules],
+            options=options,
+            parameters=from_json(schema) if whole and schema else None,
+            schedules=[_view_rule(rule) for rule in info.schedules],
         )
 
     def to_record(self) -> TaskInfo:
@@ -76,5 +85,11 @@ class TaskView(BaseModel):
             return UNREADABLE_TASK
 
 
+@lru_cache(maxsize=4_096)
+def _view_rule(rule: Schedule) -> RuleView:
+    """Kept, since lists show the same rules again and again."""
+    return RuleView.of_rule(rule)
+
+
 _LAST = ("last_job", "last_success", "last_failure")
-_SAME = TaskView.model_fields.keys() - {*_LAST, "doc", "options", "schedules"}
+_SAME = TaskView.model_fields.keys() - {*_LAST, "doc", "options", "parameters", "schedules"}

@@ -127,7 +127,7 @@ class Registration:
         for queue, edges in self._edges.items():
             tasks = [task for task in self._declared if task.definition.queue == queue]
             schedules = [task.schedule for task in tasks if task.schedule]
-            await edges.declarations.declare([task.definition for task in tasks], schedules, declarer)
+            await edges.declarations.declare([task.declared for task in tasks], schedules, declarer)
 
     async def announce_stop(self) -> None:
         """Notify Redis that this worker takes no more jobs; a failure is only logged."""

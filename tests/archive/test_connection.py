@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import orjson
 import psycopg
 import pytest
 
@@ -20,6 +21,7 @@ from infinitas.broker.events import EventStream
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import ConfigError, ServerUnreachable
+from infinitas.core.records import AuditFilter, Window
 from infinitas.runtime.config import load_settings
 from infinitas.runtime.loop import Loop, cancel_all
 from infinitas.runtime.urls import checked_postgres_url
@@ -143,7 +145,7 @@ async def test_a_read_that_waits_for_a_lock_delays_no_other(
     await Writer(archive, "default").write(LIFE, None, "1-0")
     with psycopg.connect(postgres_url) as other:
         other.execute("LOCK TABLE infinitas_audit")
-        locked = asyncio.create_task(reader.audit.page(target=None, actor=None, before=None, limit=1))
+        locked = asyncio.create_task(reader.audit.page(AuditFilter(), None, 1))
         assert await reader.jobs.find("j") is not None
         assert not locked.done()
         with pytest.raises(ServerUnreachable, match="lock timeout"):
@@ -257,9 +259,11 @@ async def test_settings_of_the_session_change_nothing(empty_postgres_url: str) -
             f" WHERE relname = 'infinitas_jobs_2026_{month:02}'",
         )
         assert f"FROM ('2026-{month:02}-01 00:00:00+00')" in bounds[0]
-    start, end = from_ms(ms_of(1)), from_ms(ms_of(13))
-    buckets = await reader.timeline.buckets(None, start, end, 86_400, 100)
-    assert [bucket.start for bucket in buckets] == [from_ms(ms_of(month)) for month in range(1, 13)]
+    year = Window(task=None, since=from_ms(ms_of(1)), until=from_ms(ms_of(13)))
+    for counts in (False, True):
+        ((_, buckets, _),) = await reader.timeline.lanes(year, 86_400, counts=counts, limit=100)
+        starts = [datetime.fromisoformat(bucket["start"]) for bucket in orjson.loads(buckets)]
+        assert starts == [from_ms(ms_of(month)) for month in range(1, 13)]
     await reader.close()
     await archive.close()
 

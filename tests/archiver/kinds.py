@@ -40,6 +40,7 @@ _VALUES = {
     "actor": "me",
     "target": "t",
     "origin": "127.0.0.1",
+    "changes": '{"reason":["a","b"]}',
 }
 PACKED = frozenset({"job", "due", "attempt", "started"})
 """The fields that an entry of several jobs has in `jobs`."""

@@ -1,2 +1,2 @@
-INSERT INTO infinitas_audit (at, actor, action, target, reason, origin)
-VALUES (%(at)s, %(actor)s, %(action)s, %(target)s, %(reason)s, %(origin)s);
+INSERT INTO infinitas_audit (at, actor, action, target, reason, origin, changes)
+VALUES (%(at)s, %(actor)s, %(action)s, %(target)s, %(reason)s, %(origin)s, %(changes)s);

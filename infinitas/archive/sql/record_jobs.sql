@@ -1,4 +1,4 @@
--- Writes jobs, and folds those that changed into their tasks' summaries.
+-- Writes jobs, and folds those that changed into their tasks' summaries, the counts and the lags.
 -- A job never moves backwards: an older version changes nothing. An ended job stays ended unless a person gave
 -- it new tries (`was` is 'revived'). Events that Redis writes again after it lost its last second undo no end,
 -- and a slot that has run does not become a non-run. core/history.py keeps the same rule within a batch.
@@ -11,6 +11,8 @@ WITH changed AS (
         queue = excluded.queue,
         state = excluded.state,
         was = job.state,
+        was_reason = job.reason,
+        was_started = job.started_at IS NOT NULL,
         reason = excluded.reason,
         attempt = coalesce(excluded.attempt, job.attempt),
         schedule = coalesce(excluded.schedule, job.schedule),
@@ -31,7 +33,28 @@ WITH changed AS (
                 THEN job.started_at IS NULL OR excluded.started_at IS NOT NULL
             ELSE job.started_at IS NULL AND job.state IN ('skipped', 'missed')
         END)
-    RETURNING task, queue, id, started_at, ended_at, state, error, was
+    RETURNING task, queue, id, due_at, schedule, started_at, ended_at, state, reason, error,
+        was, was_reason, was_started
+), ends AS (
+    SELECT task, due_at, state, reason, 1 AS jobs FROM changed
+    WHERE state IN ('succeeded', 'failed', 'cancelled', 'skipped', 'missed')
+    UNION ALL
+    SELECT task, due_at, was, was_reason, -1 FROM changed
+    WHERE was IN ('succeeded', 'failed', 'cancelled', 'skipped', 'missed')
+), counted AS (
+    INSERT INTO infinitas_job_counts AS c (task, start, state, reason, jobs)
+    SELECT * FROM (
+        SELECT task, infinitas_quarter(due_at) AS start, state, infinitas_counted_reason(state, reason) AS reason,
+            sum(jobs) AS jobs
+        FROM ends GROUP BY 1, 2, 3, 4
+    ) AS sums WHERE jobs <> 0 ORDER BY task, start, state, reason
+    ON CONFLICT (task, start, state, reason) DO UPDATE SET jobs = c.jobs + excluded.jobs
+), lagged AS (
+    INSERT INTO infinitas_lags AS l (queue, start, lag, jobs)
+    SELECT queue, infinitas_quarter(due_at), infinitas_lag(due_at, started_at), count(*) FROM changed
+    WHERE started_at IS NOT NULL AND schedule IS NOT NULL AND was_started IS NOT TRUE
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (queue, start, lag) DO UPDATE SET jobs = l.jobs + excluded.jobs
 ), started AS (
     SELECT DISTINCT ON (task) task, id, started_at,
         CASE WHEN state IN ('succeeded', 'failed', 'cancelled') THEN state ELSE 'running' END AS status
@@ -52,9 +75,9 @@ WITH changed AS (
 )
 INSERT INTO infinitas_tasks AS t (name, queue, last_job_id, last_job_at, last_job_status,
     last_success_id, last_success_at, last_failure_id, last_failure_at, last_failure_error,
-    succeeded, failed)
+    succeeded, failed, revision)
 SELECT c.task, c.queue, s.id, s.started_at, s.status, ok.id, ok.ended_at, bad.id, bad.ended_at,
-    bad.error, c.succeeded, c.failed
+    bad.error, c.succeeded, c.failed, 1
 FROM counts c
 LEFT JOIN started s USING (task)
 LEFT JOIN success ok USING (task)
@@ -78,4 +101,5 @@ ON CONFLICT (name) DO UPDATE SET
             (t.last_failure_id, t.last_failure_at, t.last_failure_error)
         ) AS v (id, at, error) ORDER BY v.at DESC NULLS LAST, v.id DESC NULLS LAST LIMIT 1),
     succeeded = t.succeeded + excluded.succeeded,
-    failed = t.failed + excluded.failed;
+    failed = t.failed + excluded.failed,
+    revision = t.revision + 1;

@@ -1,15 +1,17 @@
 """Jobs that Redis still has, and their logs."""
 
+import heapq
 from collections.abc import Mapping, Sequence
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.keys import QueueKeys
-from infinitas.broker.reading import job_info, job_of_outcome, log_lines
+from infinitas.broker.reading import job_info, log_lines, recent_run
 from infinitas.core.records import JobInfo, LogLine
-from infinitas.core.states import State
+from infinitas.core.states import FINAL, State
 
 _PAGE = 500
+_ENDED_A_LIMIT = 4
 
 
 async def find_job(connection: Connection, id: str) -> JobInfo | None:
@@ -66,28 +68,78 @@ async def waiting_jobs(connection: Connection, queue: str, task: str) -> list[st
             return list(found)
 
 
-async def live_jobs(connection: Connection, task: str | None, limit: int) -> list[JobInfo]:
-    """Jobs that run, are ready, wait, or have just ended; running first."""
+async def live_jobs(
+    connection: Connection, task: str | None, limit: int, state: State | None = None
+) -> list[JobInfo]:
+    """Jobs that run, are ready, wait, or have just ended; running first. With `state`, at least those."""
     found: list[JobInfo] = []
     for queue in await list_queues(connection):
         keys = QueueKeys(queue)
         names = sorted(await connection.command("hkeys", keys["tasks"]))
-        pipe = connection.pipeline()
         wanted = [name for name in names if task in (None, name)]
-        for name in wanted:
-            pipe.xrange(keys.of("stream", name), count=limit)
-            pipe.lrange(keys.of("recent", name), 0, -1)
-        pipe.zrange(keys["later"], 0, _PAGE - 1)
-        replies = [[] if isinstance(r, Exception) else r for r in await connection.execute_each(pipe)]
-        tasks: dict[str, str] = dict.fromkeys(replies.pop(), "")
-        for name, stream, recent in zip(wanted, replies[0::2], replies[1::2], strict=True):
-            tasks |= dict.fromkeys([entry["job"] for _, entry in stream if "job" in entry], name)
-            tasks |= dict.fromkeys([job for job in map(job_of_outcome, recent) if job], name)
+        if state is State.RUNNING:
+            tasks = await _running(connection, keys, wanted, limit)
+        else:
+            tasks = await _known(connection, keys, wanted, limit, state)
         found += await _jobs(connection, keys, tasks)
     rank = {State.RUNNING: 0, State.QUEUED: 1, State.RETRYING: 2, State.SCHEDULED: 2}
     found = [job for job in found if task in (None, job.task)]
     found.sort(key=lambda job: (rank.get(job.state, 3), -(job.ended or job.due).timestamp()))
     return found[:limit]
+
+
+async def _known(
+    connection: Connection, keys: QueueKeys, names: Sequence[str], limit: int, state: State | None
+) -> dict[str, str]:
+    """Ids of jobs in streams, in `later`, and of the latest outcomes, each with its task if that is known.
+
+    With `state` only where jobs of that state are.
+    """
+    pipe = connection.pipeline()
+    if state in (None, State.RETRYING, State.SCHEDULED):
+        pipe.zrange(keys["later"], 0, _PAGE - 1)
+    waiting, streams = len(pipe), names if state in (None, State.QUEUED) else ()
+    for name in streams:
+        pipe.xrange(keys.of("stream", name), count=limit)
+    for name in names if state is None or state in FINAL else ():
+        pipe.lrange(keys.of("recent", name), 0, -1)
+    replies = [[] if isinstance(r, Exception) else r for r in await connection.execute_each(pipe)]
+    tasks: dict[str, str] = dict.fromkeys(replies[0], "") if waiting else {}
+    first = waiting + len(streams)
+    for name, stream in zip(streams, replies[waiting:first], strict=True):
+        tasks |= dict.fromkeys([entry["job"] for _, entry in stream if "job" in entry], name)
+    return tasks | _ended(dict(zip(names, replies[first:], strict=False)), limit, state)
+
+
+def _ended(recent: Mapping[str, Sequence[str]], limit: int, state: State | None) -> dict[str, str]:
+    """The latest outcomes of all tasks, more than the limit: a list is by due time, these are by the end."""
+    runs = [(run, name) for name, texts in recent.items() for run in map(recent_run, texts) if run]
+    found = [(run.ended, run.job, name) for run, name in runs if state in (None, run.state)]
+    return {job: name for _, job, name in heapq.nlargest(_ENDED_A_LIMIT * limit, found)}
+
+
+async def _running(
+    connection: Connection, keys: QueueKeys, names: Sequence[str], limit: int
+) -> dict[str, str]:
+    """Ids of jobs that workers have claimed, each with its task."""
+    pipe = connection.pipeline()
+    for name in names:
+        pipe.xpending_range(keys.of("stream", name), "workers", "-", "+", limit)
+    claimed = [
+        (name, entry["message_id"])
+        for name, reply in zip(names, await connection.execute_each(pipe), strict=True)
+        for entry in (() if isinstance(reply, Exception) else reply)
+    ]
+    pipe = connection.pipeline()
+    for name, position in claimed:
+        pipe.xrange(keys.of("stream", name), position, position)
+    replies = await connection.execute_each(pipe)
+    return {
+        entry["job"]: name
+        for (name, _), reply in zip(claimed, replies, strict=True)
+        for _, entry in (() if isinstance(reply, Exception) else reply)
+        if "job" in entry
+    }
 
 
 async def log_since(

@@ -11,7 +11,7 @@ from infinitas.broker.keys import QueueKeys
 from infinitas.broker.reading import task_definition, task_info
 from infinitas.core.errors import InfinitasError
 from infinitas.core.namespace import may_mean, prefix_of
-from infinitas.core.records import TaskInfo
+from infinitas.core.records import ScheduleInfo, TaskInfo
 from infinitas.core.task_definition import TaskDefinition
 
 _NEXT_SLOTS = 1000
@@ -78,10 +78,20 @@ async def _tasks(connection: Connection, keys: QueueKeys, names: list[str] | Non
     now_ms = clock[0] * 1000 + clock[1] // 1000
     alive = {task for task, until in processors if until > now_ms}
     live = await _live(connection, keys, list(definitions))
+    own = _by_task(infos)
     return [
-        task_info(keys.queue, name, definition, live[name], infos, name in alive)
+        task_info(keys.queue, name, definition, live[name], own.get(name, ()), name in alive)
         for name, definition in definitions.items()
     ]
+
+
+def _by_task(infos: Sequence[ScheduleInfo]) -> dict[str, list[ScheduleInfo]]:
+    """Schedules by task. One that can't be read has lost its task; a task's own is known by the key."""
+    found: dict[str, list[ScheduleInfo]] = {}
+    for info in infos:
+        name = info.schedule.task if info.unreadable is None else info.schedule.task or info.schedule.key
+        found.setdefault(name, []).append(info)
+    return found
 
 
 async def _live(connection: Connection, keys: QueueKeys, names: list[str]) -> dict[str, Any]:

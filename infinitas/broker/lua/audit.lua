@@ -1,6 +1,8 @@
--- Audit: a change through the server: actor, action, target and reason.
+-- Audit: a change through the server: actor, action, target and reason, and what it has changed as JSON or ''.
 -- flags: allow-oom
 -- keys: events readers
--- args: prefix action actor target reason origin
+-- args: prefix action actor target reason origin changes
 
-emit('audit.' .. action, 'actor', actor, 'target', target, 'reason', reason, 'origin', origin)
+local facts = {'actor', actor, 'target', target, 'reason', reason, 'origin', origin}
+add_facts(facts, {changes = changes}, {'changes'})
+emit('audit.' .. action, unpack(facts))

@@ -50,16 +50,16 @@ class Cron:
         """The first slot after the aware `moment`, in UTC; None within twelve years."""
         after = moment.astimezone(UTC)
         try:
-            return self._next_real(after) if self._follows_the_clock else self._next_fixed(after)
+            return self._next_real(after) if self.follows_the_clock else self._next_fixed(after)
         except OverflowError:
             return None  # beyond the calendar's end, 31 December 9999
 
     def moves_out_of(self, wall: datetime) -> bool:
         """Whether a naive time that a gap hides runs after the gap."""
-        return not self._follows_the_clock and self._instant(wall) is not None
+        return not self.follows_the_clock and self._instant(wall) is not None
 
     @property
-    def _follows_the_clock(self) -> bool:
+    def follows_the_clock(self) -> bool:
         return self.fields.repeats if self._dst is Dst.CRON else self._dst is Dst.LITERAL
 
     def _next_fixed(self, after: datetime) -> datetime | None:

@@ -12,6 +12,7 @@ from infinitas.core.job_filter import JobFilter, Position
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.records import AttemptInfo
 from infinitas.core.states import State
+from infinitas.core.waiting import Waiting
 from infinitas.server.auth import MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
@@ -106,6 +107,12 @@ async def change_jobs(body: BulkBody, client: ClientOf, _: MayRunJobs) -> BulkAn
 async def list_attempts(id: Name, client: ClientOf, _: MayRead) -> list[AttemptInfo]:
     """Every execution, oldest first; empty without an archive."""
     return list((await client.job(id)).attempts)
+
+
+@router.get("/{id:path}/waiting")
+async def show_waiting(id: Name, client: ClientOf, _: MayRead) -> Waiting | None:
+    """Why a live job does not run yet, and since when; null for one that runs or has ended."""
+    return await client.waiting(id)
 
 
 @router.get("/{id:path}")

@@ -3,14 +3,15 @@
 import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from infinitas.client.redis_client import RedisClient
-from infinitas.core.errors import Changed
+from infinitas.core.errors import Changed, UnknownSchedule
 from infinitas.core.records import ScheduleInfo
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.schedule_options import Entry, make_schedule
 from infinitas.core.schedule_preview import Preview, preview_schedule
+from infinitas.server.audit_trail import note
 from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
@@ -56,6 +57,22 @@ def _etag(schedule: Schedule) -> str:
     return f'"{hashlib.sha256(schedule.to_json().encode()).hexdigest()[:32]}"'
 
 
+_BY_ITSELF = ("next_slot", "last_slot", "live_job", "runs", "filling")
+"""What no request changes: it is not part of a change's record."""
+
+
+async def _found(client: RedisClient, key: str) -> ScheduleView | None:
+    """A schedule before it is changed, None if there is none."""
+    try:
+        return await view_schedule(client, await client.schedules.find(key))
+    except UnknownSchedule:
+        return None
+
+
+def _note(request: Request, before: ScheduleView | None, after: ScheduleView | None) -> None:
+    note(request, before=before, after=after, without=_BY_ITSELF)
+
+
 async def _shown(client: RedisClient, info: ScheduleInfo, response: Response) -> ScheduleView:
     response.headers["ETag"] = _etag(info.schedule)
     return await view_schedule(client, info)
@@ -68,11 +85,16 @@ async def show_schedule(key: Name, client: ClientOf, response: Response, _: MayR
 
 
 @router.put("/{key:path}")
-async def put_schedule(key: Name, body: NewSchedule, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
+async def put_schedule(
+    key: Name, body: NewSchedule, client: ClientOf, request: Request, _: MayChangeTasks
+) -> ScheduleView:
     """Add a schedule, or replace the one of that key. 409 `key_taken`: it is another task's."""
     entry = Entry(key=key, rule=body.rule(), at=body.at, args=body.stored_args() or EMPTY_ARGS)
+    before = await _found(client, key)
     await client.schedules.put(body.task, [entry], body.options(), replace=body.replace)
-    return await view_schedule(client, await client.schedules.find(key))
+    after = await view_schedule(client, await client.schedules.find(key))
+    _note(request, before, after)
+    return after
 
 
 @router.patch("/{key:path}")
@@ -81,6 +103,7 @@ async def change_schedule(
     body: Change,
     client: ClientOf,
     response: Response,
+    request: Request,
     _: MayChangeTasks,
     if_match: Annotated[str | None, Header(max_length=200)] = None,
 ) -> ScheduleView:
@@ -89,39 +112,59 @@ async def change_schedule(
     seen = None if if_match is None else (await client.schedules.find(key)).schedule
     if seen is not None and if_match != _etag(seen):
         raise Changed(f"The schedule {key!r} has been changed meanwhile; read it again.")
+    before = await _found(client, key)
     info = await client.schedules.change(
         key, body.rule(), at=body.at, args=args, options=body.options(), expected=seen
     )
-    return await _shown(client, info, response)
+    after = await _shown(client, info, response)
+    _note(request, before, after)
+    return after
 
 
 @router.delete("/{key:path}", status_code=204)
-async def remove_schedule(key: Name, client: ClientOf, _: MayChangeTasks) -> None:
+async def remove_schedule(key: Name, client: ClientOf, request: Request, _: MayChangeTasks) -> None:
     """Remove a schedule; its jobs go on. The next worker stores again what its code declares."""
-    await client.schedules.find(key)
+    before = await view_schedule(client, await client.schedules.find(key))
     await client.schedules.remove(key)
+    _note(request, before, None)
 
 
 @router.post("/{key:path}/pause")
-async def pause_schedule(key: Name, body: PauseBody, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
-    return await view_schedule(client, await client.schedules.pause(key, body.reason, body.until))
+async def pause_schedule(
+    key: Name, body: PauseBody, client: ClientOf, request: Request, _: MayChangeTasks
+) -> ScheduleView:
+    before = await _found(client, key)
+    after = await view_schedule(client, await client.schedules.pause(key, body.reason, body.until))
+    _note(request, before, after)
+    return after
 
 
 @router.post("/{key:path}/resume")
-async def resume_schedule(key: Name, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
-    return await view_schedule(client, await client.schedules.resume(key))
+async def resume_schedule(key: Name, client: ClientOf, request: Request, _: MayChangeTasks) -> ScheduleView:
+    before = await _found(client, key)
+    after = await view_schedule(client, await client.schedules.resume(key))
+    _note(request, before, after)
+    return after
 
 
 @router.post("/{key:path}/reset")
-async def reset_schedule(key: Name, client: ClientOf, _: MayChangeTasks) -> ScheduleView:
+async def reset_schedule(key: Name, client: ClientOf, request: Request, _: MayChangeTasks) -> ScheduleView:
     """Take a person's change back: the rule is again what the code declares."""
-    return await view_schedule(client, await client.schedules.reset(key))
+    before = await _found(client, key)
+    after = await view_schedule(client, await client.schedules.reset(key))
+    _note(request, before, after)
+    return after
 
 
 @router.post("/{key:path}/skip")
-async def skip_slots(key: Name, body: SkipBody, client: ClientOf, _: MayChangeTasks) -> Slots:
+async def skip_slots(
+    key: Name, body: SkipBody, client: ClientOf, request: Request, _: MayChangeTasks
+) -> Slots:
     """Leave out the next slots; 0 leaves out none."""
-    return Slots(slots=await client.schedules.skip_next(key, body.count))
+    before = await _found(client, key)
+    slots = await client.schedules.skip_next(key, body.count)
+    _note(request, before, await _found(client, key))
+    return Slots(slots=slots)
 
 
 @router.post("/{key:path}/trigger", status_code=202)

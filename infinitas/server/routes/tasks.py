@@ -48,7 +48,7 @@ async def list_tasks(client: ClientOf, _: MayRead) -> list[TaskView]:
 @router.get("/{name:path}")
 async def show_task(name: Name, client: ClientOf, _: MayRead) -> TaskView:
     """One task, with its last job, success and failure."""
-    return view_task(await client.task(name))
+    return view_task(await client.task(name), whole=True)
 
 
 @router.post("/{name:path}/jobs", status_code=202)
@@ -85,4 +85,4 @@ async def declare_task(
     """Declare a task (options: docs/tasks.md). One that is declared already stays as it is: code owns it."""
     definition = define(check_name(name, "task"), options)
     await (await client.broker(definition.queue)).declarations.declare([definition], [])
-    return view_task(await client.live_task(name))
+    return view_task(await client.live_task(name), whole=True)

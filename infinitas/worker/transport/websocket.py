@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import cast
@@ -37,6 +38,9 @@ from infinitas.core.task_definition import TaskDefinition
 from infinitas.wire.frames import Checkpoint, Done, Fail, FailReason, Identify, Progress, TaskEntry, embed
 from infinitas.worker.transport.websocket_link import Inbox, Link
 from infinitas.worker.transport.websocket_requests import Message, id_of
+
+MOST_SCHEMA_CHARS = 256 * 1024
+"""Of the schemas of all tasks of a queue."""
 
 
 class WebSocketTransport:
@@ -75,6 +79,9 @@ class WebSocketTransport:
 
     def declare(self, queue: str, tasks: Sequence[TaskDefinition], schedules: Sequence[Schedule]) -> None:
         rules = {schedule.task: schedule for schedule in schedules}
+        if sum(len(task.parameters) for task in tasks) > MOST_SCHEMA_CHARS:
+            # All tasks are in one frame, of a bounded size, and a form is worth less than a worker.
+            tasks = [replace(task, parameters="") for task in tasks]
         self._declared[queue] = [TaskEntry.of(task, rules.get(task.name)) for task in tasks]
 
     async def begin(self, worker: str) -> None:

@@ -1,0 +1,154 @@
+"""The lanes of a timeline as JSON. A request costs a bounded time: buckets grow, `missing` names the rest."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from infinitas.client.redis_client import RedisClient
+from infinitas.core.cron.counting import changes_of
+from infinitas.core.cron.expression import load_zone
+from infinitas.core.errors import ServerUnreachable
+from infinitas.core.pause_spans import pause_spans
+from infinitas.core.records import COUNTED_S, PauseNote, ScheduleInfo, Window
+from infinitas.core.slot_counts import bucket_for, count_in_buckets, count_slots
+
+MOST_BUCKETS = 15_000
+"""Of the past, and as many of absent and coming slots."""
+MOST_READ = 20_000
+"""Jobs that are read one by one; of more there are counts."""
+MOST_SCHEDULES = 1_000
+MOST_PAUSES = 2_000
+MOST_ZONES = 50
+MOST_NAMED = 20
+_MS = timedelta(milliseconds=1)
+
+
+@dataclass(slots=True)
+class _Lane:
+    past: object = ()
+    absent: list[dict[str, object]] = field(default_factory=list)
+    future: list[dict[str, object]] = field(default_factory=list)
+    paused: list[dict[str, object]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Slots:
+    """Where a schedule has slots: those that have come, and those to come, each in `[start, end)`."""
+
+    info: ScheduleInfo
+    absent: tuple[datetime, datetime]
+    future: tuple[datetime, datetime]
+
+    def total(self) -> int:
+        return sum(count_slots(self.info.schedule, *part) for part in (self.absent, self.future))
+
+
+@dataclass(slots=True)
+class _Past:
+    lanes: Sequence[tuple[str, str, int]] = ()
+    pauses: Sequence[PauseNote] = ()
+    missing: list[str] = field(default_factory=list)
+
+
+async def draw_lanes(
+    client: RedisClient, task: str | None, now: datetime, since: datetime, until: datetime, wanted_s: int
+) -> bytes:
+    """The body of `/timeline`: its `Timeline` as JSON. Raises ServerUnreachable: Redis gave no answer."""
+    infos = await client.schedules.next(task, MOST_SCHEDULES)
+    missing = ["more schedules"] if len(infos) == MOST_SCHEDULES else []
+    unreadable = [info.schedule.key for info in infos if info.unreadable is not None]
+    missing += [f"unreadable schedule {key}" for key in unreadable[:MOST_NAMED]]
+    readable = [info for info in infos if info.unreadable is None]
+    slots = [_slots(info, now, since, until) for info in readable]
+    window = Window(task=task, since=since, until=min(until, now))
+    coming = bucket_for(wanted_s, [each.total() for each in slots], until - since, MOST_BUCKETS)
+    past, bucket_s = await _read_past(client, window, coming)
+    lanes: dict[str, _Lane] = {}
+    for name, buckets, _ in past.lanes:
+        lanes[name] = _Lane(past=orjson.Fragment(buckets))
+    for each in slots:
+        lane = lanes.setdefault(each.info.schedule.task, _Lane())
+        lane.absent += _counted(each.info, each.absent, bucket_s)
+        lane.future += _counted(each.info, each.future, bucket_s)
+    _add_pauses(lanes, readable, past.pauses, since)
+    shown = {
+        "now": now,
+        "since": since,
+        "until": until,
+        "bucket": bucket_s,
+        "lanes": [{"task": name, **_fields(lanes[name])} for name in sorted(lanes)],
+        "clock_changes": list(_clock_changes(readable, since, until)),
+        "missing": past.missing + missing,
+    }
+    return orjson.dumps(shown, option=orjson.OPT_UTC_Z)
+
+
+async def _read_past(client: RedisClient, window: Window, bucket_s: int) -> tuple[_Past, int]:
+    """The archive's part, and the bucket that it is counted in. Without an archive `missing` names it."""
+    if client.archive is None or window.until <= window.since:
+        return _Past(missing=["history"] if client.archive is None else []), bucket_s
+    past, timeline = _Past(), client.archive.timeline
+    try:
+        totals = await timeline.totals(window)
+        counts = sum(totals.values()) > MOST_READ
+        if counts:
+            least = -(-bucket_s // COUNTED_S) * COUNTED_S
+            bucket_s = bucket_for(least, totals.values(), window.until - window.since, MOST_BUCKETS)
+        past.lanes = await timeline.lanes(window, bucket_s, counts=counts, limit=MOST_READ)
+        past.pauses = await timeline.pauses(window.since, window.until, MOST_PAUSES)
+    except ServerUnreachable:
+        return _Past(missing=["history"]), bucket_s
+    if sum(read for _, _, read in past.lanes) >= MOST_READ:
+        past.missing.append("more history")
+    if len(past.pauses) == MOST_PAUSES:
+        past.missing.append("more pauses")
+    return past, bucket_s
+
+
+def _slots(info: ScheduleInfo, now: datetime, since: datetime, until: datetime) -> _Slots:
+    """A paused schedule has no absent slots: each is recorded as skipped when it is resumed."""
+    if info.next_slot is None:
+        return _Slots(info, (until, until), (until, until))
+    first = max(info.next_slot, since)
+    late = first if info.pause is not None else max(first, now - info.schedule.grace + _MS)
+    return _Slots(info, (first, min(late, until)), (late, until))
+
+
+def _counted(
+    info: ScheduleInfo, part: tuple[datetime, datetime], bucket_s: int
+) -> Iterator[dict[str, object]]:
+    """Buckets with slots, not more slots than the schedule has runs left."""
+    rule = info.schedule
+    left = None if rule.max_runs is None else max(rule.max_runs - info.runs, 0)
+    for begins, count in sorted(count_in_buckets(rule, *part, bucket_s).items()):
+        if left is not None:
+            count, left = min(count, left), max(left - count, 0)
+        if count:
+            yield {"start": datetime.fromtimestamp(begins, UTC), "schedule": rule.key, "count": count}
+
+
+def _add_pauses(
+    lanes: Mapping[str, _Lane], infos: Sequence[ScheduleInfo], notes: Sequence[PauseNote], since: datetime
+) -> None:
+    tasks = {info.schedule.key: info.schedule.task for info in infos}
+    paused = {info.schedule.key: info.pause for info in infos if info.pause is not None}
+    for span in pause_spans((note for note in notes if note.schedule in tasks), paused, since):
+        lanes[tasks[span.schedule]].paused.append(asdict(span))
+
+
+def _clock_changes(
+    infos: Sequence[ScheduleInfo], since: datetime, until: datetime
+) -> Iterator[dict[str, object]]:
+    names = sorted({info.schedule.timezone for info in infos if info.schedule.cron is not None})
+    start, end = round(since.timestamp()), round(until.timestamp())
+    for name in names[:MOST_ZONES]:
+        for change in changes_of(load_zone(name), start, end):
+            if start <= change.at < end:
+                yield {"at": datetime.fromtimestamp(change.at, UTC), "zone": name, "shift": change.shift}
+
+
+def _fields(lane: _Lane) -> dict[str, Any]:
+    return {"past": lane.past, "absent": lane.absent, "future": lane.future, "paused": lane.paused}

@@ -1,0 +1,61 @@
+"""The files of the page, read once: each with its media type, compressed, under a name of their content."""
+
+import gzip
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+_TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".html": "text/html; charset=utf-8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file: `content` as it is, and `compressed` by gzip."""
+
+    content: bytes
+    compressed: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """All files by path; `version` is a digest: a new one is a new address, so browsers may keep each."""
+
+    files: Mapping[str, Asset]
+    version: str
+
+    def preloads(self) -> list[str]:
+        """Paths of the modules: a browser that knows all of them at once waits for no chain of imports."""
+        return sorted(path for path in self.files if path.endswith(".js"))
+
+    def styles(self) -> list[str]:
+        return sorted(path for path in self.files if path.endswith(".css"))
+
+
+def load_assets() -> Assets:
+    """Read the files of the page from the package."""
+    found: dict[str, Asset] = {}
+    for path, file in _walk(files(__package__) / "static", ""):
+        suffix = path[path.rfind(".") :]
+        if suffix in _TYPES:
+            content = file.read_bytes()
+            found[path] = Asset(content, gzip.compress(content, 9, mtime=0), _TYPES[suffix])
+    digest = hashlib.sha256()
+    for path in sorted(found):
+        digest.update(path.encode() + b"\0" + found[path].content)
+    return Assets(found, digest.hexdigest()[:12])
+
+
+def _walk(folder: Traversable, prefix: str) -> list[tuple[str, Traversable]]:
+    found: list[tuple[str, Traversable]] = []
+    for entry in folder.iterdir():
+        path = f"{prefix}{entry.name}"
+        found += _walk(entry, f"{path}/") if entry.is_dir() else [(path, entry)]
+    return found

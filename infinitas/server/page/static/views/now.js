@@ -1,0 +1,217 @@
+/** Now: the verdict, what needs attention, four numbers, what runs, and the lanes of all tasks. */
+
+import { get } from "../lib/api.js";
+import { clock } from "../lib/clock.js";
+import { h } from "../lib/dom.js";
+import { count, duration, percent, plural, relative } from "../lib/format.js";
+import { WELL } from "../lib/health.js";
+import { SteadyOrder, rowsOf } from "../lib/rows.js";
+import { to } from "../lib/router.js";
+import { STATISTICS_TIMES, loadStatistics } from "../lib/statistics.js";
+import { attentionActions } from "../components/actions.js";
+import { emptyTasks, noWorker } from "../components/empty.js";
+import { Lanes } from "../components/lanes.js";
+import { figures, section, waiting } from "../components/section.js";
+import { badge, mark } from "../components/state.js";
+import { ago, until } from "../components/time.js";
+
+/** @typedef {import("../context.js").Context} Context */
+/** @typedef {import("../lib/rows.js").Row} Row */
+/** @typedef {import("../lib/types.js").Job} Job */
+/** @typedef {import("../lib/types.js").JobPage} JobPage */
+/** @typedef {import("../lib/types.js").Queue} Queue */
+/** @typedef {import("../lib/types.js").Schedule} Schedule */
+/** @typedef {import("../lib/types.js").Task} Task */
+/** @typedef {import("../lib/types.js").Worker} Worker */
+
+const MOST_ATTENTION = 6;
+const MOST_RUNNING = 6;
+const RUNNING = { state: "running", limit: 200 };
+
+/** @param {Context} context @returns {import("../shell.js").View} */
+export function nowView(context) {
+  const topics = ["tasks", "jobs", "schedules", "workers"];
+  const tasks = context.resource(topics, () => /** @type {Promise<Task[]>} */ (get("tasks")));
+  const schedules = context.resource(
+    ["schedules"],
+    () => /** @type {Promise<Schedule[]>} */ (get("schedules", { limit: 500 })),
+    { everyMs: 2_000 },
+  );
+  const workers = context.resource(["workers"], () => /** @type {Promise<Worker[]>} */ (get("workers")), {
+    pollMs: 10_000,
+  });
+  const queues = context.resource(["jobs"], () => /** @type {Promise<Queue[]>} */ (get("queues")), {
+    everyMs: 2_000,
+  });
+  const running = context.resource(["jobs"], () => /** @type {Promise<JobPage>} */ (get("jobs", RUNNING)));
+  const statistics = context.resource(["jobs"], loadStatistics, STATISTICS_TIMES);
+  const lanes = new Lanes(context);
+  /** @type {SteadyOrder<Row>} */
+  const order = new SteadyOrder();
+  const holders = order.holders(() => context.redraw());
+  context.onSecond(() => {
+    if (running.value?.items.length) context.redraw();
+  });
+  return {
+    title: "Now",
+    shortcuts: lanes.shortcuts,
+    render: () => {
+      if (!tasks.value) return waiting(tasks);
+      if (tasks.value.length === 0) return emptyTasks();
+      const rows = order.sort(
+        rowsOf(tasks.value, schedules.value ?? [], statistics.value?.tasks ?? []),
+        ({ task }) => task.name,
+      );
+      const jobs = running.value?.items ?? [];
+      return h(
+        "div",
+        { class: "stack", ...holders },
+        verdict(rows),
+        attention(context, rows),
+        numbers(statistics.value?.day, queues.value, workers.value),
+        runningJobs(jobs, rows),
+        lanes.render(rows, jobs),
+      );
+    },
+  };
+}
+
+/** @param {Row[]} rows */
+function verdict(rows) {
+  const ill = rows.filter(({ health }) => health.rank < WELL);
+  const names = { failing: "failing", missed: "late", "no-worker": "without a worker", broken: "unreadable" };
+  const faults = [...Map.groupBy(ill, ({ health }) => health.kind)].map(
+    ([kind, found]) => `${count(found.length)} ${names[/** @type {keyof typeof names} */ (kind)]}`,
+  );
+  const well = rows.length - ill.length;
+  const good = rows.length === 1 ? "The task is well" : `All ${plural(rows.length, "task")} are well`;
+  return h(
+    "h1",
+    { class: faults.length ? "verdict is-failed" : "verdict is-succeeded", key: "verdict" },
+    mark(faults.length ? "failed" : "succeeded"),
+    h("span", null, faults.length ? faults.join(" · ") : good),
+    h("span", { class: "faint" }, faults.length > 0 && `${count(well)} well · `, nextSlot(rows)),
+  );
+}
+
+/** @param {Row[]} rows */
+function nextSlot(rows) {
+  const coming = rows
+    .filter(({ task, health }) => task.next_slot && health.kind !== "paused" && health.kind !== "missed")
+    .map(({ task }) => task)
+    .sort((a, b) => ((a.next_slot ?? "") < (b.next_slot ?? "") ? -1 : 1))[0];
+  if (!coming) return "no slot to come";
+  return ["next: ", h("a", { href: to(["tasks", coming.name]) }, coming.name), " ", until(coming.next_slot)];
+}
+
+/** @param {Context} context @param {Row[]} rows */
+function attention(context, rows) {
+  const ill = rows.filter(({ health }) => health.rank < WELL);
+  if (ill.length === 0) return null;
+  const rest = ill.length - MOST_ATTENTION;
+  return h(
+    "ul",
+    { class: "attention", "aria-label": "Needs attention", key: "attention" },
+    ill.slice(0, MOST_ATTENTION).map((row) => attentionRow(context, row)),
+    rest > 0 && h("li", { key: "rest" }, h("a", { href: to(["tasks"]) }, `${rest} more`)),
+  );
+}
+
+/** @param {Context} context @param {Row} row */
+function attentionRow(context, row) {
+  const { task, health } = row;
+  const since = health.kind === "failing" && task.last_failure;
+  return h(
+    "li",
+    { key: task.name },
+    badge(health.kind, health.word),
+    h("a", { class: "name", href: to(["tasks", task.name]) }, task.name),
+    h(
+      "span",
+      { class: "cause", title: health.cause },
+      health.kind === "no-worker" ? noWorker(task) : health.cause,
+      since && [" · ", ago(since.at)],
+    ),
+    h("span", { class: "actions" }, attentionActions(context, row)),
+  );
+}
+
+/** @param {import("../lib/types.js").DayStatistics | null | undefined} day @param {Queue[] | undefined} queues @param {Worker[] | undefined} workers */
+function numbers(day, queues = [], workers = []) {
+  const oldest = queues.flatMap(({ oldest }) => oldest ?? []).sort()[0];
+  const queued = queues.reduce((sum, queue) => sum + queue.queued, 0);
+  const busy = workers.reduce((sum, worker) => sum + worker.busy, 0);
+  const capacity = workers.reduce((sum, worker) => sum + worker.capacity, 0);
+  const rate = day?.success ?? null;
+  const lag = day?.lag_p95_ms ?? null;
+  return figures([
+    ["success, 24 h", rate === null ? "–" : percent(rate), day ? plural(day.failed, "failure") : ""],
+    ["start after the slot, p95", lag === null ? "–" : duration(lag / 1000), "24 h"],
+    [
+      "oldest queued job",
+      oldest && queued > 0 ? relative(oldest).replace(" ago", "") : "none",
+      waitText(queued),
+    ],
+    ["workers", count(workers.length), `${busy} of ${capacity} busy`],
+  ]);
+}
+
+/** @param {number} queued */
+function waitText(queued) {
+  return queued === 0 ? "no job waits" : queued === 1 ? "1 job waits" : `${count(queued)} jobs wait`;
+}
+
+/** @param {Job[]} jobs @param {Row[]} rows */
+function runningJobs(jobs, rows) {
+  if (jobs.length === 0) return null;
+  const known = new Map(rows.map(({ task, statistics }) => [task.name, statistics.p50_ms]));
+  const shown = [...jobs]
+    .sort((a, b) => ((a.started ?? "") < (b.started ?? "") ? -1 : 1))
+    .slice(0, MOST_RUNNING);
+  const rest = jobs.length - shown.length;
+  const all = h(
+    "a",
+    { href: to(["jobs"], { q: "state:running" }) },
+    rest > 0 ? `all ${jobs.length}` : "list",
+  );
+  const items = shown.map((job) => runningRow(job, known.get(job.task) ?? null));
+  return section("Running", h("ul", { class: "running" }, items), all);
+}
+
+/** @param {Job} job @param {number | null} typical in ms */
+function runningRow(job, typical) {
+  const share = job.progress ?? shareOf(job, typical);
+  return h(
+    "li",
+    { key: job.id },
+    h("a", { class: "name", href: to(["jobs", job.id]) }, job.task),
+    h("progress", { max: 1, "aria-label": `Progress of ${job.task}`, value: share ?? undefined }),
+    h("span", { class: "cause" }, job.progress !== null && `${percent(job.progress)} `, job.step),
+    h("span", { class: "faint" }, ranFor(job), timeLeft(job, typical)),
+  );
+}
+
+/** @param {Job} job */
+function ranFor(job) {
+  return (
+    job.started &&
+    `runs for ${duration(Math.round(Math.max(0, clock.now() - Date.parse(job.started)) / 1000))}`
+  );
+}
+
+/** Where no progress is reported: how much of the usual time is over. @param {Job} job
+ * @param {number | null} typical in ms */
+function shareOf(job, typical) {
+  if (!typical || !job.started) return null;
+  return Math.min(0.97, (clock.now() - Date.parse(job.started)) / typical);
+}
+
+/** By the job's own progress, else from the usual time. @param {Job} job @param {number | null} typical in ms */
+function timeLeft(job, typical) {
+  if (!job.started) return "";
+  const ran = clock.now() - Date.parse(job.started);
+  const whole = job.progress && job.progress > 0.05 ? ran / job.progress : typical;
+  if (whole === null) return "";
+  const left = (whole - ran) / 1000;
+  return left > 0 ? ` · about ${duration(left)} left` : " · longer than usual";
+}

@@ -1,0 +1,44 @@
+/** Queues: how much waits and runs, and since when. */
+
+import { get } from "../lib/api.js";
+import { h } from "../lib/dom.js";
+import { count } from "../lib/format.js";
+import { waiting } from "../components/section.js";
+import { cell, row, table } from "../components/table.js";
+import { ago } from "../components/time.js";
+
+/** @typedef {import("../lib/types.js").Queue} Queue */
+
+const COLUMNS = ["Queue", "Ready", "Oldest", "Running", "Later", "Tasks", "Not archived"];
+
+/** @param {import("../context.js").Context} context @returns {import("../shell.js").View} */
+export function queuesView(context) {
+  const load = () => /** @type {Promise<Queue[]>} */ (get("queues"));
+  const queues = context.resource(["jobs"], load, { everyMs: 1_000, pollMs: 5_000 });
+  return {
+    title: "Queues",
+    render: () => [
+      h("h1", null, "Queues"),
+      queues.value ? table(COLUMNS, queues.value.map(queueRow)) : waiting(queues),
+      queues.value?.length === 0 && h("p", { class: "empty" }, "No queue yet: it comes with the first task."),
+    ],
+  };
+}
+
+/** @param {Queue} queue */
+function queueRow(queue) {
+  return row(queue.name, [
+    h(
+      "td",
+      { class: "name" },
+      h("b", null, queue.name),
+      queue.unreadable && h("small", { class: "fault" }, queue.unreadable),
+    ),
+    cell("Ready", count(queue.queued)),
+    cell("Oldest", ago(queue.oldest, "none")),
+    cell("Running", count(queue.running)),
+    cell("Later", count(queue.waiting)),
+    cell("Tasks", count(queue.tasks)),
+    cell("Not archived", count(queue.events)),
+  ]);
+}

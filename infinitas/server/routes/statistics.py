@@ -1,0 +1,135 @@
+"""`/statistics`: how each task's last jobs ended and how long they took, and numbers of the installation."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+
+from infinitas.client.redis_client import RedisClient
+from infinitas.core.errors import ServerUnreachable
+from infinitas.core.records import TaskInfo
+from infinitas.server.auth import MayRead
+from infinitas.server.dependencies import ClientOf
+from infinitas.wire.values import Name
+
+router = APIRouter(tags=["system"])
+DAY = timedelta(days=1)
+
+
+class Run(BaseModel):
+    """An ended job. `duration_ms`: of its last attempt; null where it did not run."""
+
+    id: str
+    state: str
+    ended: datetime
+    duration_ms: float | None
+
+
+class TaskStatistics(BaseModel):
+    """`runs`: the last 30 ended jobs, oldest first. Percentiles: of the last 50 successes, if any."""
+
+    task: str
+    runs: list[Run]
+    p50_ms: float | None
+    p95_ms: float | None
+
+
+class DayStatistics(BaseModel):
+    """Jobs that were due in the last 24 h, from a quarter of an hour on.
+
+    `jobs`: that have ended, non-runs included; `failed`: with slots that were missed. `success` is the share
+    of those that succeeded among both. `lag_p95_ms`: how late slots' jobs began, to 20 %.
+    """
+
+    jobs: int
+    succeeded: int
+    failed: int
+    success: float | None
+    lag_p95_ms: float | None
+
+
+class Statistics(BaseModel):
+    """`missing` has "history" without Postgres: tasks have the last ten runs of Redis then, `day` is null."""
+
+    now: datetime
+    tasks: list[TaskStatistics]
+    day: DayStatistics | None
+    missing: list[str]
+
+
+@router.get("/statistics", response_model=Statistics)
+async def show_statistics(
+    client: ClientOf,
+    _: MayRead,
+    task: Name | None = None,
+    limit: Annotated[int, Query(ge=1, le=5_000)] = 1_000,
+) -> Response:
+    """The last 30 runs and durations of each task by name, or of one; numbers of the last 24 h."""
+    now = await client.connection.now()
+    found: dict[str, Any] = {"now": now, "tasks": [], "day": None, "missing": []}
+    try:
+        found |= await _archived(client, task, now, limit)
+    except ServerUnreachable:
+        found |= await _live(client, task, limit)
+    if len(found["tasks"]) == limit and task is None:
+        found["missing"].append("more tasks")
+    return Response(orjson.dumps(found, option=orjson.OPT_UTC_Z), media_type="application/json")
+
+
+async def _archived(client: RedisClient, task: str | None, now: datetime, limit: int) -> dict[str, Any]:
+    if client.archive is None:
+        return await _live(client, task, limit)
+    statistics = client.archive.statistics
+    rows = await statistics.tasks(task, now, limit)
+    day = await statistics.since(now - DAY, now)
+    judged = day.succeeded + day.failed
+    return {
+        "tasks": [
+            {
+                "task": row.task,
+                "runs": orjson.Fragment(row.runs) if row.runs else [],
+                "p50_ms": row.p50,
+                "p95_ms": row.p95,
+            }
+            for row in rows
+        ],
+        "day": {
+            "jobs": day.jobs,
+            "succeeded": day.succeeded,
+            "failed": day.failed,
+            "success": day.succeeded / judged if judged else None,
+            "lag_p95_ms": day.lag_ms,
+        },
+    }
+
+
+async def _live(client: RedisClient, task: str | None, limit: int) -> dict[str, Any]:
+    """What Redis has: the last ten runs."""
+    infos = [info for info in await client.tasks() if task in (None, info.name)][:limit]
+    return {"tasks": [_of_task(info) for info in infos], "missing": ["history"]}
+
+
+def _of_task(info: TaskInfo) -> dict[str, Any]:
+    runs = [
+        {
+            "id": run.job,
+            "state": run.state,
+            "ended": run.ended,
+            "duration_ms": run.duration_ms,
+        }
+        for run in info.recent
+    ]
+    took: list[int] = sorted(run.duration_ms for run in info.recent if run.state == "succeeded")
+    return {
+        "task": info.name,
+        "runs": runs,
+        "p50_ms": _percentile(took, 0.5),
+        "p95_ms": _percentile(took, 0.95),
+    }
+
+
+def _percentile(ordered: Sequence[int], share: float) -> int | None:
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else None

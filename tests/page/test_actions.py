@@ -1,0 +1,204 @@
+"""Each action: what it does on the server, what the page reports, and its undo."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.page.conftest import OpenPage
+from tests.page.shop import EXACT
+from tests.page.world import World
+from tests.support import eventually
+
+
+@pytest.fixture(autouse=True)
+def as_before(world: World) -> Iterator[None]:
+    """Schedules are as the code declares them when a test begins."""
+    yield
+    world.http.post("schedules/backup/resume")
+    world.http.post("schedules/backup/skip", json={"count": 0})
+    world.http.patch("schedules/backup", json={"cron": "30 2 * * *", "timezone": "Europe/Copenhagen"})
+
+
+def schedule(world: World, key: str = "backup") -> dict[str, object]:
+    found: dict[str, object] = world.http.get(f"schedules/{key}").json()
+    return found
+
+
+def notice(page: Page, text: str) -> None:
+    expect(page.locator(".notices")).to_contain_text(text)
+
+
+def test_pause_with_reason_and_time_then_undo(open_page: OpenPage, world: World) -> None:
+    page = open_page("tasks/backup").page
+    page.get_by_role("button", name="Pause backup").first.click()
+    page.get_by_label("Reason").fill("stocktaking")
+    page.get_by_label("Until").fill((datetime.now() + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M"))
+    page.get_by_role("button", name="Pause", exact=True).click()
+    notice(page, "Paused backup.")
+    eventually(lambda: schedule(world)["paused"])
+    expect(page.get_by_role("region", name="Schedule backup")).to_contain_text("paused: stocktaking")
+    page.get_by_role("button", name="Undo").click()
+    notice(page, "Undone.")
+    eventually(lambda: not schedule(world)["paused"])
+    expect(page.get_by_role("button", name="Pause backup").first).to_be_visible()
+
+
+def test_resume_then_undo_pauses_with_the_same_reason(open_page: OpenPage, world: World) -> None:
+    world.http.post("schedules/backup/pause", json={"reason": "later"})
+    page = open_page("tasks/backup").page
+    page.get_by_role("button", name="Resume backup").first.click()
+    notice(page, "Resumed backup.")
+    page.get_by_role("button", name="Undo").click()
+    notice(page, "Undone.")
+    paused = schedule(world)["paused"]
+    assert isinstance(paused, dict)
+    assert paused["reason"] == "later"
+
+
+def test_skip_the_next_slot_then_undo(open_page: OpenPage, world: World) -> None:
+    page = open_page("tasks/backup").page
+    page.get_by_role("button", name="Skip next backup").click()
+    notice(page, "becomes no job")
+    expect(page.locator("inf-slots .is-left-out")).to_have_count(1)
+    page.get_by_role("button", name="Undo").click()
+    notice(page, "Undone.")
+    assert schedule(world)["skips"] == 0
+
+
+def test_edit_previews_shows_the_difference_and_saves(open_page: OpenPage, world: World) -> None:
+    shown = open_page("tasks/backup")
+    page = shown.page
+    page.get_by_role("button", name="Edit backup").click()
+    dialog = page.get_by_role("dialog")
+    cron = dialog.get_by_label("Cron")
+    cron.fill("0 */6 * * *")
+    expect(dialog.locator(".gained")).to_contain_text("+4 gained")
+    expect(dialog.locator(".lost")).to_contain_text("−1 lost")
+    cron.fill("99 * * * *")
+    expect(dialog.locator(".fault")).to_contain_text("99")
+    expect(dialog.get_by_role("button", name="Save")).to_be_disabled()
+    cron.fill("0 */6 * * *")
+    dialog.get_by_role("button", name="Save").click()
+    notice(page, "Saved backup.")
+    assert schedule(world)["cron"] == "0 */6 * * *"
+    expect(page.get_by_role("region", name="Schedule backup")).to_contain_text("changed here")
+    page.get_by_role("button", name="Undo").click()
+    notice(page, "Undone.")
+    assert schedule(world)["cron"] == "30 2 * * *"
+    shown.expect_faults("422")
+
+
+def test_refused_previews_are_no_fault_of_the_page(open_page: OpenPage) -> None:
+    shown = open_page("tasks/backup")
+    shown.page.get_by_role("button", name="Edit backup").click()
+    shown.page.get_by_label("Time zone").fill("Mars/Olympus")
+    expect(shown.page.locator("dialog .fault")).to_contain_text("Mars/Olympus")
+    shown.expect_faults("422")
+
+
+def test_trigger_sends_a_job(open_page: OpenPage, world: World) -> None:
+    page = open_page("tasks/backup").page
+    page.get_by_role("button", name="Trigger backup").click()
+    page.get_by_role("button", name="Run now").click()
+    notice(page, "Sent job")
+    expect(page.locator(".head .badge.is-succeeded")).to_be_visible()
+
+
+def test_run_with_arguments(open_page: OpenPage, world: World) -> None:
+    page = open_page("tasks/report").page
+    page.get_by_role("button", name="Run report").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Run now").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("The argument year is required.")
+    dialog.get_by_label("Or all arguments as JSON").fill("{")
+    dialog.get_by_role("button", name="Run now").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("no JSON")
+    dialog.get_by_label("Or all arguments as JSON").fill("")
+    dialog.get_by_label("year").fill(str(EXACT))
+    dialog.get_by_label("customer").fill("<b>ada</b>")
+    dialog.get_by_role("button", name="Run now").click()
+    expect(page.get_by_role("region", name="Arguments")).to_contain_text(str(EXACT))
+    expect(page.get_by_role("region", name="Arguments")).to_contain_text("<b>ada</b>")
+
+
+def test_retry_rerun_and_other_arguments(open_page: OpenPage, world: World) -> None:
+    failed = world.ended("sync_crm", 5)
+    page = open_page(f"jobs/{failed}").page
+    page.get_by_role("button", name="Retry", exact=True).click()
+    notice(page, "has new tries")
+    expect(page.get_by_role("button", name="Run again")).to_be_visible()
+    page.get_by_role("button", name="Run with other arguments").click()
+    page.get_by_role("dialog").get_by_label("account").fill("6")
+    page.get_by_role("button", name="Run now").click()
+    expect(page.get_by_role("region", name="Arguments")).to_contain_text('{"account": 6}')
+    page.get_by_role("button", name="Run again").click()
+    notice(page, "with the same arguments")
+
+
+def test_cancel_a_job_that_waits(open_page: OpenPage, world: World) -> None:
+    id = str(world.app.find("report").using(delay=600).send(2026).id)
+    page = open_page(f"jobs/{id}").page
+    expect(page.locator(".why")).to_contain_text("It waits for its time")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_label("Reason").fill("not needed")
+    page.get_by_role("button", name="Cancel the job").click()
+    notice(page, "The job is cancelled.")
+    expect(page.locator(".head .badge.is-cancelled")).to_be_visible()
+
+
+def test_bulk_counts_first(open_page: OpenPage, world: World) -> None:
+    ids = [str(world.app.find("report").using(delay=600).send(year).id) for year in range(3)]
+    page = open_page("jobs?q=task%3Areport+state%3Ascheduled").page
+    page.get_by_role("button", name="Cancel all …").click()
+    page.get_by_role("button", name="Cancel 3 jobs").click()
+    notice(page, "3 jobs cancelled.")
+    assert {world.job(id)["state"] for id in ids} == {"cancelled"}
+
+
+def test_backfill_by_times_counts_first(open_page: OpenPage, world: World) -> None:
+    page = open_page("tasks/backup").page
+    page.get_by_role("button", name="Backfill backup").click()
+    now = datetime.now()
+    page.get_by_label("From").fill((now - timedelta(days=3)).strftime("%Y-%m-%dT%H:%M"))
+    page.get_by_label("To", exact=False).last.fill((now - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M"))
+    page.get_by_role("button", name="Count the slots").click()
+    page.get_by_role("button", name="Send 2 jobs").click()
+    notice(page, "Sent 2 jobs for past slots.")
+
+
+def test_backfill_by_dragging_over_the_past(open_page: OpenPage, world: World) -> None:
+    page = open_page("tasks/sync_crm").page
+    lane = page.locator("inf-lane")
+    expect(lane).to_be_visible()
+    box = lane.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.05, box["y"] + 15)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.45, box["y"] + 15, steps=4)
+    page.mouse.up()
+    expect(page.get_by_role("dialog", name="Backfill sync_crm")).to_contain_text("slots without a job")
+    page.get_by_role("button", name="Close").click()
+
+
+def test_rows_do_not_move_under_the_pointer(open_page: OpenPage, world: World) -> None:
+    page = open_page("jobs").page
+    rows = page.locator("table.jobs tbody tr")
+    world.ended("chatty", 1)
+    expect(rows.first).to_be_visible()
+    rows.first.hover()
+    first = rows.first.locator(".id").text_content()
+    id = world.ended("chatty", 1)
+    expect(page.locator(".pill")).to_contain_text(re.compile(r"\d new"))
+    assert rows.first.locator(".id").text_content() == first
+    page.mouse.move(5, 5)
+    expect(page.locator("table.jobs")).to_contain_text(id)
+
+
+def test_the_audit_lists_what_was_done(open_page: OpenPage, world: World) -> None:
+    world.http.post("schedules/backup/pause", json={"reason": "for the audit"})
+    page = open_page("audit").page
+    row = page.locator("tbody tr", has_text="for the audit").first
+    expect(row).to_contain_text("backup")

@@ -1,0 +1,230 @@
+"""Each view, on real jobs: what it shows, what it opens, and that axe finds nothing."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.page.conftest import OpenPage
+from tests.page.shop import EXACT, ODD
+from tests.page.world import World
+from tests.support import eventually
+
+Violations = Callable[[Page], list[str]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def jobs(world: World) -> dict[str, str]:
+    """Ids of jobs by name: one that failed, one that succeeded, one that was tried twice."""
+    return {
+        "failed": world.ended("sync_crm"),
+        "odd": world.ended(ODD),
+        "twice": world.ended("twice"),
+        "chatty": world.ended("chatty", 40),
+    }
+
+
+def test_now_names_what_failed_and_comes_next(open_page: OpenPage) -> None:
+    page = open_page().page
+    expect(page.locator("h1")).to_contain_text(re.compile(r"\d failing"))
+    expect(page.locator("h1")).to_contain_text(re.compile(r"next: (backup|invoices|sync_crm) in \d+ "))
+    attention = page.locator(".attention li", has_text="sync_crm")
+    expect(attention).to_contain_text("crm.example.com refused the connection")
+    attention.get_by_role("link", name="Open error").click()
+    expect(page.locator("pre.error")).to_contain_text("ConnectionError")
+
+
+def test_now_shows_progress_and_ends(open_page: OpenPage, world: World, tmp_path: Path) -> None:
+    page = open_page().page
+    world.send("steps", str(tmp_path / "gate"))
+    row = page.locator(".running li", has_text="steps")
+    expect(row).to_contain_text("40 % step 2 of 5")
+    (tmp_path / "gate").touch()
+    expect(row).to_have_count(0)
+
+
+def test_lanes_go_by_keys_from_task_to_job(open_page: OpenPage, jobs: dict[str, str]) -> None:
+    page = open_page().page
+    lane = page.get_by_role("slider", name=re.compile("^sync_crm: 1 failed"))
+    expect(lane).to_be_visible()
+    page.keyboard.press("l")
+    expect(page.locator("inf-lane:focus")).to_have_count(1)
+    lane.focus()
+    page.keyboard.press("ArrowRight")
+    expect(lane).to_have_attribute("aria-valuetext", re.compile("failed"))
+    expect(page.locator(".card")).to_contain_text("sync_crm")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"/jobs/{re.escape(quote(jobs['failed']))}"))
+
+
+def test_lanes_as_a_table(open_page: OpenPage, violations: Violations) -> None:
+    page = open_page().page
+    expect(page.locator("inf-lane").first).to_be_visible()
+    page.keyboard.press("v")
+    expect(page.get_by_role("row", name=re.compile("sync_crm.*1 failed"))).to_be_visible()
+    assert violations(page) == []
+
+
+def test_tasks_sort_filter_and_group(open_page: OpenPage) -> None:
+    page = open_page("tasks").page
+    rows = page.locator("table.tasks tbody tr")
+    expect(rows.first).to_contain_text("failed")
+    page.keyboard.press("/")
+    page.keyboard.type("back")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("daily at 02:30")
+    expect(page).to_have_url(re.compile(r"q=back"))
+    page.get_by_label("Filter by name").fill("")
+    page.get_by_role("button", name="Group").click()
+    expect(rows.first).to_contain_text("failed")
+
+
+def test_a_task_shows_slots_and_options(open_page: OpenPage) -> None:
+    page = open_page("tasks/backup").page
+    expect(page.locator("inf-slots li")).to_have_count(10)
+    expect(page.get_by_role("region", name="Schedule backup")).to_contain_text("daily at 02:30")
+    expect(page.locator("h1")).to_have_text("backup")
+
+
+def test_a_name_with_html_slashes_quotes_emoji_and_right_to_left_text(
+    open_page: OpenPage, jobs: dict[str, str]
+) -> None:
+    shown = open_page("tasks")
+    page = shown.page
+    page.get_by_role("link", name=ODD).click()
+    expect(page.locator("h1")).to_have_text(ODD)
+    page.reload()
+    expect(page.locator("h1")).to_have_text(ODD)
+    page.get_by_role("link", name="all", exact=True).click()
+    expect(page.locator("table.jobs tbody tr")).to_have_count(1)
+    page.locator("table.jobs td.name a").click()
+    expect(page.locator("inf-log")).to_contain_text("<img src=x onerror=alert(1)>")
+    assert page.locator("img, b >> text=x").count() == 0
+
+
+def test_a_failed_job_shows_the_error_and_each_attempt(open_page: OpenPage, jobs: dict[str, str]) -> None:
+    page = open_page(f"jobs/{jobs['twice']}").page
+    expect(page.locator("pre.error")).to_contain_text("ValueError: <script>alert(1)</script>")
+    attempts = page.locator(".attempts li")
+    expect(attempts).to_have_count(2)
+    expect(attempts.first).to_contain_text("#1")
+    headings = page.locator("main h2").all_text_contents()
+    assert headings.index("Error") < headings.index("Attempts") < headings.index("Log")
+
+
+def test_whole_numbers_are_exact(open_page: OpenPage, jobs: dict[str, str], world: World) -> None:
+    page = open_page(f"jobs/{jobs['odd']}").page
+    expect(page.get_by_role("region", name="Result")).to_contain_text(str(EXACT))
+    page.goto(f"{world.server.address}/jobs/{jobs['failed']}")
+    expect(page.get_by_role("region", name="Arguments")).to_contain_text(str(EXACT))
+
+
+def test_the_log_of_a_running_job_is_live(open_page: OpenPage, world: World, tmp_path: Path) -> None:
+    id = world.send("steps", str(tmp_path / "gate"))
+    page = open_page(f"jobs/{id}").page
+    expect(page.locator(".line")).to_have_count(2)
+    expect(page.locator(".line .ansi-red")).to_have_text("red")
+    page.get_by_label("Least level").select_option("warning")
+    expect(page.locator(".line")).to_have_count(1)
+    (tmp_path / "gate").touch()
+    expect(page.locator(".badge.is-succeeded")).to_be_visible()
+
+
+def test_a_link_to_a_line(open_page: OpenPage, jobs: dict[str, str]) -> None:
+    page = open_page(f"jobs/{jobs['chatty']}#L7").page
+    expect(page.locator(".line.is-chosen")).to_contain_text("line 7 ")
+    page.locator(".line .number", has_text=re.compile("^9$")).click()
+    expect(page.locator(".line.is-chosen")).to_contain_text("line 9 ")
+    assert page.url.endswith("#L9")
+
+
+def test_jobs_by_a_query_with_suggestions(open_page: OpenPage) -> None:
+    page = open_page("jobs").page
+    field = page.get_by_role("combobox", name="Query")
+    field.fill("sta")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("state:")
+    page.keyboard.type("fai")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("state:failed ")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"q=state%3Afailed"))
+    expect(page.locator("table.jobs tbody tr")).to_have_count(2)
+
+
+def test_a_query_that_cannot_be_read_names_the_part(open_page: OpenPage) -> None:
+    page = open_page(f"jobs?q={quote('colour:red')}").page
+    expect(page.get_by_role("alert")).to_contain_text("“colour:” is no field")
+
+
+def test_the_jobs_list_goes_on_by_cursor(open_page: OpenPage, world: World) -> None:
+    world.app.find("chatty").send_many([(1,)] * 120)
+    eventually(lambda: world.task("chatty")["queued"] == 0 and world.task("chatty")["running"] == 0)
+    page = open_page(f"jobs?q={quote('task:chatty')}").page
+    rows = page.locator("table.jobs tbody tr")
+    expect(rows).to_have_count(50)
+    page.mouse.wheel(0, 20_000)
+    expect(rows).to_have_count(100)
+    page.mouse.wheel(0, 20_000)
+    expect(rows).to_have_count(121)
+
+
+def test_workers_and_queues(open_page: OpenPage) -> None:
+    page = open_page("workers").page
+    expect(page.locator("tbody tr")).to_contain_text("0/")
+    page.keyboard.press("g")
+    page.keyboard.press("q")
+    expect(page.get_by_role("row", name=re.compile("^default"))).to_be_visible()
+
+
+def test_keys_and_palette(open_page: OpenPage) -> None:
+    page = open_page().page
+    expect(page.locator("h1")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Zoom the lanes in")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    palette = page.get_by_role("dialog", name="Search and commands")
+    palette.get_by_role("combobox").fill("backup")
+    expect(palette.get_by_role("option")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("backup")
+
+
+def test_an_address_of_nothing(open_page: OpenPage) -> None:
+    shown = open_page("jobs/no-such-job")
+    expect(shown.page.get_by_role("alert")).to_contain_text("no-such-job")
+    shown.expect_faults("404")
+
+
+VIEWS = ["", "tasks", "tasks/backup", "tasks/sync_crm", "jobs", "workers", "queues", "audit", "job"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_violation(
+    open_page: OpenPage, violations: Violations, jobs: dict[str, str], theme: str
+) -> None:
+    shown = open_page(None, color_scheme=theme)
+    found: dict[str, list[str]] = {}
+    for view in VIEWS:
+        page = shown.goto(f"jobs/{jobs['failed']}" if view == "job" else view)
+        expect(page.locator("h1")).to_be_visible()
+        expect(page.locator(".live")).to_have_text("live")
+        found[view] = violations(page)
+    assert not {view: faults for view, faults in found.items() if faults}
+
+
+@pytest.mark.parametrize("view", ["", "tasks", "tasks/backup", "jobs", "job", "workers", "queues", "audit"])
+def test_a_narrow_window_scrolls_in_one_direction_only(
+    open_page: OpenPage, jobs: dict[str, str], view: str
+) -> None:
+    path = f"jobs/{jobs['failed']}" if view == "job" else view
+    page = open_page(path, viewport={"width": 360, "height": 740}).page
+    expect(page.locator("h1")).to_be_visible()
+    expect(page.locator(".live")).to_have_text("live")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
