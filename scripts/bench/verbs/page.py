@@ -1,4 +1,4 @@
-"""The page's first view, on many tasks and a large archive: milliseconds of its requests, and in a browser."""
+"""The first view of the page, on many tasks and a large archive: its requests, and in a browser."""
 
 import asyncio
 import time
