@@ -1,6 +1,6 @@
 /** JSON whose whole numbers stay exact: those that no JavaScript number can hold become BigInt. */
 
-const LONG_NUMBER = /[:[,\s-]\d{16}/;
+const LONG_NUMBER = /(?:^|[:[,\s-])\d{16}/;
 
 /** @param {string} text @returns {any} */
 export function parseJson(text) {
