@@ -26,7 +26,10 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Assets:
-    """All files by path; `version` is a digest: a new one is a new address, so browsers may keep each."""
+    """All files by path, styles as one.
+
+    `version` is a digest: a new one is a new address, so browsers may keep each file.
+    """
 
     files: Mapping[str, Asset]
     version: str
@@ -34,9 +37,6 @@ class Assets:
     def preloads(self) -> list[str]:
         """Paths of the modules: a browser that knows all of them at once waits for no chain of imports."""
         return sorted(path for path in self.files if path.endswith(".js"))
-
-    def styles(self) -> list[str]:
-        return sorted(path for path in self.files if path.endswith(".css"))
 
 
 def load_assets() -> Assets:
@@ -46,11 +46,18 @@ def load_assets() -> Assets:
         suffix = path[path.rfind(".") :]
         if suffix in _TYPES:
             content = file.read_bytes()
-            found[path] = Asset(content, gzip.compress(content, 9, mtime=0), _TYPES[suffix])
+            found[path] = _asset(content, suffix)
+    # One request in place of one a file.
+    styles = [found.pop(path) for path in sorted(found) if path.endswith(".css")]
+    found["style.css"] = _asset(b"\n".join(each.content for each in styles), ".css")
     digest = hashlib.sha256()
     for path in sorted(found):
         digest.update(path.encode() + b"\0" + found[path].content)
     return Assets(found, digest.hexdigest()[:12])
+
+
+def _asset(content: bytes, suffix: str) -> Asset:
+    return Asset(content, gzip.compress(content, 9, mtime=0), _TYPES[suffix])
 
 
 def _walk(folder: Traversable, prefix: str) -> list[tuple[str, Traversable]]:

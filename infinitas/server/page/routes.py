@@ -69,7 +69,7 @@ def _respond(asset: Asset, accepted: str) -> Response:
 def _html(root_path: str) -> str:
     base = f"{root_path.rstrip('/')}/"
     folder = f"static/{_assets.version}/"
-    links = [f'<link rel="stylesheet" href="{folder}{path}">' for path in _assets.styles()]
+    links = [f'<link rel="stylesheet" href="{folder}style.css">']
     links += [f'<link rel="modulepreload" href="{folder}{path}">' for path in _assets.preloads()]
     template = _assets.files["index.html"].content.decode()
     return (

@@ -1,10 +1,11 @@
-"""The requests of the page's first view, on many tasks and a large archive: milliseconds of each."""
+"""The first view of the page, on many tasks and a large archive: its requests, and in a browser."""
 
 import asyncio
 import time
 
 import httpx
 from environment import environment
+from first_view import first_views
 from options import Arguments, Parser, whole
 from page_data import fill_archive, fill_redis, iso
 from processes import free_port, wait
@@ -12,6 +13,7 @@ from rounds import percentiles
 from systems.tables import INFINITAS
 
 DAY_S = 86_400
+VIEWS = 10
 
 
 def add_options(parser: Parser) -> None:
@@ -41,6 +43,10 @@ def run(args: Arguments) -> None:
                     f"   {size / 1000:7,.0f} kB",
                     flush=True,
                 )
+        views = first_views(f"http://127.0.0.1:{port}/", VIEWS)
+        if views:
+            p50, _, largest = percentiles(views)
+            print(f"first view in Chromium   p50 {p50:6.1f} ms   max {largest:6.1f} ms", flush=True)
 
 
 def requests_of_page() -> dict[str, str]:

@@ -22,7 +22,7 @@ export function axis(from, to, changes) {
   const offset = offsetMinutes(zoneName(), from) * MINUTE_MS;
   const ticks = [];
   for (let at = Math.ceil((from + offset) / step) * step - offset; at < to; at += step) {
-    if (Math.abs(at - now) > (to - from) / 30) ticks.push(tick((at - from) / (to - from), label(at, step)));
+    if (Math.abs(at - now) > (to - from) / 18) ticks.push(tick((at - from) / (to - from), label(at, step)));
   }
   ticks.push(tick((now - from) / (to - from), "now", "is-now"));
   for (const change of changes)

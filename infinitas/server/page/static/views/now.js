@@ -146,7 +146,7 @@ function numbers(day, queues = [], workers = []) {
   const lag = day?.lag_p95_ms ?? null;
   return figures([
     ["success, 24 h", rate === null ? "–" : percent(rate), day ? plural(day.failed, "failure") : ""],
-    ["start after the slot, p95", lag === null ? "–" : duration(lag / 1000), "24 h"],
+    ["lag from slot to start, p95", lag === null ? "–" : duration(lag / 1000), "24 h"],
     [
       "oldest queued job",
       oldest && queued > 0 ? relative(oldest).replace(" ago", "") : "none",
