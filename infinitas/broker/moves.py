@@ -83,27 +83,32 @@ class Moves:
         `whole`: also jobs that wait for their time, and schedules; else only jobs that are ready.
         """
         await self.carry()
-        kinds = ["schedules", "later"] if whole else []
+        pages = [("schedules", ""), ("later", "")] if whole else []
         found = Swept()
-        for kind in [*kinds, *await self.targets()]:
-            swept = await self._sweep(kind)
+        for kind, task in [*pages, *(("ready", task) for task in await self.targets())]:
+            swept = await self._sweep(kind, task)
             found = Swept(found.packed + swept.packed, found.stayed + swept.stayed)
+        # What was not found in its place may be in a package of another process: it has arrived too, then.
+        await self.carry()
         return found
 
-    async def _sweep(self, kind: str) -> Swept:
+    async def _sweep(self, kind: str, task: str) -> Swept:
         cursor, found = START, Swept()
         while True:
-            cursor, packed, stayed = await self.depart(kind, cursor, PAGE)
+            cursor, packed, stayed = await self.depart(kind, cursor, PAGE, task)
             found = Swept(found.packed + packed, found.stayed + stayed)
             if packed:
                 await self.carry()
             if cursor == START:
                 return found
 
-    async def depart(self, kind: str, cursor: str, most: int) -> tuple[str, int, int]:
-        """Pack one page of `schedules`, `later` or a task's stream. Returns cursor, packed, stayed."""
+    async def depart(self, kind: str, cursor: str, most: int, task: str = "") -> tuple[str, int, int]:
+        """Pack one page of `schedules`, of `later`, or of what is `ready` of a task.
+
+        Returns cursor, packed, stayed.
+        """
         cursor, packed, stayed = await self._connection.run_script(
-            "depart", self._keys, kind=kind, cursor=cursor, most=most, job_ttl=KEPT_LOG_S * 1000
+            "depart", self._keys, kind=kind, task=task, cursor=cursor, most=most, job_ttl=KEPT_LOG_S * 1000
         )
         return str(cursor), int(packed), int(stayed)
 

@@ -3,7 +3,8 @@
 -- argument `job_ttl`.
 
 local CARRIED = {'paused', 'skips', 'runs', 'reported'}
-local NOT_CARRIED = {'entry', 'rung', 'awaited', 'logged'}
+-- `lingers`: the code of an earlier attempt is known to the former queue alone; its end would never come here.
+local NOT_CARRIED = {'entry', 'rung', 'awaited', 'logged', 'lingers'}
 local packages, tally, collected, removals = {}, {packed = 0, stayed = 0}, {}, {}
 
 -- Where a task has moved to; false if it lives here.
@@ -74,6 +75,8 @@ local function take_schedule(name, task, target)
   local id = 'schedule ' .. name
   if collected[id] then return end
   local leader = call('HGET', live, name)
+  -- A job of the task that had this schedule before stays with its task.
+  if leader and read_fields(key('job', leader), 'task')[1] ~= task then leader = nil end
   local fields = leader and take_job(leader, target)
   if leader and not fields then
     local state, lingers = unpack(read_fields(key('job', leader), 'state', 'lingers'), 1, 2)
