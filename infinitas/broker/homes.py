@@ -76,14 +76,17 @@ class Homes:
         """
         names = sorted({name for task in tasks for name in (task.name, *task.aliases)})
         known = await self._read(names)
-        settled = Settled(gone={task.name: known.moved.get((self._queue, task.name), "") for task in tasks})
+        settled = Settled()
         for task in tasks:
-            await self._settle(task, declarer, known, settled)
+            while not await self._settle(task, declarer, known, settled):
+                known = await self._read(names)
+            settled.gone[task.name] = known.moved.get((self._queue, task.name), "")
         return settled
 
     async def _settle(
         self, task: TaskDefinition, declarer: Declarer | None, known: _Known, settled: Settled
-    ) -> None:
+    ) -> bool:
+        """False if another process has declared or moved the task since it was read."""
         here = self._queue, task.name
         former = [
             address
@@ -97,15 +100,15 @@ class Homes:
                 former += await self._read_more(there, known)
             if not former and await self._is_moving(target, declarer):
                 settled.elsewhere.add(task.name)
-                return
+                return True
         if former and declarer is None:
             settled.elsewhere.add(task.name)
-            return
+            return True
         for address in former:
             if await self._is_newer(address, known, declarer):
                 settled.elsewhere.add(task.name)
-                return
-        await self._bring(task, declarer, former, known, settled)
+                return True
+        return await self._bring(task, declarer, former, known, settled)
 
     async def _bring(
         self,
@@ -114,15 +117,16 @@ class Homes:
         former: Sequence[Address],
         known: _Known,
         settled: Settled,
-    ) -> None:
+    ) -> bool:
         here = self._queue, task.name
         if declarer is not None:
             at = to_ms(await self._connection.now()) if former else 0
             target = Target(*here, at, declarer.worker)
             for queue, name in former:
                 moves = Moves(self._connection, queue)
-                if await moves.move_task(name, digest(known.definitions[queue, name]), target):
-                    await moves.sweep(whole=True)
+                if not await moves.move_task(name, digest(known.definitions[queue, name]), target):
+                    return False
+                await moves.sweep(whole=True)
         for address, text in known.moved.items():
             pending = address in known.scheduled or address[0] in known.carrying
             if pending and address not in former and _leads_to(text, here):
@@ -131,6 +135,7 @@ class Homes:
         for address in sources:
             if await self._connection.command("hexists", QueueKeys(address[0])["schedules"], address[1]):
                 settled.held.add(task.name)
+        return True
 
     async def _is_moving(self, target: Target, declarer: Declarer | None) -> bool:
         """Whether a move may still be under way: its task is closed here, and not declared there yet."""

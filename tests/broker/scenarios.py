@@ -133,8 +133,8 @@ async def moved_away(broker: QueueBroker) -> None:
 
 async def departed(broker: QueueBroker) -> None:
     await moved_away(broker)
-    for kind in ("schedules", "later", "t"):
-        await Moves(broker.connection, "default").depart(kind, "0", 100)
+    for kind in ("schedules", "later", "ready"):
+        await Moves(broker.connection, "default").depart(kind, "0", 100, "t")
 
 
 @scenario("move_task", scheduled_and_queued)
@@ -148,8 +148,8 @@ async def _move_task(broker: QueueBroker) -> object:
 @scenario("depart", moved_away)
 async def _depart(broker: QueueBroker) -> object:
     moves = Moves(broker.connection, "default")
-    for kind in ("schedules", "later", "t"):
-        await moves.depart(kind, "0", 100)
+    for kind in ("schedules", "later", "ready"):
+        await moves.depart(kind, "0", 100, "t")
     return await broker.connection.command("hlen", broker.keys["departures"])
 
 

@@ -1,5 +1,6 @@
 """Each edge of the state machine on a real Redis: what it writes, and that it may run twice."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from infinitas.broker.answers import ALREADY, APPLIED, KNOWN, NEW, UNKNOWN_TASK, stale
+from infinitas.broker.answers import ALREADY, APPLIED, KNOWN, NEW, UNKNOWN_TASK, RuleAnswer, stale
 from infinitas.broker.messages import ClaimedJob, ClaimRequest, Declarer, NewJob, Report, Settlement
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.stored_rules import digest
@@ -156,6 +157,36 @@ async def test_an_edit_in_between_is_never_overlooked(broker: QueueBroker, redis
     assert await broker.schedules.schedule([changed], slot - MS, digest(HOURLY.to_json())) == ["ok"]
     assert await broker.schedules.fire([planned]) == [False]
     assert await broker.schedules.fire([fire(changed, slot)]) == [True]
+
+
+@pytest.mark.parametrize("by", ["an edit", "a declaration"])
+async def test_a_slot_that_fires_while_its_schedule_is_changed_is_not_planned_again(
+    broker: QueueBroker, redis: Redis, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """The change has computed the next slot; a scheduler fires that one before the change is stored."""
+    slot = HOURLY.next_after(await broker.now())
+    assert slot is not None
+    await broker.schedules.schedule([HOURLY], slot - MS)
+    read_marks = broker.schedules.slots_after
+    left = [fire(slot=slot)]
+
+    async def read_then_fire(keys: Sequence[str], now: datetime) -> dict[str, datetime]:
+        found = await read_marks(keys, now)
+        while left:
+            assert await broker.schedules.fire([left.pop()]) == [True]
+        return found
+
+    monkeypatch.setattr(broker.schedules, "slots_after", read_then_fire)
+    if by == "an edit":
+        edited = replace(HOURLY, overlap="allow")
+        answers = await broker.schedules.schedule([edited], slot - MS, digest(HOURLY.to_json()))
+        assert answers == [RuleAnswer.STORED]
+    else:
+        code = replace(HOURLY, origin="code", overlap="allow")
+        await broker.declarations.declare([TASK], [code], Declarer(born=await broker.now()))
+    assert not left
+    assert '"overlap":"allow"' in str(redis.hget(f"{P}schedules", "t"))
+    assert redis.zscore(f"{P}due", "t") == to_ms(slot + timedelta(hours=1))
 
 
 async def test_the_last_slot_takes_its_schedule_along(broker: QueueBroker, redis: Redis) -> None:

@@ -245,7 +245,7 @@ async def test_a_package_that_arrives_late_a_second_time_changes_nothing(
     moves = Moves(connection, "default")
     seen = await connection.raw_command("HGETALL", f"{OLD}departures")
     await move_out(connection)
-    await moves.depart("t", "0", 100)
+    await moves.depart("ready", "0", 100, "t")
     seen = await connection.raw_command("HGETALL", f"{OLD}departures")
     ((field, package),) = seen.items()
     number = field.decode().split(" ")[0]

@@ -7,6 +7,14 @@ local function is_due(schedule)
   return slot and tonumber(slot) <= now
 end
 
+-- Whether that slot has been fired since the caller read the high-water mark and planned the next slot from it.
+-- The rule is the same then, so only this shows it. A mark that is no moment counts as none, as in Python.
+local LAST_MOMENT = 253402300799999
+local function has_fired(schedule, slot)
+  local mark = slot and tonumber(string.match(redis.call('HGET', marks, schedule) or '', '^%d+$'))
+  return mark and slot <= mark and mark <= LAST_MOMENT
+end
+
 -- Whether the stored rule is still the one that was read; `seen` is '' where there was none.
 local function unchanged(schedule, seen)
   local definition = redis.call('HGET', schedules, schedule)

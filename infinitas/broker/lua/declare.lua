@@ -6,7 +6,8 @@
 -- declarations: JSON list of {task, seen, gone, definition, limits?: JSON, declarer?: JSON, schedule?}
 -- gone: where the task had moved to, '' if nowhere: declared here it lives here again
 -- schedule: {key, seen, definition, next?}; seen: digest of what is stored, '' for nothing
--- returns: for each 'ok' | 'changed' (read again) | 'due' (fire the schedule's due slots first)
+-- returns: for each 'ok' | 'changed' (read again) | 'due' (fire the schedule's due slots first, or only plan
+--   again: its first slot has fired meanwhile)
 
 local answers = {}
 for i, item in ipairs(cjson.decode(declarations)) do
@@ -14,7 +15,7 @@ for i, item in ipairs(cjson.decode(declarations)) do
   if item.seen ~= (before and redis.sha1hex(before) or '') or item.gone ~= (redis.call('HGET', moved, item.task) or '')
     or schedule and not unchanged(schedule.key, schedule.seen) then
     answers[i] = 'changed'
-  elseif schedule and is_due(schedule.key) then
+  elseif schedule and (is_due(schedule.key) or has_fired(schedule.key, schedule.next)) then
     answers[i] = 'due'
   else
     if before ~= item.definition then

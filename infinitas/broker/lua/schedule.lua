@@ -4,7 +4,8 @@
 -- args: prefix rules replaces
 -- rules: JSON list of {key, task, definition, next?, seen?}; seen: digest of the rule that is edited;
 --   without it a new rule begins; replaces: '1': in place of other tasks' rules too
--- returns: for each 'ok' | 'unknown_task' | 'taken' (another task has that key) | 'changed' (read again) | 'due' (fire its due slots first)
+-- returns: for each 'ok' | 'unknown_task' | 'taken' (another task has that key) | 'changed' (read again) |
+--   'due' (fire its due slots first, or only plan again: the first slot has fired meanwhile)
 
 local answers = {}
 
@@ -20,7 +21,7 @@ for i, rule in ipairs(cjson.decode(rules)) do
     answers[i] = 'taken'
   elseif rule.seen and not unchanged(rule.key, rule.seen) then
     answers[i] = 'changed'
-  elseif is_due(rule.key) then
+  elseif is_due(rule.key) or has_fired(rule.key, rule.next) then
     answers[i] = 'due'
   else
     if not rule.seen then
