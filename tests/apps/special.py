@@ -1,12 +1,12 @@
 """An app that knows one more task than `jobs`."""
 
 from infinitas import Infinitas
+from tests.apps import jobs
 
 app = Infinitas()
 
 
-@app.task
-async def noop() -> None: ...
+noop = app.task(jobs.noop.function)
 
 
 @app.task

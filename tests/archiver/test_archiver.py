@@ -93,6 +93,5 @@ async def test_a_part_that_ends_with_an_error_is_logged_at_once(
             await aeventually(reported)
             went_on.append((await finished(app, await noop.asend())).state)
 
-    with pytest.raises(RuntimeError, match="a defect"):
-        await program()
+    await program()
     assert went_on == [State.SUCCEEDED]

@@ -11,7 +11,7 @@ from infinitas.broker.moves import Moves
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.task_definition import TaskDefinition
 from tests.broker.test_jobs import new, settlement
-from tests.broker.test_moves import DAY, OLD, RETRY, SLOW, TASK, ids, move, rule
+from tests.broker.test_moves import DAY, OLD, RETRY, SLOW, ids, move, rule
 
 
 async def declare(broker: QueueBroker, *names: str) -> None:
@@ -23,7 +23,9 @@ async def declare(broker: QueueBroker, *names: str) -> None:
 @pytest.mark.parametrize("name", ["later", "schedules", "ready", "moved", "a b", "t:x", "æ", "0", "-"])
 async def test_a_task_moves_whatever_its_name_is(broker: QueueBroker, redis: Redis, name: str) -> None:
     await declare(broker, name)
-    await broker.jobs.enqueue([new("a", name), NewJob(id="b", task=name, args="[[],{}]", due=await broker.now() + DAY)])
+    await broker.jobs.enqueue(
+        [new("a", name), NewJob(id="b", task=name, args="[[],{}]", due=await broker.now() + DAY)]
+    )
     await move(broker.connection, name)
     assert ids(redis, SLOW, name) == {"a", "b"}
     assert not ids(redis, OLD, name)

@@ -20,7 +20,7 @@ Violations = Callable[[Page], list[str]]
 def jobs(world: World) -> dict[str, str]:
     """Ids of jobs by name: one that failed, one that succeeded, one that was tried twice."""
     return {
-        "failed": world.ended("sync_crm"),
+        "failed": world.ended("sync_crm", EXACT),
         "odd": world.ended(ODD),
         "twice": world.ended("twice"),
         "chatty": world.ended("chatty", 40),

@@ -22,6 +22,8 @@ NEEDS = {
     "PUT /schedules/{key}": "tasks",
     "PATCH /schedules/{key}": "tasks",
     "DELETE /schedules/{key}": "tasks",
+    "POST /schedules/{key}/reset": "tasks",
+    "DELETE /tasks/{name}": "tasks",
     "POST /schedules/{key}/pause": "tasks",
     "POST /schedules/{key}/resume": "tasks",
     "POST /schedules/{key}/skip": "tasks",

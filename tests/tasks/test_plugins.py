@@ -7,6 +7,7 @@ from typing import Any
 import django
 import psycopg
 import pytest
+from django.apps import apps
 from django.conf import settings
 from psycopg.conninfo import conninfo_to_dict
 
@@ -51,6 +52,7 @@ def orm(empty_postgres_url: str) -> Iterator[Any]:
     """Django's default connection: to a database of this test."""
     if not settings.configured:
         settings.configure()
+    if not apps.ready:
         django.setup()
     from django.db import connections
 

@@ -346,7 +346,6 @@ def test_loguru_over_logging() -> None:
 
 
 def test_django_sets_its_logging_up() -> None:
-    pytest.importorskip("django")
     from django.conf import settings  # type: ignore[import-untyped, unused-ignore]
     from django.utils import log  # type: ignore[import-untyped, unused-ignore]
 
