@@ -35,9 +35,10 @@ class Shown:
     def __init__(self, page: Page, base: str) -> None:
         self.page = page
         self.base = base
-        self.faults: list[str] = []
+        self._found: list[str] = []
+        self._expected: tuple[str, ...] = ()
         page.on("console", self._console)
-        page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
+        page.on("pageerror", lambda error: self._found.append(f"page error: {error}"))
 
     def goto(self, path: str = "") -> Page:
         self.page.goto(f"{self.base}/{path}")
@@ -45,11 +46,16 @@ class Shown:
 
     def expect_faults(self, *texts: str) -> None:
         """Faults that are the point of the test: failed requests that the browser logs by itself."""
-        self.faults = [fault for fault in self.faults if not any(text in fault for text in texts)]
+        self._expected += texts
+
+    @property
+    def faults(self) -> list[str]:
+        """Those that are not expected."""
+        return [fault for fault in self._found if not any(text in fault for text in self._expected)]
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.faults.append(f"{message.type}: {message.text}")
+            self._found.append(f"{message.type}: {message.text}")
 
 
 @pytest.fixture(scope="module")
