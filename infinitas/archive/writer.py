@@ -57,7 +57,6 @@ class Writer:
             )
             if await moved.fetchone() is None:
                 return None
-            await connection.execute(statement("create_incoming"))
             store = self._divide if divide else self._store
             refused = await store(connection, events)
             await _insert(connection, "insert_refused", [_refused(each, self._queue) for each in refused])
@@ -67,8 +66,9 @@ class Writer:
         """Store halves of halves, until what Postgres refuses is one event."""
         try:
             async with connection.transaction():  # a savepoint
+                refused = await self._store(connection, events)
                 await connection.execute(statement("clear_incoming"))
-                return await self._store(connection, events)
+                return refused
         except (psycopg.Error, ValueError, ArithmeticError) as error:
             if not is_of_the_data(error):
                 raise
@@ -80,8 +80,10 @@ class Writer:
 
     async def _store(self, connection: AsyncConnection, events: list[Event]) -> list[Refusal]:
         batch = fold(self._queue, events)
+        # First, before this transaction holds any table: who makes a month must have them alone.
         for month in _months(batch):
             await connection.execute(statement("ensure_month"), {"month": month})
+        await connection.execute(statement("create_incoming"))
         await _insert(connection, "upsert_task", map(values_of, batch.tasks))
         await _insert(connection, "upsert_schedule", map(values_of, batch.schedules))
         await _insert(connection, "insert_note", map(values_of, batch.notes))

@@ -1,5 +1,7 @@
 """The writer on a real Postgres: each event once, no job moves backwards, no text stops it."""
 
+import asyncio
+
 import pytest
 
 from infinitas.archive.connection import Archive
@@ -9,6 +11,7 @@ from infinitas.archive.writer import Writer
 from infinitas.core.events import Event
 from infinitas.core.states import State
 from tests.archive.facts import DUE, event, other, row
+from tests.support import aeventually
 
 LIFE = [
     event(1, "created", args="[[1],{}]"),
@@ -55,6 +58,24 @@ async def test_two_archivers_count_nothing_twice(archive: Archive) -> None:
     assert await second.write(LIFE, LIFE[0].position, LIFE[-1].position) is None
     assert await row(archive, "SELECT succeeded FROM infinitas_tasks") == (1,)
     assert await second.position() == LIFE[-1].position
+
+
+async def test_a_writer_that_waits_for_a_new_month_holds_no_table(archive: Archive, postgres_url: str) -> None:
+    """The writer that makes the month needs the tables alone: two that hold them would be a deadlock."""
+    first, second = Archive(postgres_url, "first"), Archive(postgres_url, "second")
+    locks = (
+        "SELECT count(*) FILTER (WHERE granted AND relation = 'infinitas_jobs'::regclass) FROM pg_locks"
+        " WHERE pid = (SELECT pid FROM pg_stat_activity WHERE application_name = 'infinitas:second'"
+        " AND wait_event = 'advisory') HAVING count(*) > 0"
+    )
+    async with first.transaction() as connection:
+        # As infinitas_ensure_month takes it.
+        await connection.execute("SELECT pg_advisory_xact_lock(7596835238043679842)")
+        writing = asyncio.create_task(Writer(second, "default").write(LIFE, None, LIFE[-1].position))
+        assert await aeventually(lambda: row(archive, locks)) == (0,)
+    assert await writing == []
+    await first.close()
+    await second.close()
 
 
 async def test_a_job_never_moves_backwards(archive: Archive, reader: Reader) -> None:
