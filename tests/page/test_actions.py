@@ -91,6 +91,15 @@ def test_edit_previews_shows_the_difference_and_saves(open_page: OpenPage, world
     shown.expect_faults("422")
 
 
+def test_reset_takes_a_change_back(open_page: OpenPage, world: World) -> None:
+    world.http.patch("schedules/backup", json={"cron": "0 5 * * *"}).raise_for_status()
+    page = open_page("tasks/backup").page
+    page.get_by_role("button", name="Reset backup").click()
+    notice(page, "backup is again as the code declares it: 30 2 * * *.")
+    assert schedule(world)["overridden"] is False
+    expect(page.get_by_role("button", name="Reset backup")).to_have_count(0)
+
+
 def test_refused_previews_are_no_fault_of_the_page(open_page: OpenPage) -> None:
     shown = open_page("tasks/backup")
     shown.page.get_by_role("button", name="Edit backup").click()

@@ -3,7 +3,7 @@
 import { h } from "../lib/dom.js";
 import { ruleWords } from "../lib/rule_words.js";
 import { button } from "./actions.js";
-import { backfill, pause, resume, skipNext, trigger } from "./schedule_actions.js";
+import { backfill, pause, reset, resume, skipNext, trigger } from "./schedule_actions.js";
 import { editSchedule } from "./schedule_editor.js";
 import { section } from "./section.js";
 import { slots } from "./slots.js";
@@ -51,7 +51,7 @@ function states({ overridden, paused, skips }) {
 
 /** @param {Context} context @param {Schedule} schedule */
 function actions(context, schedule) {
-  const { key, paused } = schedule;
+  const { key, overridden, paused } = schedule;
   const mayChange = context.may("tasks");
   return h(
     "span",
@@ -63,6 +63,7 @@ function actions(context, schedule) {
     mayChange && button("Skip next", () => void skipNext(context, schedule), "", key),
     context.may("jobs") && button("Trigger", () => void trigger(context, schedule), "", key),
     mayChange && button("Backfill", () => void backfill(context, schedule), "", key),
+    mayChange && overridden && button("Reset", () => void reset(context, schedule), "", key),
     mayChange && button("Edit", () => void editSchedule(context, schedule), "", key),
   );
 }

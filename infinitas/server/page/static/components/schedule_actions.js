@@ -56,6 +56,15 @@ export async function resume(context, schedule) {
   });
 }
 
+/** Back to the rule that the code declares. @param {Context} context @param {Schedule} schedule */
+export async function reset(context, schedule) {
+  await act(async () => {
+    const { rule } = await post(schedule, "reset");
+    context.refresh();
+    return `${schedule.key} is again as the code declares it: ${rule}.`;
+  });
+}
+
 /** @param {Context} context @param {Schedule} schedule */
 export async function skipNext(context, schedule) {
   await act(async () => {
