@@ -57,6 +57,14 @@ class Swept:
     stayed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Page(Swept):
+    """One page of a pass; `following`: the cursor of the next one; `has_rest`: more of this one is left."""
+
+    following: str = START
+    has_rest: bool = False
+
+
 class Moves:
     """What has moved out of one queue. All raise ServerUnreachable."""
 
@@ -95,22 +103,21 @@ class Moves:
     async def _sweep(self, kind: str, task: str) -> Swept:
         cursor, found = START, Swept()
         while True:
-            cursor, packed, stayed = await self.depart(kind, cursor, PAGE, task)
-            found = Swept(found.packed + packed, found.stayed + stayed)
-            if packed:
+            page = await self.depart(kind, cursor, PAGE, task)
+            found = Swept(found.packed + page.packed, found.stayed + page.stayed)
+            if page.packed:
                 await self.carry()
-            if cursor == START:
-                return found
+            if not page.has_rest:
+                cursor = page.following
+                if cursor == START:
+                    return found
 
-    async def depart(self, kind: str, cursor: str, most: int, task: str = "") -> tuple[str, int, int]:
-        """Pack one page of `schedules`, of `later`, or of what is `ready` of a task.
-
-        Returns cursor, packed, stayed.
-        """
-        cursor, packed, stayed = await self._connection.run_script(
+    async def depart(self, kind: str, cursor: str, most: int, task: str = "") -> Page:
+        """Pack one page of `schedules`, of `later`, or of what is `ready` of a task."""
+        following, packed, stayed, rest = await self._connection.run_script(
             "depart", self._keys, kind=kind, task=task, cursor=cursor, most=most, job_ttl=KEPT_LOG_S * 1000
         )
-        return str(cursor), int(packed), int(stayed)
+        return Page(int(packed), int(stayed), str(following), bool(rest))
 
     async def carry(self) -> int:
         """Take packages to their queues, the oldest first. Returns how many there were."""

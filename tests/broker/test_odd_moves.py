@@ -1,11 +1,13 @@
 """Moves of tasks with names, schedules and jobs that are easily confused."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from redis import Redis
 
 from infinitas.broker.messages import ClaimRequest, Declarer, NewJob
+from infinitas.broker.moves import Moves
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.task_definition import TaskDefinition
 from tests.broker.test_jobs import new, settlement
@@ -61,3 +63,25 @@ async def test_a_schedule_that_changed_its_task_moves_with_the_present_one(
     where, other = (OLD, SLOW) if moves == "former" else (SLOW, OLD)
     assert redis.hexists(f"{where}schedules", "k")
     assert job in ids(redis, other, former)
+
+
+@pytest.mark.parametrize("due", [None, DAY])
+async def test_large_jobs_move_in_packages_that_redis_unpacks_quickly(
+    broker: QueueBroker, redis: Redis, monkeypatch: pytest.MonkeyPatch, due: timedelta | None
+) -> None:
+    sizes: list[int] = []
+    arrive = Moves.arrive
+
+    async def measured(moves: Moves, to: str, number: str, package: bytes) -> bool:
+        sizes.append(len(package))
+        return await arrive(moves, to, number, package)
+
+    await declare(broker, "t")
+    moment = due and await broker.now() + due
+    args = f'[["{"x" * 250_000}"],{{}}]'
+    await broker.jobs.enqueue([NewJob(id=f"j{i}", task="t", args=args, due=moment) for i in range(20)])
+    monkeypatch.setattr(Moves, "arrive", measured)
+    await move(broker.connection)
+    assert ids(redis, SLOW) == {f"j{i}" for i in range(20)}
+    assert not ids(redis, OLD)
+    assert max(sizes) < 1_500_000

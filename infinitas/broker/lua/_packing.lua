@@ -5,7 +5,9 @@
 local CARRIED = {'paused', 'skips', 'runs', 'reported'}
 -- `lingers`: the code of an earlier attempt is known to the former queue alone; its end would never come here.
 local NOT_CARRIED = {'entry', 'rung', 'awaited', 'logged', 'lingers'}
-local packages, tally, collected, removals = {}, {packed = 0, stayed = 0}, {}, {}
+-- A larger package would stop Redis for longer than other calls should wait.
+local FULL_BYTES = 1000000
+local packages, tally, collected, removals = {}, {packed = 0, stayed = 0, bytes = 0}, {}, {}
 
 -- Where a task has moved to; false if it lives here.
 local target_of = once(function(task)
@@ -25,6 +27,8 @@ local function all_fields(hash)
   for i = 1, #found, 2 do fields[found[i]] = found[i + 1] end
   return fields
 end
+
+local function is_full() return tally.bytes >= FULL_BYTES end
 
 -- A job that has not begun, or waits for its next attempt; a delivered one begins, or is rescued and comes back.
 local function is_waiting(fields)
@@ -57,6 +61,7 @@ local function take_job(id, target)
   if fields.rung then fields.reason = nil end
   item.awaited, collected[id] = fields.awaited, fields
   for _, name in ipairs(NOT_CARRIED) do fields[name] = nil end
+  for _, value in pairs(fields) do tally.bytes = tally.bytes + #value end
   pack(target, task, 'jobs', item)
   removals[#removals + 1] = function() remove_job(id, task, entry, item) end
   return fields
@@ -93,6 +98,7 @@ local function take_schedule(name, task, target)
     mark = call('HGET', marks, name) or nil, plan = call('HGET', backfills, name) or nil,
     line = call('LRANGE', line, 0, -1), filling = call('SMEMBERS', filling), facts = {},
   }
+  tally.bytes = tally.bytes + #item.definition + #(item.plan or '')
   for i, hash in ipairs({paused, skips, runs, reported}) do item.facts[CARRIED[i]] = call('HGET', hash, name) or nil end
   pack(target, task, 'schedules', item)
   if item.as and name == task then emit('schedule.removed', 'schedule', name) end

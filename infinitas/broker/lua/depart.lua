@@ -6,7 +6,8 @@
 -- args: prefix kind task cursor most job_ttl
 -- kind: 'schedules' | 'later' | 'ready': the jobs in the stream of `task`, and its summary once there are none
 -- cursor: '0' begins; most: about so many of a page
--- returns: {cursor of the next page, '0' at the end, how many were packed, how many schedules stayed}
+-- returns: {cursor of the next page, '0' at the end, how many were packed, how many schedules stayed, 1 if the
+--   package was full before the end of the page: its rest has the same cursor}
 
 -- A schedule may have been given to another task while a job of the former one waits.
 local function task_of_rule(name)
@@ -46,7 +47,10 @@ local function page_of_stream()
   local stream = key('stream', task)
   local page = redis.pcall('XRANGE', stream, cursor == '0' and '-' or '(' .. cursor, '+', 'COUNT', most)
   if page.err or not target_of(task) then return '0' end
-  for _, entry in ipairs(page) do guarded(take, entry[2][2]) end
+  for i, entry in ipairs(page) do
+    if is_full() then return page[i - 1][1] end
+    guarded(take, entry[2][2])
+  end
   if #page == tonumber(most) then return page[#page][1] end
   if #page == 0 and cursor == '0' then take_summary() end
   return '0'
@@ -62,14 +66,18 @@ local function write_packages()
   for _, step in ipairs(removals) do step() end
 end
 
-local following
+local following, rest
 if kind ~= 'ready' then
   local timed = kind == 'later'
   local scanned = call(timed and 'ZSCAN' or 'HSCAN', prefix .. kind, cursor, 'COUNT', most)
   following = scanned[1]
-  for i = 1, #scanned[2], 2 do guarded(timed and take or take_rule, scanned[2][i], scanned[2][i + 1]) end
+  for i = 1, #scanned[2], 2 do
+    rest = is_full()
+    if rest then break end
+    guarded(timed and take or take_rule, scanned[2][i], scanned[2][i + 1])
+  end
 else
   following = page_of_stream()
 end
 write_packages()
-return {following, tally.packed, tally.stayed}
+return {following, tally.packed, tally.stayed, rest and 1 or 0}
