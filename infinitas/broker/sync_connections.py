@@ -2,6 +2,7 @@
 
 import os
 import time
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -18,6 +19,23 @@ MOST_CONNECTIONS = 64
 POLL_S = 0.001
 
 
+class Place:
+    """One of the connections that may be in use at once.
+
+    Its holder puts it back into `free`; one that is lost, as an exception of a signal handler came at the wrong
+    moment, is replaced by another.
+    """
+
+    __slots__ = ("_free",)
+
+    def __init__(self, free: "weakref.ref[SimpleQueue[Place]]") -> None:
+        self._free = free
+
+    def __del__(self) -> None:
+        if (free := self._free()) is not None:
+            free.put(Place(self._free))
+
+
 class SharedConnections:
     """Idle connections of one process, and how many more may be in use.
 
@@ -27,16 +45,15 @@ class SharedConnections:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.free: SimpleQueue[None] = SimpleQueue()
+        self.free: SimpleQueue[Place] = SimpleQueue()
         for _ in range(MOST_CONNECTIONS):
-            self.free.put(None)
+            self.free.put(Place(weakref.ref(self.free)))
         self._idle: list[ConnectionInterface] = []
 
-    def wait(self) -> bool:
-        """Wait for one of the connections. False after a while: the caller opens one more then."""
+    def wait(self) -> Place | None:
+        """Wait for one of the connections. None after a while: the caller opens one more then."""
         with suppress(Empty):
-            self.free.get_nowait()
-            return True
+            return self.free.get_nowait()
         return self._wait_in_greenlet() if green_library() else self._wait_in_thread()
 
     def take(self) -> ConnectionInterface | None:
@@ -51,21 +68,19 @@ class SharedConnections:
         else:
             connection.disconnect()  # type: ignore[no-untyped-call]
 
-    def _wait_in_thread(self) -> bool:
+    def _wait_in_thread(self) -> Place | None:
         with suppress(Empty):
-            self.free.get(timeout=REPLY_TIMEOUT_S)
-            return True
-        return False
+            return self.free.get(timeout=REPLY_TIMEOUT_S)
+        return None
 
-    def _wait_in_greenlet(self) -> bool:
+    def _wait_in_greenlet(self) -> Place | None:
         # The queue is Python's if it was imported before the patches, and would stop all greenlets.
         deadline = time.monotonic() + REPLY_TIMEOUT_S
         while time.monotonic() < deadline:
             time.sleep(POLL_S)
             with suppress(Empty):
-                self.free.get_nowait()
-                return True
-        return False
+                return self.free.get_nowait()
+        return None
 
     def close_idle(self) -> None:
         while connection := self.take():

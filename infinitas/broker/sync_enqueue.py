@@ -67,21 +67,23 @@ class SyncEnqueuer:
             raise translated(error, self._url) from None
 
     def _borrow(self, shared: SharedConnections, use: Callable[[ConnectionInterface], Any]) -> Any:
-        waited = shared.wait()
-        connection = None
+        place = shared.wait()
+        connection, whole = None, False
         try:
             connection = shared.take() or self._new_connection()
-            try:
-                return use(connection)
-            except RedisConnectionError:
-                # Redis may have restarted, which an idle connection does not notice. The jobs' ids make it
-                # safe to send them again.
-                return use(connection)
+            answer = _use_again(connection, use)
+            whole = True
+            return answer
+        except ResponseError:
+            whole = True
+            raise
         finally:
+            # An exception may come at any moment, from a signal handler, also while another one closes the
+            # connection: what has not been read to its end is never used again.
             if connection is not None:
-                shared.give_back(connection, keep=waited and shared is self._shared)
-            if waited:
-                shared.free.put(None)
+                shared.give_back(connection, keep=whole and place is not None and shared is self._shared)
+            if place is not None:
+                shared.free.put(place)
 
     def _of_this_process(self) -> SharedConnections:
         if self._shared.pid != os.getpid():
@@ -99,6 +101,15 @@ class SyncEnqueuer:
         self._renewed = now
         self.close()
         return True
+
+
+def _use_again(connection: ConnectionInterface, use: Callable[[ConnectionInterface], Any]) -> Any:
+    try:
+        return use(connection)
+    except RedisConnectionError:
+        # Redis may have restarted, which an idle connection does not notice. The jobs' ids make it safe to
+        # send them again.
+        return use(connection)
 
 
 def _run_on(script: Script, arguments: tuple[Any, ...], connection: ConnectionInterface) -> Any:
