@@ -11,7 +11,7 @@ from infinitas.broker.moves import Moves
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.task_definition import TaskDefinition
 from tests.broker.test_jobs import new, settlement
-from tests.broker.test_moves import DAY, OLD, RETRY, SLOW, TASK, ids, move, rule
+from tests.broker.test_moves import DAY, OLD, RETRY, SLOW, ids, move, rule
 
 
 async def declare(broker: QueueBroker, *names: str) -> None:
@@ -23,7 +23,9 @@ async def declare(broker: QueueBroker, *names: str) -> None:
 @pytest.mark.parametrize("name", ["later", "schedules", "ready", "moved", "a b", "t:x", "æ", "0", "-"])
 async def test_a_task_moves_whatever_its_name_is(broker: QueueBroker, redis: Redis, name: str) -> None:
     await declare(broker, name)
-    await broker.jobs.enqueue([new("a", name), NewJob(id="b", task=name, args="[[],{}]", due=await broker.now() + DAY)])
+    await broker.jobs.enqueue(
+        [new("a", name), NewJob(id="b", task=name, args="[[],{}]", due=await broker.now() + DAY)]
+    )
     await move(broker.connection, name)
     assert ids(redis, SLOW, name) == {"a", "b"}
     assert not ids(redis, OLD, name)
@@ -77,7 +79,7 @@ async def test_large_jobs_move_in_packages_that_redis_unpacks_quickly(
         return await arrive(moves, to, number, package)
 
     await declare(broker, "t")
-    moment = due and await broker.now() + due
+    moment = await broker.now() + due if due else None
     args = f'[["{"x" * 250_000}"],{{}}]'
     await broker.jobs.enqueue([NewJob(id=f"j{i}", task="t", args=args, due=moment) for i in range(20)])
     monkeypatch.setattr(Moves, "arrive", measured)
@@ -85,3 +87,15 @@ async def test_large_jobs_move_in_packages_that_redis_unpacks_quickly(
     assert ids(redis, SLOW) == {f"j{i}" for i in range(20)}
     assert not ids(redis, OLD)
     assert max(sizes) < 1_500_000
+
+
+@pytest.mark.damages
+async def test_records_that_cannot_be_read_hold_up_no_other(broker: QueueBroker, redis: Redis) -> None:
+    await declare(broker, "t")
+    await broker.jobs.enqueue([new("a"), new("b")])
+    await broker.schedules.schedule([rule("k", origin="api")], await broker.now())
+    redis.hset(f"{OLD}job:a", "headers", b"\xff\xfe")
+    redis.hset(f"{OLD}backfills", "k", "{no plan")
+    await move(broker.connection, "new", aliases=("t",))
+    assert ids(redis, SLOW, "new") == {"a", "b"}
+    assert redis.hexists(f"{SLOW}schedules", "k")

@@ -277,7 +277,7 @@ def test_a_second_interrupt_while_the_first_closes_a_connection_leaves_nothing_b
     def interrupt_once(self: Connection) -> None:
         if left:
             raise left.pop()
-        disconnect(self)
+        disconnect(self)  # type: ignore[no-untyped-call]
 
     disconnect, left = Connection.disconnect, [KeyboardInterrupt()]
     with monkeypatch.context() as patch:

@@ -1,6 +1,7 @@
 """What attempts add to their unsent reports, from any thread and at any moment of it."""
 
 import threading
+from collections.abc import Callable
 
 from infinitas.tasks.printed_lines import PrintedLines
 from infinitas.worker.reports import Reports
@@ -21,9 +22,9 @@ class Late(str):
         return other + str(self)
 
 
-def in_time(work: object) -> bool:
+def in_time(work: Callable[[], object]) -> bool:
     """Whether `work` comes to its end: a thread that waits for itself would never."""
-    thread = threading.Thread(target=work, daemon=True)  # type: ignore[arg-type]
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join(20)
     return not thread.is_alive()
@@ -49,6 +50,6 @@ def test_a_print_may_come_in_the_middle_of_a_print() -> None:
     lines: list[str] = []
     prints = PrintedLines(lambda _, text: lines.append(text))
     text = Late("outer\n")
-    text.interrupt = lambda: prints.write("inner\n")  # type: ignore[method-assign]
+    text.interrupt = lambda: prints.write("inner\n")
     assert in_time(lambda: prints.write(text))
     assert lines == ["inner", "outer"]

@@ -152,7 +152,8 @@ class _PipeReporter:
     def send(self, kind: str, **fields: Any) -> None:
         """Send one message; does nothing in a forked copy of this process.
 
-        A finalizer or a signal handler may log in the middle of a message of its own thread: that comes after it.
+        A finalizer or a signal handler may log in the middle of a message of its own thread: that comes
+        after it.
         """
         if os.getpid() != self._pid:
             return
