@@ -39,7 +39,7 @@ NO_CLUSTER = "Redis Cluster is not supported yet: redis_url must lead to a Redis
 
 
 class NotPermitted(UnsafeBroker):
-    """Redis has an ACL that forbids the command."""
+    """Redis has an ACL that forbids the command, or has the command disabled."""
 
 
 def first_cause(error: Exception) -> Exception:
@@ -93,7 +93,7 @@ def translated(error: Exception, url: str) -> InfinitasError:
             f"({text}). docs/settings.md has the line for such a user."
         )
     if _UNKNOWN_COMMAND.search(text):
-        return UnsafeBroker(f"{where} lacks a command that Infinitas needs ({text}).")
+        return NotPermitted(f"{where} lacks a command that Infinitas needs ({text}).")
     if isinstance(error, RedisConnectionError) and text == "max number of clients reached":
         return ServerUnreachable(
             f"{where} refuses more connections: raise maxclients, or use fewer processes."

@@ -12,7 +12,7 @@ OLDEST = (7, 0)
 COMMANDS: tuple[str, ...] = (
     *("blpop", "del", "eval", "evalsha", "exists", "get", "hdel", "hexists"),
     *("hget", "hgetall", "hincrby", "hkeys", "hlen", "hmget", "hscan", "hset"),
-    *("hsetnx", "hvals", "lindex", "llen", "lpop", "lrange", "ltrim", "persist"),
+    *("hsetnx", "hvals", "lindex", "llen", "lpop", "lpush", "lrange", "ltrim", "persist"),
     *("pexpire", "rpush", "sadd", "scan", "scard", "select", "set", "sismember"),
     *("smembers", "srem", "time", "xack", "xadd", "xdel", "xgroup|create", "xgroup|delconsumer"),
     *("xinfo|groups", "xinfo|stream", "xlen", "xpending", "xrange", "xread", "xreadgroup", "xrevrange"),
