@@ -35,7 +35,7 @@ class RuleAnswer(StrEnum):
     CHANGED = "changed"
     """What is stored is not what it was compared with: read it again."""
     DUE = "due"
-    """Slots of the stored rule are due: fire them first. Or the first slot has fired meanwhile: plan again."""
+    """Slots of the stored rule are due: fire them first. Or its first slot has fired: only plan again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,8 @@ def _renamed(package: bytes) -> bytes:
     """The package with the new names of tasks that have another one. Always the same for the same package."""
     if b'"as":' not in package:
         return package
-    found = orjson.loads(package)
+    # Bytes that are no text are in records that can't be read anyway; the others must not wait for them.
+    found = orjson.loads(package.decode(errors="replace"))
     for item in found["jobs"]:
         if name := item.get("as"):
             fields = item["fields"]
@@ -167,6 +168,6 @@ def _rename_schedule(item: dict[str, Any]) -> None:
     # One that can't be read stays so; the code's own rule replaces it.
     with suppress(BadSchedule):
         item["definition"] = Schedule.stored(item["definition"]).renamed(key, name).to_json()
-    if item.get("plan"):
+    with suppress(KeyError, ValueError, TypeError):
         item["plan"] = json_text({**orjson.loads(item["plan"]), "task": name})
     item["key"], item["task"] = key, name

@@ -39,7 +39,7 @@ NO_CLUSTER = "Redis Cluster is not supported yet: redis_url must lead to a Redis
 
 
 class NotPermitted(UnsafeBroker):
-    """Redis forbids the command, by an ACL, or has it disabled."""
+    """Redis has an ACL that forbids the command, or has the command disabled."""
 
 
 def first_cause(error: Exception) -> Exception:

@@ -22,8 +22,8 @@ POLL_S = 0.001
 class Place:
     """One of the connections that may be in use at once.
 
-    Its holder puts it back into `free`; one that is lost, as an exception of a signal handler came at the wrong
-    moment, is replaced by another.
+    Its holder puts it back into `free`; one that is lost, as a signal handler raised at the wrong moment, is
+    replaced by another.
     """
 
     __slots__ = ("_free",)

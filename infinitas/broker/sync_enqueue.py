@@ -67,19 +67,21 @@ class SyncEnqueuer:
             raise translated(error, self._url) from None
 
     def _borrow(self, shared: SharedConnections, use: Callable[[ConnectionInterface], Any]) -> Any:
-        place = shared.wait()
-        connection, whole = None, False
+        place, connection, whole = shared.wait(), None, False
         try:
             connection = shared.take() or self._new_connection()
-            answer = _use_again(connection, use)
+            try:
+                answer = use(connection)
+            except RedisConnectionError:
+                # An idle one does not notice that Redis restarted. The jobs' ids make it safe to send again.
+                answer = use(connection)
             whole = True
             return answer
         except ResponseError:
             whole = True
             raise
         finally:
-            # An exception may come at any moment, from a signal handler, also while another one closes the
-            # connection: what has not been read to its end is never used again.
+            # A signal handler may raise anywhere: what was not read to its end is never used again.
             if connection is not None:
                 shared.give_back(connection, keep=whole and place is not None and shared is self._shared)
             if place is not None:
@@ -101,15 +103,6 @@ class SyncEnqueuer:
         self._renewed = now
         self.close()
         return True
-
-
-def _use_again(connection: ConnectionInterface, use: Callable[[ConnectionInterface], Any]) -> Any:
-    try:
-        return use(connection)
-    except RedisConnectionError:
-        # Redis may have restarted, which an idle connection does not notice. The jobs' ids make it safe to
-        # send them again.
-        return use(connection)
 
 
 def _run_on(script: Script, arguments: tuple[Any, ...], connection: ConnectionInterface) -> Any:

@@ -27,4 +27,8 @@ def _name_of_script(module: str) -> str:
     if spec is not None:
         return str(spec.name)
     file = getattr(script, "__file__", None)
-    return Path(file).stem if file else ""
+    if not file:
+        return ""
+    path = Path(file)
+    # A package that is run by its file is imported by the name of its folder.
+    return path.absolute().parent.name if path.stem == "__init__" else path.stem

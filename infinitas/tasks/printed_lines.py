@@ -19,7 +19,8 @@ class PrintedLines:
     def __init__(self, log: Callable[[str, str], object]) -> None:
         self._log = log
         self._unfinished: dict[int, str] = {}
-        self._lock = threading.Lock()
+        # Reentrant: a finalizer or a signal handler may print in the middle of a print of its own thread.
+        self._lock = threading.RLock()
 
     def write(self, text: str) -> None:
         """Log the lines that are complete. Raises JobEnded."""

@@ -37,8 +37,11 @@ class Reports:
         self._job_ttl_s = job_ttl_s
         self._on_first = on_first
         self._unsent: dict[tuple[str, int], Unsent] = {}
-        self.lock = threading.Lock()
-        """Guards what attempts add. One lock for all attempts: it is held for moments only."""
+        self.lock = threading.RLock()
+        """Guards what attempts add. One lock for all attempts: it is held for moments only.
+
+        Reentrant: a finalizer or a signal handler may log in the middle of a line of its own thread.
+        """
         self._drops_lines = False
         """Redis is full and log lines are dropped; logged once."""
 

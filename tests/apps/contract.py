@@ -211,6 +211,23 @@ def prints() -> None:
     print("printed there")
 
 
+class Session:
+    """Logs that nothing closed it, wherever the collector finds it: in the middle of another line too."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        logging.getLogger("sessions").warning("unclosed")
+
+
+@app.task(runner="process", capture_print=True)
+def leaks(count: int) -> None:
+    for number in range(count):
+        Session()
+        print(number)
+
+
 @app.task(runner="process")
 def send_from_there() -> str:
     return noop.send().id

@@ -60,7 +60,9 @@ async def test_two_archivers_count_nothing_twice(archive: Archive) -> None:
     assert await second.position() == LIFE[-1].position
 
 
-async def test_a_writer_that_waits_for_a_new_month_holds_no_table(archive: Archive, postgres_url: str) -> None:
+async def test_a_writer_that_waits_for_a_new_month_holds_no_table(
+    archive: Archive, postgres_url: str
+) -> None:
     """The writer that makes the month needs the tables alone: two that hold them would be a deadlock."""
     first, second = Archive(postgres_url, "first"), Archive(postgres_url, "second")
     locks = (

@@ -79,7 +79,7 @@ async def test_large_jobs_move_in_packages_that_redis_unpacks_quickly(
         return await arrive(moves, to, number, package)
 
     await declare(broker, "t")
-    moment = due and await broker.now() + due
+    moment = await broker.now() + due if due else None
     args = f'[["{"x" * 250_000}"],{{}}]'
     await broker.jobs.enqueue([NewJob(id=f"j{i}", task="t", args=args, due=moment) for i in range(20)])
     monkeypatch.setattr(Moves, "arrive", measured)
@@ -87,3 +87,15 @@ async def test_large_jobs_move_in_packages_that_redis_unpacks_quickly(
     assert ids(redis, SLOW) == {f"j{i}" for i in range(20)}
     assert not ids(redis, OLD)
     assert max(sizes) < 1_500_000
+
+
+@pytest.mark.damages
+async def test_records_that_cannot_be_read_hold_up_no_other(broker: QueueBroker, redis: Redis) -> None:
+    await declare(broker, "t")
+    await broker.jobs.enqueue([new("a"), new("b")])
+    await broker.schedules.schedule([rule("k", origin="api")], await broker.now())
+    redis.hset(f"{OLD}job:a", "headers", b"\xff\xfe")
+    redis.hset(f"{OLD}backfills", "k", "{no plan")
+    await move(broker.connection, "new", aliases=("t",))
+    assert ids(redis, SLOW, "new") == {"a", "b"}
+    assert redis.hexists(f"{SLOW}schedules", "k")

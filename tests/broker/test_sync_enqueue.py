@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from redis.connection import AbstractConnection
+from redis.connection import AbstractConnection, Connection
 
 from infinitas import Infinitas, KeyTaken, ServerUnreachable
 from infinitas.broker import sync_connections, sync_enqueue
@@ -148,7 +148,7 @@ def test_threads_that_died_and_an_interrupt_leave_nothing_taken(
             thread.start()
         for thread in threads:
             thread.join()
-    monkeypatch.setattr(SharedConnections, "wait", lambda shared: shared.free.get_nowait() is None)
+    monkeypatch.setattr(SharedConnections, "wait", lambda shared: shared.free.get_nowait())
     work.send()
 
 
@@ -255,6 +255,37 @@ def test_an_answer_that_an_interrupt_left_behind_is_not_taken_for_another(
         patch.setattr(AbstractConnection, "read_response", interrupt)
         with pytest.raises(KeyboardInterrupt):
             work.send()
+    with pytest.raises(KeyTaken):
+        work.using(key="k").send()
+
+
+def test_a_second_interrupt_while_the_first_closes_a_connection_leaves_nothing_behind(
+    app: Infinitas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither an answer for the next send, nor one connection less."""
+    monkeypatch.setattr(sync_connections, "MOST_CONNECTIONS", 1)
+
+    @app.task
+    def work() -> None: ...
+
+    work.send()
+    work.using(key="k").send()
+
+    def interrupt(self: object) -> None:
+        raise KeyboardInterrupt
+
+    def interrupt_once(self: Connection) -> None:
+        if left:
+            raise left.pop()
+        disconnect(self)  # type: ignore[no-untyped-call]
+
+    disconnect, left = Connection.disconnect, [KeyboardInterrupt()]
+    with monkeypatch.context() as patch:
+        patch.setattr(AbstractConnection, "read_response", interrupt)
+        patch.setattr(AbstractConnection, "disconnect", interrupt_once)
+        with pytest.raises(KeyboardInterrupt):
+            work.send()
+    monkeypatch.setattr(SharedConnections, "wait", lambda shared: shared.free.get_nowait())
     with pytest.raises(KeyTaken):
         work.using(key="k").send()
 

@@ -36,11 +36,12 @@ def test_a_wrapped_function_is_where_the_function_is() -> None:
     [
         (SimpleNamespace(__spec__=SimpleNamespace(name="shop.jobs"), __file__="/x/jobs.py"), "shop.jobs:f"),
         (SimpleNamespace(__spec__=None, __file__="/srv/shop/jobs.py"), "jobs:f"),
+        (SimpleNamespace(__spec__=None, __file__="/srv/shop/__init__.py"), "shop:f"),
         (SimpleNamespace(__spec__=None), ""),
         (SimpleNamespace(__spec__=None, __file__=None), ""),
         (ModuleType("__main__"), ""),
     ],
-    ids=["python -m", "a script", "a notebook", "a prompt", "python -c"],
+    ids=["python -m", "a script", "a package", "a notebook", "a prompt", "python -c"],
 )
 def test_a_script_has_the_name_that_others_import_it_by(
     monkeypatch: pytest.MonkeyPatch, main: Any, place: str

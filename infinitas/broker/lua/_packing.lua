@@ -3,10 +3,8 @@
 -- argument `job_ttl`.
 
 local CARRIED = {'paused', 'skips', 'runs', 'reported'}
--- `lingers`: the code of an earlier attempt is known to the former queue alone; its end would never come here.
+-- `lingers`: only the former queue knows of an earlier attempt's code, and of its end.
 local NOT_CARRIED = {'entry', 'rung', 'awaited', 'logged', 'lingers'}
--- A larger package would stop Redis for longer than other calls should wait.
-local FULL_BYTES = 1000000
 local packages, tally, collected, removals = {}, {packed = 0, stayed = 0, bytes = 0}, {}, {}
 
 -- Where a task has moved to; false if it lives here.
@@ -27,8 +25,6 @@ local function all_fields(hash)
   for i = 1, #found, 2 do fields[found[i]] = found[i + 1] end
   return fields
 end
-
-local function is_full() return tally.bytes >= FULL_BYTES end
 
 -- A job that has not begun, or waits for its next attempt; a delivered one begins, or is rescued and comes back.
 local function is_waiting(fields)
@@ -54,8 +50,8 @@ local function take_job(id, target)
   local fields = collected[id] or all_fields(key('job', id))
   if collected[id] or not is_waiting(fields) then return collected[id] end
   local task, entry = fields.task, fields.entry or ''
-  local item = {id = id, fields = fields, at = call('ZSCORE', later, id) or nil}
-  item.expected = call('ZSCORE', expected, id) or nil
+  local at, expected_at = call('ZSCORE', later, id) or nil, call('ZSCORE', expected, id) or nil
+  local item = {id = id, fields = fields, at = at, expected = expected_at}
   item.holds_key = fields.key and call('HGET', key('keys', task), fields.key) == id or nil
   item.leads = fields.schedule and call('HGET', live, fields.schedule) == id or nil
   if fields.rung then fields.reason = nil end
@@ -69,8 +65,7 @@ end
 
 local function remove_schedule(name)
   remove(name)
-  call('HDEL', backfills, name)
-  call('HDEL', live, name)
+  for _, hash in ipairs({backfills, live}) do call('HDEL', hash, name) end
   call('DEL', key('backfill', name), key('filling', name))
 end
 
@@ -92,11 +87,10 @@ local function take_schedule(name, task, target)
   end
   collected[id] = true
   if fields and fields.follower then take_job(fields.follower, target) end
-  local line, filling = key('backfill', name), key('filling', name)
   local item = {
     key = name, task = task, definition = call('HGET', schedules, name), due = call('ZSCORE', due, name) or nil,
     mark = call('HGET', marks, name) or nil, plan = call('HGET', backfills, name) or nil,
-    line = call('LRANGE', line, 0, -1), filling = call('SMEMBERS', filling), facts = {},
+    line = call('LRANGE', key('backfill', name), 0, -1), filling = call('SMEMBERS', key('filling', name)), facts = {},
   }
   tally.bytes = tally.bytes + #item.definition + #(item.plan or '')
   for i, hash in ipairs({paused, skips, runs, reported}) do item.facts[CARRIED[i]] = call('HGET', hash, name) or nil end

@@ -9,6 +9,10 @@
 -- returns: {cursor of the next page, '0' at the end, how many were packed, how many schedules stayed, 1 if the
 --   package was full before the end of the page: its rest has the same cursor}
 
+-- A larger package would stop Redis for longer than other calls should wait.
+local FULL_BYTES = 1000000
+local function is_full() return tally.bytes >= FULL_BYTES end
+
 -- A schedule may have been given to another task while a job of the former one waits.
 local function task_of_rule(name)
   local text = call('HGET', schedules, name)

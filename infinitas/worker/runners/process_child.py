@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -125,7 +126,9 @@ class _PipeReporter:
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
-        self._sending = threading.Lock()
+        self._outgoing: deque[bytes] = deque()
+        self._sending = threading.RLock()
+        self._sends = False
         self._requesting = threading.Lock()
         self._answers: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._pid = os.getpid()
@@ -147,10 +150,26 @@ class _PipeReporter:
             self.prints.finish()
 
     def send(self, kind: str, **fields: Any) -> None:
-        """Send one message; does nothing in a forked copy of this process."""
+        """Send one message; does nothing in a forked copy of this process.
+
+        A finalizer or a signal handler may log in the middle of a message of its own thread: that comes
+        after it.
+        """
+        if os.getpid() != self._pid:
+            return
+        message = orjson.dumps({"kind": kind, **fields})
         with self._sending:
-            if os.getpid() == self._pid:
-                self._pipe.send_bytes(orjson.dumps({"kind": kind, **fields}))
+            self._outgoing.append(message)
+            if not self._sends:
+                self._send_all()
+
+    def _send_all(self) -> None:
+        self._sends = True
+        try:
+            while self._outgoing:
+                self._pipe.send_bytes(self._outgoing.popleft())
+        finally:
+            self._sends = False
 
     def log(self, level: str, text: str, on_error: OnError | None = None) -> None:
         try:

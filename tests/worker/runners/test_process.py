@@ -40,6 +40,9 @@ async def test_it_returns_logs_and_reports_like_any_job(servers: Urls, redis: ob
         assert (await app.await_for_end(sent, PATIENCE_S)).state == "succeeded"
         printed = await finished(app, await contract.prints.asend())
         assert [line.text for line in printed.log] == ["printed there"]
+        leaked = await finished(app, await contract.leaks.asend(2000))
+        numbers = [line.text for line in leaked.log if line.text != "unclosed"]
+        assert numbers == list(map(str, range(2000)))
     app.close()
 
 
