@@ -80,7 +80,7 @@ class Writer:
 
     async def _store(self, connection: AsyncConnection, events: list[Event]) -> list[Refusal]:
         batch = fold(self._queue, events)
-        # First, before this transaction holds any table: who makes a month must have them alone.
+        # First, before this transaction holds any table: the one that makes a month must have them alone.
         for month in _months(batch):
             await connection.execute(statement("ensure_month"), {"month": month})
         await connection.execute(statement("create_incoming"))
