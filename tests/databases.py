@@ -10,6 +10,7 @@ import psycopg
 
 from infinitas.archive.connection import Archive
 from infinitas.archive.migrate import migrate
+from tests.support import eventually
 
 NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 TEMPLATE = "infinitas_template"
@@ -44,7 +45,7 @@ class Databases:
             admin.execute(f"CREATE DATABASE {name} {options}".encode())
         yield self.url_of(name)
         with psycopg.connect(self._url, autocommit=True) as admin:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+            eventually(lambda: _drop(admin, name))
 
     def empty(self, url: str) -> None:
         """Delete all rows of a migrated database."""
@@ -56,6 +57,15 @@ class Databases:
             ).fetchone()
             assert tables is not None
             connection.execute(f"TRUNCATE {tables[0]}".encode())
+
+
+def _drop(admin: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
+    """Whether it is gone: Postgres waits five seconds for the backends that it ends, which may take longer."""
+    try:
+        admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+    except psycopg.errors.ObjectInUse:
+        return False
+    return True
 
 
 async def _migrate(url: str) -> None:

@@ -13,7 +13,7 @@ from infinitas.archive.statements import migrations
 from infinitas.archive.writer import Writer
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from tests.archive.facts import event, row
-from tests.support import Processes
+from tests.support import Processes, eventually
 
 LIFE = [event(1, "created", args="[[],{}]"), event(2, "failed", attempt=1, error="no")]
 ALL = [name for name, _ in migrations()]
@@ -32,6 +32,15 @@ def limited_url(empty_postgres_url: str) -> Iterator[str]:
             "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO writes_rows"
         )
         yield empty_postgres_url.replace("://infinitas@", f"://{role}@")
+        # A backend drops its temporary tables after its connection was closed.
+        eventually(
+            lambda: (
+                (0,)
+                == admin.execute(
+                    "SELECT count(*) FROM pg_stat_activity WHERE usename = %s", (role,)
+                ).fetchone()
+            )
+        )
         admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
 
 
