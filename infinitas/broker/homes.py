@@ -1,23 +1,21 @@
 """In which queue, and under which name, a task lives. A declaration by newer code moves it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.keys import QueueKeys
 from infinitas.broker.messages import Declarer
-from infinitas.broker.moves import Moves, Target, read_target
+from infinitas.broker.moves import Moves, Target
 from infinitas.broker.stored_rules import digest, read_declarer
+from infinitas.broker.trails import Address, Lookup, T, end_of, follow, search
 from infinitas.core.codec import to_ms
+from infinitas.core.errors import ConfigError
 from infinitas.core.task_definition import TaskDefinition
 
 MOVE_WITHIN_MS = 60_000
 """A move that is not over after so long was cut short: older code may take the task back."""
-MOST_HOPS = 20
-
-Address = tuple[str, str]
-"""A queue, and a task's name there."""
 
 
 @dataclass(slots=True)
@@ -42,24 +40,27 @@ class _Known:
     definitions: dict[Address, str] = field(default_factory=dict)
     declarers: dict[Address, tuple[str, int]] = field(default_factory=dict)
     moved: dict[Address, str] = field(default_factory=dict)
+    trails: dict[Address, list[Target]] = field(default_factory=dict)
+    """For each of `moved` all moves from there on."""
     scheduled: set[Address] = field(default_factory=set)
     carrying: set[str] = field(default_factory=set)
     """Queues with packages that have not arrived."""
 
 
 async def find_home(connection: Connection, queue: str, task: str) -> Address:
-    """Where a task lives that `queue` does not have; `queue` itself if it lives nowhere."""
-    here = queue, task
-    for _ in range(MOST_HOPS):
-        target = read_target(await connection.command("hget", QueueKeys(here[0])["moved"], here[1]))
-        if target is None:
-            break
-        here = target.queue, target.task
-    if here == (queue, task):
-        for other in await list_queues(connection):
-            if await connection.command("hexists", QueueKeys(other)["tasks"], task):
-                return other, task
-    return here
+    """Where a task lives that `queue` does not have; the last place that is known if it lives nowhere."""
+    return await _look_up(connection, search(queue, task))
+
+
+async def _look_up(connection: Connection, lookup: Lookup[T]) -> T:
+    answer = None
+    while True:
+        try:
+            command = lookup.send(answer)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+        answer = await connection.command(*command)
 
 
 class Homes:
@@ -75,32 +76,37 @@ class Homes:
         Without a declarer nothing is moved.
         """
         names = sorted({name for task in tasks for name in (task.name, *task.aliases)})
-        known = await self._read(names)
+        own = {(self._queue, task.name) for task in tasks}
+        known = await self._read_with_trails(names)
         settled = Settled()
         for task in tasks:
-            while not await self._settle(task, declarer, known, settled):
-                known = await self._read(names)
+            while not await self._settle(task, declarer, known, own, settled):
+                known = await self._read_with_trails(names)
             settled.gone[task.name] = known.moved.get((self._queue, task.name), "")
         return settled
 
     async def _settle(
-        self, task: TaskDefinition, declarer: Declarer | None, known: _Known, settled: Settled
+        self,
+        task: TaskDefinition,
+        declarer: Declarer | None,
+        known: _Known,
+        own: Set[Address],
+        settled: Settled,
     ) -> bool:
         """False if another process has declared or moved the task since it was read."""
         here = self._queue, task.name
-        former = [
-            address
-            for address in known.definitions
-            if address != here and (address[1] == task.name or address[1] in task.aliases)
-        ]
-        target = read_target(known.moved.get(here))
-        if target is not None and here not in known.definitions:
-            there = target.queue, target.task
-            if there not in former:
-                former += await self._read_more(there, known)
-            if not former and await self._is_moving(target, declarer):
+        names = {task.name, *task.aliases}
+        former = [address for address in known.definitions if address != here and address[1] in names]
+        if here not in known.definitions:
+            trails = {start: hops for start, hops in known.trails.items() if start[1] in names}
+            ends = {end_of(start, hops) for start, hops in trails.items()} - {here, *former, *own}
+            former += await self._read_more(sorted(ends), declarer, known)
+            if not former and await self._is_moving(here, trails, declarer):
                 settled.elsewhere.add(task.name)
                 return True
+            if not former and trails:
+                lost = {hop.task for hops in trails.values() for hop in hops}
+                former = await self._renamed(lost, own, declarer, known)
         if former and declarer is None:
             settled.elsewhere.add(task.name)
             return True
@@ -123,27 +129,35 @@ class Homes:
             at = to_ms(await self._connection.now()) if former else 0
             target = Target(*here, at, declarer.worker)
             for queue, name in former:
-                moves = Moves(self._connection, queue)
-                if not await moves.move_task(name, digest(known.definitions[queue, name]), target):
+                seen = digest(known.definitions[queue, name])
+                if not await Moves(self._connection, queue).move_task(name, seen, target):
                     return False
-                await moves.sweep(whole=True)
-        for address, text in known.moved.items():
-            pending = address in known.scheduled or address[0] in known.carrying
-            if pending and address not in former and _leads_to(text, here):
-                await Moves(self._connection, address[0]).sweep(whole=True)
-        sources = [*former, *(p for p, t in known.moved.items() if _leads_to(t, here))]
-        for address in sources:
-            if await self._connection.command("hexists", QueueKeys(address[0])["schedules"], address[1]):
+        # What waits at the beginning of a trail goes all its way.
+        ways = [
+            [start, *((hop.queue, hop.task) for hop in hops)]
+            for start, hops in sorted(known.trails.items(), key=lambda trail: -len(trail[1]))
+            if end_of(start, hops) in (here, *former) and start not in (here, *former)
+        ]
+        for way in ways:
+            if way[0] in known.scheduled or way[0][0] in known.carrying:
+                for queue, _ in way[:-1]:
+                    await Moves(self._connection, queue).sweep(whole=True)
+        for queue, _ in former:
+            await Moves(self._connection, queue).sweep(whole=True)
+        for queue, name in {*former, *(address for way in ways for address in way)} - {here}:
+            if await self._connection.command("hexists", QueueKeys(queue)["schedules"], name):
                 settled.held.add(task.name)
         return True
 
-    async def _is_moving(self, target: Target, declarer: Declarer | None) -> bool:
-        """Whether a move may still be under way: its task is closed here, and not declared there yet."""
+    async def _is_moving(
+        self, here: Address, trails: Mapping[Address, list[Target]], declarer: Declarer | None
+    ) -> bool:
+        """Whether a move may be under way: its task is closed, and not declared in its new place yet."""
         if declarer is None:
-            return True
-        if declarer.worker == target.worker:
-            return False
-        return to_ms(await self._connection.now()) - target.at_ms < MOVE_WITHIN_MS
+            return here in trails
+        lasts = [hops[-1] for start, hops in trails.items() if start == here or end_of(start, hops) != here]
+        pending = [last.at_ms for last in lasts if last.worker != declarer.worker]
+        return bool(pending) and to_ms(await self._connection.now()) - max(pending) < MOVE_WITHIN_MS
 
     async def _is_newer(self, address: Address, known: _Known, declarer: Declarer | None) -> bool:
         """Whether the code that declared the task there is newer, and still there."""
@@ -158,25 +172,51 @@ class Homes:
     async def _lives(self, queue: str, worker: str) -> bool:
         return await self._connection.command("zscore", QueueKeys(queue)["beats"], worker) is not None
 
-    async def _read_more(self, address: Address, known: _Known) -> list[Address]:
-        more = await self._read([address[1]], [address[0]])
-        known.definitions |= more.definitions
-        known.declarers |= more.declarers
-        return [address] if address in more.definitions else []
+    async def _renamed(
+        self, names: Set[str], own: Set[Address], declarer: Declarer | None, known: _Known
+    ) -> list[Address]:
+        """Tasks with one of these former names; for a trail that breaks off as a note was lost."""
+        found = []
+        for queue in await list_queues(self._connection):
+            stored = await self._connection.command("hgetall", QueueKeys(queue)["tasks"])
+            found += [(queue, name) for name, text in stored.items() if not names.isdisjoint(_aliases(text))]
+        return await self._read_more([address for address in found if address not in own], declarer, known)
 
-    async def _read(self, names: Sequence[str], queues: Sequence[str] | None = None) -> _Known:
+    async def _read_more(
+        self, addresses: Sequence[Address], declarer: Declarer | None, known: _Known
+    ) -> list[Address]:
+        """Those of the addresses with a task, but of other code: one's own task has no former name here."""
+        found = []
+        me = declarer and (declarer.worker, to_ms(declarer.born))
+        for queue, name in addresses:
+            more = await self._read([name], [queue])
+            known.definitions |= more.definitions
+            known.declarers |= more.declarers
+            if more.definitions and more.declarers.get((queue, name)) != (me or ()):
+                found.append((queue, name))
+        return found
+
+    async def _read_with_trails(self, names: Sequence[str]) -> _Known:
+        known = await self._read(names, await list_queues(self._connection))
+        # A task that is declared has no note.
+        notes = known.moved | dict.fromkeys(known.definitions, "")
+        for start in known.moved:
+            if hops := await _look_up(self._connection, follow(start, notes)):
+                known.trails[start] = hops
+        return known
+
+    async def _read(self, names: Sequence[str], queues: Sequence[str]) -> _Known:
         known = _Known()
-        wanted = queues or await list_queues(self._connection)
         if not names:
             return known
         pipe = self._connection.pipeline()
-        for queue in wanted:
+        for queue in queues:
             keys = QueueKeys(queue)
             for kind in ("tasks", "declarers", "moved", "schedules"):
                 pipe.hmget(keys[kind], names)
             pipe.hlen(keys["departures"])
         replies = await self._connection.execute(pipe)
-        for i, queue in enumerate(wanted):
+        for i, queue in enumerate(queues):
             tasks, declarers, moved, schedules, packages = replies[5 * i : 5 * i + 5]
             if packages:
                 known.carrying.add(queue)
@@ -194,6 +234,8 @@ class Homes:
         return known
 
 
-def _leads_to(text: str, here: Address) -> bool:
-    target = read_target(text)
-    return target is not None and (target.queue, target.task) == here
+def _aliases(text: str) -> Sequence[str]:
+    try:
+        return TaskDefinition.from_json(text).aliases
+    except ConfigError:
+        return ()

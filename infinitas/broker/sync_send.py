@@ -6,12 +6,11 @@ from dataclasses import replace
 from infinitas.broker.answers import UNKNOWN_TASK
 from infinitas.broker.declarations import new_definition
 from infinitas.broker.enqueue_batches import batches, check_accepted
-from infinitas.broker.homes import MOST_HOPS
-from infinitas.broker.keys import QUEUES, QueueKeys
+from infinitas.broker.keys import QUEUES
 from infinitas.broker.messages import NewJob
-from infinitas.broker.moves import read_target
 from infinitas.broker.refusals import NotPermitted
 from infinitas.broker.sync_enqueue import SyncEnqueuer
+from infinitas.broker.trails import search
 from infinitas.broker.vetting import check_info, parse_greeting, parse_info
 from infinitas.core.codec import json_text
 from infinitas.core.task_definition import TaskDefinition
@@ -50,17 +49,14 @@ def _declare(enqueuer: SyncEnqueuer, task: TaskDefinition) -> None:
 
 def _home(enqueuer: SyncEnqueuer, task: TaskDefinition) -> tuple[str, str]:
     """As `find_home`."""
-    here = task.queue, task.name
-    for _ in range(MOST_HOPS):
-        target = read_target(enqueuer.command("HGET", QueueKeys(here[0])["moved"], here[1]))
-        if target is None:
-            break
-        here = target.queue, target.task
-    if here == (task.queue, task.name):
-        for queue in sorted(enqueuer.command("SMEMBERS", QUEUES)):
-            if enqueuer.command("HEXISTS", QueueKeys(queue)["tasks"], task.name):
-                return queue, task.name
-    return here
+    lookup, answer = search(task.queue, task.name), None
+    while True:
+        try:
+            command = lookup.send(answer)
+        except StopIteration as end:
+            found: tuple[str, str] = end.value
+            return found
+        answer = enqueuer.command(*command)
 
 
 def _info(enqueuer: SyncEnqueuer) -> Mapping[str, object]:
