@@ -3,15 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Never, ParamSpec, Self, TypeVar, Unpack, overload
 
 from infinitas.app.schedules import Schedules
 from infinitas.client.lazy import LazyClient
 from infinitas.client.names import by_name
 from infinitas.client.portal import Portal, for_async, for_sync, for_sync_outside_loops
+from infinitas.core.errors import ConfigError
 from infinitas.core.interval import Every
 from infinitas.core.records import JobInfo, TaskInfo
 from infinitas.core.schedule_options import Entry, ScheduleOptions
+from infinitas.core.unknown_options import refuse_unknown
 from infinitas.tasks.decorator import Async, Decorator
 from infinitas.tasks.handle import Handle
 from infinitas.tasks.job import Job
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_ARGUMENTS = ("name", "redis_url", "postgres_url", "server", "token", "queue", "plugins")
 
 
 class Infinitas:
@@ -61,7 +64,9 @@ class Infinitas:
         token: str | None = None,
         queue: str = "default",
         plugins: Iterable[Plugin] = (),
+        **unknown: Never,
     ) -> None:
+        refuse_unknown(unknown, _ARGUMENTS, "Infinitas(…)", ConfigError)
         self.client = LazyClient(
             app_name=name, redis_url=redis_url, postgres_url=postgres_url, server=server, token=token
         )
@@ -96,19 +101,25 @@ class Infinitas:
 
     @overload
     def task(
-        self, function: Callable[Concatenate[Job, P], Async[R]], /
+        self, function: Callable[Concatenate[Job, P], Async[R]], /, **options: Unpack[TaskOptions]
     ) -> Task[Concatenate[Job, P], P, Async[R], R]: ...
     @overload
-    def task(self, function: Callable[P, Async[R]], /) -> Task[P, P, Async[R], R]: ...
+    def task(
+        self, function: Callable[P, Async[R]], /, **options: Unpack[TaskOptions]
+    ) -> Task[P, P, Async[R], R]: ...
     @overload
-    def task(self, function: Callable[Concatenate[Job, P], R], /) -> Task[Concatenate[Job, P], P, R, R]: ...
+    def task(
+        self, function: Callable[Concatenate[Job, P], R], /, **options: Unpack[TaskOptions]
+    ) -> Task[Concatenate[Job, P], P, R, R]: ...
     @overload
-    def task(self, function: Callable[P, R], /) -> Task[P, P, R, R]: ...
+    def task(self, function: Callable[P, R], /, **options: Unpack[TaskOptions]) -> Task[P, P, R, R]: ...
     @overload
     def task(self, **options: Unpack[TaskOptions]) -> Decorator: ...
 
     def task(self, *functions: Any, **options: Any) -> Any:
         """Make a function a task: `@app.task` or `@app.task(schedule="*/15 * * * *", timeout=60)`.
+
+        A function that stands elsewhere: `app.task(function, name="nightly", retries=2)`.
 
         Options: `name` (default: the function's), `schedule` (cron text or `every(...)`),
         its options as in `schedule`, `args` and `kwargs` for its jobs; `retry_on` and
@@ -126,9 +137,8 @@ class Infinitas:
         >>> mine.tasks["sync_stock"].definition.retries
         3
         """
-        if functions:
-            return self.registry.add(*functions)
-        return Decorator(self.registry.add, options)
+        declare = Decorator(self.registry.add, options)
+        return declare(*functions) if functions else declare
 
     def find(self, name: str) -> AnyTask:
         """A task of this app, by its short or full name. Raises UnknownTask."""

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -46,6 +47,8 @@ EXIT_CODES = {
     UnsafeBroker.code: ERROR,
 }
 
+_LIKE_A_FILE = re.compile(r"[/\\]|\.py$")
+
 output_option = click.option(
     "-o",
     "--output",
@@ -70,20 +73,29 @@ def load_app(path: str | None) -> Infinitas:
     if not path:
         raise BadApp("Which app? Name it as module:object, e.g. `infinitas worker workers.demo:app`.")
     module_name, _, name = path.partition(":")
+    if _LIKE_A_FILE.search(module_name):
+        raise BadApp(f"{path!r} is the path of a file. {_command_for_file(module_name, name or 'app')}.")
+    if not module_name or module_name.startswith("."):
+        raise BadApp(f"{path!r} is not module:object, e.g. workers.demo:app.")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise BadApp(f"{path!r} can't be imported from {os.getcwd()}: {error}.") from None
-    except ValueError as error:
-        raise BadApp(f"{path!r} is not module:object: {error}.") from None
     app: object = module
     for part in (name or "app").split("."):
         app = getattr(app, part, None)
     if not isinstance(app, Infinitas):
         raise BadApp(f"{path!r} is not an Infinitas app but {type(app).__name__}.")
     return app
+
+
+def _command_for_file(file: str, name: str) -> str:
+    """What to write in place of the path of a module's file."""
+    folder, slash, module = file.replace("\\", "/").removesuffix(".py").rpartition("/")
+    go = f"go to its folder, `cd {folder or slash}`, then " if slash else ""
+    return f"To use it, {go}name it {module}:{name}"
 
 
 def configured_app(ctx: click.Context, path: str | None, **arguments: object) -> Infinitas:

@@ -16,6 +16,7 @@ from infinitas.archiver.archiver import run_archiver
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream
 from infinitas.cli.feed import Feed, log_lines, print_events, show_with_jobs_alone
+from infinitas.core.errors import ConfigError
 from infinitas.devservers.servers import EmbeddedServers, Urls
 from infinitas.runtime.config import DEFAULT_REDIS, load_settings
 from infinitas.runtime.logging import hide_records_of_jobs
@@ -25,13 +26,16 @@ from infinitas.runtime.signals import StopSignal, run_until_signal
 from infinitas.scheduler.scheduler import run_scheduler
 from infinitas.worker.worker import Worker
 
+DEFAULT_PORT = 3000
 
-def run_dev(app: Infinitas, port: int) -> None:
-    """Run until Ctrl-C; the server on `port` or, if that is taken, another.
+
+def run_dev(app: Infinitas, port: int | None) -> None:
+    """Run until Ctrl-C; the server on `port`. None: the default one or, if that is taken, another.
 
     Raises:
         EmbeddedError, ConfigError.
     """
+    found = server_port(port)
     with ExitStack() as stack:
         own = load_settings()
         as_text = app.settings.log_format == "text"
@@ -43,7 +47,6 @@ def run_dev(app: Infinitas, port: int) -> None:
         else:
             click.echo(f"Using Redis at {mask_url(app.settings.redis_url or '')}", err=not as_text)
         stack.callback(app.close)
-        found = _server_port(port)
         if as_text:
             _show_where(app, found, urls)
             show_with_jobs_alone()
@@ -104,17 +107,33 @@ def _show_where(app: Infinitas, port: int | None, own: Urls | None) -> None:
     click.echo("  Ctrl-C stops.\n")
 
 
-def _server_port(wanted: int) -> int | None:
-    """A free port, the wanted one if it is; None where the server is not installed."""
+def server_port(wanted: int | None) -> int | None:
+    """The port of the server; None where the server is not installed.
+
+    Raises:
+        ConfigError: the wanted port can't be used. In place of the default one a free one is found.
+    """
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
+        if wanted is not None:
+            raise ConfigError("--port is for the server, which needs: pip install 'infinitas[server]'.")
         return None
-    for port in (wanted, 0):
-        try:
-            with socket.create_server(("127.0.0.1", port)) as listening:
-                return int(listening.getsockname()[1])
-        except OSError:
-            continue
-    return None
+    try:
+        return _bindable(DEFAULT_PORT if wanted is None else wanted)
+    except OSError as error:
+        if wanted is not None:
+            raise ConfigError(
+                f"The server can't listen on 127.0.0.1:{wanted}: {error.strerror}. "
+                "Choose another with --port, or leave it out for a free one."
+            ) from None
+    free = _bindable(0)
+    click.echo(f"Port {DEFAULT_PORT} is taken: the server listens on {free}.", err=True)
+    return free
+
+
+def _bindable(port: int) -> int:
+    """The port itself, or a free one for 0. Raises OSError: it can't be used."""
+    with socket.create_server(("127.0.0.1", port)) as listening:
+        return int(listening.getsockname()[1])
 
 
 def _own_command() -> str:

@@ -200,14 +200,16 @@ def _run(found: Settings, main: Callable[[StopSignal], Awaitable[None]]) -> None
 @click.command()
 @app_argument
 @click.option("-c", "--concurrency", type=int, help="Jobs at once. Default: 10.")
-@click.option("--port", type=click.IntRange(0, 65535), default=3000, help="The server's. Default: 3000.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="The server's. Default: 3000 or, if taken, a free one."
+)
 @log_options
 @click.pass_context
 def dev(
     ctx: click.Context,
     path: str | None,
     concurrency: int | None,
-    port: int,
+    port: int | None,
     log_level: str | None,
     log_format: str | None,
 ) -> None:

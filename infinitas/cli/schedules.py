@@ -1,5 +1,6 @@
 """`infinitas schedule ls|show|add|change|reset|rm|pause|resume|skip|trigger|backfill`."""
 
+import shlex
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, cast
@@ -205,7 +206,7 @@ def _unusual(schedule: Schedule) -> str:
     return ", ".join(shown)
 
 
-@schedule_group.command("add")
+@schedule_group.command("add", context_settings={"allow_extra_args": True})
 @click.argument("key")
 @click.argument("task")
 @click.option("--replace", is_flag=True, help="Also in place of another task's schedule.")
@@ -216,6 +217,7 @@ def add_schedule(
     ctx: click.Context, /, key: str, task: str, replace: bool, output: str | None, **given: Any
 ) -> None:
     """Add a schedule of a task, or replace that task's own of that key."""
+    _refuse_bare_rule(ctx)
     rule, at, args, options = _rule(ctx, task, given)
     own_key = Namespace(settings(ctx).app_name).full(key)
 
@@ -227,13 +229,15 @@ def add_schedule(
     _show(ask_by_name(ctx, task, add), output)
 
 
-@schedule_group.command("change")
+@schedule_group.command("change", context_settings={"allow_extra_args": True})
 @click.argument("key")
 @rule_options
 @output_option
 @click.pass_context
 def change_schedule(ctx: click.Context, /, key: str, output: str | None, **given: Any) -> None:
     """Change a schedule; what is not given stays. One that code declares shows as overridden."""
+
+    _refuse_bare_rule(ctx)
 
     async def change(client: Client, full: str) -> ScheduleInfo:
         task = (await client.schedules.find(full)).schedule.task
@@ -254,6 +258,20 @@ def _rule(
     rule = parse_every(every_text) if every_text is not None else cron
     args = left.pop("args", None)
     return rule, at, None if args is None else encode_args(ctx, task, args), cast(ScheduleOptions, left)
+
+
+def _refuse_bare_rule(ctx: click.Context) -> None:
+    """Raise UsageError: a rule was written without its option."""
+    if not ctx.args:
+        return
+    text = " ".join(ctx.args)
+    try:
+        parse_every(text)
+    except BadSchedule:
+        option = "--cron"
+    else:
+        option = "--every"
+    raise click.UsageError(f"A rule is given as an option: {option} {shlex.quote(text)}", ctx)
 
 
 @schedule_group.command("rm")

@@ -6,6 +6,7 @@ the text "as asked") and `conformance.wait` (runs until it is cancelled).
 
 import asyncio
 import itertools
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from infinitas.core.errors import BadFrame, JobCancelled, ServerUnreachable
+from infinitas.core.errors import BadFrame, ConfigError, JobCancelled, ServerUnreachable
 from infinitas.wire import close_codes, frames, messages
 from infinitas.wire.messages import Message
 
@@ -303,15 +304,26 @@ def _refusal(job: messages.JobMessage, re: str, code: str) -> messages.Err:
 
 
 async def try_client(host: str, port: int, listening: Callable[[int], None], report: Report) -> bool:
-    """Check the client that connects to `port` (0: a free one). `listening` is called with the port."""
+    """Check the client that connects to `port` (0: a free one). `listening` is called with the port.
+
+    Raises:
+        ConfigError: the port can't be used.
+    """
     connections: asyncio.Queue[ServerConnection] = asyncio.Queue()
 
     async def accept(socket: ServerConnection) -> None:
         await connections.put(socket)
         await socket.wait_closed()
 
-    async with serve(
-        accept, host, port, subprotocols=[Subprotocol(frames.PROTOCOL)], compression=None
-    ) as server:
+    try:
+        server = await serve(
+            accept, host, port, subprotocols=[Subprotocol(frames.PROTOCOL)], compression=None
+        )
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise ConfigError(
+            f"The kit can't listen on {host}:{port}: {why}. Choose another with --port."
+        ) from None
+    async with server:
         listening(next(iter(server.sockets)).getsockname()[1])
         return await Kit(connections).run(report)

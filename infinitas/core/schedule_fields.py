@@ -15,6 +15,7 @@ from infinitas.core.errors import BadSchedule
 from infinitas.core.interval import MAX_INTERVAL_MS, MIN_INTERVAL_MS
 from infinitas.core.names import shorten
 from infinitas.core.numbers import is_number, is_whole
+from infinitas.core.unknown_options import refuse_unknown
 
 Overlap = Literal["skip", "queue", "replace", "allow"]
 OVERLAP: tuple[str, ...] = get_args(Overlap)
@@ -50,8 +51,7 @@ class Option:
 
 def read_options(key: str, options: Mapping[str, object]) -> dict[str, Any]:
     """A user's options as fields of `Schedule`. Raises BadSchedule."""
-    if unknown := sorted(options.keys() - OPTIONS.keys()):
-        raise BadSchedule(f"The schedule {key!r} has no option {unknown[0]!r}; see docs/schedules.md.")
+    refuse_unknown(options, OPTIONS, f"The schedule {key!r}", BadSchedule)
     found: dict[str, Any] = {}
     for option in OPTIONS.values():
         if option.name not in options:

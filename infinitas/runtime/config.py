@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from infinitas.core.errors import ConfigError
+from infinitas.core.unknown_options import remedy
 from infinitas.runtime.masking import HIDDEN, mask_text, mask_url
 from infinitas.runtime.urls import checked_postgres_url, checked_redis_url, checked_server_url
 
@@ -111,7 +112,7 @@ def _explain(error: object, origins: Mapping[str, str]) -> str:
     name = str(error["loc"][0])
     where = origins.get(name, "the defaults")
     if error["type"] == "extra_forbidden":
-        return f"{name} (from {where}) is no setting; allowed: {', '.join(Settings.model_fields)}."
+        return f"Settings from {where}: unknown option {name!r}; {remedy(name, Settings.model_fields)}"
     allowed = str(error["msg"]).removeprefix("Value error, ")
     return f"{name} (from {where}) is {_shown(name, str(error['input']))[:120]!r}; allowed: {allowed}."
 

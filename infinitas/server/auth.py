@@ -78,9 +78,11 @@ async def authenticate(connection: HTTPConnection, client: RedisClient, credenti
 async def find_token(client: RedisClient, text: str) -> AccessToken:
     """The stored token for the text `inf_…`. Raises Unauthorized, ServerUnreachable."""
     parts = split_token(text)
-    token = await Tokens(client.connection).find(parts[0]) if parts else None
-    if parts is None or token is None or not token.matches(parts[1]):
+    if parts is None:
         raise Unauthorized("Send a valid token: `Authorization: Bearer inf_…` (`infinitas token add`).")
+    token = await Tokens(client.connection).find(parts[0])
+    if token is None or not token.matches(parts[1]):
+        raise Unauthorized("This token was revoked or is unknown here; `infinitas token add` makes another.")
     return await _still_valid(client, token)
 
 

@@ -152,7 +152,9 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        raise ConfigError(f"The server can't listen on {host}:{port}: {error.strerror}.") from None
+        raise ConfigError(
+            f"The server can't listen on {host}:{port}: {error.strerror}. Choose another with --port."
+        ) from None
 
 
 async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop: StopSignal) -> None:

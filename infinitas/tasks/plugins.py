@@ -7,6 +7,9 @@ A plugin is added to the app, `Infinitas(plugins=[…])`, or found through the e
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
+from infinitas.core.errors import ConfigError
+from infinitas.core.lists import several
+from infinitas.core.names import shorten
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
 from infinitas.runtime.error_text import traceback_text
@@ -74,8 +77,11 @@ class Plugins:
     """The plugins of one app, those of the entry points included."""
 
     def __init__(self, given: Iterable[Plugin]) -> None:
-        self._plugins = [*given, *_installed()]
-
+        own = several(given, "plugins", ConfigError)
+        for plugin in own:
+            if not isinstance(plugin, Plugin):
+                raise ConfigError(f"plugins has {shorten(plugin)}; allowed: objects of infinitas.Plugin.")
+        self._plugins = [*own, *_installed()]
         self.around_any_code = any(type(p).around_code is not Plugin.around_code for p in self._plugins)
         """Whether a plugin has the hook `around_code`."""
 

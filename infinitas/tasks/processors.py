@@ -42,7 +42,7 @@ def processor_of(given: Any) -> Function:
 def default_name(function: Function) -> str:
     """The name of a task that has none. Raises ConfigError: a lambda has none either."""
     if function.__name__ == _LAMBDA:
-        raise _refusal(function, "has no name of its own. Give the task one: `app.task(name=…)`")
+        raise _refusal(function, "has no name of its own. Give the task one: `app.task(function, name=…)`")
     return function.__name__
 
 

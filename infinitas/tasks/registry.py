@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from infinitas.client.lazy import LazyClient
-from infinitas.core.errors import ConfigError, DuplicateTask, UnknownTask
+from infinitas.core.errors import BadArgs, ConfigError, DuplicateTask, UnknownTask
+from infinitas.core.lists import named, several
 from infinitas.core.names import check_app_name, check_name
 from infinitas.core.namespace import Namespace
 from infinitas.core.records import JobInfo
@@ -13,11 +14,15 @@ from infinitas.core.schedule import EMPTY_ARGS
 from infinitas.core.schedule_options import OPTION_NAMES, ScheduleOptions, make_schedule
 from infinitas.core.task_definition import MAX_DOC_CHARS, TaskDefinition
 from infinitas.core.text import clean
+from infinitas.core.unknown_options import refuse_unknown
 from infinitas.tasks.arguments import encode_plain, read_plain
+from infinitas.tasks.options import TaskOptions
 from infinitas.tasks.place import place_of
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.processors import default_name, processor_of
 from infinitas.tasks.task import AnyTask, Task
+
+_OPTIONS = TaskOptions.__optional_keys__
 
 
 class Registry:
@@ -45,17 +50,18 @@ class Registry:
         name = check_name(self.namespace.full(options.pop("name", None) or default_name(function)), "task")
         if name in self.tasks:
             raise DuplicateTask(f"There is a task {name!r} already; give one of them name=.")
+        where = f"@app.task on {name!r}"
+        refuse_unknown(options, _OPTIONS, where, ConfigError)
         rule = options.pop("schedule", None)
         policies = {name: options.pop(name) for name in OPTION_NAMES & options.keys()}
-        args, kwargs = options.pop("args", ()), options.pop("kwargs", None) or {}
+        args = several(options.pop("args", ()), f"args of task {name!r}", BadArgs)
+        kwargs = named(options.pop("kwargs", None), f"kwargs of task {name!r}", BadArgs)
         options["queue"] = check_name(options.get("queue") or self.queue, "queue")
-        options["aliases"] = tuple(map(self.namespace.full, options.get("aliases", ())))
+        former = several(options.get("aliases", ()), f"aliases of task {name!r}", ConfigError)
+        options["aliases"] = tuple(self.namespace.full(check_name(each, "former task")) for each in former)
         retries = {n: options.pop(n) for n in ("retry_on", "never_retry_on") if n in options}
         doc = clean(str(function.__doc__ or "").strip().partition("\n")[0])[:MAX_DOC_CHARS]
-        try:
-            definition = TaskDefinition(name=name, doc=doc, place=place_of(function), **options)
-        except TypeError as error:
-            raise ConfigError(f"@app.task on {name!r}: {error}.") from None
+        definition = TaskDefinition(name=name, doc=doc, place=place_of(function), **options)
         task: AnyTask = Task(self.client, self.plugins, function, definition, None, **retries)
         if rule is not None:
             task.schedule = make_schedule(
@@ -67,7 +73,7 @@ class Registry:
                 options=cast(ScheduleOptions, policies),
             )
         elif policies:
-            raise ConfigError(f"@app.task on {name!r}: {sorted(policies)[0]} is for tasks with a schedule.")
+            raise ConfigError(f"{where}: {sorted(policies)[0]} is for tasks with a schedule.")
         self.tasks[name] = task
         self.plugins.call("on_declare", task.definition)
         return task
@@ -93,9 +99,10 @@ class Registry:
     def encode(self, task: AnyTask | str, args: Sequence[object], kwargs: Mapping[str, object] | None) -> str:
         """Arguments as JSON text, checked where the task is one of this app. Raises BadArgs."""
         known = self.known(task)
+        args, kwargs = several(args, "args", BadArgs), named(kwargs, "kwargs", BadArgs)
         if isinstance(known, Task):
-            return known.signature.encode(args, kwargs or {})
-        return encode_plain(args, kwargs or {}) if args or kwargs else EMPTY_ARGS
+            return known.signature.encode(args, kwargs)
+        return encode_plain(args, kwargs) if args or kwargs else EMPTY_ARGS
 
 
 class TasksByName(Mapping[str, AnyTask]):

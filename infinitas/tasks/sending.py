@@ -1,73 +1,26 @@
 """Sends jobs of a task: builds them, runs the send hooks, enqueues them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Generic, ParamSpec, TypeVar
-
-import orjson
+from typing import Any, Generic, Never, ParamSpec, TypeVar
 
 from infinitas.broker.messages import NewJob
 from infinitas.client.job_ids import fresh_id
 from infinitas.client.lazy import LazyClient
-from infinitas.core.codec import instant
-from infinitas.core.errors import BadArgs
-from infinitas.core.names import check_name, shorten
-from infinitas.core.numbers import MAX_DELAY_S, is_number
+from infinitas.core.errors import BadArgs, ConfigError
+from infinitas.core.lists import several
 from infinitas.core.records import JobInfo
-from infinitas.core.task_definition import YEAR_S, TaskDefinition
+from infinitas.core.task_definition import TaskDefinition
+from infinitas.core.unknown_options import refuse_unknown
 from infinitas.tasks.arguments import Signature
 from infinitas.tasks.handle import Handle
 from infinitas.tasks.plugins import Plugins
+from infinitas.tasks.send_options import SEND_OPTIONS, SendOptions, check_delay
 
 Send = ParamSpec("Send")
 Value = TypeVar("Value")
 FEW = 100
 """Jobs that sync code sends in one call from its own thread."""
-MAX_HEADERS_BYTES = 8 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendOptions:
-    """How a job is sent, beside its arguments; see `Task.using`."""
-
-    key: str | None = None
-    at: datetime | None = None
-    delay: float | None = None
-    expires: float | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.key is not None:
-            check_name(self.key, "key")
-        if self.at is not None:
-            object.__setattr__(self, "at", instant(self.at, "at"))
-        if self.expires is not None and not (is_number(self.expires) and 0 < self.expires <= YEAR_S):
-            raise BadArgs(f"expires={shorten(self.expires)}: seconds above 0, up to a year.")
-        check_headers(self.headers)
-
-
-def check_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """`headers`, if they can travel with a job. Raises BadArgs."""
-    if not isinstance(headers, Mapping) or not all(
-        isinstance(part, str) for item in headers.items() for part in item
-    ):
-        raise BadArgs("Headers are text: names and values.")
-    try:
-        orjson.dumps(dict(headers))
-    except TypeError as error:
-        raise BadArgs(f"The headers are not valid Unicode: {error}.") from None
-    if sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADERS_BYTES:
-        raise BadArgs(f"The headers are longer than {MAX_HEADERS_BYTES:,} characters.")
-    return headers
-
-
-def check_delay(delay: object) -> float:
-    """Seconds of a delay; one below 0 is none. Raises BadArgs."""
-    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds <= MAX_DELAY_S:
-        raise BadArgs(f"delay={shorten(delay)}: seconds, or a timedelta, up to 100 years.")
-    return max(seconds, 0)
 
 
 class Sender(Generic[Send, Value]):
@@ -122,11 +75,11 @@ class Sender(Generic[Send, Value]):
         >>> [handle.get(timeout=20) for handle in add.send_many([(1, 2), (3, 4)])]
         [3, 7]
         """
-        return self._send([self.signature.encode(args, {}) for args in calls])
+        return self._send(self._encode_calls(calls))
 
     async def asend_many(self, calls: Iterable[Sequence[object]]) -> list[Handle[Value]]:
         """`send_many` for async code."""
-        return await self._asend([self.signature.encode(args, {}) for args in calls])
+        return await self._asend(self._encode_calls(calls))
 
     def using(
         self,
@@ -136,6 +89,7 @@ class Sender(Generic[Send, Value]):
         delay: float | timedelta | None = None,
         expires: float | None = None,
         headers: Mapping[str, str] | None = None,
+        **unknown: Never,
     ) -> "Sender[Send, Value]":
         """Options for one send.
 
@@ -150,7 +104,7 @@ class Sender(Generic[Send, Value]):
             A sender of the same task with these options alone.
 
         Raises:
-            BadArgs, BadName: an option is wrong.
+            BadArgs, BadName: an option is wrong. ConfigError: there is no such option.
 
         >>> later = add.using(key="order-7", delay=3600).send(1, 2)
         >>> app.fetch_job(later.id).state.value
@@ -158,6 +112,7 @@ class Sender(Generic[Send, Value]):
         >>> app.cancel(later.id, reason="not needed").state.value
         'cancelled'
         """
+        refuse_unknown(unknown, SEND_OPTIONS, f"using() of task {self.definition.name!r}", ConfigError)
         if delay is not None and at is not None:
             raise BadArgs("Give either at= or delay=.")
         wait = None if delay is None else check_delay(delay)
@@ -175,6 +130,9 @@ class Sender(Generic[Send, Value]):
         jobs = self._new_jobs(texts)
         await self.client.asend(self.definition, jobs)
         return self._sent(jobs)
+
+    def _encode_calls(self, calls: Iterable[Sequence[object]]) -> list[str]:
+        return [self.signature.encode(several(args, "A call", BadArgs), {}) for args in calls]
 
     def _new_jobs(self, texts: list[str]) -> list[NewJob]:
         """A job for each text: checked arguments as JSON."""

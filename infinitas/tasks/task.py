@@ -16,7 +16,8 @@ from infinitas.tasks.exception_classes import Kind, exception_classes, is_one_of
 from infinitas.tasks.job import Job
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.processors import is_async
-from infinitas.tasks.sending import Sender, SendOptions
+from infinitas.tasks.send_options import SendOptions
+from infinitas.tasks.sending import Sender
 
 Call = ParamSpec("Call")
 Send = ParamSpec("Send")

@@ -1,7 +1,7 @@
 """Adds to a job's log what its processor writes through `logging`.
 
 It works inside `logging.Logger`, not as a handler: a program may replace all handlers, switch off
-propagation or disable loggers at any time. In place since its first use, it does nothing outside of jobs.
+propagation or disable loggers at any time. In place since its first use, it keeps nothing outside of jobs.
 """
 
 import contextlib
@@ -87,6 +87,9 @@ def _call_handlers_for_job(self: logging.Logger, record: logging.LogRecord) -> N
             job = running.job
             setattr(record, FACTS, {"task": job.task, "job": job.id, "attempt": job.attempt})
         _keep(running, record)
+    elif not hasattr(record, FACTS):
+        # A program's format with `%(infinitas)s` would fail for a record without it.
+        setattr(record, FACTS, "")
     _call_handlers(self, record)
 
 

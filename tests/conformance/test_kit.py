@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -68,3 +69,14 @@ def test_the_faults_of_a_bad_client_are_listed(processes: Processes) -> None:
     assert "does not serve" in found["identifies first"]
     assert "no beat" in found["beats"]
     assert "no frame of infinitas.v1" in found["runs a job"]
+
+
+def test_a_port_that_is_taken_is_refused(processes: Processes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = processes.call("conformance", "--port", str(port))
+    assert said.returncode == 2
+    assert (
+        f"can't listen on 127.0.0.1:{port}: Address already in use. Choose another with --port."
+        in said.stderr
+    )

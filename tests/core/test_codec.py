@@ -17,7 +17,7 @@ from infinitas.core.cron.expression import clock_changes
 from infinitas.core.interval import Every
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import make_schedule
-from infinitas.tasks.sending import SendOptions
+from infinitas.tasks.send_options import SendOptions
 
 CHATHAM = ZoneInfo("Pacific/Chatham")
 ZONES = (

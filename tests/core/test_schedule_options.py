@@ -111,7 +111,8 @@ def test_a_duration_is_read_or_refused(text: str) -> None:
         ({"start": datetime(2026, 1, 1)}, "has no time zone; pass an aware datetime"),
         ({"start": datetime.min.replace(tzinfo=UTC)}, "allowed: 1970 to 8999"),
         ({"end": NOW, "start": NOW}, "ends before it starts"),
-        ({"over_lap": "skip"}, "has no option 'over_lap'"),
+        ({"tz": "UTC"}, "unknown option 'tz'; did you mean 'timezone'?"),
+        ({"over_lap": "skip"}, "The schedule 'k': unknown option 'over_lap'; did you mean 'overlap'?"),
     ],
 )
 def test_a_refusal_names_what_is_allowed(options: Any, text: str) -> None:

@@ -36,7 +36,10 @@ def test_the_first_token_warns_and_a_revoked_one_is_refused(http: httpx.Client, 
     assert http.get(f"{API}/tasks", headers=bearer(second["token"])).status_code == 200
     gone = http.delete(f"{API}/tokens/{second['id']}", headers=bearer(boss["token"]))
     assert (gone.status_code, gone.content) == (204, b"")
-    assert http.get(f"{API}/tasks", headers=bearer(second["token"])).status_code == 401
+    refused = http.get(f"{API}/tasks", headers=bearer(second["token"]))
+    assert (refused.status_code, refused.json()["code"]) == (401, "unauthorized")
+    assert "was revoked or is unknown" in refused.json()["detail"]
+    assert "Send a valid token" in http.get(f"{API}/tasks", headers=bearer("inf_x")).json()["detail"]
     again = http.delete(f"{API}/tokens/{second['id']}", headers=bearer(boss["token"]))
     assert (again.status_code, again.json()["code"]) == (404, "unknown_token")
 

@@ -50,3 +50,9 @@ assert_type(app.fetch_job("x"), JobInfo)
 app.schedule(add, at=datetime.now(UTC), key="k", args=(1,))
 add.send("one")  # type: ignore[arg-type]
 crawl.send()  # type: ignore[call-arg]
+assert_type(app.task(find, name="other", retries=2).send("Ann").get(), User)
+assert_type(app.task(find_all.function, timeout=5).send(), Handle[list[User]])
+app.task(find, retires=2)  # type: ignore[call-overload]
+app.task(max_retries=2)  # type: ignore[call-overload]
+add.using(countdown=5)  # type: ignore[arg-type]
+Infinitas(broker="redis://x")  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -316,6 +316,30 @@ def test_a_forked_process_logs_its_own_way(capfd: pytest.CaptureFixture[str]) ->
 def test_our_own_records_are_no_lines_of_the_job() -> None:
     assert captured(lambda: says("infinitas.worker")) == []
     assert captured(lambda: says("infinitas_shop")) == ["a line"]
+
+
+@pytest.mark.parametrize(
+    ("style", "form"), [("%", "%(infinitas)s|%(message)s"), ("{", "{infinitas}|{message}")]
+)
+def test_a_format_with_the_facts_of_jobs_fits_every_record(
+    style: Literal["%", "{"], form: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    printed = io.StringIO()
+    handler = logging.StreamHandler(printed)
+    handler.setFormatter(logging.Formatter(form, style=style))
+    logging.getLogger().addHandler(handler)
+
+    def work() -> None:
+        says()
+        contextvars.Context().run(says)
+
+    assert captured(work) == ["a line"]
+    says("shop.web")
+    logging.getLogger("shop").warning("a line", extra={"infinitas": "mine"})
+    of_job, *others = printed.getvalue().splitlines()
+    assert "'task': 'captured'" in of_job
+    assert others == ["|a line", "|a line", "mine|a line"]
+    assert "Logging error" not in capfd.readouterr().err
 
 
 def test_structlog_over_logging() -> None:

@@ -13,7 +13,7 @@ from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.redacted import view_job, view_task
-from infinitas.tasks.sending import check_headers
+from infinitas.tasks.send_options import check_headers
 from infinitas.wire.definitions import define
 from infinitas.wire.jobs import Batch, JobIds, JobView, NewJobBody
 from infinitas.wire.tasks import TaskView
