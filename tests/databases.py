@@ -60,7 +60,7 @@ class Databases:
 
 
 def _drop(admin: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
-    """Whether it is gone: Postgres waits five seconds for the backends that it ends, which may take longer."""
+    """Whether it is gone: Postgres waits only five seconds for the backends that it ends."""
     try:
         admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
     except psycopg.errors.ObjectInUse:

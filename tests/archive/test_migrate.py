@@ -33,14 +33,8 @@ def limited_url(empty_postgres_url: str) -> Iterator[str]:
         )
         yield empty_postgres_url.replace("://infinitas@", f"://{role}@")
         # A backend drops its temporary tables after its connection was closed.
-        eventually(
-            lambda: (
-                (0,)
-                == admin.execute(
-                    "SELECT count(*) FROM pg_stat_activity WHERE usename = %s", (role,)
-                ).fetchone()
-            )
-        )
+        backends = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s"
+        eventually(lambda: admin.execute(backends, (role,)).fetchone() == (0,))
         admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
 
 
