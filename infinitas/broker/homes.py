@@ -42,6 +42,8 @@ class _Known:
     moved: dict[Address, str] = field(default_factory=dict)
     trails: dict[Address, list[Target]] = field(default_factory=dict)
     """For each of `moved` all moves from there on."""
+    ways: dict[Address, list[list[Address]]] = field(default_factory=dict)
+    """The same by their ends: all addresses of each."""
     scheduled: set[Address] = field(default_factory=set)
     carrying: set[str] = field(default_factory=set)
     """Queues with packages that have not arrived."""
@@ -133,11 +135,8 @@ class Homes:
                 if not await Moves(self._connection, queue).move_task(name, seen, target):
                     return False
         # What waits at the beginning of a trail goes all its way.
-        ways = [
-            [start, *((hop.queue, hop.task) for hop in hops)]
-            for start, hops in sorted(known.trails.items(), key=lambda trail: -len(trail[1]))
-            if end_of(start, hops) in (here, *former) and start not in (here, *former)
-        ]
+        ends = here, *former
+        ways = [way for end in ends for way in known.ways.get(end, ()) if way[0] not in ends]
         for way in ways:
             if way[0] in known.scheduled or way[0][0] in known.carrying:
                 for queue, _ in way[:-1]:
@@ -203,6 +202,8 @@ class Homes:
         for start in known.moved:
             if hops := await _look_up(self._connection, follow(start, notes)):
                 known.trails[start] = hops
+                way = [start, *((hop.queue, hop.task) for hop in hops)]
+                known.ways.setdefault(way[-1], []).append(way)
         return known
 
     async def _read(self, names: Sequence[str], queues: Sequence[str]) -> _Known:

@@ -1,11 +1,13 @@
 """A task that has moved several times is in one place, whichever of its workers declares it again."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from redis import Redis
 
+from infinitas import Infinitas
 from infinitas.broker import homes
 from infinitas.broker.connection import Connection
 from infinitas.broker.homes import find_home
@@ -256,6 +258,37 @@ async def test_the_last_move_of_several_is_waited_for(
     assert not found_in(redis, "tasks")
     await deploys.declare(2)
     assert found_in(redis, "tasks") == found_in(redis, "schedules") == [last]
+
+
+@pytest.mark.parametrize("place", [("slow", "b"), ("third", "a")], ids=str)
+async def test_a_move_that_was_cut_short_is_completed_at_once_by_any_worker_there(
+    connection: Connection, redis: Redis, monkeypatch: pytest.MonkeyPatch, place: Place
+) -> None:
+    monkeypatch.setattr(homes, "MOVE_WITHIN_MS", 60_000)
+    deploys = Deploys(connection, FIRST, ("slow", "a"), place)
+    await deploys.declare(0)
+    await deploys.declare(1)
+    await close(connection, ("slow", "a"), place, "died")
+    await deploys.declare(2)
+    assert found_in(redis, "tasks") == found_in(redis, "schedules") == [place]
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+async def test_a_task_whose_trail_ends_in_nothing_can_be_sent(
+    make_app: Callable[..., Infinitas], connection: Connection, redis: Redis, queue: str
+) -> None:
+    """From code of any queue, and by both kinds of senders."""
+    await Deploys(connection, FIRST).declare(0)
+    await close(connection, FIRST, ("slow", "a"), "died")
+    app = make_app()
+
+    @app.task(name="a", queue=queue)
+    def sent() -> None: ...
+
+    await sent.asend()
+    await asyncio.to_thread(sent.send)
+    (place,) = found_in(redis, "tasks")
+    assert redis.xlen(f"{{infinitas:{place[0]}}}:stream:a") == 2
 
 
 async def test_a_move_that_was_given_up_is_over_for_old_code_and_for_senders(
