@@ -17,6 +17,7 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream
 from infinitas.cli.feed import Feed, log_lines, print_events, show_with_jobs_alone
 from infinitas.core.errors import ConfigError
+from infinitas.core.plural import counted
 from infinitas.devservers.servers import EmbeddedServers, Urls
 from infinitas.runtime.config import DEFAULT_REDIS, load_settings
 from infinitas.runtime.logging import hide_records_of_jobs
@@ -30,12 +31,11 @@ DEFAULT_PORT = 3000
 
 
 def run_dev(app: Infinitas, port: int | None) -> None:
-    """Run until Ctrl-C; the server on `port`. None: the default one or, if that is taken, another.
+    """Run until Ctrl-C; the server on `port`, as `server_port` found it.
 
     Raises:
         EmbeddedError, ConfigError.
     """
-    found = server_port(port)
     with ExitStack() as stack:
         own = load_settings()
         as_text = app.settings.log_format == "text"
@@ -48,11 +48,11 @@ def run_dev(app: Infinitas, port: int | None) -> None:
             click.echo(f"Using Redis at {mask_url(app.settings.redis_url or '')}", err=not as_text)
         stack.callback(app.close)
         if as_text:
-            _show_where(app, found, urls)
+            _show_where(app, port, urls)
             show_with_jobs_alone()
         else:
             hide_records_of_jobs()
-        run_until_signal(lambda stop: _run(app, found, stop))
+        run_until_signal(lambda stop: _run(app, port, stop))
         if as_text:
             click.echo("Stopped.")
 
@@ -89,7 +89,7 @@ def _show_where(app: Infinitas, port: int | None, own: Urls | None) -> None:
     command = f"redis-cli -s {own.redis.removeprefix('unix://')}" if own else "redis-cli"
     if port is not None:
         click.echo(f"\n  The page: {click.style(f'http://127.0.0.1:{port}/', bold=True)}\n")
-    click.echo(f"  {len(app.tasks)} tasks: {', '.join(sorted(app.tasks))}")
+    click.echo(f"  {counted(len(app.tasks), 'task')}: {', '.join(sorted(app.tasks))}")
     click.echo("  Look inside, from another terminal in this folder:")
     cli = _own_command()
     for line, meaning in (
@@ -108,7 +108,9 @@ def _show_where(app: Infinitas, port: int | None, own: Urls | None) -> None:
 
 
 def server_port(wanted: int | None) -> int | None:
-    """The port of the server; None where the server is not installed.
+    """The port of the server. None: the default one or, if that is taken, another.
+
+    Returns None where the server is not installed.
 
     Raises:
         ConfigError: the wanted port can't be used. In place of the default one a free one is found.

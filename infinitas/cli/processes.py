@@ -218,8 +218,9 @@ def dev(
     Servers that are configured (INFINITAS_REDIS_URL, INFINITAS_POSTGRES_URL, infinitas.toml) are
     used in place of the embedded ones.
     """
-    from infinitas.cli.dev import run_dev
+    from infinitas.cli.dev import run_dev, server_port
 
+    found = server_port(port)
     app = configured_app(ctx, path, concurrency=concurrency, log_level=log_level, log_format=log_format)
     set_up_logging(app.settings.log_level, app.settings.log_format)
-    run_dev(app, port)
+    run_dev(app, found)

@@ -15,6 +15,7 @@ from infinitas.core.codec import instant
 from infinitas.core.errors import BadSchedule, Refused
 from infinitas.core.interval import describe_ms, parse_every
 from infinitas.core.namespace import Namespace
+from infinitas.core.plural import counted
 from infinitas.core.records import ScheduleInfo
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.schedule_fields import CATCH_UP, OVERLAP
@@ -178,7 +179,7 @@ def _show(info: ScheduleInfo, output: str | None, count: int = 3) -> None:
                 f"{moment(info.last_slot)} ({relative(info.last_slot, at)})" if info.last_slot else "",
             ),
             ("live job", info.live_job or ""),
-            ("backfill", f"{info.filling} slots wait" if info.filling is not None else ""),
+            ("backfill", f"left: {counted(info.filling, 'slot')}" if info.filling is not None else ""),
             *(
                 (
                     "next" if i == 0 else "",
@@ -391,6 +392,6 @@ def backfill_schedule(
         return
     for slot in found.slots if dry_run else ():
         click.echo(f"{moment(slot)}  {slot:%Y-%m-%dT%H:%M:%SZ}")
-    verb = "would become" if dry_run else "become"
+    verb = "Would make" if dry_run else "Makes"
     known = f" {found.known} have had theirs." if found.known else ""
-    click.echo(f"{len(found.slots)} slots {verb} jobs, {found.limit} at a time.{known}")
+    click.echo(f"{verb} {counted(len(found.slots), 'job')} of past slots, {found.limit} at a time.{known}")

@@ -7,6 +7,7 @@ from infinitas.cli.context import ask_redis, configured_app, output_option
 from infinitas.cli.output import moment, print_json
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.declaration import ChangeKind, ScheduleChange, SyncPlan, TaskMove
+from infinitas.core.plural import counted
 from infinitas.core.schedule import Schedule
 
 _MARKS = {
@@ -64,11 +65,11 @@ def _print(plan: SyncPlan, *, dry_run: bool, prune: bool) -> None:
             if slots:
                 shown = ", ".join(moment(slot) for slot in slots[:_SHOWN])
                 more = ", …" if len(slots) > _SHOWN else ""
-                count = f"{len(slots)} slot{'s'[: len(slots) - 1]}"
+                count = counted(len(slots), "slot")
                 click.echo(f"    {sign}{count} in the next 24 h: {shown}{more}")
     same = len(plan.schedules) - len(changes)
     if not (changes or plan.new_tasks or plan.changed_tasks or plan.moves or plan.places or plan.taken):
-        click.echo(f"Nothing changes; {same} schedules match the code.")
+        click.echo(f"Nothing changes in {counted(same, 'schedule')} of the code.")
     elif dry_run:
         click.echo("Nothing was stored (--dry-run).")
     else:
@@ -78,7 +79,7 @@ def _print(plan: SyncPlan, *, dry_run: bool, prune: bool) -> None:
 def _move(move: TaskMove) -> str:
     former = f"{move.former_task} in the queue {move.former_queue}"
     text = f"{former} → {move.task} in the queue {move.queue}, with its schedules and what waits"
-    text += f" ({move.jobs} jobs there now)" if move.jobs else ""
+    text += f" ({counted(move.jobs, 'job')} there now)" if move.jobs else ""
     later = "; live workers serve it there, so the first worker of the new code moves it"
     return text + (later if move.waits else "")
 

@@ -12,6 +12,7 @@ from infinitas.cli.output import moment, now, print_facts, print_json, print_row
 from infinitas.client.interface import Client
 from infinitas.client.job_ids import fresh_id
 from infinitas.core.errors import BadArgs
+from infinitas.core.plural import counted
 from infinitas.core.records import TaskInfo
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.tasks.arguments import encode_plain
@@ -214,11 +215,13 @@ def remove_task(ctx: click.Context, name: str, yes: bool, output: str | None) ->
     if output == "json":
         print_json({"dry_run": not yes, "removal": found})
         return
-    schedules = f" ({', '.join(found.schedules[:5])})" if found.schedules else ""
+    names = f" ({', '.join(found.schedules[:5])})" if found.schedules else ""
     verb = "is" if yes else "would be"
+    verb_of_jobs = verb if found.waiting == 1 or not yes else "are"
     click.echo(
-        f"The task {found.task} of the queue {found.queue} {verb} removed, with {len(found.schedules)} "
-        f"schedules{schedules}. {found.waiting} jobs that wait {'are' if yes else 'would be'} cancelled."
+        f"The task {found.task} of the queue {found.queue} {verb} removed, with "
+        f"{counted(len(found.schedules), 'schedule')}{names}. "
+        f"{counted(found.waiting, 'waiting job')} {verb_of_jobs} cancelled."
     )
     if not yes and found.has_worker:
         click.echo("A live worker serves it: take it from the code first, else it comes back.")

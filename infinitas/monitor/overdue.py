@@ -7,6 +7,7 @@ run, each slot is reported once.
 import asyncio
 
 from infinitas.broker.queue import QueueBroker
+from infinitas.core.plural import counted
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("overdue")
@@ -27,7 +28,7 @@ class OverdueMonitor:
         """Check, then rest. The next check begins where this one ended."""
         reported = await self.check()
         if reported:
-            _log.warning("%d slots did not start, or did not succeed, in time.", reported)
+            _log.warning("%s did not start, or did not succeed, in time.", counted(reported, "slot"))
         await asyncio.sleep(CHECK_EVERY_S)
 
     async def check(self) -> int:

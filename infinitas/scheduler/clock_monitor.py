@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.interval import describe_ms
+from infinitas.core.plural import counted
 from infinitas.runtime.logging import get_logger
 from infinitas.scheduler.replanner import replan_all
 
@@ -64,9 +65,9 @@ class ClockMonitor:
             promoted += more
         if moved or promoted:
             _log.warning(
-                "Redis' clock had been ahead: %d schedules and %d waiting jobs have their right times back.",
-                moved,
-                promoted,
+                "Redis' clock had been ahead: corrected the times of %s and %s.",
+                counted(moved, "schedule"),
+                counted(promoted, "waiting job"),
             )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from infinitas.broker.messages import DueSlot
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.schedules import Schedules
+from infinitas.core.plural import counted
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.tzdata import tzdata_version
 
@@ -35,7 +36,9 @@ class Replanner:
         # Stored last: if this scheduler is killed before, another one replans.
         await self._schedules.remember_zones(self._version)
         if moved:
-            _log.warning("Time zones %s: %d schedules have another next slot.", self._version, moved)
+            _log.warning(
+                "Time zones %s: another next slot for %s.", self._version, counted(moved, "schedule")
+            )
         return moved
 
 

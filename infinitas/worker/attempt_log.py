@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from infinitas.core.codec import to_ms
 from infinitas.core.names import clean_level
+from infinitas.core.plural import counted
 from infinitas.core.text import clean
 from infinitas.tasks.job import OnError
 from infinitas.worker.outbox import Outbox
@@ -63,7 +64,10 @@ class AttemptLog:
     def note_dropped(self) -> None:
         """Send a line with the number of dropped lines, if there are any."""
         if self._dropped:
-            self.note("warning", f"… {self._dropped:,} lines dropped: a job keeps {MAX_LINES:,} lines, 1 MB")
+            self.note(
+                "warning",
+                f"… {counted(self._dropped, 'line')} dropped: a job keeps {MAX_LINES:,} lines, 1 MB",
+            )
 
     def _next_number(self) -> int:
         with self._lock:

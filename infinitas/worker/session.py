@@ -5,6 +5,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 
 from infinitas.broker.messages import ClaimedJob, HeartbeatAnswer, Settlement
 from infinitas.core.errors import InfinitasError
+from infinitas.core.plural import counted
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, cancel_all, run_loops
@@ -225,7 +226,7 @@ class Session:
         if not self._running:
             return
         limit = self._settings.shutdown_timeout
-        _log.info("Stopping: %d jobs may finish within %g s.", len(self._running), limit)
+        _log.info("Stopping: %s may finish within %g s.", counted(len(self._running), "job"), limit)
         waits = (self._running.wait_until_none(), stop.forced.wait(), self._refused.wait())
         ends = [asyncio.create_task(wait) for wait in waits]
         await asyncio.wait(ends, timeout=limit, return_when=asyncio.FIRST_COMPLETED)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from infinitas.core.errors import ConfigError, InfinitasError, NameTaken
+from infinitas.core.plural import counted
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal
@@ -133,7 +134,7 @@ class Worker:
 
     def _stop_when_used_up(self, capacity: Capacity, stop: StopSignal) -> None:
         if capacity.used_up and not stop.requested.is_set():
-            _log.info("%d jobs are done: stopping.", self._max_jobs)
+            _log.info("%s done: stopping.", counted(self._max_jobs or 0, "job"))
             stop.request()
 
     async def _stop_when_idle(self, session: Session, stop: StopSignal) -> None:

@@ -82,7 +82,7 @@ def test_on_the_command_line(processes: Processes, app: Infinitas, redis: Redis)
     app.schedule(gone, at=FAR, key="todo")
     gone.send_many([(), (), ()])
     shown = processes.call("task", "rm", "gone")
-    assert "would be removed, with 1 schedules (todo). 3 jobs that wait would be cancelled." in shown.stdout
+    assert "would be removed, with 1 schedule (todo). 3 waiting jobs would be cancelled." in shown.stdout
     assert "add --yes" in shown.stdout
     assert redis.hexists(f"{P}tasks", "gone")
     assert '"has_worker":false' in processes.call("task", "rm", "gone", "-o", "json").stdout.replace(" ", "")
