@@ -90,7 +90,9 @@ def show_job(ctx: click.Context, id: str, output: str | None) -> None:
             click.echo(f"  {printable(text)}")
     if len(job.attempts) > 1:
         click.echo("attempts")
-        print_rows(("TRY", "OUTCOME", "STARTED", "TOOK", "WORKER", "ERROR"), _attempts(job), "", ("WORKER",))
+        print_rows(
+            ("TRY", "OUTCOME", "STARTED", "TOOK", "WORKER", "ERROR"), _attempts(job), "", ("WORKER", "ERROR")
+        )
     if job.log:
         click.echo("log")
     for line in job.log:

@@ -29,6 +29,8 @@ _HIGHER_CONTROLS = re.compile("[\\x7f-\\x9f]")
 _BARS = "▁▂▃▄▅▆▇"
 STRIP = 10
 GAP = 2
+LEAST_TEXT = 20
+"""A text is not cut below this."""
 
 
 def print_json(value: object) -> None:
@@ -42,7 +44,8 @@ def print_rows(
 ) -> None:
     """A table on a terminal; else one line a row, cells separated by tabs.
 
-    On a narrow terminal whole columns give way, the first of `expendable` first.
+    On a narrow terminal the columns in `expendable` give way: long texts are cut, then whole columns go,
+    the first of them first.
     """
     rows = [[printable(cell).replace("\n", " ") for cell in row] for row in rows]
     if not sys.stdout.isatty():
@@ -57,25 +60,35 @@ def print_rows(
     from rich.text import Text
 
     console = Console(highlight=False)
-    shown = _columns_that_fit(headings, rows, expendable, console.width)
+    shown = _widths(headings, rows, expendable, console.width)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
-    for column in shown:
-        table.add_column(headings[column], no_wrap=True, overflow="ellipsis")
+    for column, width in shown.items():
+        table.add_column(headings[column], no_wrap=True, overflow="ellipsis", max_width=width)
     for row in rows:
         table.add_row(*(Text(row[column], style=_STYLES.get(row[column], "")) for column in shown))
     console.print(table)
 
 
-def _columns_that_fit(
+def _widths(
     headings: Sequence[str], rows: Sequence[Sequence[str]], expendable: Sequence[str], width: int
-) -> list[int]:
-    widths = [max(len(row[i]) for row in [headings, *rows]) + GAP for i in range(len(headings))]
-    shown = list(range(len(headings)))
-    for heading in expendable:
-        if sum(widths[i] for i in shown) - GAP <= width:
+) -> dict[int, int]:
+    """The columns that are shown, with their widths.
+
+    Long texts of expendable columns are cut, the longest first, before such a column gives way.
+    """
+    found = {i: max(len(row[i]) for row in [headings, *rows]) for i in range(len(headings))}
+    flexible = [headings.index(heading) for heading in expendable]
+    for column in flexible:
+        least = sum(min(w, LEAST_TEXT) if i in flexible else w for i, w in found.items())
+        if least + GAP * (len(found) - 1) <= width:
             break
-        shown.remove(headings.index(heading))
-    return shown
+        del found[column]
+    while sum(found.values()) + GAP * (len(found) - 1) > width:
+        longest = max((i for i in flexible if i in found), key=found.__getitem__, default=-1)
+        if found.get(longest, 0) <= LEAST_TEXT:
+            break
+        found[longest] -= 1
+    return found
 
 
 def print_facts(facts: Sequence[tuple[str, str]]) -> None:

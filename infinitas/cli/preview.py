@@ -59,7 +59,7 @@ def _print(found: Preview) -> None:
         )
         for slot in found.slots
     ]
-    print_rows(("LOCAL", "UTC", "LEFT", "NOTE"), rows, "It has no more slots.")
+    print_rows(("LOCAL", "UTC", "LEFT", "NOTE"), rows, "It has no more slots.", ("NOTE",))
     if found.warnings:
         click.echo("\nClock changes within a year:")
         for slot in found.warnings:

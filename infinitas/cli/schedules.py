@@ -23,7 +23,7 @@ from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.schedule_preview import preview_schedule
 
 HEADINGS = ("KEY", "NEXT", "LEFT", "LAST", "RULE", "ZONE", "TASK", "NOTE")
-EXPENDABLE = ("ZONE", "TASK", "LAST", "NEXT")
+EXPENDABLE = ("ZONE", "TASK", "LAST", "NEXT", "NOTE")
 _POLICIES = ("dst", "overlap", "catch_up", "catch_up_limit", "max_runs")
 _OVERRIDDEN = "overridden: the code has another rule; `schedule reset` takes it back"
 _SPANS = ("catch_up_window_ms", "jitter_ms", "grace_ms")

@@ -1,8 +1,12 @@
 """How things look."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 
-from infinitas.cli.output import _columns_that_fit, printable, relative, strip
+import click
+import pytest
+
+from infinitas.cli.output import _widths, print_rows, printable, relative, strip
 from infinitas.core.states import State
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -26,6 +30,46 @@ def test_somebodys_text_can_not_move_the_cursor() -> None:
 
 def test_a_narrow_terminal_loses_whole_columns() -> None:
     headings, rows = ("A", "BB", "C"), [("xxxx", "y", "zzzzzz")]
-    assert _columns_that_fit(headings, rows, ("BB", "C"), 16) == [0, 1, 2]
-    assert _columns_that_fit(headings, rows, ("BB", "C"), 15) == [0, 2]
-    assert _columns_that_fit(headings, rows, ("BB", "C"), 5) == [0]
+    assert _widths(headings, rows, ("BB", "C"), 16) == {0: 4, 1: 2, 2: 6}
+    assert _widths(headings, rows, ("BB", "C"), 15) == {0: 4, 2: 6}
+    assert _widths(headings, rows, ("BB", "C"), 5) == {0: 4}
+
+
+@pytest.mark.parametrize(
+    ("width", "kept"),
+    [
+        (130, {0: 9, 1: 26, 2: 3, 3: 86}),
+        (129, {0: 9, 1: 26, 2: 3, 3: 85}),
+        (80, {0: 9, 1: 26, 2: 3, 3: 36}),
+        (64, {0: 9, 1: 26, 2: 3, 3: 20}),
+        (63, {0: 9, 1: 26, 3: 24}),
+        (59, {0: 9, 1: 26, 3: 20}),
+        (58, {0: 9, 1: 26}),
+        (20, {0: 9, 1: 26}),
+    ],
+)
+def test_a_long_text_is_cut_before_a_column_goes(width: int, kept: dict[int, int]) -> None:
+    headings, rows = (
+        ("STATE", "JOB", "TRY", "WHY"),
+        [("succeeded", "j" * 26, "1", "w" * 86), ("x", "", "", "")],
+    )
+    assert _widths(headings, rows, ("TRY", "WHY"), width) == kept
+
+
+def test_of_two_long_texts_the_longer_is_cut_first() -> None:
+    headings, rows = ("A", "B"), [("a" * 30, "b" * 50)]
+    assert _widths(headings, rows, ("A", "B"), 72) == {0: 30, 1: 40}
+    assert _widths(headings, rows, ("A", "B"), 52) == {0: 25, 1: 25}
+
+
+def test_a_cut_text_ends_with_an_ellipsis(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    rows = [("failed", "j" * 26, "ValueError: " + "no stock " * 9), ("running", "k" * 26, "")]
+    print_rows(("STATE", "JOB", "WHY"), rows, "", ("WHY",))
+    heading, failed, running = click.unstyle(capsys.readouterr().out).splitlines()
+    assert heading.split() == ["STATE", "JOB", "WHY"]
+    assert failed == f"failed   {'j' * 26}  ValueError: no stock n…"
+    assert running.split() == ["running", "k" * 26]
