@@ -37,8 +37,8 @@ _FORBIDDEN = re.compile(
 _UNKNOWN_COMMAND = re.compile(r"(?i)unknown (redis |valkey )?(sub)?command")
 _NOTHING_LISTENS = re.compile(r"\b(?:Error|Errno) (?:2|61|111)\b")
 _WAYS_TO_A_REDIS = (
-    "Start it, or `infinitas dev`, which has its own; or set INFINITAS_REDIS_URL, or INFINITAS_DATA_DIR to the "
-    "folder of an `infinitas dev` that runs elsewhere."
+    "Start it, or `infinitas dev`, which has its own; or set INFINITAS_REDIS_URL, or INFINITAS_DATA_DIR to "
+    "the folder of an `infinitas dev` that runs elsewhere."
 )
 NO_CLUSTER = "Redis Cluster is not supported yet: redis_url must lead to a Redis without cluster-enabled"
 
@@ -106,7 +106,7 @@ def translated(error: Exception, url: str) -> InfinitasError:
     if isinstance(error, ResponseError):
         return InfinitasError(f"{where} refused a command: {text}")
     remedy = f" {_WAYS_TO_A_REDIS}" if _NOTHING_LISTENS.search(text) else ""
-    return ServerUnreachable(f"{where} gave no answer ({text}).{remedy}")
+    return ServerUnreachable(f"{where} gave no answer ({text.rstrip('.')}).{remedy}")
 
 
 def _with_code(code: str, text: str) -> str:

@@ -6,6 +6,7 @@ from infinitas.core.errors import InfinitasError
 from infinitas.core.names import shorten
 
 _ELSEWHERE = {
+    "acks_late": "on_lost",
     "autoretry_for": "retry_on",
     "backend": "postgres_url",
     "broker": "redis_url",
@@ -21,6 +22,7 @@ _ELSEWHERE = {
     "max_retries": "retries",
     "rate_limit": "rate",
     "redis": "redis_url",
+    "reject_on_worker_lost": "on_lost",
     "result_backend": "postgres_url",
     "result_expires": "result_ttl",
     "retry_backoff": "backoff",
@@ -50,6 +52,7 @@ def remedy(name: str, known: Collection[str]) -> str:
 
     if name in _NOT_NEEDED and "retries" in known:
         return _NOT_NEEDED[name]
-    meant = _ELSEWHERE.get(name, "")
-    near = [meant] if meant in known else get_close_matches(name, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(known))}."
+    meant = {elsewhere: here for elsewhere, here in _ELSEWHERE.items() if here in known}
+    meant.update(zip(known, known, strict=True))
+    near = get_close_matches(name, meant, 1)
+    return f"did you mean {meant[near[0]]!r}?" if near else f"there are: {', '.join(sorted(known))}."

@@ -47,7 +47,8 @@ class Registry:
     def add(self, function: Callable[..., Any], **options: Any) -> AnyTask:
         """Make a function a task, with `TaskOptions`; see `Infinitas.task`."""
         function = processor_of(function.function if isinstance(function, Task) else function)
-        name = check_name(self.namespace.full(options.pop("name", None) or default_name(function)), "task")
+        own_name = check_name(options.pop("name", None) or default_name(function), "task")
+        name = check_name(self.namespace.full(own_name), "task")
         if name in self.tasks:
             raise DuplicateTask(f"There is a task {name!r} already; give one of them name=.")
         where = f"@app.task on {name!r}"

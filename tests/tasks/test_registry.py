@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infinitas import Infinitas, Plugin
-from infinitas.core.errors import BadArgs, ConfigError, InfinitasError
+from infinitas.core.errors import BadArgs, BadName, ConfigError, InfinitasError
 
 
 def scale(value: int, factor: int) -> int:
@@ -62,6 +62,12 @@ def test_one_text_is_no_list_of_arguments(mine: Infinitas) -> None:
         mine.schedule("elsewhere", "@hourly", key="k", args="ab")
 
 
+def test_a_name_that_is_no_text_is_refused(mine: Infinitas) -> None:
+    for options in ({"name": 5}, {"name": ["a"]}, {"aliases": [5]}, {"aliases": [""]}, {"queue": 5}):
+        with pytest.raises(BadName):
+            mine.task(scale, **options)  # type: ignore[call-overload]
+
+
 def test_several_former_names_may_come_as_any_list(mine: Infinitas) -> None:
     assert mine.task(scale, aliases=["a", "b"]).definition.aliases == ("mine.a", "mine.b")
     assert mine.task(scale, name="other", aliases=("c",)).definition.aliases == ("mine.c",)
@@ -79,6 +85,8 @@ def test_several_former_names_may_come_as_any_list(mine: Infinitas) -> None:
         ("timout", "timeout"),
         ("cron", "schedule"),
         ("tz", "timezone"),
+        ("max_retrys", "retries"),
+        ("acks_late", "on_lost"),
         ("bind", "job: Job"),
     ],
 )
@@ -102,7 +110,7 @@ def test_unknown_options_are_refused_elsewhere_too(mine: Infinitas) -> None:
     for name, meant in (("countdown", "delay"), ("eta", "at"), ("header", "headers"), ("expire", "expires")):
         with pytest.raises(ConfigError, match=f"unknown option '{name}'; did you mean '{meant}'"):
             task.using(**{name: 5})  # type: ignore[arg-type]
-    for name, meant in (("broker", "redis_url"), ("redis", "redis_url"), ("backend", "postgres_url")):
+    for name, meant in (("broker", "redis_url"), ("redis", "redis_url"), ("brker", "redis_url")):
         with pytest.raises(ConfigError, match=f"unknown option '{name}'; did you mean '{meant}'"):
             Infinitas(**{name: "redis://x"})  # type: ignore[arg-type]
     mine.configure(concurency=5)
