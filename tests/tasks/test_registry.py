@@ -65,7 +65,7 @@ def test_one_text_is_no_list_of_arguments(mine: Infinitas) -> None:
 def test_a_name_that_is_no_text_is_refused(mine: Infinitas) -> None:
     for options in ({"name": 5}, {"name": ["a"]}, {"aliases": [5]}, {"aliases": [""]}, {"queue": 5}):
         with pytest.raises(BadName):
-            mine.task(scale, **options)  # type: ignore[call-overload]
+            mine.task(scale, **options)
 
 
 def test_several_former_names_may_come_as_any_list(mine: Infinitas) -> None:
