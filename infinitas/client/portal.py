@@ -86,15 +86,11 @@ class Portal:
         found = self._threads.get(pid)
         if found is None:
             made = LoopThread()
+            # Started before it can be found: a signal handler that interrupts this would wait for ever.
+            made.start()
             found = self._threads.setdefault(pid, made)
-            if found is made:
-                try:
-                    made.start()
-                except NoEventLoop:
-                    self._threads.pop(pid, None)
-                    raise
-            else:
-                made.loop.close()
+            if found is not made:
+                made.stop()
         return found
 
 

@@ -199,6 +199,21 @@ def test_a_signal_handler_may_use_any_verb(shop: Infinitas) -> None:
     assert set(found) == {"queued"}
 
 
+def test_a_signal_handler_may_interrupt_the_start_of_the_thread(
+    shop: Infinitas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, found = LoopThread.start, list[str]()
+
+    def interrupted(thread: LoopThread) -> None:
+        monkeypatch.setattr(LoopThread, "start", start)
+        found.append(shop.fetch_task("work").name)
+        start(thread)
+
+    monkeypatch.setattr(LoopThread, "start", interrupted)
+    assert shop.fetch_task("work").name == "work"
+    assert found == ["work"]
+
+
 def test_an_interrupted_wait_is_given_up(shop: Infinitas) -> None:
     handle = shop.tasks["work"].send(1)
     shop.fetch_job(handle.id)
