@@ -1,6 +1,8 @@
 """`/schedules`: add, change, pause, skip, trigger, backfill and preview."""
 
 import hashlib
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -73,6 +75,16 @@ def _note(request: Request, before: ScheduleView | None, after: ScheduleView | N
     note(request, before=before, after=after, without=_BY_ITSELF)
 
 
+async def _noted(
+    client: RedisClient, request: Request, key: str, change: Callable[[], Awaitable[ScheduleInfo]]
+) -> ScheduleView:
+    """Make a change, and note for the audit what it has changed."""
+    before = await _found(client, key)
+    after = await view_schedule(client, await change())
+    _note(request, before, after)
+    return after
+
+
 async def _shown(client: RedisClient, info: ScheduleInfo, response: Response) -> ScheduleView:
     response.headers["ETag"] = _etag(info.schedule)
     return await view_schedule(client, info)
@@ -133,27 +145,18 @@ async def remove_schedule(key: Name, client: ClientOf, request: Request, _: MayC
 async def pause_schedule(
     key: Name, body: PauseBody, client: ClientOf, request: Request, _: MayChangeTasks
 ) -> ScheduleView:
-    before = await _found(client, key)
-    after = await view_schedule(client, await client.schedules.pause(key, body.reason, body.until))
-    _note(request, before, after)
-    return after
+    return await _noted(client, request, key, partial(client.schedules.pause, key, body.reason, body.until))
 
 
 @router.post("/{key:path}/resume")
 async def resume_schedule(key: Name, client: ClientOf, request: Request, _: MayChangeTasks) -> ScheduleView:
-    before = await _found(client, key)
-    after = await view_schedule(client, await client.schedules.resume(key))
-    _note(request, before, after)
-    return after
+    return await _noted(client, request, key, partial(client.schedules.resume, key))
 
 
 @router.post("/{key:path}/reset")
 async def reset_schedule(key: Name, client: ClientOf, request: Request, _: MayChangeTasks) -> ScheduleView:
     """Take a person's change back: the rule is again what the code declares."""
-    before = await _found(client, key)
-    after = await view_schedule(client, await client.schedules.reset(key))
-    _note(request, before, after)
-    return after
+    return await _noted(client, request, key, partial(client.schedules.reset, key))
 
 
 @router.post("/{key:path}/skip")

@@ -28,7 +28,7 @@ End = Callable[[ServerConnection], Any]
 
 
 class Scripted:
-    """A server that welcomes one worker, gives it a job, and ends the connection as a test says."""
+    """A server that welcomes one worker, gives it a job, and ends the connection as a test chooses."""
 
     def __init__(self) -> None:
         self.connections = 0

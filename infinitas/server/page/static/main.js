@@ -1,4 +1,4 @@
-/** The page begins here: who is logged in, then the shell with the view of the address. */
+/** The page begins here: the token of the login, then the shell with the view of the address. */
 
 import { get } from "./lib/api.js";
 import { applyTheme } from "./lib/prefs.js";
