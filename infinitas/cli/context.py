@@ -59,8 +59,13 @@ output_option = click.option(
 
 
 def print_error(error: InfinitasError) -> int:
-    """Print an error with its code. Returns the exit code for it."""
-    click.echo(f"infinitas: {error}\n  [{error.code}]", err=True)
+    """Print an error with its code, as JSON where the process logs as JSON. Returns the exit code for it."""
+    from infinitas.runtime.logging import get_logger, logs_as_json
+
+    if logs_as_json():
+        get_logger("cli").critical("%s (%s)", error, error.code)
+    else:
+        click.echo(f"infinitas: {error}\n  [{error.code}]", err=True)
     return EXIT_CODES.get(error.code, ERROR)
 
 

@@ -65,6 +65,15 @@ def test_a_worker_prints_json(processes: Processes, make_app: Callable[..., Infi
     assert "Scheduler runs." in messages
 
 
+def test_an_error_that_ends_a_process_is_json_too(processes: Processes) -> None:
+    processes.environment |= {"INFINITAS_REDIS_URL": "redis://127.0.0.1:1/0"}
+    worker = processes.start("worker", "tests.apps.jobs:app", "--log-format", "json")
+    assert worker.wait(PATIENCE_S) == 6
+    line = next(line for line in processes.logs().splitlines() if "(server_unreachable)" in line)
+    entry = json.loads(line[line.index("{") :])
+    assert (entry["level"], entry["logger"]) == ("critical", "infinitas.cli")
+
+
 def test_dev_shows_tracebacks_and_log_lines_once(
     processes: Processes, make_app: Callable[..., Infinitas]
 ) -> None:
