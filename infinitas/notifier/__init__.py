@@ -1,0 +1,1 @@
+"""The notifier process: opens and closes incidents, and sends their messages to channels."""
