@@ -8,11 +8,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from unittest import mock
 
 from redis import Redis
@@ -22,6 +23,7 @@ from infinitas.app import embed
 from infinitas.broker.events import expand
 from infinitas.cli.main import main
 from infinitas.core.events import Event
+from tests import fork_server
 
 T = TypeVar("T")
 PATIENCE_S = 60.0
@@ -109,6 +111,11 @@ def descendants(pid: int) -> list[int]:
     return [found for child in map(int, children) for found in (*descendants(child), child)]
 
 
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
+
+
 class Processes:
     """Starts `infinitas` commands, whose output goes to files in `folder`."""
 
@@ -120,26 +127,22 @@ class Processes:
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
         log = self.folder / f"{len(self._started)}-{arguments[0]}.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "infinitas", *arguments],
-                env=self.environment,
-                cwd=self.folder,
-                stdout=output,
-                stderr=output,
+            process = fork_server.start(
+                [*arguments], self.environment, self.folder, output.fileno(), output.fileno()
             )
         self._started.append(process)
         return process
 
     def run(self, *arguments: str, timeout: float = 2 * PATIENCE_S) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "infinitas", *arguments],
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+            process = fork_server.start(
+                [*arguments], self.environment, self.folder, stdout.fileno(), stderr.fileno()
+            )
+            try:
+                code = process.wait(timeout)
+            finally:
+                process.kill()
+            return subprocess.CompletedProcess(arguments, code, _text(stdout), _text(stderr))
 
     def call(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """As `run`, in this process: without the start of an interpreter."""
