@@ -89,24 +89,32 @@ class Supervisor:
                 _log.exception("Worker process %d can't be kept running; starting another.", child.number)
                 child.signal(signal.SIGKILL)
                 failed = True
-            if self._stopping:
+            if self._stops():
                 return
             pause_s = min(max(pause_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S) if failed else 0.0
             child.retry.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await child.retry.wait()
+            if self._stops():  # during the pause, when there was no process to signal
+                return
+
+    def _stops(self) -> bool:
+        return self._stopping
 
     async def _run_process(self, child: SupervisedProcess) -> bool:
         """Run one process from start to end. Returns whether it failed within SOON_S."""
         started = time.monotonic()
         await child.start()
+        if self._stops():  # during the start, when there was no process to signal
+            child.signal(signal.SIGTERM)
         code = await child.wait()
         await self._rescue_jobs_of(child)
         if code == USAGE and not any(other.reported_at for other in self._children):
             # It printed its error already; a retry would fail the same way.
             self._exit_code, self._stopping = code, True
             for other in self._children:
+                other.retry.set()
                 other.signal(signal.SIGTERM)
         if not self._stopping:
             level = logging.WARNING if code else logging.INFO
@@ -164,6 +172,7 @@ class Supervisor:
             restarting.cancel()
         self._stopping = True
         for child in self._children:
+            child.retry.set()
             child.signal(signal.SIGTERM)
         await stop.forced.wait()
         for child in self._children:

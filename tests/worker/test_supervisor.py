@@ -1,48 +1,41 @@
-"""The supervisor beats for its children, whatever Redis answers for one of their queues."""
+"""A stop of the supervisor is a stop of each process, also of one that is not started again yet."""
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 
-from redis import Redis
+import pytest
 
-from infinitas.broker.queue import QueueBroker
 from infinitas.devservers.servers import Urls
 from infinitas.runtime.config import Settings
 from infinitas.runtime.signals import StopSignal
 from infinitas.worker.supervisor import Supervisor
-from infinitas.worker.supervisor_pipe import VARIABLE
-from tests.support import aeventually
+from tests.support import PATIENCE_S, aeventually
 
-BEATS = "{infinitas:default}:beats"
-REPORT = f"""
-import json, os, sys, time
-try:
-    os.mkdir(sys.argv[1])
-    name = "w1"
-except FileExistsError:
-    name = "w2"
-report = json.dumps({{"worker": name, "queues": ["broken", "default"]}})
-os.write(int(os.environ["{VARIABLE}"]), report.encode() + b"\\n")
-time.sleep(60)
+FAILS_THREE_TIMES = """
+import sys, time
+with open(sys.argv[1], "a+") as starts:
+    starts.write("x")
+    starts.seek(0)
+    if len(starts.read()) <= 3:
+        sys.exit(1)
+time.sleep(600)
 """
-"""A worker process that only reports its name and queues to the supervisor."""
 
 
-async def test_a_refused_beat_in_one_queue_stops_no_other(
-    broker: QueueBroker, redis: Redis, servers: Urls, tmp_path: Path
+async def test_a_stop_in_the_pause_before_a_new_start(
+    servers: Urls, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    redis.set("{infinitas:broken}:beats", "not a sorted set")
-    before = [redis.zscore(BEATS, name) or 0 for name in ("w1", "w2")]
-    settings = Settings(redis_url=servers.redis, lease=1)
+    async def failed_three_times() -> bool:
+        return caplog.text.count("starting another") == 3
+
+    caplog.set_level(logging.WARNING)
+    command = [sys.executable, "-c", FAILS_THREE_TIMES, str(tmp_path / "starts")]
     stop = StopSignal()
-    command = [sys.executable, "-c", REPORT, str(tmp_path / "first")]
-    supervising = asyncio.create_task(Supervisor(settings, command, 2, None).run(stop))
-
-    async def both_kept() -> bool:
-        after = [redis.zscore(BEATS, name) or 0 for name in ("w1", "w2")]
-        return all(new >= old + 3 for old, new in zip(before, after, strict=True))
-
-    await aeventually(both_kept, patience=5)
+    running = asyncio.create_task(Supervisor(Settings(redis_url=servers.redis), command, 1, None).run(stop))
+    await aeventually(failed_three_times)
     stop.request()
-    await supervising
+    async with asyncio.timeout(PATIENCE_S):
+        await running
+    assert (tmp_path / "starts").read_text() == "xxx"
