@@ -35,22 +35,29 @@ def eventually(condition: Callable[[], T | None], patience: float = PATIENCE_S) 
     """Wait until `condition` is true and return what it returned."""
     deadline = time.monotonic() + patience
     while True:
+        begun = time.monotonic()
         if found := condition():
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"still not true after {patience:g} s: {condition}")
-        time.sleep(0.01)
+        time.sleep(_pause_s(begun))
 
 
 async def aeventually(condition: Callable[[], Awaitable[T | None]], patience: float = PATIENCE_S) -> T:
     """`eventually` for async conditions."""
     deadline = time.monotonic() + patience
     while True:
+        begun = time.monotonic()
         if found := await condition():
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"still not true after {patience:g} s: {condition}")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(_pause_s(begun))
+
+
+def _pause_s(begun: float) -> float:
+    """A costly check is made seldom: what it waits for needs the processor, and often the same event loop."""
+    return min(max(0.01, 3 * (time.monotonic() - begun)), 0.5)
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ def test_schemathesis_finds_nothing(http: httpx.Client, tmp_path: Path) -> None:
             str(Path(sys.executable).with_name("schemathesis")),
             "run",
             f"{http.base_url}/api/v1/openapi.json",
-            *("--checks", CHECKS, "--max-examples", "30", "--no-color", "--request-timeout", "60"),
+            *("--checks", CHECKS, "--max-examples", "12", "--no-color", "--request-timeout", "60"),
         ],
         cwd=tmp_path,
         capture_output=True,
