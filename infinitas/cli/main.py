@@ -21,6 +21,11 @@ COMMANDS = {
     ),
     "job": ("infinitas.cli.jobs", "job_group", "Jobs: list, show, cancel, retry, run again, wait for."),
     "migrate": ("infinitas.cli.migrate", "migrate", "Create or update the archive's tables in Postgres."),
+    "notifier": (
+        "infinitas.cli.processes",
+        "notifier",
+        "Notify people of failures, missed slots, dead workers (docs/notifier.md).",
+    ),
     "preview": (
         "infinitas.cli.preview",
         "preview",

@@ -75,12 +75,13 @@ CREATE TABLE infinitas_notices (
 CREATE INDEX infinitas_notices_pending ON infinitas_notices (due_at) WHERE state = 'pending';
 CREATE INDEX infinitas_notices_channel ON infinitas_notices (channel, created_at DESC);
 
--- The token bucket of each channel.
+-- The token bucket of each channel; `held`: it was empty, so that the next message sums up what waits.
 CREATE TABLE infinitas_channel_rates (
     channel text PRIMARY KEY,
     tokens double precision NOT NULL,
     filled_at timestamptz NOT NULL,
-    made_at timestamptz
+    made_at timestamptz,
+    held boolean NOT NULL DEFAULT false
 );
 
 -- Nothing is told of these incidents until then. `tasks` is a glob; without kinds all are meant.

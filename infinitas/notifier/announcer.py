@@ -1,0 +1,76 @@
+"""Decides who is told of what has changed: applies rules and mutes, in the transaction of the change."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from infinitas.archive.incidents import IncidentTable
+from infinitas.core.incident import Incident
+from infinitas.core.incident_fold import IncidentFold
+from infinitas.core.notice import NoticeReason
+from infinitas.core.notify_rules import PLUGINS, Mute, NotifyRule, Telling, tellings
+from infinitas.core.task_definition import TaskDefinition
+from infinitas.notifier.task_options import TaskOptions
+
+
+class Announcer:
+    """Writes announcements; `composer` makes messages of them.
+
+    Args:
+        rules: of infinitas.toml; those that were made at run time come after them.
+        has_hooks: plugins are told too, whatever the rules say.
+    """
+
+    def __init__(self, rules: Sequence[NotifyRule], options: TaskOptions, *, has_hooks: bool = False) -> None:
+        self._rules = tuple(rules)
+        self._options = options
+        self._has_hooks = has_hooks
+
+    async def tell(self, table: IncidentTable, fold: IncidentFold, now: datetime) -> None:
+        """Have channels told of what the fold has changed."""
+        news = [(fold.changed[each.incident], each.reason) for each in fold.news.values()]
+        if not news:
+            return
+        mutes = await table.mutes()
+        # One that was opened and closed in this transaction is told as a recovery alone.
+        await self._announce(table, [each for each in news if each[0].id in fold.opened], mutes, now)
+        over = [each for each, _ in news if each.id not in fold.opened]
+        await table.announce_recovery([each.id for each in over])
+        await table.silence([each.id for each in over if any(mute.covers(each, now) for mute in mutes)])
+
+    async def tell_again(self, table: IncidentTable, incidents: Iterable[Incident], now: datetime) -> None:
+        """Have channels told of open incidents that no one was told of."""
+        news = [(incident, NoticeReason.OPENED) for incident in incidents]
+        if news:
+            await self._announce(table, news, await table.mutes(), now)
+
+    async def all_rules(self, table: IncidentTable) -> list[NotifyRule]:
+        return [*self._rules, *await table.rules()]
+
+    async def _announce(
+        self,
+        table: IncidentTable,
+        news: Sequence[tuple[Incident, NoticeReason]],
+        mutes: Sequence[Mute],
+        now: datetime,
+    ) -> None:
+        tasks = await self._options.of({each.task for each, _ in news if each.task})
+        rules = await self.all_rules(table)
+        for reason in dict.fromkeys(reason for _, reason in news):
+            incidents = [incident for incident, other in news if other is reason]
+            found = [
+                each for incident in incidents for each in self._tellings(incident, tasks, rules, mutes, now)
+            ]
+            await table.announce(found, reason)
+
+    def _tellings(
+        self,
+        incident: Incident,
+        tasks: Mapping[str, TaskDefinition],
+        rules: Sequence[NotifyRule],
+        mutes: Sequence[Mute],
+        now: datetime,
+    ) -> list[Telling]:
+        found = tellings(incident, tasks.get(incident.task or ""), rules, mutes, now)
+        if self._has_hooks:
+            found.append(Telling(incident.id, PLUGINS, PLUGINS, None))
+        return found

@@ -1,0 +1,101 @@
+"""A notifier's parts, run pass by pass on real servers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from infinitas.archive.connection import Archive
+from infinitas.broker.messages import ClaimRequest, NewJob, Settlement
+from infinitas.broker.queue import QueueBroker
+from infinitas.core.notice import Notice
+from infinitas.core.notice_groups import Limit
+from infinitas.core.notice_json import notice_from_json
+from infinitas.core.notify_rules import NotifyRule
+from infinitas.core.states import State
+from infinitas.core.verdict import SUCCEEDED, Verdict
+from infinitas.notifier.announcer import Announcer
+from infinitas.notifier.composer import Composer
+from infinitas.notifier.incident_recorder import IncidentRecorder
+from infinitas.notifier.task_options import TaskOptions
+from infinitas.notifier.troubles import Troubles
+
+ALL_TO_OPS = NotifyRule(name="all", channels=("ops",))
+AT_ONCE = Limit(1_000, timedelta(hours=1), timedelta(0))
+FAILED = Verdict(state=State.FAILED, reason="error", error="ConnectionError: crm.local:443")
+
+
+class Parts:
+    """One notifier of the default queue."""
+
+    def __init__(
+        self,
+        broker: QueueBroker,
+        url: str,
+        rules: Sequence[NotifyRule] = (ALL_TO_OPS,),
+        limit: Limit = AT_ONCE,
+        *,
+        has_hooks: bool = False,
+    ) -> None:
+        self.broker = broker
+        self.url = url
+        self.archive = Archive(url, "test")
+        self.options = TaskOptions(broker.connection)
+        self.announcer = Announcer(rules, self.options, has_hooks=has_hooks)
+        self.recorder = IncidentRecorder(
+            broker.connection, "default", self.archive, self.announcer, self.options
+        )
+        troubles = Troubles(broker.connection, "https://infinitas.example")
+        self.composer = Composer(self.archive, troubles, limit, asyncio.Event())
+
+    async def follow(self) -> None:
+        """Apply all events that there are."""
+        newest = await self.recorder._stream.newest()
+        while self.query("SELECT position FROM infinitas_notifier_positions") != [{"position": newest}]:
+            await self.recorder.run_once()
+
+    async def compose(self) -> list[Notice]:
+        """What is sent now: without the half second that is for others to join."""
+        self.query("UPDATE infinitas_announcements SET waits_since = waits_since - interval '1 second'")
+        before = {notice.id for notice in self.notices()}
+        await self.composer.compose()
+        return [notice for notice in self.notices() if notice.id not in before]
+
+    def incidents(self, where: str = "true") -> list[dict[str, Any]]:
+        return self.query(f"SELECT * FROM infinitas_incidents WHERE {where} ORDER BY opened_at, id")
+
+    def notices(self) -> list[Notice]:
+        rows = self.query("SELECT notice::text FROM infinitas_notices ORDER BY created_at, id")
+        return [notice_from_json(row["notice"]) for row in rows]
+
+    def query(self, text: str) -> list[dict[str, Any]]:
+        with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
+            cursor = connection.execute(text.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    async def run(self, count: int = 1, verdict: Verdict = FAILED, task: str = "t", first: int = 0) -> None:
+        """Run so many jobs of a task, which end like this."""
+        jobs = [NewJob(id=f"{task}-{first + n}", task=task, args="[[7],{}]") for n in range(count)]
+        await self.broker.jobs.enqueue(jobs)
+        left = count
+        while left:
+            claimed = await self.broker.jobs.claim(ClaimRequest("w1", [[task]], min(left, 100), 60))
+            ends = [Settlement(job=each.id, attempt=1, verdict=verdict, ttl_s=60) for each in claimed.jobs]
+            await self.broker.jobs.settle("w1", ends)
+            left -= len(ends)
+
+    async def succeed(self, task: str = "t", first: int = 1_000_000) -> None:
+        await self.run(1, SUCCEEDED, task, first)
+
+
+@asynccontextmanager
+async def notifier(broker: QueueBroker, url: str, *given: Any, **options: Any) -> AsyncIterator[Parts]:
+    """A notifier that has begun."""
+    parts = Parts(broker, url, *given, **options)
+    parts.recorder._position = await parts.recorder._begin()
+    yield parts
+    await parts.archive.close()
