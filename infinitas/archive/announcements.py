@@ -1,13 +1,20 @@
 """What waits for channels, and the outbox of messages, in one transaction."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from infinitas.archive.statements import columns, statement, values_of
+from infinitas.archive.incidents import with_kinds
+from infinitas.archive.statements import (
+    columns,
+    fetch,
+    statement,
+    statement_with_columns,
+    values_of,
+)
 from infinitas.core.incident import Incident, IncidentKind
 from infinitas.core.notice import Notice, NoticeReason
 from infinitas.core.notice_groups import Rate, Waiting
@@ -40,17 +47,45 @@ class AnnouncementTable:
 
     async def take(self, channel: str, limit: int) -> list[Waiting]:
         """What waits for the channel; from here on it counts as told."""
-        names = ", ".join(f"i.{name}" for name in columns(Incident))
-        query = statement("take_announcements").replace("{columns}", names).encode()
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query, {"channel": channel, "limit": limit})
-            rows = await cursor.fetchall()
-        found = []
-        for row in rows:
-            reason, rule = NoticeReason(row.pop("reason")), str(row.pop("rule"))
-            incident = Incident(**row)
-            found.append(Waiting(replace(incident, kind=IncidentKind(incident.kind)), reason, rule))
-        return found
+        rows = await self._rows("take_announcements", {"channel": channel, "limit": limit})
+        return [
+            Waiting(
+                reason=NoticeReason(row.pop("reason")), rule=str(row.pop("rule")), incident=_incident(row)
+            )
+            for row in rows
+        ]
+
+    async def untold(self, after: str, limit: int) -> list[Incident]:
+        """Open incidents that no channel was told of, in the order of their ids."""
+        query = statement_with_columns("select_untold_incidents", Incident)
+        return with_kinds(await fetch(self._connection, query, {"after": after, "limit": limit}, Incident))
+
+    async def calm(self, before: datetime, limit: int) -> list[Incident]:
+        """Incidents that are flapping, and were calm since `before`."""
+        query = statement_with_columns("select_calm_incidents", Incident)
+        return with_kinds(await fetch(self._connection, query, {"before": before, "limit": limit}, Incident))
+
+    async def to_remind(self, every: Mapping[str, float], limit: int) -> list[tuple[str, str, Incident]]:
+        """Channel, rule and incident of what was told as long ago as the rule says, in seconds by rule."""
+        values = {"rules": list(every), "seconds": list(every.values()), "limit": limit}
+        rows = await self._rows("select_reminders", values)
+        return [(str(row.pop("channel")), str(row.pop("rule")), _incident(row)) for row in rows]
+
+    async def hook(self) -> tuple[Incident, NoticeReason, bool] | None:
+        """The next incident that plugins hear of, why, and whether it is new to them; no other gets it."""
+        for row in await self._rows("select_hook", {}):
+            reason, new = NoticeReason(row.pop("reason")), bool(row.pop("new"))
+            return _incident(row), reason, new
+        return None
+
+    async def end_hook(self, incident: str) -> None:
+        await self._connection.execute(statement("end_hook"), {"incident": incident})
+
+    async def delete_old(self, notices_s: float, incidents_s: float, limit: int) -> None:
+        """Delete some of the notices, and of the closed incidents, that are older than so many seconds."""
+        values = {"notices_s": notices_s, "incidents_s": incidents_s, "limit": limit}
+        for name in ("delete_old_notices", "delete_old_incidents"):
+            await self._connection.execute(statement(name), values)
 
     async def send(self, notices: Sequence[Notice]) -> None:
         """Put messages into the outbox."""
@@ -67,3 +102,15 @@ class AnnouncementTable:
                     for each in notices
                 ],
             )
+
+    async def _rows(self, name: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+        """Rows that have the columns of an incident, beside others."""
+        names = ", ".join(f"i.{column}" for column in columns(Incident))
+        query = statement(name).replace("{columns}", names).encode()
+        async with self._connection.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(query, values)
+            return await cursor.fetchall()
+
+
+def _incident(row: Mapping[str, Any]) -> Incident:
+    return Incident(**{**row, "kind": IncidentKind(row["kind"])})

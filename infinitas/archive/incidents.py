@@ -65,6 +65,18 @@ class IncidentTable:
         moved = await self._connection.execute(statement("move_notifier_position"), values)
         return await moved.fetchone() is not None
 
+    async def claim_checks(self, queue: str, checker: str, silent_s: float) -> bool:
+        """Whether this checker checks now; another one may after it was silent for so long."""
+        values = {"queue": queue, "checker": checker, "silent_s": silent_s}
+        found = await self._connection.execute(statement("claim_checks"), values)
+        return await found.fetchone() is not None
+
+    async def durations(self, tasks: Sequence[str], last: int, fewest: int) -> dict[str, float]:
+        """The 95th percentile of the last durations in seconds; of tasks that have enough of them."""
+        values = {"tasks": list(tasks), "last": last}
+        rows = await (await self._connection.execute(statement("select_durations"), values)).fetchall()
+        return {task: seconds for task, count, seconds in rows if count >= fewest}
+
     async def fold(
         self,
         queue: str | None,

@@ -152,9 +152,9 @@ class IncidentFold:
         self.changed[known.id] = replace(known, closed_at=at)
         self.news[known.id] = News(known.id, NoticeReason.RECOVERED)
 
-    def open_of(self, kinds: Collection[IncidentKind]) -> list[Incident]:
-        """Incidents of these kinds that are open now."""
-        return [each for each in self._open.values() if each.kind in kinds]
+    def add(self, known: Incident) -> None:
+        """One more open incident."""
+        self._open[known.kind, known.subject] = known
 
     def _keep(self, key: Key, incident: Incident) -> None:
         self._open[key] = self.changed[incident.id] = incident

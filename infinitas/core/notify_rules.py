@@ -20,6 +20,7 @@ MAX_GLOB_CHARS = 200
 MAX_NAME_CHARS = 63
 LONGEST_REMINDER_S = 31 * 86_400
 CODE_RULE = "notify= of the task"
+REMIND_EVERY_S = 4 * 3600.0
 PLUGINS = "plugins:"
 """Stands for the hooks of plugins among the channels; no channel has a colon in its name."""
 ALL = "*"
@@ -48,7 +49,7 @@ class NotifyRule:
     tasks: str = ALL
     tags: Sequence[str] = ()
     kinds: Sequence[str] = ()
-    remind_every: float = 4 * 3600
+    remind_every: float = REMIND_EVERY_S
     quiet: str = ""
     timezone: str = "UTC"
     urgent: Sequence[str] = ()
@@ -159,11 +160,15 @@ def tellings(
         return []
     if task is not None and task.notify is not None:
         return [Telling(incident.id, channel, CODE_RULE, None) for channel in dict.fromkeys(task.notify)]
+    # A channel whose messages do not arrive can't say so itself.
+    failing = incident.subject if incident.kind is IncidentKind.CHANNEL_FAILING else None
     found: dict[str, Telling] = {}
     for rule in rules:
         if rule.matches(incident, task.tags if task else ()):
             not_before = rule.not_before(incident, now)
             for channel in rule.channels:
+                if channel == failing:
+                    continue
                 found.setdefault(channel, Telling(incident.id, channel, rule.name, not_before))
     return list(found.values())
 

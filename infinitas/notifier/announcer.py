@@ -32,16 +32,16 @@ class Announcer:
             return
         mutes = await table.mutes()
         # One that was opened and closed in this transaction is told as a recovery alone.
-        await self._announce(table, [each for each in news if each[0].id in fold.opened], mutes, now)
+        opened = [each for each in news if each[0].id in fold.opened]
+        await self._announce(table, opened, mutes, now)
         over = [each for each, _ in news if each.id not in fold.opened]
         await table.announce_recovery([each.id for each in over])
         await table.silence([each.id for each in over if any(mute.covers(each, now) for mute in mutes)])
 
-    async def tell_again(self, table: IncidentTable, incidents: Iterable[Incident], now: datetime) -> None:
-        """Have channels told of open incidents that no one was told of."""
+    async def tell_again(self, table: IncidentTable, incidents: Iterable[Incident], now: datetime) -> bool:
+        """Have channels told of open incidents that no one was told of. Returns whether there are any."""
         news = [(incident, NoticeReason.OPENED) for incident in incidents]
-        if news:
-            await self._announce(table, news, await table.mutes(), now)
+        return bool(news) and await self._announce(table, news, await table.mutes(), now)
 
     async def all_rules(self, table: IncidentTable) -> list[NotifyRule]:
         return [*self._rules, *await table.rules()]
@@ -52,15 +52,19 @@ class Announcer:
         news: Sequence[tuple[Incident, NoticeReason]],
         mutes: Sequence[Mute],
         now: datetime,
-    ) -> None:
+    ) -> bool:
+        """Returns whether a channel is told of something."""
         tasks = await self._options.of({each.task for each, _ in news if each.task})
         rules = await self.all_rules(table)
+        told = False
         for reason in dict.fromkeys(reason for _, reason in news):
             incidents = [incident for incident, other in news if other is reason]
             found = [
                 each for incident in incidents for each in self._tellings(incident, tasks, rules, mutes, now)
             ]
             await table.announce(found, reason)
+            told |= bool(found)
+        return told
 
     def _tellings(
         self,

@@ -8,15 +8,21 @@ from datetime import timedelta
 from infinitas.archive.connection import Archive
 from infinitas.archive.migrate import Tables
 from infinitas.broker.connection import Connection
+from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.core.notice_groups import Limit
 from infinitas.core.task_definition import parse_rate
+from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.monitor.overdue import OverdueMonitor
 from infinitas.notifier.announcer import Announcer
+from infinitas.notifier.checker import Checker
 from infinitas.notifier.composer import Composer
+from infinitas.notifier.hooks import Hooks
 from infinitas.notifier.incident_recorder import IncidentRecorder
+from infinitas.notifier.load_checks import CheckLimits
+from infinitas.notifier.sweeper import Sweeper
 from infinitas.notifier.task_options import TaskOptions
 from infinitas.notifier.troubles import Troubles
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
@@ -57,24 +63,38 @@ async def run_notifier(
         with suppress(ServerUnreachable):  # The loops retry, and log it.
             await tables.make_ready()
         options = TaskOptions(connection)
-        announcer = Announcer(settings.notify, options)
+        hears = plugins is not None and plugins.hear_incidents
+        announcer = Announcer(settings.notify, options, has_hooks=hears)
         woken = asyncio.Event()
+
+        def waking(name: str, step: Callable[[], Awaitable[bool]]) -> Loop:
+            """A loop that wakes the composer when a step has news."""
+
+            async def run_once() -> None:
+                if await step():
+                    woken.set()
+
+            return Loop(name, _with_tables(tables, run_once))
 
         def loops(queue: str) -> list[Loop]:
             recorder = IncidentRecorder(connection, queue, archive(), announcer, options)
-
-            async def record() -> None:
-                if await recorder.run_once():
-                    woken.set()
-
+            checker = Checker(connection, queue, archive(), announcer, _check_limits(settings))
+            event_readers = EventReaderMonitor(Health(connection, queue), settings.events_max)
             return [
-                Loop(f"incident recorder {queue}", _with_tables(tables, record)),
-                # Also here, so that slots are missed while neither scheduler nor archiver runs.
+                waking(f"incident recorder {queue}", recorder.run_once),
+                waking(f"checker {queue}", checker.run_once),
+                # Also here, so that they run while neither scheduler nor archiver does.
+                Loop(f"event readers {queue}", event_readers.run_once),
                 Loop(f"overdue {queue}", OverdueMonitor(QueueBroker(connection, queue)).run_once),
             ]
 
         composer = Composer(archive(), Troubles(connection, settings.page_url), _limit(settings), woken)
-        shared = [Loop("composer", _with_tables(tables, composer.run_once))]
+        shared = [
+            Loop("composer", _with_tables(tables, composer.run_once)),
+            waking("sweeper", Sweeper(archive(), announcer).run_once),
+        ]
+        if plugins is not None and hears:
+            shared.append(Loop("hooks", _with_tables(tables, Hooks(archive(), plugins).run_once)))
         _log.info("Notifier runs.")
         await asyncio.gather(
             run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested),
@@ -90,6 +110,14 @@ async def run_notifier(
 def _limit(settings: Settings) -> Limit:
     burst, period_ms = parse_rate(settings.notify_rate) or (1, 1)
     return Limit(burst, timedelta(milliseconds=period_ms), timedelta(seconds=settings.notify_group))
+
+
+def _check_limits(settings: Settings) -> CheckLimits:
+    return CheckLimits(
+        backlog=timedelta(seconds=settings.backlog_after),
+        slow_factor=settings.slow_factor,
+        paused=timedelta(seconds=settings.paused_after),
+    )
 
 
 def _with_tables(tables: Tables, run_once: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:

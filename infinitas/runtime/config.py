@@ -89,6 +89,9 @@ class Settings(BaseModel):
         notify: rules which incidents are told to which channels; tables `[[notify]]` in the file.
         notify_rate: most messages to one channel in a period; what is more is summed up in one message.
         notify_group: seconds between two messages to one channel; what happens between them is one message.
+        backlog_after: seconds that ready jobs of a task may wait before that is an incident.
+        slow_factor: a job that runs so many times longer than usual is an incident; see `slow_after` of tasks.
+        paused_after: seconds that a schedule may be paused without an end before that is an incident.
         page_url: the public address of the page, for links in messages.
         log_level: lowest level that the command-line processes print.
         log_format: `text`, or `json`: one object a line.
@@ -110,6 +113,9 @@ class Settings(BaseModel):
     notify: Rules = ()
     notify_rate: Annotated[str, AfterValidator(_checked_rate)] = "20/h"
     notify_group: float = Field(default=30.0, ge=0, le=3_600)
+    backlog_after: float = Field(default=300.0, ge=1, le=31_536_000)
+    slow_factor: float = Field(default=3.0, ge=1.1, le=1_000)
+    paused_after: float = Field(default=604_800.0, ge=60, le=31_536_000)
     page_url: PageUrl | None = None
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="text", pattern="^(text|json)$")
