@@ -30,10 +30,10 @@ class AnnouncementTable:
     async def waiting_channels(self) -> dict[str, datetime]:
         """Channels that something waits for, and since when."""
         rows = await (await self._connection.execute(statement("select_waiting_channels"))).fetchall()
-        return {channel: since for channel, since in rows}
+        return dict(rows)
 
     async def lock_rate(self, channel: str, tokens: float) -> Rate | None:
-        """The channel's rate; a new channel has so many tokens. None: another notifier makes messages for it."""
+        """The channel's rate; a new channel has so many tokens. None: another notifier has it now."""
         await self._connection.execute(
             statement("begin_channel_rate"), {"channel": channel, "tokens": tokens}
         )

@@ -37,7 +37,7 @@ class IncidentTable:
         self._connection = connection
 
     async def lock(self) -> None:
-        """Needed before incidents are read to be changed: no other changes them until this transaction ends."""
+        """Before incidents are read to be changed: no other changes them until this transaction ends."""
         await self._connection.execute(statement("lock_incidents"))
 
     async def now(self) -> datetime:

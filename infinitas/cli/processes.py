@@ -208,10 +208,10 @@ def notifier(
     log_level: str | None,
     log_format: str | None,
 ) -> None:
-    """Notify people of failures, missed slots, dead workers. Any number may run: no message leaves twice.
+    """Notify people of failures, missed slots, dead workers. Any number may run.
 
-    Incidents are stored in Postgres; see `infinitas incident ls`. Redis keeps each event until a notifier that
-    was there once has read it. Where none is to come back, `--forget` ends that.
+    Incidents are stored in Postgres: `infinitas incident ls` lists them. Redis keeps each event until a
+    notifier that was there once has read it; where none is to come back, `--forget` ends that.
     """
     if forget:
         forgotten = ask_redis(ctx, lambda client: forget_reader(client.connection, queues, NOTIFIER))

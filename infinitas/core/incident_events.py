@@ -171,7 +171,7 @@ class EventFold:
 
 
 def relevant(events: Iterable[Event]) -> list[Event]:
-    """Those that may change incidents, as short text that Postgres takes; without those that can't be read."""
+    """Those that may change incidents, as short text that Postgres takes."""
     found = []
     for event in events:
         if event.kind in _HANDLERS and 0 <= event.at_ms < AFTER_LAST_MS:

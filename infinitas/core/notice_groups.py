@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from infinitas.core.codec import to_ms
+from infinitas.core.codec import DEFAULT_QUEUE, to_ms
 from infinitas.core.incident import Incident, IncidentKind
 from infinitas.core.notice import Notice, NoticeReason, Trouble
 
@@ -20,7 +20,7 @@ _REASONS = list(NoticeReason)
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Messages to one channel: at most `burst` at once and `burst` in each `period`, `apart` from each other."""
+    """Messages to one channel: at most `burst` in each `period`, and `apart` from each other."""
 
     burst: int
     period: timedelta
@@ -98,11 +98,10 @@ def common(incidents: Sequence[Incident]) -> str | None:
     for what, values in (
         ("on worker", {each.worker for each in incidents}),
         ("with the error", {_first_line(each.error) for each in incidents}),
-        ("in queue", {each.queue for each in incidents if each.queue != "default"}),
+        ("in queue", {each.queue for each in incidents}),
     ):
-        if len(values) == 1 and (value := values.pop()):
-            if what != "in queue" or all(each.queue == value for each in incidents):
-                return f"all {what} {value}"
+        if len(values) == 1 and (value := values.pop()) not in (None, "", DEFAULT_QUEUE):
+            return f"all {what} {value}"
     return None
 
 

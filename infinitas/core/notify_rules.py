@@ -36,7 +36,7 @@ class NotifyRule:
     """Incidents that match it are told to its channels.
 
     Attributes:
-        tasks: glob of the subject: the task's name, or for kinds without a task the worker, schedule or queue.
+        tasks: glob of the task's name; for kinds without a task of the worker, schedule or queue.
         tags: only tasks that have one of them; empty: all.
         kinds: only these kinds; empty: all.
         remind_every: seconds after which an incident that is still open is told again; 0: never.
@@ -140,9 +140,8 @@ def read_rule(name: str, values: Mapping[str, object], refuse: type[Refused] = B
     """A rule from outside. Raises BadRule, BadSchedule (an unknown time zone)."""
     known = {each.name for each in fields(NotifyRule) if each.init} - {"name"}
     if unknown := [each for each in values if each not in known]:
-        raise refuse(
-            f"The rule {shorten(name)} has no option {shorten(unknown[0])}; it has: {', '.join(sorted(known))}."
-        )
+        allowed = ", ".join(sorted(known))
+        raise refuse(f"The rule {shorten(name)} has no option {shorten(unknown[0])}; it has: {allowed}.")
     if "channels" not in values:
         raise refuse(f"The rule {shorten(name)} needs channels.")
     return NotifyRule(name=name, **values)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Calls `on_incident` and `on_recovery` of plugins: at least once for each incident, by one notifier at a time."""
+"""Calls `on_incident` and `on_recovery` of plugins, at least once for each incident."""
 
 import asyncio
 

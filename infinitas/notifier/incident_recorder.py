@@ -1,4 +1,4 @@
-"""The incident recorder: reads events after its position in Postgres, writes incidents and position together."""
+"""Reads events after its position in Postgres, and writes incidents and position in one transaction."""
 
 from collections.abc import Collection, Mapping, Sequence
 

@@ -44,67 +44,102 @@ async def run_notifier(
         ConfigError: no postgres_url is set, or that database can't be an archive.
         ServerUnreachable, UnsafeBroker: Redis can't be used, at the start only.
     """
-    url = settings.postgres_url
-    if url is None:
+    if settings.postgres_url is None:
         raise ConfigError(
-            "The notifier stores incidents and what was told of them in Postgres: without it nobody is notified. "
-            "Set INFINITAS_POSTGRES_URL, or postgres_url in infinitas.toml."
+            "The notifier stores incidents, and what was told of them, in Postgres; without it nobody is "
+            "notified. Set INFINITAS_POSTGRES_URL, or postgres_url in infinitas.toml."
         )
-    connection = Connection(settings.redis_url or DEFAULT_REDIS, "notifier")
-    archives: list[Archive] = []
-
-    def archive() -> Archive:
-        archives.append(Archive(url, "notifier"))
-        return archives[-1]
-
+    notifier = _Notifier(settings, settings.postgres_url, plugins)
     try:
-        await connection.check()
-        tables = Tables(archive())
+        await notifier.connection.check()
         with suppress(ServerUnreachable):  # The loops retry, and log it.
-            await tables.make_ready()
-        options = TaskOptions(connection)
-        hears = plugins is not None and plugins.hear_incidents
-        announcer = Announcer(settings.notify, options, has_hooks=hears)
-        woken = asyncio.Event()
-
-        def waking(name: str, step: Callable[[], Awaitable[bool]]) -> Loop:
-            """A loop that wakes the composer when a step has news."""
-
-            async def run_once() -> None:
-                if await step():
-                    woken.set()
-
-            return Loop(name, _with_tables(tables, run_once))
-
-        def loops(queue: str) -> list[Loop]:
-            recorder = IncidentRecorder(connection, queue, archive(), announcer, options)
-            checker = Checker(connection, queue, archive(), announcer, _check_limits(settings))
-            event_readers = EventReaderMonitor(Health(connection, queue), settings.events_max)
-            return [
-                waking(f"incident recorder {queue}", recorder.run_once),
-                waking(f"checker {queue}", checker.run_once),
-                # Also here, so that they run while neither scheduler nor archiver does.
-                Loop(f"event readers {queue}", event_readers.run_once),
-                Loop(f"overdue {queue}", OverdueMonitor(QueueBroker(connection, queue)).run_once),
-            ]
-
-        composer = Composer(archive(), Troubles(connection, settings.page_url), _limit(settings), woken)
-        shared = [
-            Loop("composer", _with_tables(tables, composer.run_once)),
-            waking("sweeper", Sweeper(archive(), announcer).run_once),
-        ]
-        if plugins is not None and hears:
-            shared.append(Loop("hooks", _with_tables(tables, Hooks(archive(), plugins).run_once)))
+            await notifier.tables.make_ready()
         _log.info("Notifier runs.")
         await asyncio.gather(
-            run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested),
-            run_loops(shared, stop.requested),
+            run_for_queues(
+                queues, lambda: list_queues(notifier.connection), notifier.queue_loops, stop.requested
+            ),
+            run_loops(notifier.shared_loops(), stop.requested),
         )
         _log.info("Notifier has stopped.")
     finally:
-        for each in archives:
-            await each.close()
-        await connection.close()
+        await notifier.close()
+
+
+class _Notifier:
+    """The loops, and the connections that they share."""
+
+    def __init__(self, settings: Settings, url: str, plugins: Plugins | None) -> None:
+        self._settings = settings
+        self._url = url
+        self._plugins = plugins if plugins is not None and plugins.hear_incidents else None
+        self.connection = Connection(settings.redis_url or DEFAULT_REDIS, "notifier")
+        self._archives: list[Archive] = []
+        self._shared = self._archive()
+        self.tables = Tables(self._shared)
+        self._options = TaskOptions(self.connection)
+        has_hooks = self._plugins is not None
+        self._announcer = Announcer(settings.notify, self._options, has_hooks=has_hooks)
+        self._woken = asyncio.Event()
+
+    def queue_loops(self, queue: str) -> list[Loop]:
+        connection, announcer = self.connection, self._announcer
+        archive = self._archive()
+        recorder = IncidentRecorder(connection, queue, archive, announcer, self._options)
+        checker = Checker(connection, queue, archive, announcer, _check_limits(self._settings))
+        event_readers = EventReaderMonitor(Health(connection, queue), self._settings.events_max)
+        return [
+            self._waking(f"incident recorder {queue}", recorder.run_once),
+            self._waking(f"checker {queue}", checker.run_once),
+            # Also here, so that they run while neither scheduler nor archiver does.
+            Loop(f"event readers {queue}", event_readers.run_once),
+            Loop(f"overdue {queue}", OverdueMonitor(QueueBroker(connection, queue)).run_once),
+        ]
+
+    def shared_loops(self) -> list[Loop]:
+        troubles = Troubles(self.connection, self._settings.page_url)
+        composer = Composer(self._shared, troubles, _limit(self._settings), self._woken)
+        sweeper = Sweeper(self._shared, self._announcer)
+        found = [
+            Loop("composer", self._with_tables(composer.run_once)),
+            self._waking("sweeper", sweeper.run_once),
+        ]
+        if self._plugins is not None:
+            # A slow hook holds its connection.
+            hooks = Hooks(self._archive(), self._plugins)
+            found.append(Loop("hooks", self._with_tables(hooks.run_once)))
+        return found
+
+    async def close(self) -> None:
+        for archive in self._archives:
+            await archive.close()
+        await self.connection.close()
+
+    def _archive(self) -> Archive:
+        self._archives.append(Archive(self._url, "notifier"))
+        return self._archives[-1]
+
+    def _waking(self, name: str, step: Callable[[], Awaitable[bool]]) -> Loop:
+        """A loop that wakes the composer when a step has news."""
+
+        async def run_once() -> None:
+            if await step():
+                self._woken.set()
+
+        return Loop(name, self._with_tables(run_once))
+
+    def _with_tables(self, run_once: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """Make the tables ready before `run_once`; in the loop, so that Postgres may start later."""
+
+        async def run() -> None:
+            await self.tables.make_ready()
+            try:
+                await run_once()
+            except ServerUnreachable:
+                self.tables.check_again()
+                raise
+
+        return run
 
 
 def _limit(settings: Settings) -> Limit:
@@ -118,17 +153,3 @@ def _check_limits(settings: Settings) -> CheckLimits:
         slow_factor=settings.slow_factor,
         paused=timedelta(seconds=settings.paused_after),
     )
-
-
-def _with_tables(tables: Tables, run_once: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """Make the tables ready before `run_once`; in the loop, so that Postgres may start later."""
-
-    async def run() -> None:
-        await tables.make_ready()
-        try:
-            await run_once()
-        except ServerUnreachable:
-            tables.check_again()
-            raise
-
-    return run

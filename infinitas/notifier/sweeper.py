@@ -1,4 +1,4 @@
-"""The sweeper: reminders, flapping that is over, incidents whose mute is over, and what is too old to keep."""
+"""The sweeper: reminders, the end of flapping and of mutes, and what is too old to keep."""
 
 import asyncio
 import time

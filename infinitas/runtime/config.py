@@ -90,7 +90,7 @@ class Settings(BaseModel):
         notify_rate: most messages to one channel in a period; what is more is summed up in one message.
         notify_group: seconds between two messages to one channel; what happens between them is one message.
         backlog_after: seconds that ready jobs of a task may wait before that is an incident.
-        slow_factor: a job that runs so many times longer than usual is an incident; see `slow_after` of tasks.
+        slow_factor: a job that runs so many times longer than usual is an incident.
         paused_after: seconds that a schedule may be paused without an end before that is an incident.
         page_url: the public address of the page, for links in messages.
         log_level: lowest level that the command-line processes print.

@@ -21,6 +21,7 @@ from infinitas.core.verdict import SUCCEEDED, Verdict
 from infinitas.notifier.announcer import Announcer
 from infinitas.notifier.composer import Composer
 from infinitas.notifier.incident_recorder import IncidentRecorder
+from infinitas.notifier.sweeper import Sweeper
 from infinitas.notifier.task_options import TaskOptions
 from infinitas.notifier.troubles import Troubles
 
@@ -49,6 +50,7 @@ class Parts:
         self.recorder = IncidentRecorder(
             broker.connection, "default", self.archive, self.announcer, self.options
         )
+        self.sweeper = Sweeper(self.archive, self.announcer)
         troubles = Troubles(broker.connection, "https://infinitas.example")
         self.composer = Composer(self.archive, troubles, limit, asyncio.Event())
 
@@ -96,6 +98,8 @@ class Parts:
 async def notifier(broker: QueueBroker, url: str, *given: Any, **options: Any) -> AsyncIterator[Parts]:
     """A notifier that has begun."""
     parts = Parts(broker, url, *given, **options)
-    parts.recorder._position = await parts.recorder._begin()
-    yield parts
-    await parts.archive.close()
+    try:
+        parts.recorder._position = await parts.recorder._begin()
+        yield parts
+    finally:
+        await parts.archive.close()
