@@ -70,3 +70,23 @@ class Incident:
     """It opened again and again: it stays open until it was calm for ten minutes."""
     calm_since: datetime | None = None
     """While it is flapping: the last recovery that no occurrence followed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentFilter:
+    """Selects incidents; None matches all."""
+
+    open: bool | None = None
+    task: str | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A channel was told of an incident, by a rule; `waits`: a reason to tell it that no message has yet."""
+
+    channel: str
+    rule: str
+    told_at: datetime | None
+    waits: str | None
+    not_before: datetime | None

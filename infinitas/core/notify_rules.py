@@ -9,7 +9,7 @@ from typing import Any
 from infinitas.core.cron.expression import load_zone
 from infinitas.core.errors import BadArgs, Refused
 from infinitas.core.incident import Incident, IncidentKind
-from infinitas.core.names import shorten
+from infinitas.core.names import MAX_REASON_CHARS, check_text, shorten
 from infinitas.core.numbers import is_number
 from infinitas.core.quiet_hours import QuietHours, read_quiet_hours
 from infinitas.core.task_definition import TaskDefinition
@@ -124,6 +124,25 @@ class Mute:
         if self.kinds and incident.kind not in self.kinds:
             return False
         return fnmatchcase(incident.task or incident.subject, self.tasks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MuteRequest:
+    """A mute that a person wants. Raises BadRule: a value is not allowed."""
+
+    tasks: str
+    kinds: Sequence[str]
+    until: datetime
+    reason: str
+
+    def __post_init__(self) -> None:
+        if not is_glob(self.tasks):
+            raise BadRule(f"tasks is {shorten(self.tasks)}; allowed: a glob with up to {MOST_STARS} stars.")
+        if not _are(tuple(self.kinds), _is_kind):
+            raise BadRule(f"kinds is {shorten(self.kinds)}; allowed: some of {', '.join(IncidentKind)}.")
+        check_text(self.reason, "reason", MAX_REASON_CHARS)
+        if not self.reason.strip():
+            raise BadRule("A mute needs a reason.")
 
 
 @dataclass(frozen=True, slots=True)
