@@ -12,15 +12,7 @@ from infinitas.core.notice import NoticeReason
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import SUCCEEDED, Verdict
-from tests.notifier.parts import notifier
-
-P = "{infinitas:default}:"
-
-
-async def declare(broker: QueueBroker, redis: Redis, **options: Any) -> None:
-    """The task `t` with these options, in place of the fixture's."""
-    redis.hdel(f"{P}tasks", "t")
-    await broker.declarations.declare([TaskDefinition(name="t", **options)], [])
+from tests.notifier.parts import P, declare, notifier
 
 
 async def test_a_failed_job_is_an_incident_and_a_message_and_a_success_ends_it(
@@ -113,7 +105,7 @@ async def test_so_many_failures_in_a_window_open_an_incident(
 async def test_flapping_is_one_message(broker: QueueBroker, postgres_url: str) -> None:
     async with notifier(broker, postgres_url) as parts:
         told = []
-        for each in range(8):
+        for each in range(5):
             await parts.run(1, first=each)
             await parts.follow()
             told += [notice.reason for notice in await parts.compose()]
