@@ -110,6 +110,8 @@ def _first_line(text: str | None) -> str:
 
 
 def _urgent_first(waiting: Sequence[Waiting]) -> list[Waiting]:
-    return sorted(
-        waiting, key=lambda each: (_ORDER[each.incident.kind], -each.incident.count, each.incident.id)
-    )
+    return sorted(waiting, key=lambda each: _urgency(each.incident))
+
+
+def _urgency(incident: Incident) -> tuple[int, int, datetime, str]:
+    return _ORDER[incident.kind], -incident.count, incident.opened_at, incident.id

@@ -75,8 +75,8 @@ class LoadChecks:
         since = self._lacks_since.setdefault(load.task, self._clock())
         if self._clock() - since < self._limits.lacking.total_seconds():
             return None
-        waits = f"{counted(load.ready, 'job')} wait" if load.ready else "its schedule goes on"
-        error = f"No live worker has the task, and {waits}."
+        waits = f"{counted(load.ready, 'job')} ready" if load.ready else "its schedule goes on"
+        error = f"No live worker has the task: {waits}."
         return _of(IncidentKind.NO_WORKER, load, now, error)
 
     def _backlog(self, load: TaskLoad, now: datetime) -> Occurrence | None:

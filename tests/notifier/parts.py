@@ -1,6 +1,7 @@
 """A notifier's parts, run pass by pass on real servers."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -65,14 +66,16 @@ class Parts:
         self.sweeper = Sweeper(self.archive, self.announcer)
         troubles = Troubles(broker.connection, "https://infinitas.example")
         self.composer = Composer(self.archive, troubles, limit, asyncio.Event())
-        self._rows = psycopg.connect(url, autocommit=True, row_factory=dict_row)
+        self._url = url
+        self._rows: psycopg.Connection[dict[str, Any]] | None = None
 
     async def begin(self) -> None:
         self.recorder._position = await self.recorder._begin()
 
     async def close(self) -> None:
         await self.archive.close()
-        self._rows.close()
+        if self._rows is not None:
+            self._rows.close()
 
     async def follow(self) -> None:
         """Apply all events that there are."""
@@ -86,6 +89,10 @@ class Parts:
         before = {notice.id for notice in self.notices()}
         await self.composer.compose()
         return [notice for notice in self.notices() if notice.id not in before]
+
+    @property
+    def now_ms(self) -> int:
+        return round(time.time() * 1000)
 
     @property
     def position(self) -> str:
@@ -102,6 +109,8 @@ class Parts:
         return [notice_from_json(row["notice"]) for row in rows]
 
     def query(self, text: str) -> list[dict[str, Any]]:
+        if self._rows is None:
+            self._rows = psycopg.connect(self._url, autocommit=True, row_factory=dict_row)
         cursor = self._rows.execute(text.encode())
         return cursor.fetchall() if cursor.description else []
 

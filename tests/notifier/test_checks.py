@@ -42,7 +42,7 @@ async def test_a_task_that_no_worker_serves_while_jobs_wait(
         await parts.checker.check()
         (incident,) = parts.incidents()
         assert (incident["kind"], incident["count"]) == ("no_worker", 1), "found again, counted once"
-        assert incident["error"] == "No live worker has the task, and 1 job wait."
+        assert incident["error"] == "No live worker has the task: 1 job ready."
         await broker.workers.join("w3", ["t"], 60)
         await parts.follow()
         assert parts.open_kinds() == []
