@@ -46,7 +46,7 @@ class AnnouncementTable:
         await self._connection.execute(statement("update_channel_rate"), values)
 
     async def take(self, channel: str, limit: int) -> list[Waiting]:
-        """What waits for the channel; from here on it counts as told."""
+        """What waits for the channel; from here on it counts as announced."""
         rows = await self._rows("take_announcements", {"channel": channel, "limit": limit})
         return [
             Waiting(
@@ -55,9 +55,9 @@ class AnnouncementTable:
             for row in rows
         ]
 
-    async def untold(self, after: str, limit: int) -> list[Incident]:
-        """Open incidents that no channel was told of, in the order of their ids."""
-        query = statement_with_columns("select_untold_incidents", Incident)
+    async def unannounced(self, after: str, limit: int) -> list[Incident]:
+        """Open incidents that no channel was notified of, in the order of their ids."""
+        query = statement_with_columns("select_unannounced_incidents", Incident)
         return with_kinds(await fetch(self._connection, query, {"after": after, "limit": limit}, Incident))
 
     async def calm(self, before: datetime, limit: int) -> list[Incident]:
@@ -66,13 +66,13 @@ class AnnouncementTable:
         return with_kinds(await fetch(self._connection, query, {"before": before, "limit": limit}, Incident))
 
     async def to_remind(self, every: Mapping[str, float], limit: int) -> list[tuple[str, str, Incident]]:
-        """Channel, rule and incident of what was told as long ago as the rule says, in seconds by rule."""
+        """Channel, rule and incident of messages that are as old as `every` has it, in seconds by rule."""
         values = {"rules": list(every), "seconds": list(every.values()), "limit": limit}
         rows = await self._rows("select_reminders", values)
         return [(str(row.pop("channel")), str(row.pop("rule")), _incident(row)) for row in rows]
 
     async def hook(self) -> tuple[Incident, NoticeReason, bool] | None:
-        """The next incident that plugins hear of, why, and whether it is new to them; no other gets it."""
+        """The next incident for plugins, why, and whether it is new to them; no other notifier gets it."""
         for row in await self._rows("select_hook", {}):
             reason, new = NoticeReason(row.pop("reason")), bool(row.pop("new"))
             return _incident(row), reason, new

@@ -8,7 +8,7 @@ import orjson
 from infinitas.archive.incidents import MOST_MUTES, IncidentTable, with_kinds
 from infinitas.archive.pool import Pool
 from infinitas.archive.statements import fetch, statement, statement_with_columns
-from infinitas.core.incident import Incident, IncidentFilter, IncidentKind, Told
+from infinitas.core.incident import Announced, Incident, IncidentFilter, IncidentKind
 from infinitas.core.notify_rules import Mute, MuteRequest, NotifyRule
 
 
@@ -30,10 +30,10 @@ class Incidents:
             query = statement_with_columns("select_incident", Incident)
             return next(iter(with_kinds(await fetch(connection, query, {"id": id}, Incident))), None)
 
-    async def told(self, id: str) -> list[Told]:
-        """Which channels were told of an incident, or are to be."""
+    async def announced(self, id: str) -> list[Announced]:
+        """Which channels were notified of an incident, or are to be."""
         async with self._pool.transaction() as connection:
-            return await fetch(connection, statement("select_told"), {"incident": id}, Told)
+            return await fetch(connection, statement("select_announced"), {"incident": id}, Announced)
 
     async def open_counts(self) -> dict[IncidentKind, int]:
         """How many are open, by kind."""
@@ -43,7 +43,7 @@ class Incidents:
         return {IncidentKind(kind): count for kind, count in rows if kind in known}
 
     async def acknowledge(self, id: str, actor: str) -> None:
-        """No reminder follows; the first one who does it is named."""
+        """No reminder follows; the first actor is named."""
         async with self._pool.transaction() as connection:
             await connection.execute(statement("acknowledge_incident"), {"id": id, "actor": actor})
 

@@ -12,7 +12,7 @@ from infinitas.core.errors import Refused
 from infinitas.core.incident import Incident, IncidentKind
 from infinitas.core.incident_fold import FLAPPING_WINDOW, FailureCount, IncidentFold, Key, Threshold
 from infinitas.core.notice import NoticeReason
-from infinitas.core.notify_rules import MOST_RULES, Mute, NotifyRule, Telling, read_rule
+from infinitas.core.notify_rules import MOST_RULES, Announcement, Mute, NotifyRule, read_rule
 from infinitas.core.text import clean
 from infinitas.runtime.logging import get_logger
 
@@ -116,17 +116,19 @@ class IncidentTable:
         if ended:
             await self._connection.execute(statement("delete_failure_counts"), {"tasks": ended})
 
-    async def announce(self, tellings: Iterable[Telling], reason: NoticeReason) -> None:
-        """Have these channels told; with the next message that leaves for them."""
-        await self._each("insert_announcement", [{**values_of(each), "reason": reason} for each in tellings])
+    async def announce(self, announcements_of: Iterable[Announcement], reason: NoticeReason) -> None:
+        """Have these channels notified, with the next message that is made for them."""
+        await self._each(
+            "insert_announcement", [{**values_of(each), "reason": reason} for each in announcements_of]
+        )
 
     async def announce_recovery(self, incidents: Sequence[str]) -> None:
-        """Have the channels told that were told of these incidents before."""
+        """Have the channels notified that were notified of these incidents before."""
         if incidents:
             await self._connection.execute(statement("announce_recovery"), {"incidents": list(incidents)})
 
     async def silence(self, incidents: Sequence[str]) -> None:
-        """Nothing more is told of these incidents."""
+        """Have no channel notified of these incidents any more."""
         if incidents:
             await self._connection.execute(statement("silence_announcements"), {"incidents": list(incidents)})
 

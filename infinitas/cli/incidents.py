@@ -1,4 +1,4 @@
-"""`infinitas incident ls|show|ack|mute|mutes|unmute`: what is wrong, and who is told."""
+"""`infinitas incident ls|show|ack|mute|mutes|unmute`: what is wrong, and which channels are notified."""
 
 import getpass
 import socket
@@ -12,7 +12,7 @@ from infinitas.cli.schedules import Moment, Span
 from infinitas.client.interface import Client
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.codec import DEFAULT_QUEUE
-from infinitas.core.incident import Incident, IncidentFilter, IncidentKind, Told
+from infinitas.core.incident import Announced, Incident, IncidentFilter, IncidentKind
 from infinitas.core.interval import describe_ms
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.notify_rules import ALL, Mute, MuteRequest
@@ -20,7 +20,8 @@ from infinitas.core.text import clean
 
 HEADINGS = ("ID", "KIND", "SUBJECT", "SINCE", "FOR", "COUNT", "STATE", "ERROR")
 EXPENDABLE = ("SINCE", "ERROR")
-kind_option = click.option("-k", "--kind", "kinds", multiple=True, type=click.Choice(list(IncidentKind)))
+KINDS = [kind.value for kind in IncidentKind]
+kind_option = click.option("-k", "--kind", "kinds", multiple=True, type=click.Choice(KINDS))
 
 
 @click.group("incident", context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,7 +32,7 @@ def incident_group() -> None:
 @incident_group.command("ls")
 @click.option("-a", "--all", "everything", is_flag=True, help="Also those that are over.")
 @click.option("-t", "--task", help="Of this task.")
-@click.option("-k", "--kind", type=click.Choice(list(IncidentKind)), help="Of this kind.")
+@click.option("-k", "--kind", type=click.Choice(KINDS), help="Of this kind.")
 @click.option("-n", "--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @output_option
 @click.pass_context
@@ -53,7 +54,7 @@ def list_incidents(
 @output_option
 @click.pass_context
 def show_incident(ctx: click.Context, id: str, output: str | None) -> None:
-    """Show an incident, and which channels were told of it."""
+    """Show an incident, and which channels were notified of it."""
     _show(*ask(ctx, lambda client: client.incidents.find(id)), output)
 
 
@@ -63,9 +64,9 @@ def show_incident(ctx: click.Context, id: str, output: str | None) -> None:
 @output_option
 @click.pass_context
 def acknowledge(ctx: click.Context, id: str, reason: str, output: str | None) -> None:
-    """Somebody looks after it: no reminder follows. Its end is told all the same."""
+    """Take it on: no reminder follows. Its recovery is sent all the same."""
 
-    async def put(client: Client) -> tuple[Incident, list[Told]]:
+    async def put(client: Client) -> tuple[Incident, list[Announced]]:
         await client.incidents.acknowledge(id, actor(), reason)
         await _audit(client, "acknowledge_incident", id, reason)
         return await client.incidents.find(id)
@@ -90,9 +91,9 @@ def mute(
     reason: str,
     output: str | None,
 ) -> None:
-    """Tell nothing of incidents of these tasks for some time. They are opened and closed all the same."""
+    """Send no message about incidents of these tasks for some time. They open and close all the same."""
     if (span is None) == (until is None):
-        raise click.UsageError("Say until when: --for 2h, or --until MOMENT.")
+        raise click.UsageError("Give its end: --for 2h, or --until MOMENT.")
     end = until or now() + timedelta(seconds=span or 0)
     request = MuteRequest(tasks=tasks, kinds=kinds, until=end, reason=clean(reason))
 
@@ -102,7 +103,7 @@ def mute(
         return found
 
     found = ask(ctx, put)
-    print_json(found) if output == "json" else click.echo(f"Mute {found.id}: {_words(found)}")
+    print_json(found) if output == "json" else click.echo(f"Mute {found.id}: {_summary(found)}")
 
 
 @incident_group.command("mutes")
@@ -138,7 +139,7 @@ def list_mutes(ctx: click.Context, everything: bool, output: str | None) -> None
 @output_option
 @click.pass_context
 def unmute(ctx: click.Context, id: int, reason: str, output: str | None) -> None:
-    """End a mute. What is open then is told within seconds."""
+    """End a mute. Messages about what is still open leave within seconds."""
 
     async def put(client: Client) -> Mute:
         found = await client.incidents.unmute(id, reason)
@@ -150,7 +151,7 @@ def unmute(ctx: click.Context, id: int, reason: str, output: str | None) -> None
 
 
 def actor() -> str:
-    """Who runs this command, as far as the machine knows."""
+    """The user of this machine that runs this command."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):
@@ -197,9 +198,9 @@ def _took(incident: Incident) -> str:
     return describe_ms(max(round(seconds), 1) * 1000)
 
 
-def _show(incident: Incident, told: list[Told], output: str | None) -> None:
+def _show(incident: Incident, announced: list[Announced], output: str | None) -> None:
     if output == "json":
-        print_json({"incident": incident, "told": told})
+        print_json({"incident": incident, "announced": announced})
         return
     acknowledged = incident.acknowledged_by or ""
     if incident.acknowledged_at is not None:
@@ -220,24 +221,24 @@ def _show(incident: Incident, told: list[Told], output: str | None) -> None:
             ("worker", incident.worker or ""),
             ("error", incident.error or ""),
             ("acknowledged", acknowledged),
-            *(("told", _told(each)) for each in told),
+            *(("notified", _notified(each)) for each in announced),
         ]
     )
-    if not told:
-        click.echo("No channel was told: it is muted, or no rule chooses it.")
+    if not announced:
+        click.echo("No channel was notified: it is muted, or no rule chooses it.")
 
 
-def _told(told: Told) -> str:
-    parts = [f"at {moment(told.told_at)}"] if told.told_at else []
-    if told.waits:
-        parts.append(f"{told.waits} waits until {moment(told.not_before)}")
-    return f"{told.channel} {', '.join(parts)} (rule {told.rule})"
+def _notified(announced: Announced) -> str:
+    parts = [f"at {moment(announced.announced_at)}"] if announced.announced_at else []
+    if announced.waits:
+        parts.append(f"{announced.waits} waits until {moment(announced.not_before)}")
+    return f"{announced.channel} {', '.join(parts)} (rule {announced.rule})"
 
 
 def _left(mute: Mute) -> str:
     return "ended" if mute.ended_at or mute.until <= now() else relative(mute.until, now())
 
 
-def _words(mute: Mute) -> str:
-    kinds = f" of {', '.join(mute.kinds)}" if mute.kinds else ""
-    return f"nothing is told{kinds} of tasks {mute.tasks} until {moment(mute.until)}."
+def _summary(mute: Mute) -> str:
+    kinds = f" ({', '.join(mute.kinds)})" if mute.kinds else ""
+    return f"no message about {mute.tasks}{kinds} until {moment(mute.until)}."

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from infinitas.core.errors import ConfigError, UnknownIncident, UnknownMute, UnknownRule
-from infinitas.core.incident import Incident, IncidentFilter, Told
+from infinitas.core.incident import Announced, Incident, IncidentFilter
 from infinitas.core.notify_rules import MOST_RULES, BadRule, Mute, MuteRequest, NotifyRule
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ class ArchiveIncidents:
     async def page(self, wanted: IncidentFilter, before: str | None, limit: int) -> list[Incident]:
         return await self._reader.incidents.page(wanted, before, limit)
 
-    async def find(self, id: str) -> tuple[Incident, list[Told]]:
+    async def find(self, id: str) -> tuple[Incident, list[Announced]]:
         found = await self._reader.incidents.find(id)
         if found is None:
             raise UnknownIncident(f"There is no incident {id[:40]!r}. `infinitas incident ls` lists them.")
-        return found, await self._reader.incidents.told(id)
+        return found, await self._reader.incidents.announced(id)
 
     async def acknowledge(self, id: str, actor: str, reason: str = "") -> Incident:
         await self._reader.incidents.acknowledge(id, actor)

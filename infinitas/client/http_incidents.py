@@ -3,7 +3,7 @@
 from pydantic import TypeAdapter
 
 from infinitas.client.http import Http, quoted
-from infinitas.core.incident import Incident, IncidentFilter, Told
+from infinitas.core.incident import Announced, Incident, IncidentFilter
 from infinitas.core.notify_rules import Mute, MuteRequest, NotifyRule
 from infinitas.wire.incidents import IncidentPage, IncidentView, RuleView
 
@@ -30,9 +30,9 @@ class HttpIncidents:
         )
         return page.items
 
-    async def find(self, id: str) -> tuple[Incident, list[Told]]:
+    async def find(self, id: str) -> tuple[Incident, list[Announced]]:
         found = await self._http.fetch(_ONE, "GET", f"/incidents/{quoted(id)}")
-        return found.incident, found.told
+        return found.incident, found.announced
 
     async def acknowledge(self, id: str, actor: str, reason: str = "") -> Incident:
         path = f"/incidents/{quoted(id)}/acknowledge"

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from infinitas.broker.messages import NewJob
-from infinitas.core.incident import Incident, IncidentFilter, Told
+from infinitas.core.incident import Announced, Incident, IncidentFilter
 from infinitas.core.interval import Every
 from infinitas.core.notify_rules import Mute, MuteRequest, NotifyRule
 from infinitas.core.records import Backfill, JobInfo, ScheduleInfo, TaskInfo, TaskRemoval, WorkerInfo
@@ -116,17 +116,17 @@ class IncidentClient(Protocol):
     async def page(self, wanted: IncidentFilter, before: str | None, limit: int) -> list[Incident]:
         """Up to `limit` incidents, the newest first, older than the incident `before`."""
 
-    async def find(self, id: str) -> tuple[Incident, list[Told]]:
-        """An incident, and which channels were told of it. Raises UnknownIncident."""
+    async def find(self, id: str) -> tuple[Incident, list[Announced]]:
+        """An incident, and which channels were notified of it. Raises UnknownIncident."""
 
     async def acknowledge(self, id: str, actor: str, reason: str = "") -> Incident:
-        """Somebody looks after it: no reminder follows. Raises UnknownIncident."""
+        """No reminder follows, and the incident names the actor. Raises UnknownIncident."""
 
     async def mutes(self, *, ended: bool = False) -> list[Mute]:
         """The mutes in force, the newest first; `ended`: also those that were."""
 
     async def mute(self, request: MuteRequest, actor: str) -> Mute:
-        """Tell nothing of these incidents until then."""
+        """No message about these incidents until then."""
 
     async def unmute(self, id: int, reason: str = "") -> Mute:
         """End a mute. Raises UnknownMute."""

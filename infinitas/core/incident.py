@@ -29,7 +29,7 @@ class IncidentKind(StrEnum):
     WORKER_LOST = "worker_lost"
     """A worker was declared dead."""
     PAUSED_TOO_LONG = "paused_too_long"
-    """A schedule is paused, and nobody said until when."""
+    """A schedule is paused for long, without an end."""
     ARCHIVE_LAGGING = "archive_lagging"
     """A reader of the events stays behind, or has missed some."""
     SCHEDULE_INVALID = "schedule_invalid"
@@ -82,11 +82,11 @@ class IncidentFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A channel was told of an incident, by a rule; `waits`: a reason to tell it that no message has yet."""
+class Announced:
+    """A channel was notified of an incident, by a rule; `waits`: a reason that no message has yet."""
 
     channel: str
     rule: str
-    told_at: datetime | None
+    announced_at: datetime | None
     waits: str | None
     not_before: datetime | None

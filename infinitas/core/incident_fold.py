@@ -55,7 +55,7 @@ class FailureCount:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Channels are to be told of it."""
+    """Channels are to be notified of it."""
 
     incident: str
     reason: NoticeReason

@@ -11,7 +11,7 @@ from infinitas.core.incident import Incident, IncidentKind
 from infinitas.core.notice import Notice, NoticeReason, Trouble
 
 FIRST_WAIT = timedelta(seconds=0.5)
-"""What happens within it is told together. A channel that was quiet is told after no more than that."""
+"""What happens within it is one message. The first message to a channel waits for no more than that."""
 MOST_TROUBLES = 20
 """Of one message; further ones are counted by kind."""
 _ORDER = {kind: place for place, kind in enumerate(IncidentKind)}
@@ -39,7 +39,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An incident that a channel has to be told of."""
+    """An incident that a channel has to be notified of."""
 
     incident: Incident
     reason: NoticeReason
@@ -92,7 +92,7 @@ def make_notice(
 
 
 def common(incidents: Sequence[Incident]) -> str | None:
-    """What several incidents share, in words; None: nothing."""
+    """What several incidents share, as text; None: nothing."""
     if len(incidents) < 2:
         return None
     for what, values in (

@@ -1,4 +1,4 @@
-"""Rules: which incidents are told to which channels. And mutes: which are told to none. Pure."""
+"""Rules: which channels are notified of which incidents. Mutes: none is. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -33,15 +33,15 @@ class BadRule(BadArgs):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyRule:
-    """Incidents that match it are told to its channels.
+    """Its channels are notified of incidents that match it.
 
     Attributes:
         tasks: glob of the task's name; for kinds without a task of the worker, schedule or queue.
         tags: only tasks that have one of them; empty: all.
         kinds: only these kinds; empty: all.
-        remind_every: seconds after which an incident that is still open is told again; 0: never.
-        quiet: `22:00-07:00`: what happens then is told when it is over. timezone: of these times.
-        urgent: kinds that are told in quiet hours too.
+        remind_every: seconds after which a message about a still open incident is repeated; 0: never.
+        quiet: `22:00-07:00`: messages wait until this is over. timezone: of these times.
+        urgent: kinds whose messages do not wait.
     """
 
     name: str
@@ -94,8 +94,8 @@ class NotifyRule:
             return None
         return self.hours.until(now)
 
-    def reminds(self, told_at: datetime, now: datetime) -> bool:
-        return self.remind_every > 0 and now - told_at >= timedelta(seconds=self.remind_every)
+    def reminds(self, announced_at: datetime, now: datetime) -> bool:
+        return self.remind_every > 0 and now - announced_at >= timedelta(seconds=self.remind_every)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class NotifyRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mute:
-    """Until then nothing is told of these incidents. Without kinds: of all."""
+    """Until then no message about these incidents leaves. Without kinds: about none."""
 
     id: int
     tasks: str
@@ -146,8 +146,8 @@ class MuteRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
-    """A channel is told of an incident, by this rule; `not_before` None: at once."""
+class Announcement:
+    """A channel is notified of an incident, by this rule; `not_before` None: at once."""
 
     incident: str
     channel: str
@@ -166,28 +166,28 @@ def read_rule(name: str, values: Mapping[str, object], refuse: type[Refused] = B
     return NotifyRule(name=name, **values)  # type: ignore[arg-type]
 
 
-def tellings(
+def announcements_of(
     incident: Incident,
     task: TaskDefinition | None,
     rules: Iterable[NotifyRule],
     mutes: Iterable[Mute],
     now: datetime,
-) -> list[Telling]:
-    """Who is told of an incident: each channel once, by the first rule that chooses it."""
+) -> list[Announcement]:
+    """The channels that are notified of an incident: each once, by the first rule that chooses it."""
     if any(mute.covers(incident, now) for mute in mutes):
         return []
     if task is not None and task.notify is not None:
-        return [Telling(incident.id, channel, CODE_RULE, None) for channel in dict.fromkeys(task.notify)]
-    # A channel whose messages do not arrive can't say so itself.
+        return [Announcement(incident.id, channel, CODE_RULE, None) for channel in dict.fromkeys(task.notify)]
+    # The messages of this channel do not arrive.
     failing = incident.subject if incident.kind is IncidentKind.CHANNEL_FAILING else None
-    found: dict[str, Telling] = {}
+    found: dict[str, Announcement] = {}
     for rule in rules:
         if rule.matches(incident, task.tags if task else ()):
             not_before = rule.not_before(incident, now)
             for channel in rule.channels:
                 if channel == failing:
                     continue
-                found.setdefault(channel, Telling(incident.id, channel, rule.name, not_before))
+                found.setdefault(channel, Announcement(incident.id, channel, rule.name, not_before))
     return list(found.values())
 
 

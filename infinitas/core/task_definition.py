@@ -53,13 +53,13 @@ class TaskDefinition:
         place: where the code is, `module:qualname`. Empty: unknown, and never in conflict with another.
         takes_over: the place of other code that had this name: no conflict with its live workers.
         aliases: former names of the task: jobs that wait under one of them become its jobs.
-        notify: names of the channels that are told of the task's incidents, in place of those of the rules;
-            () is none, None: by the rules.
+        notify: names of the channels that are notified of the task's incidents; () is none, None: by the
+            rules.
         notify_after: failures after which `failing` and `timed_out` are incidents: so many in a row, or
             "5/10m": so many within ten minutes.
         slow_after: seconds after which a running job is slow; None: three times the usual duration.
-        owner: who looks after the task, for messages. runbook: the address of instructions for them.
-        tags: words by which rules choose tasks.
+        owner: a person or team, for messages. runbook: the address of instructions, for messages.
+        tags: names by which rules choose tasks.
         doc: first line of the processor's docstring.
         parameters: JSON Schema of the arguments, as JSON text, for forms; '' if it is not known.
     """

@@ -108,7 +108,7 @@ class Checker:
                         fold.add(lost)
                         fold.close(lost, now)
             await table.write(fold)
-            await self._announcer.tell(table, fold, await table.now())
+            await self._announcer.announce(table, fold, await table.now())
         self._mine = True
         return bool(fold.news)
 

@@ -25,7 +25,7 @@ class IncidentDesk:
             fold = await table.fold(None, {what.subject}, now)
             fold.occur(what)
             await table.write(fold)
-            await self._announcer.tell(table, fold, now)
+            await self._announcer.announce(table, fold, now)
 
     async def recover(self, kinds: Collection[IncidentKind], subject: str) -> None:
         """What was wrong is over. Without an open incident nothing is written."""
@@ -36,4 +36,4 @@ class IncidentDesk:
             fold = await table.fold(None, {subject}, now)
             fold.recover(kinds, subject, now)
             await table.write(fold)
-            await self._announcer.tell(table, fold, now)
+            await self._announcer.announce(table, fold, now)

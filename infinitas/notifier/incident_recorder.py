@@ -42,7 +42,7 @@ class IncidentRecorder:
         self._entries = FEWEST_ENTRIES
 
     async def run_once(self) -> bool:
-        """Wait for events and apply one batch. Returns whether channels may have to be told of something."""
+        """Wait for events and apply one batch. Returns whether there are news for channels."""
         # After an error, read the position from Postgres: a commit whose reply was lost did happen.
         position, self._position = self._position or await self._begin(), None
         events = await self._stream.read(position, self._entries, KEEP_MS if self._kept else BLOCK_MS, BATCH)
@@ -92,7 +92,7 @@ class IncidentRecorder:
             fold = await table.fold(self._queue, subjects, now, thresholds)
             EventFold(fold, self._queue, owners).take(events)
             await table.write(fold)
-            await self._announcer.tell(table, fold, now)
+            await self._announcer.announce(table, fold, now)
         return bool(fold.news)
 
     async def _thresholds(self, tasks: Collection[str]) -> dict[str, Threshold]:

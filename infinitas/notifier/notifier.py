@@ -46,8 +46,8 @@ async def run_notifier(
     """
     if settings.postgres_url is None:
         raise ConfigError(
-            "The notifier stores incidents, and what was told of them, in Postgres; without it nobody is "
-            "notified. Set INFINITAS_POSTGRES_URL, or postgres_url in infinitas.toml."
+            "The notifier stores incidents and messages in Postgres; without it no message is sent. "
+            "Set INFINITAS_POSTGRES_URL, or postgres_url in infinitas.toml."
         )
     notifier = _Notifier(settings, settings.postgres_url, plugins)
     try:

@@ -9,7 +9,7 @@ from infinitas.archive.connection import Archive
 from infinitas.archive.incidents import IncidentTable
 from infinitas.core.incident_fold import CALM, IncidentFold
 from infinitas.core.notice import NoticeReason
-from infinitas.core.notify_rules import CODE_RULE, REMIND_EVERY_S, Telling
+from infinitas.core.notify_rules import CODE_RULE, REMIND_EVERY_S, Announcement
 from infinitas.notifier.announcer import Announcer
 
 CHECK_EVERY_S = 5.0
@@ -42,12 +42,12 @@ class Sweeper:
             await incidents.lock()
             now = await incidents.now()
             calm = await self._end_flapping(incidents, announcements, now)
-            told = await self._tell_untold(incidents, announcements, now)
+            announced = await self._announce_rest(incidents, announcements, now)
             reminded = await self._remind(incidents, announcements, now)
             if time.monotonic() - self._cleaned >= self._clean_every_s:
                 self._cleaned = time.monotonic()
                 await announcements.delete_old(NOTICES_KEPT_S, INCIDENTS_KEPT_S, PAGE)
-        return calm or told or reminded
+        return calm or announced or reminded
 
     async def _end_flapping(
         self, incidents: IncidentTable, announcements: AnnouncementTable, now: datetime
@@ -57,16 +57,16 @@ class Sweeper:
         for each in calm:
             fold.close(each, each.calm_since or now)
         await incidents.write(fold)
-        await self._announcer.tell(incidents, fold, now)
+        await self._announcer.announce(incidents, fold, now)
         return bool(calm)
 
-    async def _tell_untold(
+    async def _announce_rest(
         self, incidents: IncidentTable, announcements: AnnouncementTable, now: datetime
     ) -> bool:
         """Of incidents that were muted, or that a newer rule chooses."""
-        untold = await announcements.untold(self._after, PAGE)
-        self._after = untold[-1].id if len(untold) == PAGE else ""
-        return await self._announcer.tell_again(incidents, untold, now)
+        unannounced = await announcements.unannounced(self._after, PAGE)
+        self._after = unannounced[-1].id if len(unannounced) == PAGE else ""
+        return await self._announcer.announce_again(incidents, unannounced, now)
 
     async def _remind(
         self, incidents: IncidentTable, announcements: AnnouncementTable, now: datetime
@@ -75,12 +75,12 @@ class Sweeper:
         every = {name: rule.remind_every for name, rule in rules.items() if rule.remind_every}
         found = await announcements.to_remind({**every, CODE_RULE: REMIND_EVERY_S}, PAGE)
         mutes = await incidents.mutes() if found else []
-        tellings = []
+        announcements_of = []
         for channel, name, incident in found:
             rule = rules.get(name)
             if any(mute.covers(incident, now) for mute in mutes) or (rule and channel not in rule.channels):
                 continue
             not_before = rule.not_before(incident, now) if rule else None
-            tellings.append(Telling(incident.id, channel, name, not_before))
-        await incidents.announce(tellings, NoticeReason.REMINDER)
-        return bool(tellings)
+            announcements_of.append(Announcement(incident.id, channel, name, not_before))
+        await incidents.announce(announcements_of, NoticeReason.REMINDER)
+        return bool(announcements_of)

@@ -1,4 +1,4 @@
-"""What the tasks say about their incidents: their definitions in Redis, kept for some seconds."""
+"""The definitions of tasks in Redis, kept for some seconds."""
 
 import asyncio
 import time

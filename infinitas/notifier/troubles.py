@@ -85,7 +85,7 @@ def _words(rule: Schedule) -> str:
 
 
 def _arguments(job: JobInfo | None, task: TaskInfo | None) -> str | None:
-    # Without the definition nobody knows which of them are secret.
+    # Without the definition it is not known which of them are secret.
     if job is None or task is None or task.unreadable is not None:
         return None
     try:

@@ -86,7 +86,7 @@ class Settings(BaseModel):
         lease: seconds after which a silent worker counts as gone.
         job_ttl: seconds that a finished job stays in Redis (the archive keeps it).
         events_max: entries of events that Redis keeps while the archiver is away.
-        notify: rules which incidents are told to which channels; tables `[[notify]]` in the file.
+        notify: rules which channels are notified of which incidents; tables `[[notify]]` in the file.
         notify_rate: most messages to one channel in a period; what is more is summed up in one message.
         notify_group: seconds between two messages to one channel; what happens between them is one message.
         backlog_after: seconds that ready jobs of a task may wait before that is an incident.

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from infinitas.core.incident import Incident, IncidentKind, Told
+from infinitas.core.incident import Announced, Incident, IncidentKind
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.notify_rules import MAX_GLOB_CHARS, MOST_LISTED, MuteRequest, NotifyRule, read_rule
 from infinitas.wire.values import Instant, Number, Text
@@ -21,10 +21,10 @@ class IncidentPage(BaseModel):
 
 
 class IncidentView(BaseModel):
-    """An incident, and which channels were told of it: when, by which rule, and what still waits."""
+    """An incident, and which channels were notified of it: when, by which rule, and what still waits."""
 
     incident: Incident
-    told: list[Told]
+    announced: list[Announced]
 
 
 class ReasonBody(BaseModel):

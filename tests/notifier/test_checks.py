@@ -117,7 +117,7 @@ async def test_a_job_that_takes_a_multiple_of_the_usual_duration_is_slow(
         assert incident["error"] == "It has run for 7s; 3 times the usual duration is 6s."
 
 
-async def test_a_pause_that_nobody_ends(broker: QueueBroker, redis: Any, postgres_url: str) -> None:
+async def test_a_pause_without_an_end(broker: QueueBroker, redis: Any, postgres_url: str) -> None:
     rule = Schedule(key="cleanup", task="t", every_ms=3_600_000, origin="api")
     async with notifier(broker, postgres_url) as parts:
         redis.hset(f"{P}schedules", "cleanup", rule.to_json())
@@ -160,7 +160,6 @@ async def test_one_of_two_notifiers_checks_and_the_other_goes_on_when_it_is_sile
         await enqueue(broker)
         await first.checker.check()
         assert not await second.checker.check()
-        assert not second.checker._mine
         first.query("UPDATE infinitas_notifier_positions SET checked_at = checked_at - interval '16 seconds'")
         await second.checker.check()
         assert second.checker._mine

@@ -104,16 +104,16 @@ async def test_so_many_failures_in_a_window_open_an_incident(
 
 async def test_flapping_is_one_message(broker: QueueBroker, postgres_url: str) -> None:
     async with notifier(broker, postgres_url) as parts:
-        told = []
+        notified = []
         for each in range(5):
             await parts.run(1, first=each)
             await parts.follow()
-            told += [notice.reason for notice in await parts.compose()]
+            notified += [notice.reason for notice in await parts.compose()]
             await parts.succeed(first=1000 + each)
             await parts.follow()
-            told += [notice.reason for notice in await parts.compose()]
+            notified += [notice.reason for notice in await parts.compose()]
         opened, recovered = NoticeReason.OPENED, NoticeReason.RECOVERED
-        assert told == [opened, recovered] * 3 + [NoticeReason.FLAPPING]
+        assert notified == [opened, recovered] * 3 + [NoticeReason.FLAPPING]
         assert len(parts.incidents()) == 4
         assert parts.incidents("flapping")[0]["closed_at"] is None
         assert not await parts.sweeper.sweep(), "it was not calm for long enough"
@@ -212,7 +212,7 @@ async def test_what_fails_again_while_it_recovers_in_one_batch(
         await parts.succeed()
         await parts.follow()
         (notice,) = await parts.compose()
-        assert notice.reason is NoticeReason.RECOVERED, "short troubles are told too"
+        assert notice.reason is NoticeReason.RECOVERED, "short troubles are notified too"
         (incident,) = parts.incidents()
         assert incident["closed_at"] >= incident["opened_at"]
 

@@ -1,6 +1,7 @@
-"""Who is told what and when: grouping, rates, quiet hours, mutes, reminders, acknowledgements."""
+"""Who is notified what and when: grouping, rates, quiet hours, mutes, reminders, acknowledgements."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from redis import Redis
 
@@ -39,10 +40,11 @@ async def test_ten_thousand_failures_of_fifty_tasks_are_few_messages_and_all_are
     limit = Limit(4, HOUR, timedelta(0))
     async with notifier(broker, postgres_url, (ALL_TO_OPS,), limit) as parts:
         pipe = redis.pipeline(transaction=False)
+        failed: dict[Any, Any]
         for name in names:
             for n in range(200):
-                fields = {"type": "job.failed", "at": parts.now_ms, "task": name, "job": f"{name}-{n}"}
-                pipe.xadd(f"{P}events", {**fields, "reason": "error", "error": f"no {n % 7}"})
+                failed = {"type": "job.failed", "at": parts.now_ms, "task": name, "job": f"{name}-{n}"}
+                pipe.xadd(f"{P}events", {**failed, "reason": "error", "error": f"no {n % 7}"})
             pipe.execute()
             if name.endswith("9"):
                 await parts.follow()
@@ -53,9 +55,9 @@ async def test_ten_thousand_failures_of_fifty_tasks_are_few_messages_and_all_are
         parts.query("UPDATE infinitas_channel_rates SET filled_at = filled_at - interval '1 hour'")
         (digest,) = await parts.compose()
         assert digest.reason is NoticeReason.DIGEST
-        told = {each.incident.subject for notice in parts.notices() for each in notice.troubles}
+        notified = {each.incident.subject for notice in parts.notices() for each in notice.troubles}
         assert digest.held_back == {"failing": 10}
-        assert len(told) == 50
+        assert len(notified) == 50
         assert len(parts.notices()) <= 10
         assert not await parts.compose(), "nothing is left"
 
@@ -92,8 +94,8 @@ async def test_rules_choose_channels_and_a_task_may_name_its_own(
         for name in ("shop.a", "crm", "t"):
             await parts.run(1, task=name)
         await parts.follow()
-        told = {(each.channel, each.troubles[0].incident.subject) for each in await parts.compose()}
-        assert told == {("shop", "shop.a"), ("ops", "shop.a"), ("own", "t")}
+        notified = {(each.channel, each.troubles[0].incident.subject) for each in await parts.compose()}
+        assert notified == {("shop", "shop.a"), ("ops", "shop.a"), ("own", "t")}
 
 
 async def test_quiet_hours_hold_a_message_back_except_for_urgent_kinds(
@@ -113,7 +115,7 @@ async def test_quiet_hours_hold_a_message_back_except_for_urgent_kinds(
         assert [each.channel for each in await parts.compose()] == ["night"], "once they are over"
 
 
-async def test_a_mute_is_silent_and_what_is_open_after_it_is_told(
+async def test_a_mute_is_silent_and_what_is_open_after_it_is_notified(
     broker: QueueBroker, postgres_url: str
 ) -> None:
     reader = Reader(postgres_url, "test")
@@ -144,7 +146,7 @@ async def test_reminders_go_on_until_somebody_acknowledges(broker: QueueBroker, 
         await parts.follow()
         await parts.compose()
         assert not await parts.sweeper.sweep()
-        earlier = "UPDATE infinitas_announcements SET told_at = told_at - interval '4 hours'"
+        earlier = "UPDATE infinitas_announcements SET announced_at = announced_at - interval '4 hours'"
         parts.query(earlier)
         assert await parts.sweeper.sweep()
         assert [each.reason for each in await parts.compose()] == [NoticeReason.REMINDER]
@@ -167,7 +169,7 @@ async def test_rules_of_the_api_apply_at_once(broker: QueueBroker, postgres_url:
         await parts.follow()
         assert not await parts.compose()
         await people.put_rule(NotifyRule(name="late", channels=("late",)), "nina")
-        assert await parts.sweeper.sweep(), "what is open is told too"
+        assert await parts.sweeper.sweep(), "what is open is notified too"
         assert [each.channel for each in await parts.compose()] == ["late"]
         parts.query("""UPDATE infinitas_notify_rules SET rule = '{"channels": 5}'""")
         await declare_many(broker, ["u"])

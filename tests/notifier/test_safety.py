@@ -1,4 +1,4 @@
-"""No message twice and none untold: two notifiers, deaths between any two steps, outages, many events."""
+"""No message twice and none lost: two notifiers, deaths between any two steps, outages, many events."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -98,8 +98,8 @@ async def test_a_notifier_that_dies_between_any_two_steps_tells_all_and_nothing_
         assert step > 30
         incidents = parts.incidents()
         assert [(each["subject"], each["count"]) for each in incidents] == [(task, 3) for task in tasks]
-        told = [each.incident.subject for notice in parts.notices() for each in notice.troubles]
-        assert sorted(told) == tasks
+        notified = [each.incident.subject for notice in parts.notices() for each in notice.troubles]
+        assert sorted(notified) == tasks
 
 
 async def test_two_notifiers_at_once_count_and_tell_once(
@@ -123,8 +123,8 @@ async def test_two_notifiers_at_once_count_and_tell_once(
         await asyncio.gather(fail_jobs(), work(first), work(second))
         await asyncio.gather(first.compose(), second.compose())
         assert sum(each["count"] for each in first.incidents()) == 200
-        told = [each.incident.subject for notice in first.notices() for each in notice.troubles]
-        assert sorted(told) == names
+        notified = [each.incident.subject for notice in first.notices() for each in notice.troubles]
+        assert sorted(notified) == names
 
 
 async def test_while_postgres_is_away_nothing_is_lost_and_it_is_told_after(
@@ -234,7 +234,7 @@ async def test_a_failure_is_in_the_outbox_soon(make_app: Callable[..., Infinitas
             for task in tasks:
                 await task.asend()
 
-            async def told() -> list[Any]:
+            async def notified() -> list[Any]:
                 found = connection.execute(
                     "SELECT extract(epoch FROM n.created_at - i.last_at)::float8"
                     " FROM infinitas_notices AS n JOIN infinitas_incidents AS i"
@@ -242,6 +242,6 @@ async def test_a_failure_is_in_the_outbox_soon(make_app: Callable[..., Infinitas
                 ).fetchall()
                 return found if len(found) == 30 else []
 
-            seconds = sorted(row[0] for row in await aeventually(told))
+            seconds = sorted(row[0] for row in await aeventually(notified))
     # On an idle machine the slowest takes 0.9 s.
     assert seconds[len(seconds) // 2] < PATIENCE_S / 10

@@ -27,7 +27,7 @@ def incidents(server: Server) -> None:
                 (id, task, task, NOW - timedelta(minutes=5), NOW, closed),
             )
         connection.execute(
-            "INSERT INTO infinitas_announcements (incident, channel, rule, told_at)"
+            "INSERT INTO infinitas_announcements (incident, channel, rule, announced_at)"
             " VALUES ('aa', 'ops', 'all', now())"
         )
 
@@ -43,7 +43,7 @@ def test_incidents_are_listed_shown_and_acknowledged_with_an_audit(
     assert [each["id"] for each in rest["items"]] == ["aa"]
     (found,) = http.get(f"{API}/incidents", params={"open": True, "kind": "failing"}).json()["items"]
     assert (found["id"], found["task"]) == ("aa", "noop")
-    assert http.get(f"{API}/incidents/aa").json()["told"][0]["channel"] == "ops"
+    assert http.get(f"{API}/incidents/aa").json()["announced"][0]["channel"] == "ops"
     answer = http.post(f"{API}/incidents/aa/acknowledge", json={"reason": "on it"}).json()
     assert answer["incident"]["acknowledged_by"] == "this machine"
     missing = http.get(f"{API}/incidents/zz")
@@ -67,7 +67,9 @@ def test_mutes_are_made_listed_and_ended(http: httpx.Client, incidents: None) ->
     assert http.get(f"{API}/mutes").json() == []
     assert len(http.get(f"{API}/mutes", params={"ended": True}).json()) == 1
     assert http.post(f"{API}/mutes/{found['id']}/end").json()["code"] == "unknown_mute"
-    for wrong in ({"tasks": "******"}, {"kinds": ["x"]}, {"reason": " "}, {"until": "tomorrow"}):
+    bodies: tuple[dict[str, object], ...]
+    bodies = ({"tasks": "******"}, {"kinds": ["x"]}, {"reason": " "}, {"until": "tomorrow"})
+    for wrong in bodies:
         body = {"tasks": "*", "until": until, "reason": "x", **wrong}
         assert http.post(f"{API}/mutes", json=body).status_code == 422, wrong
 
@@ -79,7 +81,7 @@ def test_rules_are_put_listed_and_removed(http: httpx.Client, incidents: None) -
     (found,) = http.get(f"{API}/notify-rules").json()
     assert found["origin"] == "api"
     assert {name: found[name] for name in body} == body
-    for wrong in (
+    bodies: tuple[dict[str, object], ...] = (
         {"channels": []},
         {"quiet": "22:00-22:00"},
         {"timezone": "Mars"},
@@ -87,7 +89,8 @@ def test_rules_are_put_listed_and_removed(http: httpx.Client, incidents: None) -
         {"remind_every": 5},
         {"tasks": ""},
         {"other": 1},
-    ):
+    )
+    for wrong in bodies:
         answer = http.put(url, json={**body, **wrong})
         assert answer.status_code == 422, (wrong, answer.text)
     assert http.delete(url).status_code == 204
@@ -111,7 +114,7 @@ def test_incidents_on_the_command_line(
     assert len(lines) == 3
     assert "\x1b" not in lines[1]
     shown = run("show", "aa").stdout
-    assert "told" in shown
+    assert "notified" in shown
     assert "ops at" in shown
     assert "acknowledged" in run("ack", "aa").stdout
     assert run("show", "zz").returncode == 5
@@ -123,7 +126,7 @@ def test_incidents_on_the_command_line(
     assert run("unmute", str(muted["id"])).returncode == 5
 
 
-def test_without_postgres_the_commands_say_what_they_need(processes: Processes) -> None:
+def test_without_postgres_the_commands_name_the_setting(processes: Processes) -> None:
     found = processes.call("incident", "ls")
     assert found.returncode == 2
     assert "INFINITAS_POSTGRES_URL" in found.stderr

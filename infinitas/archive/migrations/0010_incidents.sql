@@ -42,7 +42,7 @@ CREATE TABLE infinitas_failure_counts (
     times timestamptz[] NOT NULL
 );
 
--- Which channels are told of an incident, and what: `reason` is a message that still has to be made, after
+-- Which channels are notified of an incident: `reason` is that of a message which still has to be made, after
 -- `not_before`, with others that wait for the same channel.
 CREATE TABLE infinitas_announcements (
     incident text NOT NULL,
@@ -51,7 +51,7 @@ CREATE TABLE infinitas_announcements (
     reason text,
     waits_since timestamptz,
     not_before timestamptz,
-    told_at timestamptz,
+    announced_at timestamptz,
     PRIMARY KEY (incident, channel)
 );
 CREATE INDEX infinitas_announcements_waiting ON infinitas_announcements (channel, not_before)
@@ -84,7 +84,7 @@ CREATE TABLE infinitas_channel_rates (
     held boolean NOT NULL DEFAULT false
 );
 
--- Nothing is told of these incidents until then. `tasks` is a glob; without kinds all are meant.
+-- No message about these incidents leaves until then. `tasks` is a glob; without kinds all are meant.
 CREATE TABLE infinitas_mutes (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tasks text NOT NULL,

@@ -1,5 +1,5 @@
 -- One that no other notifier calls now.
-SELECT a.reason, a.told_at IS NULL AS new, {columns} FROM infinitas_announcements AS a
+SELECT a.reason, a.announced_at IS NULL AS new, {columns} FROM infinitas_announcements AS a
 JOIN infinitas_incidents AS i ON i.id = a.incident
 WHERE a.channel = 'plugins:' AND a.reason IS NOT NULL
 ORDER BY a.waits_since LIMIT 1

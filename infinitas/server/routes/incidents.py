@@ -1,4 +1,4 @@
-"""`/incidents`, `/mutes` and `/notify-rules`: what is wrong, and who is told."""
+"""`/incidents`, `/mutes` and `/notify-rules`: what is wrong, and which channels are notified."""
 
 from typing import Annotated
 
@@ -41,20 +41,20 @@ async def list_incidents(
 
 @router.get("/incidents/{id}")
 async def get_incident(id: Name, client: ClientOf, _: MayRead) -> IncidentView:
-    """An incident, and which channels were told of it."""
-    incident, told = await client.incidents.find(id)
-    return IncidentView(incident=incident, told=told)
+    """An incident, and which channels were notified of it."""
+    incident, announced = await client.incidents.find(id)
+    return IncidentView(incident=incident, announced=announced)
 
 
 @router.post("/incidents/{id}/acknowledge")
 async def acknowledge_incident(
     id: Name, client: ClientOf, caller: MayChangeTasks, request: Request, body: ReasonBody | None = None
 ) -> IncidentView:
-    """Somebody looks after it: no reminder follows, its end is told all the same."""
-    before, told = await client.incidents.find(id)
+    """Take it on: no reminder follows, its recovery is sent all the same."""
+    before, announced = await client.incidents.find(id)
     after = await client.incidents.acknowledge(id, caller.name)
-    view = IncidentView(incident=after, told=told)
-    note(request, before=IncidentView(incident=before, told=told), after=view)
+    view = IncidentView(incident=after, announced=announced)
+    note(request, before=IncidentView(incident=before, announced=announced), after=view)
     return view
 
 
@@ -66,7 +66,7 @@ async def list_mutes(client: ClientOf, _: MayRead, ended: bool = False) -> list[
 
 @router.post("/mutes", status_code=201)
 async def add_mute(body: MuteBody, client: ClientOf, caller: MayChangeTasks, request: Request) -> Mute:
-    """Tell nothing of these incidents until then. They are opened and closed all the same."""
+    """Send no message about these incidents until then. They open and close all the same."""
     found = await client.incidents.mute(body.to_record(), caller.name)
     note(request, target=str(found.id), after=body)
     return found
@@ -76,7 +76,7 @@ async def add_mute(body: MuteBody, client: ClientOf, caller: MayChangeTasks, req
 async def end_mute(
     id: int, client: ClientOf, _: MayChangeTasks, request: Request, body: ReasonBody | None = None
 ) -> Mute:
-    """End a mute: what is open then is told within seconds."""
+    """End a mute: messages about what is still open leave within seconds."""
     return await client.incidents.unmute(id)
 
 

@@ -1,2 +1,0 @@
-SELECT channel, rule, told_at, reason AS waits, not_before FROM infinitas_announcements
-WHERE incident = %(incident)s ORDER BY channel;
