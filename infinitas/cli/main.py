@@ -29,7 +29,7 @@ COMMANDS = {
     "notifier": (
         "infinitas.cli.processes",
         "notifier",
-        "Notify people of failures, missed slots, dead workers (docs/notifier.md).",
+        "Notify people of failures, missed slots, dead workers.",
     ),
     "preview": (
         "infinitas.cli.preview",

@@ -216,7 +216,7 @@ def _is_paths(value: object) -> bool:
 def _are_words(value: object) -> bool:
     if not isinstance(value, tuple) or len(value) > MOST_WORDS:
         return False
-    return all(word and word.isprintable() and _is_text(word, MAX_WORD_CHARS) for word in value)
+    return all(_is_text(word, MAX_WORD_CHARS) and word and word.isprintable() for word in value)
 
 
 def _is_threshold(value: object) -> bool:

@@ -62,7 +62,7 @@ def test_other_texts_are_no_quiet_hours() -> None:
         assert read_quiet_hours(text, COPENHAGEN) is None
 
 
-def test_who_is_notified() -> None:
+def test_the_channels_that_are_notified() -> None:
     rules = (
         NotifyRule(name="all", channels=("ops",)),
         NotifyRule(name="crm", tasks="c*", channels=("ops", "crm"), kinds=("failing",)),

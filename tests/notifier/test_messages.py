@@ -17,7 +17,7 @@ from tests.notifier.parts import ALL_TO_OPS, P, declare, declare_many, notifier
 HOUR = timedelta(hours=1)
 
 
-async def test_tasks_that_fail_together_are_one_message_that_says_what_they_share(
+async def test_tasks_that_fail_together_are_one_message_with_what_they_share(
     broker: QueueBroker, postgres_url: str
 ) -> None:
     names = [f"task-{n:02}" for n in range(14)]
@@ -115,7 +115,7 @@ async def test_quiet_hours_hold_a_message_back_except_for_urgent_kinds(
         assert [each.channel for each in await parts.compose()] == ["night"], "once they are over"
 
 
-async def test_a_mute_is_silent_and_what_is_open_after_it_is_notified(
+async def test_a_mute_is_silent_and_what_is_open_after_it_is_sent(
     broker: QueueBroker, postgres_url: str
 ) -> None:
     reader = Reader(postgres_url, "test")
@@ -138,7 +138,7 @@ async def test_a_mute_is_silent_and_what_is_open_after_it_is_notified(
     await reader.close()
 
 
-async def test_reminders_go_on_until_somebody_acknowledges(broker: QueueBroker, postgres_url: str) -> None:
+async def test_reminders_go_on_until_they_are_acknowledged(broker: QueueBroker, postgres_url: str) -> None:
     reader = Reader(postgres_url, "test")
     people = ArchiveIncidents(reader)
     async with notifier(broker, postgres_url) as parts:

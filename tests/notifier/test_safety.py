@@ -70,7 +70,7 @@ def fail(redis: Any, task: str, ms: int, count: int = 3) -> None:
         redis.xadd(f"{P}events", fields)
 
 
-async def test_a_notifier_that_dies_between_any_two_steps_tells_all_and_nothing_twice(
+async def test_a_notifier_that_dies_between_any_two_steps_loses_nothing_and_repeats_nothing(
     broker: QueueBroker, redis: Redis, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deaths = Deaths(monkeypatch)
@@ -102,7 +102,7 @@ async def test_a_notifier_that_dies_between_any_two_steps_tells_all_and_nothing_
         assert sorted(notified) == tasks
 
 
-async def test_two_notifiers_at_once_count_and_tell_once(
+async def test_two_notifiers_at_once_count_and_notify_once(
     broker: QueueBroker, redis: Redis, postgres_url: str
 ) -> None:
     names = [f"task-{n}" for n in range(10)]
@@ -127,7 +127,7 @@ async def test_two_notifiers_at_once_count_and_tell_once(
         assert sorted(notified) == names
 
 
-async def test_while_postgres_is_away_nothing_is_lost_and_it_is_told_after(
+async def test_while_postgres_is_away_nothing_is_lost(
     broker: QueueBroker, redis: Redis, postgres_url: str
 ) -> None:
     async with notifier(broker, postgres_url) as parts:
@@ -194,7 +194,7 @@ class Hearing(Plugin):
         raise ValueError("a hook that fails stops nothing")
 
 
-async def test_plugins_hear_of_each_incident_and_its_recovery(broker: QueueBroker, postgres_url: str) -> None:
+async def test_plugins_get_each_incident_and_its_recovery(broker: QueueBroker, postgres_url: str) -> None:
     plugin = Hearing()
     await declare_many(broker, ["u"])
     async with notifier(broker, postgres_url, (), has_hooks=True) as parts:
