@@ -127,6 +127,11 @@ class IncidentTable:
         if incidents:
             await self._connection.execute(statement("announce_recovery"), {"incidents": list(incidents)})
 
+    async def delay(self, incidents: Sequence[str], rule: str, not_before: datetime) -> None:
+        """Have what this rule's channels are to be notified of wait until then."""
+        values = {"incidents": list(incidents), "rule": rule, "not_before": not_before}
+        await self._connection.execute(statement("delay_announcements"), values)
+
     async def silence(self, incidents: Sequence[str]) -> None:
         """Have no channel notified of these incidents any more."""
         if incidents:

@@ -214,7 +214,7 @@ def _show(incident: Incident, announced: list[Announced], output: str | None) ->
             ("since", f"{moment(incident.opened_at)} ({relative(incident.opened_at, now())})"),
             ("last", moment(incident.last_at)),
             ("over", moment(incident.closed_at)),
-            ("took", _took(incident)),
+            ("for", _took(incident)),
             ("count", str(incident.count)),
             ("missed", str(incident.missed or "")),
             ("job", incident.job or ""),

@@ -36,7 +36,15 @@ class Announcer:
         await self._announce(table, opened, mutes, now)
         over = [each for each, _ in news if each.id not in fold.opened]
         await table.announce_recovery([each.id for each in over])
+        await self._delay(table, over, now)
         await table.silence([each.id for each in over if any(mute.covers(each, now) for mute in mutes)])
+
+    async def _delay(self, table: IncidentTable, over: Sequence[Incident], now: datetime) -> None:
+        """Recoveries wait for the end of quiet hours, too."""
+        for rule in await self.all_rules(table) if over else ():
+            quiet = [each.id for each in over if rule.not_before(each, now) is not None]
+            if quiet and (until := rule.hours and rule.hours.until(now)):
+                await table.delay(quiet, rule.name, until)
 
     async def announce_again(
         self, table: IncidentTable, incidents: Iterable[Incident], now: datetime

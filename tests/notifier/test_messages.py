@@ -12,6 +12,7 @@ from infinitas.core.incident import IncidentFilter
 from infinitas.core.notice import NoticeReason
 from infinitas.core.notice_groups import Limit
 from infinitas.core.notify_rules import MuteRequest, NotifyRule
+from infinitas.notifier.sweeper import Sweeper
 from tests.notifier.parts import ALL_TO_OPS, P, declare, declare_many, notifier
 
 HOUR = timedelta(hours=1)
@@ -113,6 +114,9 @@ async def test_quiet_hours_hold_a_message_back_except_for_urgent_kinds(
         assert [each.channel for each in await parts.compose()] == ["pager"]
         parts.query("UPDATE infinitas_announcements SET not_before = now() - interval '1 second'")
         assert [each.channel for each in await parts.compose()] == ["night"], "once they are over"
+        await parts.succeed()
+        await parts.follow()
+        assert [each.channel for each in await parts.compose()] == ["pager"], "of recoveries as well"
 
 
 async def test_a_mute_is_silent_and_what_is_open_after_it_is_sent(
@@ -159,6 +163,26 @@ async def test_reminders_go_on_until_they_are_acknowledged(broker: QueueBroker, 
         await parts.follow()
         assert [each.reason for each in await parts.compose()] == [NoticeReason.RECOVERED]
     await reader.close()
+
+
+async def test_old_messages_and_incidents_are_deleted(broker: QueueBroker, postgres_url: str) -> None:
+    async with notifier(broker, postgres_url) as parts:
+        for first in (0, 1):
+            await parts.run(1, first=first)
+            await parts.follow()
+            await parts.compose()
+            await parts.succeed(first=100 + first)
+            await parts.follow()
+        parts.query("UPDATE infinitas_notices SET created_at = created_at - interval '31 days'")
+        parts.query("UPDATE infinitas_notices SET state = 'sent' WHERE reason = 'opened'")
+        old = "(SELECT min(id) FROM infinitas_incidents)"
+        parts.query(
+            f"UPDATE infinitas_incidents SET closed_at = now() - interval '401 days' WHERE id = {old}"
+        )
+        await Sweeper(parts.archive, parts.announcer, clean_every_s=0).sweep()
+        assert len(parts.incidents()) == 1
+        assert len(parts.query("SELECT incident FROM infinitas_announcements")) == 1
+        assert [each.reason for each in parts.notices()] == [NoticeReason.RECOVERED], "it is not sent yet"
 
 
 async def test_rules_of_the_api_apply_at_once(broker: QueueBroker, postgres_url: str) -> None:
