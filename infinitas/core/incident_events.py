@@ -43,6 +43,7 @@ _LONGEST: Mapping[str, int] = {
     "tasks": 1_000_000,
 }
 """Fields that are used, in characters: any program may write an event."""
+_OFTEN = frozenset({EventKind.JOB_RUNNING, EventKind.JOB_SUCCEEDED})
 _SLOT = "@"
 """In the id of a slot's job, and in no other."""
 
@@ -89,8 +90,8 @@ class EventFold:
             self._fold.recover(FAILURES, task, at)
 
     def running(self, event: Event, at: datetime) -> None:
-        if _SLOT in event.fields.get("job", ""):
-            self._fold.recover((IncidentKind.MISSED,), event.fields.get("task", ""), at)
+        """The job of a slot has begun."""
+        self._fold.recover((IncidentKind.MISSED,), event.fields.get("task", ""), at)
 
     def missed(self, event: Event, at: datetime) -> None:
         """A slot became no job."""
@@ -171,13 +172,29 @@ class EventFold:
 
 
 def relevant(events: Iterable[Event]) -> list[Event]:
-    """Those that may change incidents, as short text that Postgres takes."""
+    """Those that may change incidents, as short text that Postgres takes.
+
+    Most events are jobs that begin and succeed: only the first of a task counts, until something is wrong.
+    """
     found = []
+    passed: set[tuple[str, str]] = set()
     for event in events:
-        if event.kind in _HANDLERS and 0 <= event.at_ms < AFTER_LAST_MS:
-            fields = {name: _short(name, value) for name, value in event.fields.items() if name in _LONGEST}
-            found.append(replace(event, fields=fields))
+        if event.kind not in _HANDLERS or not 0 <= event.at_ms < AFTER_LAST_MS:
+            continue
+        if event.kind in _OFTEN:
+            key = (event.kind, event.fields.get("task", ""))
+            if key in passed or (event.kind == EventKind.JOB_RUNNING and not _is_of_slot(event)):
+                continue
+            passed.add(key)
+        else:
+            passed.clear()
+        fields = {name: _short(name, value) for name, value in event.fields.items() if name in _LONGEST}
+        found.append(replace(event, fields=fields))
     return found
+
+
+def _is_of_slot(event: Event) -> bool:
+    return _SLOT in event.fields.get("job", "")
 
 
 def _short(name: str, value: str) -> str:
