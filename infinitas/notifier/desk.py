@@ -1,11 +1,12 @@
 """Opens and closes incidents that a part of the notifier finds itself, such as a channel that fails."""
 
-from collections.abc import Collection
+from collections.abc import Callable
+from datetime import datetime
 
 from infinitas.archive.connection import Archive
 from infinitas.archive.incidents import IncidentTable
 from infinitas.core.incident import IncidentKind
-from infinitas.core.incident_fold import Occurrence
+from infinitas.core.incident_fold import IncidentFold, Occurrence
 from infinitas.notifier.announcer import Announcer
 
 
@@ -16,24 +17,20 @@ class IncidentDesk:
         self._archive = archive
         self._announcer = announcer
 
-    async def occur(self, what: Occurrence) -> None:
-        """Something went wrong: opens an incident, or counts in the open one."""
-        async with self._archive.transaction() as connection:
-            table = IncidentTable(connection)
-            await table.lock()
-            now = await table.now()
-            fold = await table.fold(None, {what.subject}, now)
-            fold.occur(what)
-            await table.write(fold)
-            await self._announcer.announce(table, fold, now)
+    async def report(self, what: Occurrence) -> None:
+        """Something is wrong. A report that is repeated while the incident is open changes nothing."""
+        await self._change(what.subject, lambda fold, _: fold.find(what))
 
-    async def recover(self, kinds: Collection[IncidentKind], subject: str) -> None:
-        """What was wrong is over. Without an open incident nothing is written."""
+    async def recover(self, kind: IncidentKind, subject: str) -> None:
+        """What was wrong is over. Without an open incident nothing changes."""
+        await self._change(subject, lambda fold, now: fold.recover((kind,), subject, now))
+
+    async def _change(self, subject: str, change: Callable[[IncidentFold, datetime], None]) -> None:
         async with self._archive.transaction() as connection:
             table = IncidentTable(connection)
             await table.lock()
             now = await table.now()
             fold = await table.fold(None, {subject}, now)
-            fold.recover(kinds, subject, now)
+            change(fold, now)
             await table.write(fold)
             await self._announcer.announce(table, fold, now)

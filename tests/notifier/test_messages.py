@@ -8,10 +8,12 @@ from redis import Redis
 from infinitas.archive.reader import Reader
 from infinitas.broker.queue import QueueBroker
 from infinitas.client.archive_incidents import ArchiveIncidents
-from infinitas.core.incident import IncidentFilter
+from infinitas.core.incident import IncidentFilter, IncidentKind
+from infinitas.core.incident_fold import Occurrence
 from infinitas.core.notice import NoticeReason
 from infinitas.core.notice_groups import Limit
 from infinitas.core.notify_rules import MuteRequest, NotifyRule
+from infinitas.notifier.desk import IncidentDesk
 from infinitas.notifier.sweeper import Sweeper
 from tests.notifier.parts import ALL_TO_OPS, P, declare, declare_many, notifier
 
@@ -163,6 +165,24 @@ async def test_reminders_go_on_until_they_are_acknowledged(broker: QueueBroker, 
         await parts.follow()
         assert [each.reason for each in await parts.compose()] == [NoticeReason.RECOVERED]
     await reader.close()
+
+
+async def test_a_channel_that_fails_is_announced_through_another(
+    broker: QueueBroker, postgres_url: str
+) -> None:
+    rule = NotifyRule(name="all", channels=("ops", "mail"))
+    async with notifier(broker, postgres_url, (rule,)) as parts:
+        desk = IncidentDesk(parts.archive, parts.announcer)
+        fault = Occurrence(
+            kind=IncidentKind.CHANNEL_FAILING, subject="ops", at=datetime.now(UTC), error="HTTP 500"
+        )
+        for _ in range(2):
+            await desk.report(fault)
+        assert [each.channel for each in await parts.compose()] == ["mail"]
+        assert parts.incidents()[0]["count"] == 1
+        await desk.recover(IncidentKind.CHANNEL_FAILING, "ops")
+        await desk.recover(IncidentKind.CHANNEL_FAILING, "ops")
+        assert [each.reason for each in await parts.compose()] == [NoticeReason.RECOVERED]
 
 
 async def test_old_messages_and_incidents_are_deleted(broker: QueueBroker, postgres_url: str) -> None:

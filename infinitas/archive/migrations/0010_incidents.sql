@@ -29,8 +29,8 @@ CREATE TABLE infinitas_incidents (
     acknowledged_by text,
     acknowledged_at timestamptz
 );
-CREATE UNIQUE INDEX infinitas_incidents_open ON infinitas_incidents (kind, subject) WHERE closed_at IS NULL;
-CREATE INDEX infinitas_incidents_subject ON infinitas_incidents (kind, subject, closed_at DESC);
+CREATE UNIQUE INDEX infinitas_incidents_open ON infinitas_incidents (subject, kind) WHERE closed_at IS NULL;
+CREATE INDEX infinitas_incidents_subject ON infinitas_incidents (subject, closed_at DESC);
 CREATE INDEX infinitas_incidents_time ON infinitas_incidents (opened_at DESC, id DESC);
 CREATE INDEX infinitas_incidents_task ON infinitas_incidents (task, opened_at DESC) WHERE task IS NOT NULL;
 
@@ -56,7 +56,6 @@ CREATE TABLE infinitas_announcements (
 );
 CREATE INDEX infinitas_announcements_waiting ON infinitas_announcements (channel, not_before)
     WHERE reason IS NOT NULL;
-CREATE INDEX infinitas_announcements_incident ON infinitas_announcements (incident);
 
 -- The outbox: messages for channels to send. A sender claims a row that is due for a time, and records the end.
 CREATE TABLE infinitas_notices (
