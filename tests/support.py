@@ -62,11 +62,21 @@ def _pause_s(begun: float) -> float:
 
 @asynccontextmanager
 async def running(
-    app: Infinitas, *, worker: bool = True, scheduler: bool = False, archiver: bool = False
+    app: Infinitas,
+    *,
+    worker: bool = True,
+    scheduler: bool = False,
+    archiver: bool = False,
+    notifier: bool = False,
 ) -> AsyncIterator[None]:
     """Parts of the system, in this process, until the block ends."""
     async with embed.running(
-        app.registry, app.settings, worker=worker, scheduler=scheduler, archiver=archiver
+        app.registry,
+        app.settings,
+        worker=worker,
+        scheduler=scheduler,
+        archiver=archiver,
+        notifier=notifier,
     ):
         yield
 

@@ -292,13 +292,13 @@ class Infinitas:
     await_for_end = for_async(_wait_for_end)
 
     def embedded(self, *, worker: bool = True) -> AbstractAsyncContextManager[None]:
-        """Run scheduler, worker and archiver inside this program, until the block ends.
+        """Run scheduler, worker, archiver and notifier inside this program, until the block ends.
 
-        Safe in any number of processes at once; installs no signal handlers. The archiver runs
-        where a Postgres is configured.
+        Safe in any number of processes at once; installs no signal handlers. Archiver and notifier
+        run where a Postgres is configured.
 
         Args:
-            worker: False: scheduler and archiver alone.
+            worker: False: the others alone.
 
         Raises, when the block begins:
             ServerUnreachable, UnsafeBroker, ConfigError: a part could not start.

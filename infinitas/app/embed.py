@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from infinitas.archiver.archiver import run_archiver
+from infinitas.notifier.notifier import run_notifier
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal
@@ -24,6 +25,7 @@ async def running(
     worker: bool = True,
     scheduler: bool = True,
     archiver: bool = True,
+    notifier: bool = True,
 ) -> AsyncIterator[None]:
     """Parts of the system until the block ends; it begins once a worker takes jobs.
 
@@ -41,6 +43,8 @@ async def running(
         parts["scheduler"] = run_scheduler(settings, None, stop)
     if archiver and settings.postgres_url:
         parts["archiver"] = run_archiver(settings, None, stop)
+    if notifier and settings.postgres_url:
+        parts["notifier"] = run_notifier(settings, None, stop, registry.plugins)
     tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
     for running_part in tasks:
         running_part.add_done_callback(_log_failure)

@@ -2,6 +2,7 @@
 
 from infinitas.archive.attempts import Attempts
 from infinitas.archive.audit import Audit
+from infinitas.archive.incident_views import Incidents
 from infinitas.archive.jobs import Jobs
 from infinitas.archive.limits import READS, Limits
 from infinitas.archive.pool import Pool
@@ -23,6 +24,7 @@ class Reader:
         self.statistics = Statistics(self._pool)
         self.audit = Audit(self._pool)
         self.refused = RefusedEvents(self._pool)
+        self.incidents = Incidents(self._pool)
 
     async def ping(self) -> None:
         """Return if the archive answers, and has its tables."""

@@ -16,6 +16,7 @@ from infinitas.core.events import UNREADABLE, Event
 START = "0-0"
 ARCHIVER = "archiver"
 """The archiver's name among the readers."""
+NOTIFIER = "notifier"
 _OF_THE_ENTRY = ("type", "at", "jobs")
 
 

@@ -304,6 +304,14 @@ def _pause(text: str) -> Pause:
     )
 
 
+def read_pause(text: str) -> Pause | None:
+    """A stored pause; None if it can't be read."""
+    try:
+        return _pause(text)
+    except _FAULTS:
+        return None
+
+
 def worker_info(id: str, record: object) -> WorkerInfo:
     """The facts that a worker has stored."""
     stored = Stored(record, "its key")

@@ -1,4 +1,4 @@
-"""`infinitas dev`: servers, scheduler, worker and archiver in one process, and a line per job."""
+"""`infinitas dev`: servers and all processes in one, and a line per job."""
 
 import asyncio
 import os
@@ -19,6 +19,7 @@ from infinitas.cli.feed import Feed, log_lines, print_events, show_with_jobs_alo
 from infinitas.core.errors import ConfigError
 from infinitas.core.plural import counted
 from infinitas.devservers.servers import EmbeddedServers, Urls
+from infinitas.notifier.notifier import run_notifier
 from infinitas.runtime.config import DEFAULT_REDIS, load_settings
 from infinitas.runtime.logging import hide_records_of_jobs
 from infinitas.runtime.loop import Loop, run_loops
@@ -69,6 +70,7 @@ async def _run(app: Infinitas, port: int | None, stop: StopSignal) -> None:
     ]
     if app.settings.postgres_url:
         parts.append(run_archiver(app.settings, queues, stop))
+        parts.append(run_notifier(app.settings, queues, stop, app.registry.plugins))
     if port is not None:
         from infinitas.server.server import Binding, run_server
 

@@ -19,8 +19,18 @@ COMMANDS = {
         "dev",
         "Run everything in one process, with its own Redis and Postgres; prints each job and its log.",
     ),
+    "incident": (
+        "infinitas.cli.incidents",
+        "incident_group",
+        "Incidents: list, show, acknowledge, mute.",
+    ),
     "job": ("infinitas.cli.jobs", "job_group", "Jobs: list, show, cancel, retry, run again, wait for."),
     "migrate": ("infinitas.cli.migrate", "migrate", "Create or update the archive's tables in Postgres."),
+    "notifier": (
+        "infinitas.cli.processes",
+        "notifier",
+        "Notify people of failures, missed slots, dead workers.",
+    ),
     "preview": (
         "infinitas.cli.preview",
         "preview",

@@ -1,4 +1,4 @@
-"""`infinitas dev|worker|scheduler|archiver`: the processes."""
+"""`infinitas dev|worker|scheduler|archiver|notifier`: the processes."""
 
 import logging
 import os
@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from infinitas.app.app import Infinitas
+from infinitas.broker.events import ARCHIVER, NOTIFIER
 from infinitas.cli.context import (
     ask_redis,
     configured_app,
@@ -17,7 +18,7 @@ from infinitas.cli.context import (
     print_error,
     settings,
 )
-from infinitas.cli.forget import forget_archiver, print_forgotten
+from infinitas.cli.forget import forget_reader, print_forgotten
 from infinitas.core.errors import ConfigError, InfinitasError
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import set_up_logging
@@ -180,8 +181,8 @@ def archiver(
     `--forget` ends that, after the last archiver was stopped.
     """
     if forget:
-        forgotten = ask_redis(ctx, lambda client: forget_archiver(client.connection, queues))
-        print_forgotten(forgotten, output)
+        forgotten = ask_redis(ctx, lambda client: forget_reader(client.connection, queues, ARCHIVER))
+        print_forgotten(forgotten, output, ARCHIVER)
         return
     if output is not None:
         raise click.UsageError("-o is for --forget: an archiver that runs prints its log.")
@@ -189,6 +190,40 @@ def archiver(
 
     found = settings(ctx, log_level=log_level, log_format=log_format)
     _run(found, lambda stop: run_archiver(found, queues, stop))
+
+
+@click.command()
+@queues_option
+@click.option(
+    "--forget", is_flag=True, help="Remove the notifier from Redis, so that old events are dropped again."
+)
+@output_option
+@log_options
+@click.pass_context
+def notifier(
+    ctx: click.Context,
+    queues: list[str] | None,
+    forget: bool,
+    output: str | None,
+    log_level: str | None,
+    log_format: str | None,
+) -> None:
+    """Notify people of failures, missed slots, dead workers. Any number may run.
+
+    Incidents are stored in Postgres: `infinitas incident ls` lists them. Redis keeps each event until a
+    notifier that was there once has read it; where none is to come back, `--forget` ends that.
+    """
+    if forget:
+        forgotten = ask_redis(ctx, lambda client: forget_reader(client.connection, queues, NOTIFIER))
+        print_forgotten(forgotten, output, NOTIFIER)
+        return
+    if output is not None:
+        raise click.UsageError("-o is for --forget: a notifier that runs prints its log.")
+    from infinitas.notifier.notifier import run_notifier
+
+    found = settings(ctx, log_level=log_level, log_format=log_format)
+    plugins = configured_app(ctx, None).registry.plugins if ctx.obj["app"] else None
+    _run(found, lambda stop: run_notifier(found, queues, stop, plugins))
 
 
 def _run(found: Settings, main: Callable[[StopSignal], Awaitable[None]]) -> None:

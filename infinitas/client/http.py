@@ -65,6 +65,7 @@ class Http:
     async def fetch(
         self,
         kind: TypeAdapter[Model],
+        /,
         method: str,
         path: str,
         body: object = None,

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 
 from infinitas.broker.messages import NewJob
 from infinitas.client.http import Http, quoted
+from infinitas.client.http_incidents import HttpIncidents
 from infinitas.client.http_schedules import HttpSchedules
 from infinitas.core.errors import NotInTime, UnknownTask
 from infinitas.core.records import AttemptInfo, JobInfo, TaskInfo, TaskRemoval, WorkerInfo
@@ -30,6 +31,7 @@ class HttpClient:
     def __init__(self, url: str, token: str | None) -> None:
         self._http = Http(url, token)
         self.schedules = HttpSchedules(self._http)
+        self.incidents = HttpIncidents(self._http)
 
     async def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         for i in range(0, len(jobs), BATCH):

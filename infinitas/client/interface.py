@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Protocol
 
 from infinitas.broker.messages import NewJob
+from infinitas.core.incident import Announced, Incident, IncidentFilter
 from infinitas.core.interval import Every
+from infinitas.core.notify_rules import Mute, MuteRequest, NotifyRule
 from infinitas.core.records import Backfill, JobInfo, ScheduleInfo, TaskInfo, TaskRemoval, WorkerInfo
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.states import State
@@ -108,8 +110,43 @@ class ScheduleClient(Protocol):
         """
 
 
+class IncidentClient(Protocol):
+    """All raise ConfigError without Postgres, which holds them."""
+
+    async def page(self, wanted: IncidentFilter, before: str | None, limit: int) -> list[Incident]:
+        """Up to `limit` incidents, the newest first, older than the incident `before`."""
+
+    async def find(self, id: str) -> tuple[Incident, list[Announced]]:
+        """An incident, and which channels were notified of it. Raises UnknownIncident."""
+
+    async def acknowledge(self, id: str, actor: str, reason: str = "") -> Incident:
+        """No reminder follows, and the incident names the actor. Raises UnknownIncident."""
+
+    async def mutes(self, *, ended: bool = False) -> list[Mute]:
+        """The mutes in force, the newest first; `ended`: also those that were."""
+
+    async def mute(self, request: MuteRequest, actor: str) -> Mute:
+        """No message about these incidents until then."""
+
+    async def unmute(self, id: int, reason: str = "") -> Mute:
+        """End a mute. Raises UnknownMute."""
+
+    async def rules(self) -> list[NotifyRule]:
+        """Rules that were made at run time."""
+
+    async def put_rule(self, rule: NotifyRule, actor: str) -> None:
+        """Add a rule, or replace the one of its name. Raises BadRule: there are too many."""
+
+    async def remove_rule(self, name: str) -> None:
+        """Raises UnknownRule."""
+
+
 class Client(Protocol):
     """All verbs also raise ServerUnreachable: Redis, or the server, gave no answer."""
+
+    @property
+    def incidents(self) -> IncidentClient:
+        """Verbs for incidents, mutes and rules."""
 
     @property
     def schedules(self) -> ScheduleClient:

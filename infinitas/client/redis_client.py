@@ -18,6 +18,7 @@ from infinitas.broker.inspect.waiting import find_waiting
 from infinitas.broker.inspect.workers import live_workers
 from infinitas.broker.messages import NewJob
 from infinitas.broker.queue import QueueBroker
+from infinitas.client.archive_incidents import ArchiveIncidents
 from infinitas.client.backend import Backend
 from infinitas.client.end_waiter import EndWaiter
 from infinitas.client.job_ids import fresh_id
@@ -61,6 +62,7 @@ class RedisClient:
         self._job_ttl_s = job_ttl_s
         self._end_waiters: dict[str, EndWaiter] = {}
         self.schedules = RedisSchedules(self._backend)
+        self.incidents = ArchiveIncidents(self.archive)
 
     async def broker(self, queue: str) -> QueueBroker:
         """See `Backend.broker`."""

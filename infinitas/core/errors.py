@@ -10,6 +10,7 @@ InfinitasError
 ├── NoEventLoop          no_event_loop      an async verb was called outside asyncio, or the program is ending
 ├── Refused              (one code each)    the request is refused, and nothing was stored
 │   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule · UnknownToken
+│   ├── UnknownIncident · UnknownMute · UnknownRule
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
 │   ├── Unauthorized · Forbidden · Changed · Conflict · BadFrame · RateLimited
 │   └── NameTaken · KeyTaken · StillServed · NotEnded · AlreadyEnded · AlreadySucceeded
@@ -97,6 +98,18 @@ class UnknownSchedule(Refused):
 
 class UnknownToken(Refused):
     code = "unknown_token"
+
+
+class UnknownIncident(Refused):
+    code = "unknown_incident"
+
+
+class UnknownMute(Refused):
+    code = "unknown_mute"
+
+
+class UnknownRule(Refused):
+    code = "unknown_rule"
 
 
 class BadSchedule(Refused):

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic_core import from_json, to_json
+
 HIDDEN = "***"
 
 
@@ -22,6 +24,14 @@ def redact(
         else:
             named = _hide(named, [head, *rest])
     return positional, named
+
+
+def hide(args: str, paths: Sequence[str]) -> str:
+    """Stored arguments without the values at these paths. Raises ValueError: they can't be read."""
+    if not paths or not args:
+        return args
+    positional, named = from_json(args)
+    return to_json(redact(positional, named, paths)).decode()
 
 
 def _hide(value: Any, path: list[str]) -> Any:

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from typing import Any
 
 import orjson
 
 from infinitas.core.errors import BadArgs, BadName, ConfigError
+from infinitas.core.incident_fold import Threshold
 from infinitas.core.names import check_name, check_text, shorten
 from infinitas.core.numbers import is_number, is_whole
 
@@ -20,6 +22,9 @@ MAX_DOC_CHARS = 1_000
 MAX_PLACE_CHARS = 400
 MOST_ALIASES = 20
 MAX_SCHEMA_CHARS = 8_000
+MOST_WORDS = 20
+MAX_WORD_CHARS = 63
+MOST_FAILURES = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,13 @@ class TaskDefinition:
         place: where the code is, `module:qualname`. Empty: unknown, and never in conflict with another.
         takes_over: the place of other code that had this name: no conflict with its live workers.
         aliases: former names of the task: jobs that wait under one of them become its jobs.
+        notify: names of the channels that are notified of the task's incidents; () is none, None: by the
+            rules.
+        notify_after: failures after which `failing` and `timed_out` are incidents: so many in a row, or
+            "5/10m": so many within ten minutes.
+        slow_after: seconds after which a running job is slow; None: three times the usual duration.
+        owner: a person or team, for messages. runbook: the address of instructions, for messages.
+        tags: names by which rules choose tasks.
         doc: first line of the processor's docstring.
         parameters: JSON Schema of the arguments, as JSON text, for forms; '' if it is not known.
     """
@@ -74,6 +86,12 @@ class TaskDefinition:
     place: str = ""
     takes_over: str | None = None
     aliases: Sequence[str] = ()
+    notify: Sequence[str] | None = None
+    notify_after: int | str = 1
+    slow_after: float | None = None
+    owner: str = ""
+    runbook: str = ""
+    tags: Sequence[str] = ()
     doc: str = ""
     parameters: str = ""
 
@@ -81,14 +99,14 @@ class TaskDefinition:
         schema: object = self.parameters
         if isinstance(schema, dict):
             object.__setattr__(self, "parameters", orjson.dumps(schema).decode())
-        for name in ("redact", "aliases"):
+        for name in ("redact", "aliases", "notify", "tags"):
             if isinstance(value := getattr(self, name), list):
                 object.__setattr__(self, name, tuple(value))
         check_name(self.name, "task")
         check_name(self.queue, "queue")
         check = self._check
         above_0 = "seconds above 0, up to a year, or None"
-        for name in ("timeout", "soft_timeout", "give_up_after", "expires", "result_ttl"):
+        for name in ("timeout", "soft_timeout", "give_up_after", "expires", "result_ttl", "slow_after"):
             check(name, above_0, lambda v: v is None or (is_number(v) and 0 < v <= YEAR_S))
         check("retries", "0 to 10,000", lambda v: is_whole(v, 0, 10_000))
         check("retry_delay", "seconds from 0 to 86,400", lambda v: is_number(v) and 0 <= v <= 86_400)
@@ -112,8 +130,18 @@ class TaskDefinition:
         check("doc", f"text of up to {MAX_DOC_CHARS:,} characters", lambda v: _is_text(v, MAX_DOC_CHARS))
         a_schema = f"a JSON Schema of up to {MAX_SCHEMA_CHARS:,} characters"
         check("parameters", a_schema, lambda v: v == "" or _is_schema(v))
+        self._check_incidents()
         if self.timeout and self.soft_timeout and self.soft_timeout >= self.timeout:
             raise ConfigError(f"soft_timeout of task {self.name!r} must be shorter than its timeout.")
+
+    def _check_incidents(self) -> None:
+        check = self._check
+        few = f"a list of up to {MOST_WORDS} names, each of up to {MAX_WORD_CHARS} characters"
+        check("notify", few, lambda v: v is None or _are_words(v))
+        check("tags", few, _are_words)
+        check("notify_after", '1 to 1,000 failures, or a rate such as "5/10m"', _is_threshold)
+        check("owner", f"one line of up to {MAX_PLACE_CHARS} characters", _is_line)
+        check("runbook", "an address that starts with https:// or http://", lambda v: v == "" or _is_link(v))
 
     def _check(self, option: str, allowed: str, right: Callable[..., object]) -> None:
         value = getattr(self, option)
@@ -123,6 +151,14 @@ class TaskDefinition:
             fine = False
         if not fine:
             raise ConfigError(f"{option} of task {self.name!r} is {shorten(value)}; allowed: {allowed}.")
+
+    @property
+    def threshold(self) -> Threshold:
+        """The failures that `notify_after` wants."""
+        if isinstance(self.notify_after, int):
+            return Threshold(self.notify_after)
+        failures, window_ms = parse_rate(self.notify_after) or (1, 1)
+        return Threshold(failures, timedelta(milliseconds=window_ms))
 
     @property
     def limits(self) -> dict[str, int]:
@@ -175,6 +211,27 @@ def _is_paths(value: object) -> bool:
     if not isinstance(value, tuple) or len(value) > 2 * MOST_PATHS:
         return False
     return all(path and _is_text(path, 200) for path in value)
+
+
+def _are_words(value: object) -> bool:
+    if not isinstance(value, tuple) or len(value) > MOST_WORDS:
+        return False
+    return all(_is_text(word, MAX_WORD_CHARS) and word and word.isprintable() for word in value)
+
+
+def _is_threshold(value: object) -> bool:
+    if isinstance(value, str):
+        found = parse_rate(value)
+        return found is not None and found[0] <= MOST_FAILURES
+    return is_whole(value, 1, MOST_FAILURES)
+
+
+def _is_line(value: object) -> bool:
+    return _is_text(value, MAX_PLACE_CHARS) and str(value).isprintable()
+
+
+def _is_link(value: object) -> bool:
+    return _is_line(value) and str(value).startswith(("https://", "http://")) and " " not in str(value)
 
 
 def _is_place(value: object) -> bool:

@@ -102,7 +102,7 @@ class EventReaderMonitor:
             # Its position is the same as at the last check: a reader that moves may have read them.
             seen.gap = lag.position
             _log.error(
-                "Events of queue %s after %s were dropped unread by the %s: its history has a gap.",
+                "Events of queue %s after %s were dropped unread by the %s: what it stores has a gap.",
                 self._health.queue,
                 lag.position,
                 lag.reader,
@@ -112,13 +112,15 @@ class EventReaderMonitor:
     async def _report_behind(self, lag: Lag, entries: int) -> None:
         _log.error(
             "The %s is behind: events of queue %s have waited for it for %.0f s, and Redis keeps %d entries. "
-            "Start `infinitas archiver`, or find out what stops it. At %d entries, or half of Redis' "
-            "memory, the oldest are dropped. If you need none any more: `infinitas archiver --forget`.",
+            "Start `infinitas %s`, or find out what stops it. At %d entries, or half of Redis' "
+            "memory, the oldest are dropped. If you need none any more: `infinitas %s --forget`.",
             lag.reader,
             self._health.queue,
             lag.waiting_s,
             entries,
+            lag.reader,
             self._events_max,
+            lag.reader,
         )
         facts = {"position": lag.position, "waiting_s": round(lag.waiting_s), "entries": entries}
         await self._health.amiss(f"reader:{lag.reader}", EventKind.ARCHIVE_BEHIND, facts)

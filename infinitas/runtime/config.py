@@ -6,12 +6,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    SecretStr,
+    ValidationError,
+)
 
-from infinitas.core.errors import ConfigError
+from infinitas.core.errors import ConfigError, Refused
+from infinitas.core.notify_rules import MOST_RULES, NotifyRule, read_rule
+from infinitas.core.task_definition import parse_rate
 from infinitas.core.unknown_options import remedy
 from infinitas.runtime.masking import HIDDEN, mask_text, mask_url
-from infinitas.runtime.urls import checked_postgres_url, checked_redis_url, checked_server_url
+from infinitas.runtime.urls import (
+    checked_page_url,
+    checked_postgres_url,
+    checked_redis_url,
+    checked_server_url,
+)
 
 CONFIG_FILE = "infinitas.toml"
 DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
@@ -21,6 +37,37 @@ URLS = ("redis_url", "postgres_url", "server")
 RedisUrl = Annotated[str, AfterValidator(checked_redis_url)]
 PostgresUrl = Annotated[str, AfterValidator(checked_postgres_url)]
 ServerUrl = Annotated[str, AfterValidator(checked_server_url)]
+PageUrl = Annotated[str, AfterValidator(checked_page_url)]
+
+
+def _rules(value: object) -> tuple[NotifyRule, ...]:
+    if not isinstance(value, (list, tuple)) or len(value) > MOST_RULES:
+        raise ValueError(f"up to {MOST_RULES} tables [[notify]] in {CONFIG_FILE}")
+    found: dict[str, NotifyRule] = {}
+    for place, each in enumerate(value, 1):
+        if isinstance(each, NotifyRule):
+            found[each.name] = each
+            continue
+        if not isinstance(each, Mapping):
+            raise ValueError(f"tables [[notify]] in {CONFIG_FILE}")
+        values = dict(each)
+        name = str(values.pop("name", f"notify {place}"))
+        if name in found:
+            raise ValueError(f"rules with different names, not {name!r:.80} twice")
+        try:
+            found[name] = read_rule(name, values)
+        except Refused as error:
+            raise ValueError(str(error)) from None
+    return tuple(found.values())
+
+
+def _checked_rate(text: str) -> str:
+    if parse_rate(text) is None:
+        raise ValueError('a number per period, e.g. "20/h"')
+    return text
+
+
+Rules = Annotated[tuple[InstanceOf[NotifyRule], ...], BeforeValidator(_rules)]
 
 
 class Settings(BaseModel):
@@ -39,6 +86,13 @@ class Settings(BaseModel):
         lease: seconds after which a silent worker counts as gone.
         job_ttl: seconds that a finished job stays in Redis (the archive keeps it).
         events_max: entries of events that Redis keeps while the archiver is away.
+        notify: rules which channels are notified of which incidents; tables `[[notify]]` in the file.
+        notify_rate: most messages to one channel in a period; what is more is summed up in one message.
+        notify_group: seconds between two messages to one channel; what happens between them is one message.
+        backlog_after: seconds that ready jobs of a task may wait before that is an incident.
+        slow_factor: a job that runs so many times longer than usual is an incident.
+        paused_after: seconds that a schedule may be paused without an end before that is an incident.
+        page_url: the public address of the page, for links in messages.
         log_level: lowest level that the command-line processes print.
         log_format: `text`, or `json`: one object a line.
     """
@@ -56,6 +110,13 @@ class Settings(BaseModel):
     lease: float = Field(default=10.0, ge=1, le=3_600)
     job_ttl: int = Field(default=3_600, ge=1, le=31_536_000)
     events_max: int = Field(default=1_000_000, ge=1_000, le=5_000_000)
+    notify: Rules = ()
+    notify_rate: Annotated[str, AfterValidator(_checked_rate)] = "20/h"
+    notify_group: float = Field(default=30.0, ge=0, le=3_600)
+    backlog_after: float = Field(default=300.0, ge=1, le=31_536_000)
+    slow_factor: float = Field(default=3.0, ge=1.1, le=1_000)
+    paused_after: float = Field(default=604_800.0, ge=60, le=31_536_000)
+    page_url: PageUrl | None = None
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="text", pattern="^(text|json)$")
 

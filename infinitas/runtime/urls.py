@@ -84,6 +84,14 @@ def checked_server_url(url: str) -> str:
     return _join(scheme.replace("http", "ws"), user, address, path, query)
 
 
+def checked_page_url(url: str) -> str:
+    """`https://host/path` without a slash at its end. Raises ValueError."""
+    scheme, user, address, path, query = _split(url, ("https", "http"))
+    if user is not None or query or not address or not _is_address(address) or not _PATH.fullmatch(path):
+        raise ValueError(f"{scheme}://host[:port][/path]")
+    return _join(scheme, None, address, path, "").rstrip("/")
+
+
 def _split(url: str, schemes: Collection[str]) -> tuple[str, str | None, str, str, str]:
     """Split into scheme, user and password (or None), host and port, path, options."""
     url = url.strip()

@@ -1,10 +1,12 @@
 """The HTTP API as an ASGI app; its OpenAPI description is at `/api/v1/openapi.json`."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from fastapi import FastAPI
 
 from infinitas.client.redis_client import RedisClient
+from infinitas.core.notify_rules import NotifyRule
 from infinitas.server import problems
 from infinitas.server.body_limit import BodyLimit
 from infinitas.server.page import routes as page
@@ -12,6 +14,7 @@ from infinitas.server.problems import Problem
 from infinitas.server.rate_limit import RateLimit
 from infinitas.server.routes import (
     audit,
+    incidents,
     jobs,
     login,
     logs,
@@ -30,12 +33,20 @@ from infinitas.wire.paths import PREFIX
 RATE = 500.0
 
 
-def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate: float = RATE) -> FastAPI:
+def make_api(
+    client: RedisClient,
+    gateway: Gateway,
+    *,
+    local: bool = False,
+    rate: float = RATE,
+    notify_rules: Sequence[NotifyRule] = (),
+) -> FastAPI:
     """The API over one client and one gateway, which the caller closes.
 
     Args:
         local: only this machine can reach it; only then it works without any token.
         rate: requests a second that each token may make; 0: no limit.
+        notify_rules: of infinitas.toml, to be shown.
     """
     api = FastAPI(
         title="Infinitas",
@@ -51,11 +62,24 @@ def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate
     api.state.client = client
     api.state.gateway = gateway
     api.state.local = local
+    api.state.notify_rules = notify_rules
     api.state.rate_limit = RateLimit(rate)
     problems.install(api)
     api.add_middleware(BodyLimit)
     # Logs before jobs, whose `/{id}` also matches `/{id}/logs`.
-    for router in (logs, tasks, schedules, jobs, timeline, statistics, audit, login, tokens, system):
+    for router in (
+        logs,
+        tasks,
+        schedules,
+        jobs,
+        timeline,
+        statistics,
+        audit,
+        incidents,
+        login,
+        tokens,
+        system,
+    ):
         api.include_router(router.router, prefix=PREFIX)
     api.include_router(websocket.router, prefix=PREFIX)
     api.include_router(metrics.router)

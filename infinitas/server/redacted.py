@@ -3,11 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from pydantic_core import from_json, to_json
-
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.records import JobInfo, ScheduleInfo, TaskInfo, check_payloads
-from infinitas.core.redaction import redact
+from infinitas.core.redaction import hide
 from infinitas.wire.jobs import JobView
 from infinitas.wire.schedules import ScheduleView
 from infinitas.wire.tasks import TaskView
@@ -37,14 +35,6 @@ async def view_schedules(client: RedisClient, schedules: Sequence[ScheduleInfo])
 
 async def view_schedule(client: RedisClient, info: ScheduleInfo) -> ScheduleView:
     return (await view_schedules(client, [info]))[0]
-
-
-def hide(args: str, paths: Sequence[str]) -> str:
-    """Stored arguments without the values at these paths."""
-    if not paths or not args:
-        return args
-    positional, named = from_json(args)
-    return to_json(redact(positional, named, paths)).decode()
 
 
 async def _hidden(client: RedisClient, tasks: Iterable[str]) -> dict[str, Sequence[str]]:

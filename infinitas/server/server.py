@@ -73,7 +73,7 @@ async def serving(settings: Settings, *, local: bool, rate: float = RATE) -> Asy
     try:
         await client.connection.check()
         await _migrate(settings)
-        yield make_api(client, gateway, local=local, rate=rate)
+        yield make_api(client, gateway, local=local, rate=rate, notify_rules=settings.notify)
     finally:
         await gateway.close()
         await client.close()

@@ -40,4 +40,10 @@ class TaskOptions(ScheduleOptions, total=False):
     redact: Sequence[str]
     takes_over: str | None
     aliases: Sequence[str]
+    notify: Sequence[str] | None
+    notify_after: int | str
+    slow_after: float | None
+    owner: str
+    runbook: str
+    tags: Sequence[str]
     parameters: str

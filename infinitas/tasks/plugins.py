@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 from infinitas.core.errors import ConfigError
+from infinitas.core.incident import Incident
 from infinitas.core.lists import several
 from infinitas.core.names import shorten
 from infinitas.core.task_definition import TaskDefinition
@@ -72,6 +73,15 @@ class Plugin:
     def on_worker_stop(self, worker: str) -> None:
         """A worker has stopped."""
 
+    def on_incident(self, incident: Incident) -> None:
+        """An incident was opened. In the notifier, in a thread of its own; it may block for ten seconds.
+
+        Rules, mutes and quiet hours do not apply. At least once: again where the notifier died meanwhile.
+        """
+
+    def on_recovery(self, incident: Incident) -> None:
+        """An incident is over, after its `on_incident`; see there."""
+
 
 class Plugins:
     """The plugins of one app, those of the entry points included."""
@@ -84,6 +94,11 @@ class Plugins:
         self._plugins = [*own, *_installed()]
         self.around_any_code = any(type(p).around_code is not Plugin.around_code for p in self._plugins)
         """Whether a plugin has the hook `around_code`."""
+        self.hear_incidents = any(
+            type(p).on_incident is not Plugin.on_incident or type(p).on_recovery is not Plugin.on_recovery
+            for p in self._plugins
+        )
+        """Whether a plugin has a hook for incidents."""
 
     @contextmanager
     def around_code(self, job: Job) -> Iterator[None]:

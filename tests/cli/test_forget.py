@@ -19,5 +19,8 @@ def test_an_archiver_is_forgotten_in_human_form_and_in_json(processes: Processes
     assert "in: default" in processes.run("archiver", "--forget").stdout
     assert not redis.exists(READERS)
     assert "no archiver to forget" in processes.run("archiver", "--forget").stdout
+    redis.hset(READERS, "notifier", "0-0")
+    assert "The notifier is forgotten" in processes.call("notifier", "--forget").stdout
+    assert "no notifier to forget" in processes.call("notifier", "--forget").stdout
     refused = processes.run("archiver", "-o", "json")
     assert refused.returncode == 2

@@ -12,6 +12,7 @@ from infinitas.broker.events import ARCHIVER
 from infinitas.broker.health import Health
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import InfinitasError
+from infinitas.core.incident import IncidentKind
 from infinitas.core.records import JobSummary, TaskInfo, WorkerInfo
 from infinitas.server.auth import MayRead
 from infinitas.server.dependencies import ClientOf
@@ -27,7 +28,7 @@ async def metrics(client: ClientOf, request: Request, _: MayRead) -> Response:
     registry = CollectorRegistry()
     sockets = request.app.state.gateway.counts
     registry.register(_Snapshot(await client.tasks(), await client.workers(), sockets))
-    registry.register(_History(await _lags(client), await _refused(client)))
+    registry.register(_History(await _lags(client), await _refused(client), await _incidents(client)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -71,9 +72,12 @@ class _Snapshot(Collector):
 class _History(Collector):
     """Gauges of the archive. Values that are not known now are left out."""
 
-    def __init__(self, lags: Mapping[str, float], refused: Mapping[str, int]) -> None:
+    def __init__(
+        self, lags: Mapping[str, float], refused: Mapping[str, int], incidents: Mapping[str, int]
+    ) -> None:
         self._lags = lags
         self._refused = refused
+        self._incidents = incidents
 
     def collect(self) -> Iterator[Metric]:
         lags = GaugeMetricFamily(
@@ -86,11 +90,14 @@ class _History(Collector):
             "Events in the table infinitas_refused: the other tables could not store them.",
             labels=["queue"],
         )
+        incidents = GaugeMetricFamily("infinitas_incidents_open", "Incidents that are open.", labels=["kind"])
+        for kind, count in self._incidents.items():
+            incidents.add_metric([kind], count)
         for queue, lag in self._lags.items():
             lags.add_metric([queue], lag)
         for queue, count in self._refused.items():
             refused.add_metric([queue], count)
-        return iter((lags, refused))
+        return iter((lags, refused, incidents))
 
 
 async def _lags(client: RedisClient) -> dict[str, float]:
@@ -107,6 +114,17 @@ async def _refused(client: RedisClient) -> dict[str, int]:
     except InfinitasError:
         return {}
     return {**dict.fromkeys(await client.queues(), 0), **found}
+
+
+async def _incidents(client: RedisClient) -> dict[str, int]:
+    """By kind, 0 included, so that an alert sees the end of an incident."""
+    if client.archive is None:
+        return {}
+    try:
+        found = await client.archive.incidents.open_counts()
+    except InfinitasError:
+        return {}
+    return {kind.value: found.get(kind, 0) for kind in IncidentKind}
 
 
 def _gauge(name: str, text: str, values: Iterable[tuple[TaskInfo, float]]) -> GaugeMetricFamily:

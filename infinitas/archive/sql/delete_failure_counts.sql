@@ -1,0 +1,1 @@
+DELETE FROM infinitas_failure_counts WHERE task = ANY(%(tasks)s);

@@ -1,0 +1,1 @@
+DELETE FROM infinitas_notify_rules WHERE name = %(name)s RETURNING rule;

@@ -1,0 +1,1 @@
+SELECT {columns} FROM infinitas_incidents WHERE id = %(id)s;

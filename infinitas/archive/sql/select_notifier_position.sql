@@ -1,0 +1,1 @@
+SELECT position FROM infinitas_notifier_positions WHERE queue = %(queue)s;
