@@ -1,6 +1,6 @@
 """What a message reports of one trouble: a headline, and facts by name. Broken data is left out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,9 +13,10 @@ from infinitas.notifier.messages.safe_text import line
 
 MAX_NAME_CHARS = 120
 MAX_ARGUMENTS_CHARS = 400
+MAX_ZONE_CHARS = 64
 MOST_TROUBLES = 10
 """Of a group that are shown each; the others are counted."""
-_VERBS = {
+_VERBS: Mapping[str, tuple[str, str]] = {
     IncidentKind.FAILING: ("fails", "succeeds again"),
     IncidentKind.MISSED: ("missed a run", "runs again"),
     IncidentKind.LATE: ("starts late", "starts in time again"),
@@ -29,9 +30,10 @@ _VERBS = {
     IncidentKind.PAUSED_TOO_LONG: ("is paused for long", "is no longer paused"),
     IncidentKind.ARCHIVE_LAGGING: ("is behind", "has caught up"),
     IncidentKind.SCHEDULE_INVALID: ("has an invalid schedule", "has a valid schedule again"),
+    "redis_amiss": ("needs a look", "is well again"),
     IncidentKind.CHANNEL_FAILING: ("does not deliver", "delivers again"),
 }
-_LABELS = {
+_LABELS: Mapping[str, str] = {
     IncidentKind.MISSED: "with missed runs",
     IncidentKind.TIMED_OUT: "timed out",
     IncidentKind.LOST: "lost with a worker",
@@ -43,12 +45,16 @@ _LABELS = {
     IncidentKind.SCHEDULE_INVALID: "with an invalid schedule",
     IncidentKind.CHANNEL_FAILING: "not delivering",
 }
-_NOUNS = {
+_NOUNS: Mapping[str, str] = {
     IncidentKind.WORKER_LOST: "Worker ",
     IncidentKind.ARCHIVE_LAGGING: "The archive of queue ",
+    "redis_amiss": "Redis of queue ",
     IncidentKind.CHANNEL_FAILING: "Channel ",
 }
-_COUNTED = {IncidentKind.MISSED: "missed run", IncidentKind.CHANNEL_FAILING: "failed delivery"}
+_COUNTED: Mapping[str, str] = {
+    IncidentKind.MISSED: "missed run",
+    IncidentKind.CHANNEL_FAILING: "failed delivery",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +73,7 @@ def subject_of(trouble: Trouble) -> str:
 
 def label_of(kind: str) -> str:
     """A kind behind a noun: 14 tasks *without a worker*."""
-    return _LABELS.get(IncidentKind(kind), str(kind)) if kind in _KINDS else line(kind, MAX_NAME_CHARS)
-
-
-_KINDS = frozenset(map(str, IncidentKind))
+    return _LABELS.get(kind) or line(kind, MAX_NAME_CHARS).replace("_", " ")
 
 
 def headline(notice: Notice) -> str:
@@ -138,7 +141,7 @@ def when(moment: datetime | None, zone: str = "UTC") -> str:
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         return ""
     try:
-        local = moment.astimezone(ZoneInfo(zone))
+        local = moment.astimezone(ZoneInfo(zone if len(zone) <= MAX_ZONE_CHARS else "UTC"))
     except (ValueError, OSError, OverflowError, KeyError):  # An unknown zone is a KeyError.
         local = moment.astimezone(UTC)
     return f"{local:%a %d %b %Y %H:%M:%S %Z}"

@@ -16,7 +16,7 @@ def render(form: Callable[[Notice], T], notice: Notice) -> T:
     """`form(notice)`; if that raises, the form of the notice without its details."""
     try:
         return form(notice)
-    except Exception:
+    except Exception:  # noqa: BLE001 - data of any form
         _log.exception("The notice %s can't be shown as it is; it is sent without its details.", notice.id)
     at = notice.at if isinstance(notice.at, datetime) and notice.at.tzinfo else datetime.now(UTC)
     return form(replace(notice, at=at, troubles=(), common=None, held_back={}))

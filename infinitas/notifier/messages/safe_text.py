@@ -51,11 +51,11 @@ def shorten(text: str, most: int) -> str:
 
 
 def _text(value: object, most: int) -> str:
-    return clean((value if isinstance(value, str) else str(value))[:most])
+    return _COLOURS.sub("", clean((value if isinstance(value, str) else str(value))[:most]))
 
 
 def _visible(text: str) -> str:
-    return _OBEYED.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", _COLOURS.sub("", text))
+    return _OBEYED.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", text)
 
 
 def _continues(character: str) -> bool:
