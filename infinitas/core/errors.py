@@ -10,6 +10,7 @@ InfinitasError
 ├── NoEventLoop          no_event_loop      an async verb was called outside asyncio, or the program is ending
 ├── Refused              (one code each)    the request is refused, and nothing was stored
 │   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule · UnknownToken
+│   ├── UnknownChannel · UnknownDelivery · ChannelOfFile
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
 │   ├── Unauthorized · Forbidden · Changed · Conflict · BadFrame · RateLimited
 │   └── NameTaken · KeyTaken · StillServed · NotEnded · AlreadyEnded · AlreadySucceeded
@@ -97,6 +98,20 @@ class UnknownSchedule(Refused):
 
 class UnknownToken(Refused):
     code = "unknown_token"
+
+
+class UnknownChannel(Refused):
+    code = "unknown_channel"
+
+
+class UnknownDelivery(Refused):
+    code = "unknown_delivery"
+
+
+class ChannelOfFile(Refused):
+    """The channel is one of infinitas.toml, and is changed there."""
+
+    code = "channel_of_file"
 
 
 class BadSchedule(Refused):

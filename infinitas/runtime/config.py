@@ -3,13 +3,24 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    SecretStr,
+    ValidationError,
+)
 
 from infinitas.core.errors import ConfigError
 from infinitas.core.unknown_options import remedy
+from infinitas.runtime.channel_settings import FileChannel, read_channels, read_networks
 from infinitas.runtime.masking import HIDDEN, mask_text, mask_url
 from infinitas.runtime.urls import checked_postgres_url, checked_redis_url, checked_server_url
 
@@ -21,6 +32,8 @@ URLS = ("redis_url", "postgres_url", "server")
 RedisUrl = Annotated[str, AfterValidator(checked_redis_url)]
 PostgresUrl = Annotated[str, AfterValidator(checked_postgres_url)]
 ServerUrl = Annotated[str, AfterValidator(checked_server_url)]
+Channels = Annotated[dict[str, InstanceOf[FileChannel]], BeforeValidator(read_channels)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(read_networks)]
 
 
 class Settings(BaseModel):
@@ -39,6 +52,8 @@ class Settings(BaseModel):
         lease: seconds after which a silent worker counts as gone.
         job_ttl: seconds that a finished job stays in Redis (the archive keeps it).
         events_max: entries of events that Redis keeps while the archiver is away.
+        channels: where messages go; tables `[channels.NAME]` in the file.
+        channel_networks: private networks that channels may connect to.
         log_level: lowest level that the command-line processes print.
         log_format: `text`, or `json`: one object a line.
     """
@@ -56,6 +71,8 @@ class Settings(BaseModel):
     lease: float = Field(default=10.0, ge=1, le=3_600)
     job_ttl: int = Field(default=3_600, ge=1, le=31_536_000)
     events_max: int = Field(default=1_000_000, ge=1_000, le=5_000_000)
+    channels: Channels = Field(default_factory=dict, repr=False)
+    channel_networks: Networks = ()
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="text", pattern="^(text|json)$")
 
@@ -114,6 +131,8 @@ def _explain(error: object, origins: Mapping[str, str]) -> str:
     if error["type"] == "extra_forbidden":
         return f"Settings from {where}: unknown option {name!r}; {remedy(name, Settings.model_fields)}"
     allowed = str(error["msg"]).removeprefix("Value error, ")
+    if name == "channels":  # Its value may have secrets in it.
+        return f"{name} (from {where}): {allowed}"
     return f"{name} (from {where}) is {_shown(name, str(error['input']))[:120]!r}; allowed: {allowed}."
 
 

@@ -81,8 +81,7 @@ ALL = {
     "flapping": notice(NoticeReason.FLAPPING),
     "grouped": _grouped(14),
     "mixed": notice(NoticeReason.OPENED, trouble(), trouble(IncidentKind.SLOW, "shop.crawl")),
-    "digest": replace(
-        notice(NoticeReason.DIGEST), troubles=(), held_back={"failing": 1200, "missed": 3, "no_worker": 12}
-    ),
+    "large_group": replace(_grouped(20), held_back={"failing": 30}),
+    "digest": replace(_grouped(3), reason=NoticeReason.DIGEST, held_back={"missed": 3, "no_worker": 1200}),
     "test": replace(notice(NoticeReason.TEST), troubles=(), rule=""),
 }

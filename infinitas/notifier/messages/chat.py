@@ -75,19 +75,25 @@ def escaped(text: str) -> str:
 
 
 def _text(notice: Notice) -> str:
-    if len(notice.troubles) == 1:
+    digest = notice.reason == NoticeReason.DIGEST
+    if len(notice.troubles) == 1 and not digest:
         trouble = notice.troubles[0]
         found = facts(trouble, notice)
         lines = [_fact(fact) for fact in found if not fact.link]
-        log = [block(each, 300) for each in trouble.log_lines] if notice.reason != "recovered" else []
+        log = (
+            [block(each, 300) for each in trouble.log_lines]
+            if notice.reason != NoticeReason.RECOVERED
+            else []
+        )
         if kept := last_lines(log, MAX_LOG_CHARS):
             lines.append(code_block("\n".join(kept)))
         links = " · ".join(f"<{_url(fact.value)}|{fact.name}>" for fact in found if fact.link)
         return "\n".join([*lines, links] if links else lines)
+    counts = [f"• {plain(each)}" for each in held_back(notice)]
     lines = [f"• {plain(one_line(trouble, notice))}" for trouble in notice.troubles[:MOST_TROUBLES]]
     if (more := len(notice.troubles) - MOST_TROUBLES) > 0:
         lines.append(f"… and {more:,} more")
-    return "\n".join(lines + [f"• {plain(kind)}: {number:,}" for kind, number in held_back(notice)])
+    return "\n".join(counts + lines if digest else lines + counts)
 
 
 def _fact(fact: Fact) -> str:

@@ -81,8 +81,7 @@ def headline(notice: Notice) -> str:
     if notice.reason == NoticeReason.TEST:
         return f"Test of the channel {line(notice.channel, MAX_NAME_CHARS)}"
     if notice.reason == NoticeReason.DIGEST:
-        number = sum(_count(each) for each in notice.held_back.values())
-        return f"Digest: {counted(number, 'incident')} held back"
+        return f"Digest: {counted(sum(number for number, _ in _counts(notice)), 'incident')}"
     if not notice.troubles:
         return f"Infinitas: {line(notice.reason)} (its details can't be shown)"
     if len(notice.troubles) > 1:
@@ -126,14 +125,14 @@ _WHY = {
     NoticeReason.REMINDER: "The incident is still open; acknowledge or mute it to end the reminders.",
     NoticeReason.RECOVERED: "The incident is closed.",
     NoticeReason.FLAPPING: "It opens and closes again and again: this is sent once, until it is quiet.",
-    NoticeReason.DIGEST: "More messages than the channel's limit: these were held back.",
+    NoticeReason.DIGEST: "The channel's limit was reached: this sums up what was held back.",
 }
 
 
-def held_back(notice: Notice) -> list[tuple[str, int]]:
-    """Kinds with their numbers, the largest first."""
-    pairs = [(label_of(kind), _count(number)) for kind, number in notice.held_back.items()]
-    return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+def held_back(notice: Notice) -> list[str]:
+    """Incidents by kind: of a digest all, else those beside the troubles; the largest number first."""
+    more = "" if notice.reason == NoticeReason.DIGEST else "more "
+    return [f"{number:,} {more}{label_of(kind)}" for number, kind in _counts(notice)]
 
 
 def when(moment: datetime | None, zone: str = "UTC") -> str:
@@ -164,7 +163,9 @@ def error_line(trouble: Trouble) -> str:
 
 
 def _group(notice: Notice) -> str:
-    number, kinds = len(notice.troubles), {trouble.incident.kind for trouble in notice.troubles}
+    counts = _counts(notice)
+    number = len(notice.troubles) + sum(each for each, _ in counts)
+    kinds = {str(trouble.incident.kind) for trouble in notice.troubles} | {kind for _, kind in counts}
     tasks = all(trouble.incident.task for trouble in notice.troubles)
     noun = counted(number, "task" if tasks else "incident")
     kind = next(iter(kinds)) if len(kinds) == 1 else None
@@ -254,5 +255,7 @@ def _is_url(text: str) -> bool:
     return text.startswith(("https://", "http://")) and text.isprintable() and " " not in text
 
 
-def _count(number: object) -> int:
-    return number if isinstance(number, int) else 0
+def _counts(notice: Notice) -> list[tuple[int, str]]:
+    found = notice.held_back.items()
+    counts = [(number, str(kind)) for kind, number in found if isinstance(number, int) and number > 0]
+    return sorted(counts, key=lambda count: (-count[0], count[1]))

@@ -47,8 +47,8 @@ def text(notice: Notice) -> str:
         if log := _log(trouble, notice):
             parts += ["", f"Last {counted(len(log), 'log line')}:", *(f"  {each}" for each in log)]
         parts.append("")
-    listed = [*_listed(notice), *(f"{number:,} {kind}" for kind, number in held_back(notice))]
-    parts += [*(f"- {each}" for each in listed), ""] if listed else []
+    for listed in _listed(notice):
+        parts += [*(f"- {each}" for each in listed), ""]
     return "\n".join([*parts, cause(notice), ""])
 
 
@@ -74,20 +74,21 @@ def _sections(notice: Notice) -> Iterator[str]:
         yield f"<table>{''.join(rows)}</table>"
         if log := _log(trouble, notice):
             yield f"<p>Last {counted(len(log), 'log line')}:</p><pre {_PRE}>{escape(chr(10).join(log))}</pre>"
-    counts = (f"{number:,} {kind}" for kind, number in held_back(notice))
-    if listed := "".join(f"<li>{escape(each)}</li>" for each in (*_listed(notice), *counts)):
-        yield f"<ul>{listed}</ul>"
+    for listed in _listed(notice):
+        yield f"<ul>{''.join(f'<li>{escape(each)}</li>' for each in listed)}</ul>"
 
 
 def _detailed(notice: Notice) -> tuple[Trouble, ...]:
-    return notice.troubles[:MOST_DETAILED]
+    return notice.troubles[: 0 if notice.reason == NoticeReason.DIGEST else MOST_DETAILED]
 
 
-def _listed(notice: Notice) -> list[str]:
-    rest = notice.troubles[MOST_DETAILED:]
-    more = len(rest) - MOST_LISTED
-    found = [one_line(trouble, notice) for trouble in rest[:MOST_LISTED]]
-    return [*found, f"and {more:,} more"] if more > 0 else found
+def _listed(notice: Notice) -> list[list[str]]:
+    rest = notice.troubles[len(_detailed(notice)) :]
+    lines = [one_line(trouble, notice) for trouble in rest[:MOST_LISTED]]
+    if (more := len(rest) - MOST_LISTED) > 0:
+        lines.append(f"and {more:,} more")
+    lists = [lines, held_back(notice)]
+    return [each for each in (lists[::-1] if notice.reason == NoticeReason.DIGEST else lists) if each]
 
 
 def _log(trouble: Trouble, notice: Notice) -> list[str]:

@@ -1,6 +1,6 @@
 """The short form of a notice, as plain text: for apprise, and wherever a message is a few lines."""
 
-from infinitas.core.notice import Notice, Trouble
+from infinitas.core.notice import Notice, NoticeReason, Trouble
 from infinitas.notifier.messages.facts import (
     MOST_TROUBLES,
     cause,
@@ -26,15 +26,16 @@ def title(notice: Notice) -> str:
 def body(notice: Notice) -> str:
     """What follows the title; at most 1,800 characters."""
     parts: list[str] = []
-    if len(notice.troubles) == 1:
+    if len(notice.troubles) == 1 and notice.reason != NoticeReason.DIGEST:
         found = facts(notice.troubles[0], notice)
         parts += [f"{fact.name}: {shorten(fact.value, 300)}" for fact in found if fact.name in _SHOWN]
         parts += [fact.value for fact in found if fact.link]
     else:
+        parts += held_back(notice) if notice.reason == NoticeReason.DIGEST else []
         parts += [one_line(trouble, notice) for trouble in notice.troubles[:MOST_TROUBLES]]
         if (more := len(notice.troubles) - MOST_TROUBLES) > 0:
             parts.append(f"… and {more:,} more")
-    parts += [f"{kind}: {number:,}" for kind, number in held_back(notice)]
+        parts += held_back(notice) if notice.reason != NoticeReason.DIGEST else []
     why = cause(notice)
     return shorten("\n".join(parts), MAX_CHARS - len(why) - 1) + f"\n{why}"
 
