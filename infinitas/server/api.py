@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from infinitas.client.channel_access import ChannelAccess
 from infinitas.client.redis_client import RedisClient
 from infinitas.server import problems
 from infinitas.server.body_limit import BodyLimit
@@ -12,6 +13,7 @@ from infinitas.server.problems import Problem
 from infinitas.server.rate_limit import RateLimit
 from infinitas.server.routes import (
     audit,
+    channels,
     jobs,
     login,
     logs,
@@ -30,8 +32,15 @@ from infinitas.wire.paths import PREFIX
 RATE = 500.0
 
 
-def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate: float = RATE) -> FastAPI:
-    """The API over one client and one gateway, which the caller closes.
+def make_api(
+    client: RedisClient,
+    gateway: Gateway,
+    channel_access: ChannelAccess,
+    *,
+    local: bool = False,
+    rate: float = RATE,
+) -> FastAPI:
+    """The API over one client, one gateway and the channels, which the caller closes.
 
     Args:
         local: only this machine can reach it; only then it works without any token.
@@ -50,12 +59,14 @@ def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate
     )
     api.state.client = client
     api.state.gateway = gateway
+    api.state.channels = channel_access
     api.state.local = local
     api.state.rate_limit = RateLimit(rate)
     problems.install(api)
     api.add_middleware(BodyLimit)
     # Logs before jobs, whose `/{id}` also matches `/{id}/logs`.
-    for router in (logs, tasks, schedules, jobs, timeline, statistics, audit, login, tokens, system):
+    first = (logs, tasks, schedules, jobs, timeline, statistics, audit)
+    for router in (*first, channels, login, tokens, system):
         api.include_router(router.router, prefix=PREFIX)
     api.include_router(websocket.router, prefix=PREFIX)
     api.include_router(metrics.router)

@@ -30,7 +30,7 @@ from infinitas.runtime.loop import Loop, cancel_all
 from tests.notifier import notices
 from tests.notifier.receivers import Mailbox, mail_server, receiver, response
 from tests.notifier.sending_process import start
-from tests.support import aeventually
+from tests.support import Processes, aeventually
 
 
 class World:
@@ -266,6 +266,27 @@ async def test_a_test_and_a_replay(world: World) -> None:
             await world.tried(2)
     assert [mail["Subject"] for mail in mailbox.mails] == ["[Infinitas] Test of the channel mail"] * 2
     assert len({mail["Message-ID"] for mail in mailbox.mails}) == 1
+
+
+async def test_a_test_and_a_replay_from_the_command_line(world: World, processes: Processes) -> None:
+    answers = [response("204 yes"), response("500 no", body="out of order"), response("204 yes")]
+    async with receiver(*answers) as found:
+        await world.add("ops", found.url)
+
+        async def run(*arguments: str) -> tuple[int, str]:
+            ran = await asyncio.to_thread(processes.call, "channel", *arguments)
+            return ran.returncode, ran.stdout + ran.stderr
+
+        async with sending(world):
+            code, text = await run("test", "ops")
+            assert (code, text.startswith("Sent to ops in "), "(204)" in text) == (0, True, True)
+            code, text = await run("replay", str(world.deliveries()[0]["id"]))
+            assert (code, "ops did not take the message: Status 500: out of order" in text) == (1, True)
+            code, text = await run("replay", str(world.deliveries()[1]["id"]), "-o", "json")
+            assert (code, json.loads(text)["outcome"]) == (0, "sent")
+            code, text = await run("deliveries", "ops")
+    assert [line.split("\t")[2] for line in text.splitlines()] == ["OUTCOME", "sent", "failed", "sent"]
+    assert len({request.headers["webhook-id"] for request in found.requests}) == 1
 
 
 async def test_old_deliveries_are_deleted(world: World) -> None:
