@@ -10,7 +10,7 @@ from infinitas.core.notice import Notice
 from infinitas.core.notice_json import notice_to_json
 
 KEPT_S = 30 * 86_400
-"""Seconds that messages and deliveries are kept after their end."""
+"""Seconds that deliveries are kept."""
 FIRST_WAIT_S = 5.0
 LONGEST_WAIT_S = 300.0
 """A failing channel is tried after 5, 10, 20 … seconds, at last each 5 minutes."""
@@ -92,7 +92,6 @@ class Outbox:
             return await fetch(connection, statement("select_deliveries"), values, Delivery)
 
     async def drop_old(self, kept_s: float = KEPT_S) -> None:
-        """Delete messages and deliveries that are too old."""
+        """Delete deliveries that are too old."""
         async with self._archive.transaction() as connection:
-            for name in ("delete_old_notices", "delete_old_deliveries"):
-                await connection.execute(statement(name), {"seconds": kept_s})
+            await connection.execute(statement("delete_old_deliveries"), {"seconds": kept_s})

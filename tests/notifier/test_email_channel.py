@@ -16,7 +16,7 @@ from infinitas.notifier.channels.email import EmailChannel
 from infinitas.notifier.channels.sending import SendFailed
 from tests.notifier import notices
 from tests.notifier.receivers import Mailbox, mail_server, make_certificate
-from tests.notifier.test_messages import EVIL, evil_notices
+from tests.notifier.test_rendered_messages import EVIL, evil_notices
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 VALUES = {"type": "email", "host": "localhost", "sender": "cron@example.com", "to": ["ops@example.com"]}
