@@ -1,4 +1,4 @@
-"""Reports channels whose messages don't arrive, so that an incident tells of it through other channels."""
+"""Reports channels whose messages don't arrive, so that an incident is sent through other channels."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,8 +16,8 @@ class ChannelMonitor:
 
     Args:
         report: called with the fault of a channel that begins to fail.
-        recover: called with the name of a channel that delivers again, or is gone; at the start with each that
-            does not fail.
+        recover: called with the name of a channel that delivers again, or is gone; at the start with each
+            that does not fail.
     """
 
     def __init__(

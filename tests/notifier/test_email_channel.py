@@ -39,7 +39,7 @@ async def failure(found: EmailChannel) -> SendFailed:
     return caught.value
 
 
-async def test_a_mail_has_text_and_html_and_can_be_told_from_its_twin() -> None:
+async def test_a_mail_has_text_and_html_and_the_id_of_its_twin() -> None:
     mailbox = Mailbox()
     async with mail_server(mailbox) as port:
         found = channel(port, to=["ops@example.com", "on-call@example.com"])

@@ -347,6 +347,7 @@ async def test_a_kill_between_sending_and_recording_makes_a_twin_with_the_same_i
     assert [(row["try"], row["outcome"]) for row in world.deliveries()] == [(2, "sent")]
 
 
+@pytest.mark.long
 async def test_twenty_kills_lose_nothing(world: World) -> None:
     ids = [f"n{number:03}" for number in range(120)]
     async with receiver() as found:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "infinitas"
 PAGE = ROOT / "docs" / "internals.md"
 MOST_LINES = 280
-PROCESSES = ("worker", "scheduler", "archiver", "server")
+PROCESSES = ("worker", "scheduler", "archiver", "notifier", "server")
 
 QUOTED = re.compile(r"`([^`\n]+)`")
 BLOCK = re.compile(r"```.*?```", re.DOTALL)
