@@ -12,7 +12,7 @@ COMMANDS = {
     "channel": (
         "infinitas.cli.channels",
         "channel_group",
-        "Where messages go: list, add, remove, test, deliveries, replay.",
+        "Where messages go: ls, add, rm, test, deliveries, replay.",
     ),
     "conformance": (
         "infinitas.cli.conformance",
