@@ -11,7 +11,7 @@ from infinitas.core.channel_records import ChannelFault, ChannelInfo
 from infinitas.core.errors import BadArgs, ChannelOfFile, UnknownChannel
 
 FAILING_AFTER = 3
-FAILING_AFTER_S = 60.0
+FAILING_AFTER_S = 30.0
 MOST_CHANNELS = 200
 
 

@@ -54,6 +54,7 @@ async def test_a_webhook_is_signed_as_the_standard_has_it() -> None:
         assert await webhook(found.url, f"{SECRET} whsec_{second}").send(notices.notice()) == "204"
     request = found.requests[0]
     assert request.path == "/hook/s3cret"
+    assert request.headers["host"] in found.url
     assert request.headers["webhook-id"] == "ntc_01kb2v7a9s"
     assert request.headers["webhook-timestamp"] == "1764252005"
     assert request.headers["content-type"] == "application/json"

@@ -1,4 +1,4 @@
--- Three failed tries in a row, or a minute of them; and names that no channel has, though messages wait for them.
+-- Three failed tries in a row, or half a minute of them; and names that no channel has, though messages wait for them.
 SELECT name AS channel, failing_since AS since, failures, coalesce(last_error, '') AS error
 FROM infinitas_channels
 WHERE failures >= %(failures)s OR (failures > 0 AND failing_since <= now() - make_interval(secs => %(seconds)s))

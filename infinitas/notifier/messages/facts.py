@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from pydantic_core import from_json, to_json
+
 from infinitas.core.incident import Incident, IncidentKind
 from infinitas.core.interval import describe_ms
 from infinitas.core.notice import Notice, NoticeReason, Trouble
@@ -202,9 +204,20 @@ def _times(trouble: Trouble, _: datetime) -> str:
 
 
 def _attempt(trouble: Trouble, _: datetime) -> str:
-    if trouble.attempt is None:
+    if trouble.attempt is None or trouble.attempts == 1:
         return ""
     return f"{trouble.attempt} of {trouble.attempts}" if trouble.attempts else str(trouble.attempt)
+
+
+def _arguments(text: str) -> str:
+    """Stored arguments as a call has them: `42, day="Monday"`; what is no JSON, as it is."""
+    try:
+        positional, named = from_json(text)
+        parts = [to_json(each).decode() for each in positional]
+        parts += [f"{name}={to_json(value).decode()}" for name, value in named.items()]
+    except (ValueError, TypeError, AttributeError):
+        return text
+    return ", ".join(parts)
 
 
 def _last_success(trouble: Trouble, at: datetime) -> str:
@@ -237,7 +250,7 @@ _OPEN: list[tuple[str, _ValueOf]] = [
     ("Attempt", _attempt),
     ("Last success", _last_success),
     *_JOB,
-    ("Arguments", lambda trouble, _: line(trouble.arguments or "", MAX_ARGUMENTS_CHARS)),
+    ("Arguments", lambda trouble, _: line(_arguments(trouble.arguments or ""), MAX_ARGUMENTS_CHARS)),
     ("Acknowledged", _acknowledged),
     ("Owner", lambda trouble, _: line(trouble.owner or "", MAX_NAME_CHARS)),
 ]
