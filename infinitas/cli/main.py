@@ -9,6 +9,11 @@ from infinitas.core.errors import InfinitasError
 
 COMMANDS = {
     "archiver": ("infinitas.cli.processes", "archiver", "Record history in Postgres."),
+    "channel": (
+        "infinitas.cli.channels",
+        "channel_group",
+        "Where messages go: ls, add, rm, test, deliveries, replay.",
+    ),
     "conformance": (
         "infinitas.cli.conformance",
         "conformance",

@@ -11,6 +11,7 @@ InfinitasError
 ├── Refused              (one code each)    the request is refused, and nothing was stored
 │   ├── BadName · DuplicateTask · UnknownTask · UnknownJob · UnknownSchedule · UnknownToken
 │   ├── UnknownIncident · UnknownMute · UnknownRule
+│   ├── UnknownChannel · UnknownDelivery · ChannelOfFile
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
 │   ├── Unauthorized · Forbidden · Changed · Conflict · BadFrame · RateLimited
 │   └── NameTaken · KeyTaken · StillServed · NotEnded · AlreadyEnded · AlreadySucceeded
@@ -110,6 +111,20 @@ class UnknownMute(Refused):
 
 class UnknownRule(Refused):
     code = "unknown_rule"
+
+
+class UnknownChannel(Refused):
+    code = "unknown_channel"
+
+
+class UnknownDelivery(Refused):
+    code = "unknown_delivery"
+
+
+class ChannelOfFile(Refused):
+    """The channel is one of infinitas.toml, and is changed there."""
+
+    code = "channel_of_file"
 
 
 class BadSchedule(Refused):

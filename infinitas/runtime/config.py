@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from infinitas.core.errors import ConfigError, Refused
 from infinitas.core.notify_rules import MOST_RULES, NotifyRule, read_rule
 from infinitas.core.task_definition import parse_rate
 from infinitas.core.unknown_options import remedy
+from infinitas.runtime.channel_settings import FileChannel, read_channels, read_networks
 from infinitas.runtime.masking import HIDDEN, mask_text, mask_url
 from infinitas.runtime.urls import (
     checked_page_url,
@@ -68,6 +70,8 @@ def _checked_rate(text: str) -> str:
 
 
 Rules = Annotated[tuple[InstanceOf[NotifyRule], ...], BeforeValidator(_rules)]
+Channels = Annotated[dict[str, InstanceOf[FileChannel]], BeforeValidator(read_channels)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(read_networks)]
 
 
 class Settings(BaseModel):
@@ -93,6 +97,8 @@ class Settings(BaseModel):
         slow_factor: a job that runs so many times longer than usual is an incident.
         paused_after: seconds that a schedule may be paused without an end before that is an incident.
         page_url: the public address of the page, for links in messages.
+        channels: where messages go; tables `[channels.NAME]` in the file.
+        channel_networks: private networks that channels may connect to.
         log_level: lowest level that the command-line processes print.
         log_format: `text`, or `json`: one object a line.
     """
@@ -117,6 +123,8 @@ class Settings(BaseModel):
     slow_factor: float = Field(default=3.0, ge=1.1, le=1_000)
     paused_after: float = Field(default=604_800.0, ge=60, le=31_536_000)
     page_url: PageUrl | None = None
+    channels: Channels = Field(default_factory=dict, repr=False)
+    channel_networks: Networks = ()
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="text", pattern="^(text|json)$")
 
@@ -175,6 +183,8 @@ def _explain(error: object, origins: Mapping[str, str]) -> str:
     if error["type"] == "extra_forbidden":
         return f"Settings from {where}: unknown option {name!r}; {remedy(name, Settings.model_fields)}"
     allowed = str(error["msg"]).removeprefix("Value error, ")
+    if name == "channels":  # Its value may have secrets in it.
+        return f"{name} (from {where}): {allowed}"
     return f"{name} (from {where}) is {_shown(name, str(error['input']))[:120]!r}; allowed: {allowed}."
 
 

@@ -5,6 +5,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from infinitas.client.channel_access import ChannelAccess
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.notify_rules import NotifyRule
 from infinitas.server import problems
@@ -14,6 +15,7 @@ from infinitas.server.problems import Problem
 from infinitas.server.rate_limit import RateLimit
 from infinitas.server.routes import (
     audit,
+    channels,
     incidents,
     jobs,
     login,
@@ -36,12 +38,13 @@ RATE = 500.0
 def make_api(
     client: RedisClient,
     gateway: Gateway,
+    channel_access: ChannelAccess,
     *,
     local: bool = False,
     rate: float = RATE,
     notify_rules: Sequence[NotifyRule] = (),
 ) -> FastAPI:
-    """The API over one client and one gateway, which the caller closes.
+    """The API over one client, one gateway and the channels, which the caller closes.
 
     Args:
         local: only this machine can reach it; only then it works without any token.
@@ -61,25 +64,15 @@ def make_api(
     )
     api.state.client = client
     api.state.gateway = gateway
+    api.state.channels = channel_access
     api.state.local = local
     api.state.notify_rules = notify_rules
     api.state.rate_limit = RateLimit(rate)
     problems.install(api)
     api.add_middleware(BodyLimit)
     # Logs before jobs, whose `/{id}` also matches `/{id}/logs`.
-    for router in (
-        logs,
-        tasks,
-        schedules,
-        jobs,
-        timeline,
-        statistics,
-        audit,
-        incidents,
-        login,
-        tokens,
-        system,
-    ):
+    first = (logs, tasks, schedules, jobs, timeline, statistics, audit)
+    for router in (*first, incidents, channels, login, tokens, system):
         api.include_router(router.router, prefix=PREFIX)
     api.include_router(websocket.router, prefix=PREFIX)
     api.include_router(metrics.router)

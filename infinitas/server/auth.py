@@ -46,7 +46,7 @@ class RequireScope:
         request.app.state.rate_limit.take(token.id)
         if not token.allows(self.scope):
             raise Forbidden(f"The token {token.name!r} lacks the scope {self.scope.value!r}.")
-        if self.scope is Scope.READ:
+        if self.scope is Scope.READ or request.method in _SAFE:
             yield token
             return
         # Read before the response: the body can't be read after it.

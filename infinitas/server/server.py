@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infinitas.broker.tokens import Tokens
+from infinitas.client.channel_access import ChannelAccess
 from infinitas.client.lazy import LazyClient
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import ConfigError, ServerUnreachable
@@ -70,12 +71,14 @@ async def serving(settings: Settings, *, local: bool, rate: float = RATE) -> Asy
     client = RedisClient(settings.redis_url or DEFAULT_REDIS, settings.postgres_url, settings.job_ttl)
     registry = Registry(LazyClient(redis_url=settings.redis_url), Plugins(()))
     gateway = Gateway(registry, client, settings)
+    channels = ChannelAccess(settings.postgres_url, "server")
     try:
         await client.connection.check()
         await _migrate(settings)
-        yield make_api(client, gateway, local=local, rate=rate, notify_rules=settings.notify)
+        yield make_api(client, gateway, channels, local=local, rate=rate, notify_rules=settings.notify)
     finally:
         await gateway.close()
+        await channels.close()
         await client.close()
 
 

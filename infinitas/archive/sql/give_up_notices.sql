@@ -1,0 +1,1 @@
+UPDATE infinitas_notices SET state = 'failed', ended_at = now() WHERE channel = %(name)s AND state = 'pending';

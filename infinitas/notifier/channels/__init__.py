@@ -1,0 +1,1 @@
+"""Channels: each sends a rendered notice to one place outside."""
