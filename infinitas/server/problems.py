@@ -30,6 +30,7 @@ _STATUS: Mapping[type[InfinitasError], HTTPStatus] = {
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     errors.KeyTaken: HTTPStatus.CONFLICT,
     errors.NameTaken: HTTPStatus.CONFLICT,
+    errors.ExternalTask: HTTPStatus.CONFLICT,
     errors.StillServed: HTTPStatus.CONFLICT,
     errors.NotEnded: HTTPStatus.CONFLICT,
     errors.AlreadyEnded: HTTPStatus.CONFLICT,

@@ -60,7 +60,7 @@ end
 -- The one way into a final state. `how` may hold reason, error, traceback, result, and lingers (its code goes on).
 local function finish(job, state, ttl, how)
   local reason, failure = how.reason or '', how.error or ''
-  if job.state ~= 'running' then stop_waiting(job) end
+  if job.state ~= 'running' then stop_waiting(job) elseif job.external ~= '' then close_run(job, ttl) end
   if job.cancel ~= '' then call('HDEL', job.hash, 'cancel') end
   local fields = {}
   add_facts(fields, how, END_FIELDS)
@@ -80,14 +80,14 @@ end
 
 -- Ends a waiting job; sends a running one's worker a cancel notice. Returns 'cancelled' | 'asked' | 'ended'.
 local function cancel_job(job, reason, ttl)
-  if job.state == 'running' then
+  if job.state == 'running' and job.external == '' then
     call('HSET', job.hash, 'cancel', reason)
     local notices = key('cancels', job.worker)
     call('RPUSH', notices, job.id)
     call('PEXPIRE', notices, ttl)
     emit_job('cancelling', job, 'reason', reason, 'worker', job.worker)
     return 'asked'
-  elseif job.state == 'queued' or job.state == 'scheduled' or job.state == 'retrying' then
+  elseif LIVES[job.state] then
     finish(job, 'cancelled', ttl, {reason = reason})
     if job.state == 'queued' then leave_stream(job) end
     return 'cancelled'
