@@ -21,6 +21,16 @@ COMMANDS = {
     ),
     "job": ("infinitas.cli.jobs", "job_group", "Jobs: list, show, cancel, retry, run again, wait for."),
     "migrate": ("infinitas.cli.migrate", "migrate", "Create or update the archive's tables in Postgres."),
+    "exec": (
+        "infinitas.cli.exec",
+        "exec_command",
+        "Run a command of a crontab, and report its start, end, exit code and output by pings.",
+    ),
+    "ping": (
+        "infinitas.cli.pings",
+        "ping_group",
+        "Tasks that run elsewhere and report by pings: add, ls, rotate, rm.",
+    ),
     "preview": (
         "infinitas.cli.preview",
         "preview",

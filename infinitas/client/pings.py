@@ -1,8 +1,7 @@
 """External tasks: made, pinged and removed. A ping finds its task by the token in its address."""
 
 import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from infinitas.broker.messages import DueSlot
 from infinitas.broker.ping_tokens import PingToken, PingTokens
@@ -16,7 +15,7 @@ from infinitas.core.errors import BadArgs, NameTaken, UnknownTask, UnknownToken
 from infinitas.core.interval import Every
 from infinitas.core.ping_report import PingReport
 from infinitas.core.planner import Fire, plan
-from infinitas.core.records import TaskInfo
+from infinitas.core.records import ExternalTaskInfo, TaskInfo
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.task_definition import TaskDefinition
 
@@ -25,18 +24,6 @@ EARLY = timedelta(seconds=10)
 _TRIES = 5
 """Of firing slots before a ping; 500 slots are fired at once."""
 _RID = re.compile(r"[A-Za-z0-9._-]{0,100}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExternalTask:
-    """`pinged`: when its last run began or ended; `token_made`: None without a token."""
-
-    task: TaskInfo
-    token_made: datetime | None
-
-    @property
-    def pinged(self) -> datetime | None:
-        return self.task.last_job.date if self.task.last_job else None
 
 
 class ExternalTasks:
@@ -50,7 +37,7 @@ class ExternalTasks:
 
     async def add(
         self, task: TaskDefinition, rule: str | Every | None, options: ScheduleOptions
-    ) -> tuple[ExternalTask, str]:
+    ) -> tuple[ExternalTaskInfo, str]:
         """Make an external task, with a schedule if there is a rule. Returns it with its token's text.
 
         Raises:
@@ -58,8 +45,8 @@ class ExternalTasks:
         """
         if await self._find(task.name) is not None:
             raise NameTaken(
-                f"There is a task {task.name!r} already. `infinitas ping rotate` gives an external task a new "
-                "token, `infinitas schedule change` another schedule."
+                f"There is a task {task.name!r} already. `infinitas ping rotate` gives an external task a "
+                "new token, `infinitas schedule change` another schedule."
             )
         if rule is None:
             await self._backend.declare(task)
@@ -68,19 +55,19 @@ class ExternalTasks:
         token = await self._tokens.issue(task.name, task.queue)
         return await self.find(task.name), token
 
-    async def find(self, name: str) -> ExternalTask:
+    async def find(self, name: str) -> ExternalTaskInfo:
         """Raises UnknownTask: there is no external task of that name."""
         info = await self._find(name)
         if info is None or not info.definition.external:
             raise UnknownTask(f"There is no external task {name[:200]!r}. `infinitas ping ls` lists them.")
         made = {each.task: each.created for each in await self._tokens.all()}
-        return ExternalTask(task=info, token_made=made.get(name))
+        return ExternalTaskInfo(task=info, token_made=made.get(name))
 
-    async def all(self, tasks: list[TaskInfo]) -> list[ExternalTask]:
+    async def all(self, tasks: list[TaskInfo]) -> list[ExternalTaskInfo]:
         """Those of `tasks` that are external."""
         made = {each.task: each.created for each in await self._tokens.all()}
         external = [info for info in tasks if info.definition.external]
-        return [ExternalTask(task=info, token_made=made.get(info.name)) for info in external]
+        return [ExternalTaskInfo(task=info, token_made=made.get(info.name)) for info in external]
 
     async def rotate(self, name: str) -> str:
         """Give an external task a new token; the old one ends. Returns its text. Raises UnknownTask."""

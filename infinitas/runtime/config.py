@@ -11,7 +11,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from infinitas.core.errors import ConfigError
 from infinitas.core.unknown_options import remedy
 from infinitas.runtime.masking import HIDDEN, mask_text, mask_url
-from infinitas.runtime.urls import checked_postgres_url, checked_redis_url, checked_server_url
+from infinitas.runtime.urls import (
+    checked_http_url,
+    checked_postgres_url,
+    checked_redis_url,
+    checked_server_url,
+)
 
 CONFIG_FILE = "infinitas.toml"
 DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
@@ -21,6 +26,14 @@ URLS = ("redis_url", "postgres_url", "server")
 RedisUrl = Annotated[str, AfterValidator(checked_redis_url)]
 PostgresUrl = Annotated[str, AfterValidator(checked_postgres_url)]
 ServerUrl = Annotated[str, AfterValidator(checked_server_url)]
+
+
+PingUrl = Annotated[str, AfterValidator(checked_http_url)]
+SECRETS = ("token", "healthchecks_ping_key", "cronitor_api_key", "sentry_dsn", "heartbeat_url", "pings")
+
+
+def _checked_secret_url(value: SecretStr) -> SecretStr:
+    return SecretStr(checked_http_url(value.get_secret_value()))
 
 
 class Settings(BaseModel):
@@ -39,6 +52,10 @@ class Settings(BaseModel):
         lease: seconds after which a silent worker counts as gone.
         job_ttl: seconds that a finished job stays in Redis (the archive keeps it).
         events_max: entries of events that Redis keeps while the archiver is away.
+        healthchecks_url: of Healthchecks; another one if you host it yourself.
+        healthchecks_ping_key, cronitor_api_key, sentry_dsn: for tasks with a `monitor` (docs/pings.md).
+        heartbeat_url: an address that schedulers request each minute while they fire.
+        pings: task → ping address, for `infinitas exec`.
         log_level: lowest level that the command-line processes print.
         log_format: `text`, or `json`: one object a line.
     """
@@ -56,6 +73,12 @@ class Settings(BaseModel):
     lease: float = Field(default=10.0, ge=1, le=3_600)
     job_ttl: int = Field(default=3_600, ge=1, le=31_536_000)
     events_max: int = Field(default=1_000_000, ge=1_000, le=5_000_000)
+    healthchecks_url: PingUrl = Field(default="https://hc-ping.com", repr=False)
+    healthchecks_ping_key: SecretStr | None = None
+    cronitor_api_key: SecretStr | None = None
+    sentry_dsn: SecretStr | None = None
+    heartbeat_url: Annotated[SecretStr, AfterValidator(_checked_secret_url)] | None = None
+    pings: dict[str, SecretStr] = Field(default_factory=dict)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="text", pattern="^(text|json)$")
 
@@ -94,7 +117,8 @@ def load_settings(
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
-    names = {f"INFINITAS_{name.upper()}": name for name in Settings.model_fields}
+    # A table has its place in the file.
+    names = {f"INFINITAS_{name.upper()}": name for name in Settings.model_fields if name != "pings"}
     return {names[name]: value for name, value in environment.items() if name in names and value}
 
 
@@ -118,6 +142,6 @@ def _explain(error: object, origins: Mapping[str, str]) -> str:
 
 
 def _shown(name: str, value: str) -> str:
-    if name == "token":
+    if name in SECRETS:
         return HIDDEN
     return mask_url(value.strip()) if name in URLS else mask_text(value)

@@ -16,6 +16,7 @@ from infinitas.server.routes import (
     login,
     logs,
     metrics,
+    pings,
     schedules,
     statistics,
     system,
@@ -52,11 +53,13 @@ def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate
     api.state.gateway = gateway
     api.state.local = local
     api.state.rate_limit = RateLimit(rate)
+    api.state.ping_limit = RateLimit(min(rate, pings.RATE))
     problems.install(api)
     api.add_middleware(BodyLimit)
     # Logs before jobs, whose `/{id}` also matches `/{id}/logs`.
-    for router in (logs, tasks, schedules, jobs, timeline, statistics, audit, login, tokens, system):
+    for router in (logs, tasks, schedules, jobs, timeline, statistics, audit, login, tokens, system, pings):
         api.include_router(router.router, prefix=PREFIX)
+    api.include_router(pings.pings, prefix=PREFIX)
     api.include_router(websocket.router, prefix=PREFIX)
     api.include_router(metrics.router)
     api.include_router(system.probes)

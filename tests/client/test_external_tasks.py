@@ -10,7 +10,7 @@ from redis import Redis
 
 from infinitas import Infinitas
 from infinitas.broker.answers import CancelAnswer
-from infinitas.broker.messages import NewJob
+from infinitas.broker.messages import Declarer, NewJob
 from infinitas.broker.pings import PingAnswer, Pinged
 from infinitas.broker.reconcile import Reconciliation
 from infinitas.broker.virtual_clock import ClockedConnection
@@ -24,6 +24,7 @@ from infinitas.core.errors import (
     UnknownToken,
 )
 from infinitas.core.ping_report import read_report
+from infinitas.core.schedule_options import Entry
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.devservers.servers import Urls
 from infinitas.testing import Kit, KitMaker
@@ -242,8 +243,6 @@ async def test_nothing_here_can_run_its_jobs(host: Host, redis: Redis) -> None:
     with pytest.raises(ExternalTask):
         await host.client.retry("backup@20260504T140000Z")
     with pytest.raises(BadSchedule, match="one schedule"):
-        from infinitas.core.schedule_options import Entry
-
         await host.client.schedules.put("backup", [Entry(key="other", rule="@daily")], {})
     assert not redis.exists(f"{P}stream:backup", f"{P}job:j")
 
@@ -293,8 +292,6 @@ async def test_tokens_are_replaced_and_end_with_their_task(host: Host, redis: Re
 
 
 async def test_a_task_that_code_has_taken_over_is_pinged_no_more(host: Host) -> None:
-    from infinitas.broker.messages import Declarer
-
     broker, born = host.kit.brokers["default"], NOON + SECOND
     await broker.declarations.declare([TaskDefinition(name="backup")], [], Declarer(born=born))
     with pytest.raises(UnknownTask):

@@ -60,11 +60,12 @@ end
 -- The one way into a final state. `how` may hold reason, error, traceback, result, and lingers (its code goes on).
 local function finish(job, state, ttl, how)
   local reason, failure = how.reason or '', how.error or ''
-  if job.state ~= 'running' then stop_waiting(job) elseif job.external ~= '' then close_run(job, ttl) end
+  if job.state ~= 'running' then stop_waiting(job) end
   if job.cancel ~= '' then call('HDEL', job.hash, 'cancel') end
   local fields = {}
   add_facts(fields, how, END_FIELDS)
   call('HSET', job.hash, 'state', state, 'ended', stamp, unpack(fields))
+  if job.external ~= '' and job.state == 'running' then close_run(job, ttl) end
   if how.lingers then linger(job) end
   local lingers = how.lingers or job.lingers ~= ''
   if not lingers then

@@ -33,22 +33,23 @@ local function must_fire_first(run)
   return slot <= now or slot <= now + early and not run and not waiting_slot()
 end
 
+-- It is in `later` before it runs, so that its end is certain wherever Redis refuses a write.
 local function begin()
   local job = waiting_slot()
+  local deadline = now + tonumber(job and job.external or patience)
+  add_timed(later, job and job.id or job_id, deadline)
   if not job then
     job = {id = job_id, task = task, args = '[[],{}]', due = stamp, external = patience}
     create_job(job, 'scheduled')
     emit_job('created', job, 'args', job.args, 'state', 'scheduled')
     job = load(job_id)
   end
+  redis.call('HSET', job.hash, 'deadline', digits[deadline], 'rid', rid)
+  redis.call('HSET', open, rid, job.id)
   start_job(job, 'ping')
   -- Before the end, which may come in the same call.
   write_events()
   job.state, job.rid = 'running', rid
-  local deadline = now + tonumber(job.external)
-  redis.call('HSET', job.hash, 'deadline', digits[deadline], 'rid', rid)
-  add_timed(later, job.id, deadline)
-  redis.call('HSET', open, rid, job.id)
   return job
 end
 
