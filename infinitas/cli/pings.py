@@ -1,5 +1,6 @@
 """`infinitas ping add|ls|rotate|rm`: external tasks, whose runs other hosts report."""
 
+import sys
 from typing import Any
 
 import click
@@ -67,7 +68,7 @@ def _print_address(name: str, token: str, output: str | None) -> None:
         print_json(address.model_dump())
         return
     click.echo(address.path)
-    if output == "table" or click.get_text_stream("stdout").isatty():
+    if output == "table" or sys.stdout.isatty():
         url = f"https://HOST:3000{address.path}"
         click.echo(
             f"\nIt is shown this once. In the crontab of the other host, with the address of your server:\n"

@@ -16,7 +16,7 @@ from infinitas.core.interval import Every
 from infinitas.core.ping_report import PingReport
 from infinitas.core.planner import Fire, plan
 from infinitas.core.records import ExternalTaskInfo, TaskInfo
-from infinitas.core.schedule_options import Entry, ScheduleOptions
+from infinitas.core.schedule_options import Entry, ScheduleOptions, make_schedule
 from infinitas.core.task_definition import TaskDefinition
 
 EARLY = timedelta(seconds=10)
@@ -51,6 +51,9 @@ class ExternalTasks:
         if rule is None:
             await self._backend.declare(task)
         else:
+            now = await self._backend.connection.now()
+            # Checked before the task is stored.
+            make_schedule(rule, key=task.name, task=task.name, now=now, options=options)
             await self._schedules.put(task, [Entry(key=task.name, rule=rule)], options)
         token = await self._tokens.issue(task.name, task.queue)
         return await self.find(task.name), token

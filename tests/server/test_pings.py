@@ -80,7 +80,7 @@ def test_an_address_is_replaced_and_removed(http: httpx.Client) -> None:
     assert "host/backup" not in [task["name"] for task in actions]
 
 
-@pytest.mark.own_server()
+@pytest.mark.own_server
 def test_a_token_is_rate_limited(http: httpx.Client) -> None:
     path = make(http)
     answers = [http.get(path) for _ in range(round(RATE * 4))]
