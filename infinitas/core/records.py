@@ -64,6 +64,15 @@ class TaskInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCounts:
+    """How many jobs of a task have ever succeeded, and failed for good."""
+
+    name: str
+    succeeded: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalTaskInfo:
     """A task whose jobs are made by pings; `token_made`: None without a token."""
 
