@@ -23,8 +23,10 @@ from infinitas.core.errors import (
     UnknownTask,
     UnknownToken,
 )
+from infinitas.core.job_filter import JobFilter
 from infinitas.core.ping_report import read_report
 from infinitas.core.schedule_options import Entry
+from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.devservers.servers import Urls
 from infinitas.testing import Kit, KitMaker
@@ -165,7 +167,7 @@ async def test_a_grace_longer_than_the_interval_lets_slots_wait_side_by_side(hos
     assert (await host.ledger())[:2] == ["12:05 missed no_ping", "12:10 succeeded"]
 
 
-async def test_overlapping_runs_are_told_apart_by_rid(host: Host, redis: Redis) -> None:
+async def test_overlapping_runs_are_distinguished_by_rid(host: Host, redis: Redis) -> None:
     await host.client.schedules.change("backup", "*/5 * * * *", options={"grace": 240})
     await host.kit.advance(5 * MINUTE)
     await host.ping("start", rid="a")
@@ -253,13 +255,30 @@ async def test_the_reconciler_leaves_its_jobs_to_their_pings(host: Host, redis: 
     await host.kit.advance(HOUR, run=False)
     await host.ping("start", rid="b")
     edges = Reconciliation(ClockedConnection(host.kit.app.settings.redis_url or "", "test"), "default")
-    ids: Any = [key.rpartition("job:")[2] for key in redis.keys(f"{P}job:*")]
+    keys: Any = redis.keys(f"{P}job:*")
+    ids = [key.rpartition("job:")[2] for key in keys]
     assert await edges.mend_jobs(ids, {}, 60) == []
     redis.delete(f"{P}later")
     found = await edges.mend_jobs(ids, {}, 60)
     assert {(fault.what, fault.mended) for fault in found} == {("untimed", True)}
     assert redis.zscore(f"{P}later", "backup@20260504T140000Z") == (NOON + 2.5 * HOUR).timestamp() * 1000
     await edges._connection.close()
+
+
+async def test_it_shows_what_runs_and_what_waits_for_a_ping(host: Host) -> None:
+    await host.kit.advance(HOUR)
+    waiting = await host.client.waiting("backup@20260504T130000Z")
+    assert waiting is not None
+    assert (waiting.code, waiting.until) == ("ping", NOON + HOUR + 10 * MINUTE)
+    assert (await host.client.task("backup")).running == 0
+    await host.ping("start", rid="a")
+    await host.ping("start", rid="b")
+    info = await host.client.task("backup")
+    assert (info.running, info.queued) == (2, 0)
+    assert len(await host.client.jobs("backup", State.RUNNING, 10)) == 2
+    listed, _ = await host.client.page(JobFilter(state=State.RUNNING), None, 10)
+    assert {job.worker for job in listed} == {"ping"}
+    assert len(listed) == 2
 
 
 async def test_a_log_without_a_run_changes_nothing(host: Host) -> None:
