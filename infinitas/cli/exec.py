@@ -16,7 +16,9 @@ URL_VARIABLE = "INFINITAS_PING_URL"
 @click.option("--url", envvar=URL_VARIABLE, show_envvar=True, help="The task's ping address.")
 @click.pass_context
 def exec_command(ctx: click.Context, name: str, words: tuple[str, ...], url: str | None) -> None:
-    """Run a command; report its start, end, exit code, duration and last output as a run of the task NAME.
+    """Run a command of a crontab, and report its start, end, exit code and output by pings.
+
+    They are one run of the task NAME, with its duration and the last of its output.
 
     The ping address (`infinitas ping add`) is in INFINITAS_PING_URL, or under [pings] in infinitas.toml.
     The command runs, and ends, as without Infinitas, also while no server can be reached; its end is then

@@ -1,6 +1,7 @@
 """Settings: arguments > environment (`INFINITAS_*`) > infinitas.toml > defaults, checked once."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,11 +30,20 @@ ServerUrl = Annotated[str, AfterValidator(checked_server_url)]
 
 
 PingUrl = Annotated[str, AfterValidator(checked_http_url)]
+_DSN = re.compile(
+    r"https?://[A-Za-z0-9]{1,100}(:[A-Za-z0-9]{0,100})?@[\w.\[\]:-]{1,300}(/[\w.-]{1,100}){0,5}/\d{1,20}"
+)
 SECRETS = ("token", "healthchecks_ping_key", "cronitor_api_key", "sentry_dsn", "heartbeat_url", "pings")
 
 
 def _checked_secret_url(value: SecretStr) -> SecretStr:
     return SecretStr(checked_http_url(value.get_secret_value()))
+
+
+def _checked_dsn(value: SecretStr) -> SecretStr:
+    if not _DSN.fullmatch(value.get_secret_value()):
+        raise ValueError("https://PUBLIC_KEY@HOST/PROJECT, as Sentry shows it")
+    return value
 
 
 class Settings(BaseModel):
@@ -76,7 +86,7 @@ class Settings(BaseModel):
     healthchecks_url: PingUrl = Field(default="https://hc-ping.com", repr=False)
     healthchecks_ping_key: SecretStr | None = None
     cronitor_api_key: SecretStr | None = None
-    sentry_dsn: SecretStr | None = None
+    sentry_dsn: Annotated[SecretStr, AfterValidator(_checked_dsn)] | None = None
     heartbeat_url: Annotated[SecretStr, AfterValidator(_checked_secret_url)] | None = None
     pings: dict[str, SecretStr] = Field(default_factory=dict)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")

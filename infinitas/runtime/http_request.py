@@ -38,7 +38,7 @@ async def request(
             return await _send(method, url, headers or {}, body)
     except TimeoutError:
         raise RequestFailed(f"no answer within {within_s:g} s") from None
-    except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+    except (OSError, ValueError, KeyError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         raise RequestFailed(type(error).__name__) from None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from infinitas import Infinitas
+from infinitas import Infinitas, every
 from infinitas.broker.answers import CancelAnswer
 from infinitas.broker.messages import Declarer, NewJob
 from infinitas.broker.pings import PingAnswer, Pinged
@@ -148,12 +148,15 @@ async def test_a_host_whose_clock_is_fast_pings_before_the_slot(
 
 
 async def test_a_second_ping_early_in_an_interval_takes_no_later_slot(host: Host, servers: Urls) -> None:
-    await host.client.schedules.change("backup", "* * * * *", options={"grace": 5})
-    await host.kit.advance(MINUTE)
+    await host.client.schedules.change("backup", every(seconds=16), options={"grace": 15})
+    await host.kit.advance(16 * SECOND)
     await host.ping()
-    await host.kit.advance(5 * SECOND)
+    await host.kit.advance(7 * SECOND)
     assert (await host.ping()).state == "succeeded"
-    assert await host.ledger() == ["12:01 succeeded"]
+    assert await host.ledger() == ["12:00 succeeded"], "the next slot is less than ten seconds away"
+    await host.kit.advance(2 * SECOND)
+    await host.ping()
+    assert len(await host.ledger()) == 2
 
 
 async def test_a_grace_longer_than_the_interval_lets_slots_wait_side_by_side(host: Host) -> None:

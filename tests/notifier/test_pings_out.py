@@ -22,6 +22,7 @@ from infinitas.notifier.pings.protocols import Monitors, Outgoing, schedule_requ
 from infinitas.notifier.pings.reporter import PingReporter
 from infinitas.notifier.pings.sender import AT_ONCE, GIVE_UP_AFTER, Sender
 from infinitas.notifier.pings.translation import MOST_RUNS, OLDEST_MS, Signal, choose, translate
+from infinitas.runtime.config import load_settings
 from tests.broker.test_jobs import claimed, settlement
 from tests.receiver import Receiver, receiving
 from tests.support import aeventually, events
@@ -286,6 +287,19 @@ async def test_a_batch_ends_whatever_the_monitors_do(receiver: Receiver) -> None
     began = time.monotonic()
     assert await sender.send({("sentry", "m"): [outgoing(receiver, "/")]}) == 0
     assert time.monotonic() - began < 10
+
+
+def test_settings_that_can_reach_no_monitor_are_refused_without_showing_them() -> None:
+    good = {"sentry_dsn": "https://abc@o1.ingest.sentry.io/42", "healthchecks_url": "http://hc:8000/ping/"}
+    assert load_settings({}, {f"INFINITAS_{k.upper()}": v for k, v in good.items()}).sentry_dsn is not None
+    for name, wrong in (
+        ("sentry_dsn", "https://secret.example/42"),
+        ("heartbeat_url", "ftp://secret"),
+        ("healthchecks_url", "secret"),
+    ):
+        with pytest.raises(ConfigError, match=f"{name} ") as refused:
+            load_settings({name: wrong}, {})
+        assert "secret" not in str(refused.value) or name == "healthchecks_url"
 
 
 @pytest.mark.parametrize("monitor", ["pagerduty:x", "sentry:", "sentry:a b", "sentry:a/../b", "x", 5, ""])

@@ -1,5 +1,9 @@
 """Pings over HTTP, from the making of a task to its last ping."""
 
+import os
+import subprocess
+import sys
+
 import httpx
 import pytest
 from redis import Redis
@@ -44,6 +48,16 @@ def test_a_crontab_line_becomes_a_task(http: httpx.Client, redis: Redis, server:
     assert token not in server.logs()
     assert not [key for key in redis.scan_iter() if token in str(key)]
     assert token not in http.get(f"{API}/audit").text
+
+
+def test_exec_reports_a_run_to_a_real_server(http: httpx.Client) -> None:
+    url = f"{str(http.base_url).rstrip('/')}{make(http, {'name': 'exec'})}"
+    command = [sys.executable, "-m", "infinitas", "exec", "exec", "--", "sh", "-c", "echo a line; exit 4"]
+    done = subprocess.run(command, env={**os.environ, "INFINITAS_PING_URL": url}, timeout=60, check=False)
+    assert done.returncode == 4
+    (listed,) = http.get(f"{API}/jobs", params={"task": "exec"}).json()["items"]
+    assert (listed["state"], listed["error"]) == ("failed", "exit code 4: a line")
+    assert [line["text"] for line in job(http, listed["id"])["log"]] == ["a line"]
 
 
 def test_only_the_end_of_a_large_body_is_kept(http: httpx.Client) -> None:

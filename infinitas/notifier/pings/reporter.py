@@ -2,9 +2,13 @@
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import SecretStr
+
+from infinitas.archive.connection import Archive
 from infinitas.archive.ping_positions import PingPositions
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import START, EventStream
@@ -23,6 +27,7 @@ from infinitas.notifier.pings.protocols import (
 )
 from infinitas.notifier.pings.sender import Sender
 from infinitas.notifier.pings.translation import Signal, choose, tasks_of, translate
+from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("pings")
@@ -161,6 +166,21 @@ class PingReporter:
             if service:
                 found[name] = _Watched(task, service, monitor, _rule(text) if text else None)
         return found
+
+
+def make_reporter(settings: Settings, connection: Connection, queue: str, archive: Archive) -> PingReporter:
+    """The reporter of one queue, in one process."""
+
+    def text(secret: SecretStr | None) -> str | None:
+        return secret.get_secret_value() if secret else None
+
+    monitors = Monitors(
+        settings.healthchecks_url,
+        text(settings.healthchecks_ping_key),
+        text(settings.cronitor_api_key),
+        text(settings.sentry_dsn),
+    )
+    return PingReporter(connection, queue, PingPositions(archive, queue, uuid.uuid4().hex), monitors)
 
 
 def _declared(events: Sequence[Event]) -> set[str]:
