@@ -1,5 +1,6 @@
 """External tasks on a clock that the test moves: their slots, their pings, and every way to an end."""
 
+import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,7 @@ from infinitas.core.errors import (
 from infinitas.core.job_filter import JobFilter
 from infinitas.core.ping_report import read_report
 from infinitas.core.schedule_options import Entry
-from infinitas.core.states import State
+from infinitas.core.states import FINAL, State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.devservers.servers import Urls
 from infinitas.testing import Kit, KitMaker
@@ -333,3 +334,29 @@ async def test_every_slot_has_one_row_and_its_events_are_in_order(host: Host, re
     await host.ping("1")
     kinds = [event.kind for event in events(redis) if event.fields.get("job")]
     assert kinds == ["job.created", "job.running", "job.failed"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_pings_come_each_slot_has_one_row_and_each_run_an_end(
+    host: Host, redis: Redis, seed: int
+) -> None:
+    """Runs that overlap, are cut off, are pinged twice, early or late, with and without a scheduler."""
+    choose = random.Random(seed)
+    await host.client.schedules.change("backup", "*/30 * * * *", options={"grace": choose.choice([60, 2700])})
+    for _ in range(25):
+        span = choose.choice([SECOND, 5 * SECOND, 10 * MINUTE, 20 * MINUTE, HOUR])
+        await (host.kit.outage if choose.random() < 0.5 else host.kit.advance)(span)
+        what = choose.choice(["start", "", "0", "1", "fail", "log"])
+        await host.ping(what, b"a line", choose.choice(["", "", "a", f"r{choose.randrange(30)}"]))
+        if choose.random() < 0.1:
+            await host.client.schedules.skip_next("backup", 1)
+    end = host.kit.now
+    await host.kit.advance(HOUR + MINUTE)
+    rows = [row for row in await host.kit.ledger("backup") if row[0] <= end]
+    slots = [NOON + 30 * n * MINUTE for n in range(1, len(rows) + 1)]
+    assert [slot for slot, _, _ in rows] == slots, "each exactly once"
+    assert {state for _, state, _ in rows} <= set(FINAL)
+    assert len(rows) > 10
+    ended = {(job.id, job.state) for job in await host.client.jobs("backup", None, 500)}
+    assert not [job for job, state in ended if state in ("running", "queued")]
+    assert not redis.exists(f"{P}open:backup", f"{P}stream:backup")
