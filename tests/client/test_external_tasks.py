@@ -79,13 +79,15 @@ async def test_a_ping_ends_the_slot_that_waits_for_it(host: Host, redis: Redis) 
     assert await host.ledger() == ["13:00 succeeded", "14:00 scheduled"]
 
 
-async def test_a_slot_without_a_ping_is_missed_after_its_grace_and_reported(host: Host) -> None:
+async def test_a_slot_without_a_ping_is_missed_after_its_grace_and_reported(host: Host, redis: Redis) -> None:
     await host.kit.advance(HOUR + 10 * MINUTE - SECOND)
     assert await host.ledger() == ["13:00 scheduled"]
     assert await host.kit.overdue("backup") == []
     await host.kit.advance(SECOND)
     assert await host.ledger() == ["13:00 missed no_ping"]
     assert await host.kit.overdue("backup") == [(NOON + HOUR, "missed")]
+    (missed,) = events(redis, "job.missed")
+    assert missed.fields["schedule"] == "backup"
 
 
 async def test_a_late_ping_after_the_grace_is_a_job_of_its_own(host: Host) -> None:

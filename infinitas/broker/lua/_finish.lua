@@ -34,6 +34,7 @@ local function emit_attempt(kind, job, fields)
 end
 
 local function emit_end(state, job, fields)
+  if state == 'missed' then add_facts(fields, job, {'schedule'}) end
   if job.state ~= 'running' then return emit_job(state, job, unpack(fields)) end
   if state ~= 'succeeded' or #fields > 0 then return emit_attempt(state, job, fields) end
   emit_together('succeeded', job, {job.id, job.due, digits[job.attempt], job.started})
