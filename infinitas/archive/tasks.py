@@ -6,8 +6,8 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from infinitas.archive.pool import Pool
-from infinitas.archive.statements import statement
-from infinitas.core.records import JobSummary
+from infinitas.archive.statements import fetch, statement
+from infinitas.core.records import JobSummary, TaskCounts
 from infinitas.core.states import State
 
 
@@ -27,6 +27,11 @@ class Tasks:
             _summary(row.get("last_success_id"), row.get("last_success_at"), State.SUCCEEDED),
             _summary(row.get("last_failure_id"), row.get("last_failure_at"), State.FAILED),
         )
+
+    async def counts(self, limit: int) -> list[TaskCounts]:
+        """How many jobs have ended, of up to `limit` tasks by name."""
+        async with self._pool.transaction() as connection:
+            return await fetch(connection, statement("select_task_counts"), {"limit": limit}, TaskCounts)
 
 
 def _summary(id: str | None, date: datetime | None, status: str) -> JobSummary | None:

@@ -72,6 +72,7 @@ class Enqueued(StrEnum):
     KNOWN = "known"
     """The same job was accepted before."""
     UNKNOWN_TASK = "unknown_task"
+    EXTERNAL_TASK = "external_task"
     TAKEN = "taken"
     """Another live job of the task has its key."""
 
@@ -97,6 +98,7 @@ class Revived(StrEnum):
     SUCCEEDED = "succeeded"
     GONE = "gone"
     UNKNOWN_TASK = "unknown_task"
+    EXTERNAL_TASK = "external_task"
     TAKEN = "taken"
     """Another live job of the task has its key."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from infinitas.broker.answers import EnqueueAnswer, Enqueued
 from infinitas.broker.messages import NewJob
-from infinitas.core.errors import KeyTaken, UnknownTask
+from infinitas.core.errors import ExternalTask, KeyTaken, UnknownTask
 
 ENQUEUE_BATCH = 200
 """Jobs of one round trip: Redis serves nothing else while it accepts them."""
@@ -16,10 +16,12 @@ def batches(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
 
 
 def check_accepted(batch: Sequence[NewJob], answers: Sequence[EnqueueAnswer]) -> None:
-    """Raises KeyTaken, UnknownTask: one of the jobs was refused; the others are accepted."""
+    """Raises KeyTaken, UnknownTask, ExternalTask: one of the jobs was refused; the others are accepted."""
     for job, answer in zip(batch, answers, strict=True):
         if answer.result is Enqueued.TAKEN:
             raise key_taken(job.task, job.key or "", answer.live_job)
+        if answer.result is Enqueued.EXTERNAL_TASK:
+            raise external_task(job.task)
         if answer.result is Enqueued.UNKNOWN_TASK:
             raise UnknownTask(f"Task {job.task!r} was removed from Redis meanwhile: send the job again.")
 
@@ -27,3 +29,8 @@ def check_accepted(batch: Sequence[NewJob], answers: Sequence[EnqueueAnswer]) ->
 def key_taken(task: str, key: str, job: str) -> KeyTaken:
     """The error for a key that a live job has."""
     return KeyTaken(f"Task {task!r} has a live job with the key {key!r} already: {job}.", job)
+
+
+def external_task(task: str) -> ExternalTask:
+    """The error for a job that would have to run here."""
+    return ExternalTask(f"Task {task!r} runs elsewhere: its jobs are made by pings (docs/pings.md).")

@@ -6,6 +6,8 @@ keys of single tasks and jobs themselves, from `prefix`: they are in the same sl
 
 QUEUES = "infinitas:queues"
 TOKENS = "infinitas:tokens"
+PINGS = "infinitas:pings"
+HEARTBEAT = "infinitas:heartbeat"
 QUEUE_KEYS = (
     "tasks",
     "limits",

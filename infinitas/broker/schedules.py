@@ -1,7 +1,7 @@
 """Schedules of one queue: edit, fire, pause, skip, backfill, plan anew."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from infinitas.broker.answers import RuleAnswer
 from infinitas.broker.connection import Connection
@@ -217,6 +217,11 @@ class Schedules:
             "overdue", self._keys, patience=patience, start=start, most=most
         )
         return Overdue(unfired=unfired, jobs=jobs, reported=reported)
+
+    async def unfired(self, patience: timedelta) -> int:
+        """How many schedules have a slot that came longer ago than that."""
+        latest = to_ms(await self._connection.now() - patience)
+        return int(await self._connection.command("zcount", self._keys["due"], "-inf", latest))
 
     async def zones(self) -> str:
         """The version of the time-zone database by which next slots were last computed, or ''."""

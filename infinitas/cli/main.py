@@ -36,6 +36,16 @@ COMMANDS = {
         "notifier",
         "Notify people of failures, missed slots, dead workers.",
     ),
+    "exec": (
+        "infinitas.cli.exec",
+        "exec_command",
+        "Run a command of a crontab, and report its start, end, exit code and output by pings.",
+    ),
+    "ping": (
+        "infinitas.cli.pings",
+        "ping_group",
+        "Tasks that run elsewhere and report by pings: add, ls, rotate, rm.",
+    ),
     "preview": (
         "infinitas.cli.preview",
         "preview",

@@ -83,9 +83,17 @@ def note(task: TaskInfo) -> str:
     """The line that explains a task's state."""
     if task.unreadable:
         return f"unreadable: {task.unreadable}"
+    if task.definition.external:
+        return "runs elsewhere"
     if not task.has_worker:
         return f"no worker ({task.queued} waiting)" if task.queued else "no worker"
     return f"{task.queued} waiting" if task.queued else ""
+
+
+def _worker_of(task: TaskInfo) -> str:
+    if task.definition.external:
+        return "runs elsewhere, and reports by pings: infinitas ping ls"
+    return "yes" if task.has_worker else "none: infinitas worker MODULE:APP starts one"
 
 
 @task_group.command("show")
@@ -126,7 +134,7 @@ def show_task(ctx: click.Context, name: str, output: str | None) -> None:
             ("last 10", strip([(o.state, o.duration_ms) for o in task.recent])),
             ("ready", str(task.queued)),
             ("running", str(task.running)),
-            ("worker", "yes" if task.has_worker else "none: infinitas worker MODULE:APP starts one"),
+            ("worker", _worker_of(task)),
         ]
     )
 

@@ -107,6 +107,7 @@ class ScheduleClient(Protocol):
         Raises:
             UnknownSchedule: there is none.
             BadSchedule: the range is naive, empty, too long or not past, or a backfill runs already.
+            ExternalTask: its jobs run elsewhere.
         """
 
 

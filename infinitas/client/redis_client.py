@@ -9,7 +9,7 @@ import orjson
 
 from infinitas.broker.answers import CancelAnswer, Revived
 from infinitas.broker.connection import Connection
-from infinitas.broker.enqueue_batches import key_taken
+from infinitas.broker.enqueue_batches import external_task, key_taken
 from infinitas.broker.homes import find_home
 from infinitas.broker.inspect.jobs import find_job, find_jobs, live_jobs
 from infinitas.broker.inspect.queues import all_queues
@@ -17,11 +17,13 @@ from infinitas.broker.inspect.tasks import all_tasks, find_definitions, find_tas
 from infinitas.broker.inspect.waiting import find_waiting
 from infinitas.broker.inspect.workers import live_workers
 from infinitas.broker.messages import NewJob
+from infinitas.broker.ping_tokens import PingTokens
 from infinitas.broker.queue import QueueBroker
 from infinitas.client.archive_incidents import ArchiveIncidents
 from infinitas.client.backend import Backend
 from infinitas.client.end_waiter import EndWaiter
 from infinitas.client.job_ids import fresh_id
+from infinitas.client.pings import ExternalTasks
 from infinitas.client.redis_schedules import RedisSchedules
 from infinitas.client.removal import plan_removal, remove_task
 from infinitas.core.codec import to_ms
@@ -63,6 +65,7 @@ class RedisClient:
         self._end_waiters: dict[str, EndWaiter] = {}
         self.schedules = RedisSchedules(self._backend)
         self.incidents = ArchiveIncidents(self.archive)
+        self.external = ExternalTasks(self._backend, self.schedules, job_ttl_s)
 
     async def broker(self, queue: str) -> QueueBroker:
         """See `Backend.broker`."""
@@ -94,6 +97,8 @@ class RedisClient:
             raise AlreadySucceeded(f"Job {id} has succeeded. `job rerun` makes a new one.")
         if answer.result is Revived.UNKNOWN_TASK:
             raise UnknownTask(f"There is no task {job.task!r} any more.")
+        if answer.result is Revived.EXTERNAL_TASK:
+            raise external_task(job.task)
         if answer.result is Revived.TAKEN:
             raise key_taken(job.task, job.key or "", answer.live_job)
         return await self.job(id)
@@ -161,6 +166,8 @@ class RedisClient:
         task = await self._backend.live_task(name)
         if dry_run:
             return await plan_removal(self._backend, task)
+        if task.definition.external:
+            await PingTokens(self.connection).remove(name)
         return await remove_task(self._backend, task, self._job_ttl_s)
 
     async def job(self, id: str) -> JobInfo:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from infinitas.broker.answers import RuleAnswer
+from infinitas.broker.enqueue_batches import external_task
 from infinitas.broker.inspect.jobs import existing_jobs
 from infinitas.broker.inspect.schedules import find_schedule, key_owners, next_schedules
-from infinitas.broker.inspect.tasks import namespaces
+from infinitas.broker.inspect.tasks import find_definitions, namespaces
 from infinitas.broker.messages import NewJob
 from infinitas.broker.schedules import Schedules
 from infinitas.client.backend import Backend, did_you_mean
@@ -95,6 +96,8 @@ class RedisSchedules:
             home = await self._backend.declare(task)
             queue, name = home.queue, home.name
         keys = [check_name(entry.key, "schedule") for entry in entries]
+        if set(keys) - {name} and await self._is_external(name):
+            raise BadSchedule(f"The task {name!r} runs elsewhere; its one schedule has the key {name!r}.")
         for key, owner in (await key_owners(self._backend.connection, keys)).items():
             if owner.task != name and (owner.is_its_name or not replace):
                 raise _taken(key, owner.task)
@@ -228,6 +231,8 @@ class RedisSchedules:
         if end > await self._backend.connection.now():
             raise BadSchedule(f"The backfill's end, {end.isoformat()}, is not past; later slots come anyway.")
         info = await self._find_readable(key)
+        if await self._is_external(info.schedule.task):
+            raise external_task(info.schedule.task)
         slots = _slots(info.schedule, start, end)
         known = await self._known(key, slots)
         fresh = [(slot, slot_job_id(key, slot, info.queue)) for slot in slots if slot not in known]
@@ -242,6 +247,10 @@ class RedisSchedules:
             if not answer:
                 raise UnknownSchedule(f"The schedule {key!r} was removed meanwhile.")
         return Backfill(slots=tuple(slot for slot, _ in fresh), known=len(known), limit=limit)
+
+    async def _is_external(self, task: str) -> bool:
+        found = (await find_definitions(self._backend.connection, [task])).get(task)
+        return found is not None and found.external
 
     async def _known(self, key: str, slots: Sequence[datetime]) -> set[datetime]:
         """Slots that have a job, or had one, in whichever queue: a slot has one job for ever."""

@@ -14,7 +14,7 @@ InfinitasError
 │   ├── UnknownChannel · UnknownDelivery · ChannelOfFile
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
 │   ├── Unauthorized · Forbidden · Changed · Conflict · BadFrame · RateLimited
-│   └── NameTaken · KeyTaken · StillServed · NotEnded · AlreadyEnded · AlreadySucceeded
+│   └── NameTaken · KeyTaken · StillServed · NotEnded · AlreadyEnded · AlreadySucceeded · ExternalTask
 ├── BadResult            bad_result         a result is not what the task's return annotation promises
 ├── WorkerGone           worker_gone        this worker was declared dead; it joins again
 ├── NotInTime            not_in_time        a result was not there within the given time
@@ -167,6 +167,12 @@ class BadFrame(Refused):
     """A WebSocket frame that the protocol doesn't have, or doesn't allow at this point."""
 
     code = "bad_frame"
+
+
+class ExternalTask(Refused):
+    """The jobs of this task run elsewhere: nothing here could run one."""
+
+    code = "external_task"
 
 
 class NameTaken(Refused):

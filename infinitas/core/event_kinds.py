@@ -45,8 +45,8 @@ class EventKind(StrEnum):
     JOB_CANCELLED = "job.cancelled", _JOB, "attempt worker started reason error traceback"
     JOB_SKIPPED = "job.skipped", f"{_JOB} reason", "schedule args"
     """A slot was left out on purpose, or a job expired."""
-    JOB_MISSED = "job.missed", f"{_JOB} reason schedule args"
-    """A slot was not fired in time."""
+    JOB_MISSED = "job.missed", f"{_JOB} reason", "schedule args"
+    """A slot was not fired in time, or had no ping."""
     JOB_RETRYING = "job.retrying", _ATTEMPT, "reason error traceback"
     """An attempt failed; another follows."""
     JOB_RELEASED = "job.released", _ATTEMPT

@@ -64,6 +64,28 @@ class TaskInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCounts:
+    """How many jobs of a task have ever succeeded, and failed for good."""
+
+    name: str
+    succeeded: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalTaskInfo:
+    """A task whose jobs are made by pings; `token_made`: None without a token."""
+
+    task: TaskInfo
+    token_made: datetime | None
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """Its one schedule."""
+        return next((each for each in self.task.schedules if each.key == self.task.name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRemoval:
     """What the removal of a task ends: its schedules, jobs that wait or run. `has_worker` forbids it."""
 

@@ -8,7 +8,7 @@ class State(StrEnum):
 
     SCHEDULED = "scheduled"
     """Waits for its time: a job sent for later, a slot's jitter, or the previous job of an `overlap="queue"`
-    schedule. Becomes queued."""
+    schedule. Becomes queued. A slot of an external task waits for its ping."""
     QUEUED = "queued"
     """Ready, in its task's stream, until a worker claims it. It may also expire, be cancelled, or fail
     without a processor."""
@@ -25,7 +25,7 @@ class State(StrEnum):
     SKIPPED = "skipped"
     """Not run on purpose: a slot that was left out, or a job that expired; see its reason."""
     MISSED = "missed"
-    """A slot that was not fired in time and that the catch-up policy leaves out."""
+    """A slot that was not fired in time and that the catch-up policy leaves out, or that had no ping."""
 
 
 FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.SKIPPED, State.MISSED})
@@ -63,5 +63,7 @@ class Reason(StrEnum):
     """The schedule was removed after the slot had come and before it was fired."""
     UNREADABLE = "unreadable"
     """No scheduler could read the schedule's rule, and it was replaced before the slot was fired."""
+    NO_PING = "no_ping"
+    """No ping reported a run of this slot of an external task within its grace."""
     CATCH_UP = "catch_up"
     """No scheduler fired the slot in time, and the schedule's catch-up policy leaves it out."""

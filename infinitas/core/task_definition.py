@@ -16,7 +16,10 @@ from infinitas.core.numbers import is_number, is_whole
 YEAR_S = 365 * 86_400
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{0,6})\s*(s|m|h|d|second|minute|hour|day)s?")
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_MONITOR = re.compile(r"(healthchecks|cronitor|sentry):([A-Za-z0-9_-]{1,100})")
 MAX_RATE = 100_000
+EXTERNAL_TIMEOUT_S = 86_400
+"""Without a `timeout`: how long a run of an external task may take before it counts as failed."""
 MOST_PATHS = 100
 MAX_DOC_CHARS = 1_000
 MAX_PLACE_CHARS = 400
@@ -50,6 +53,8 @@ class TaskDefinition:
         result_ttl: seconds that a finished job stays in Redis; None: the setting `job_ttl`.
         capture_print: store what the processor prints with its job.
         redact: paths of arguments that the server never shows: "password", "card.number", "0.iban".
+        external: it has no processor: its jobs run elsewhere, and pings report them (docs/pings.md).
+        monitor: where its runs are reported to: "healthchecks:SLUG", "cronitor:KEY" or "sentry:SLUG".
         place: where the code is, `module:qualname`. Empty: unknown, and never in conflict with another.
         takes_over: the place of other code that had this name: no conflict with its live workers.
         aliases: former names of the task: jobs that wait under one of them become its jobs.
@@ -83,6 +88,8 @@ class TaskDefinition:
     result_ttl: float | None = None
     capture_print: bool = False
     redact: Sequence[str] = ()
+    external: bool = False
+    monitor: str | None = None
     place: str = ""
     takes_over: str | None = None
     aliases: Sequence[str] = ()
@@ -122,8 +129,10 @@ class TaskDefinition:
         check("priority", "-100 to 100", lambda v: is_whole(v, -100, 100))
         check("redact", "a list of up to 100 paths of arguments", _is_paths)
         check("rate", 'a number per period, e.g. "10/s" or "600/m"', lambda v: v is None or parse_rate(v))
-        for name in ("capture_print", "retry_timeouts"):
+        for name in ("capture_print", "retry_timeouts", "external"):
             check(name, "true or false", lambda v: isinstance(v, bool))
+        kinds = "healthchecks:SLUG, cronitor:KEY or sentry:SLUG"
+        check("monitor", kinds, lambda v: v is None or parse_monitor(v))
         check("place", f"text of up to {MAX_PLACE_CHARS} characters", lambda v: _is_text(v, MAX_PLACE_CHARS))
         check("takes_over", 'a place, e.g. "shop.jobs:cleanup"', lambda v: v is None or _is_place(v))
         check("aliases", f"a list of up to {MOST_ALIASES} former names", lambda v: _are_names(v, self.name))
@@ -170,6 +179,8 @@ class TaskDefinition:
             found["rate"], found["per"] = parse_rate(self.rate) or (1, 1)
         if self.expires is not None:
             found["expires"] = round(self.expires * 1000)
+        if self.external:
+            found["external"] = round((self.timeout or EXTERNAL_TIMEOUT_S) * 1000)
         return found
 
     @property
@@ -196,6 +207,12 @@ class TaskDefinition:
             return cls(**{name: value for name, value in orjson.loads(text).items() if name in known})
         except (ValueError, TypeError, AttributeError, BadName) as error:
             raise ConfigError(f"The stored definition of a task can't be read: {error!s:.200}") from None
+
+
+def parse_monitor(text: str) -> tuple[str, str] | None:
+    """`"sentry:nightly"` → ("sentry", "nightly"); None unless it names a monitor outside."""
+    match = _MONITOR.fullmatch(text) if isinstance(text, str) else None
+    return (match[1], match[2]) if match else None
 
 
 def parse_rate(text: str) -> tuple[int, int] | None:

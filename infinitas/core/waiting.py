@@ -13,6 +13,8 @@ class Cause(StrEnum):
 
     SCHEDULED = "scheduled"
     """Its time: sent for later, or a slot's jitter."""
+    PING = "ping"
+    """A ping from elsewhere, until the grace of its slot is over."""
     OVERLAP = "overlap"
     """The end of the job `behind`, of an earlier slot of the same schedule."""
     RETRY_DELAY = "retry_delay"
@@ -63,6 +65,7 @@ class Facts:
         rate_until: when the rate allows the next start; None: now.
         free: how many more jobs the task's workers can take.
         wait: how long its delay is.
+        external: its run is reported by pings.
     """
 
     now: datetime
@@ -77,11 +80,14 @@ class Facts:
     free: int = 0
     ahead: int = 0
     wait: timedelta | None = None
+    external: bool = False
 
 
 def why_waiting(job: JobInfo, facts: Facts) -> Waiting | None:
     """The cause that holds the job back first; None if it does not wait."""
     if job.state is State.SCHEDULED:
+        if facts.external:
+            return Waiting(code=Cause.PING, since=job.created, until=facts.timer)
         if facts.behind is not None:
             return Waiting(code=Cause.OVERLAP, since=job.created, behind=facts.behind)
         return Waiting(code=Cause.SCHEDULED, since=job.created, until=facts.timer or job.due)

@@ -1,6 +1,7 @@
 """Settings: arguments > environment (`INFINITAS_*`) > infinitas.toml > defaults, checked once."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
@@ -25,6 +26,7 @@ from infinitas.core.unknown_options import remedy
 from infinitas.runtime.channel_settings import FileChannel, read_channels, read_networks
 from infinitas.runtime.masking import HIDDEN, mask_text, mask_url
 from infinitas.runtime.urls import (
+    checked_http_url,
     checked_page_url,
     checked_postgres_url,
     checked_redis_url,
@@ -74,6 +76,23 @@ Channels = Annotated[dict[str, InstanceOf[FileChannel]], BeforeValidator(read_ch
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(read_networks)]
 
 
+PingUrl = Annotated[str, AfterValidator(checked_http_url)]
+_DSN = re.compile(
+    r"https?://[A-Za-z0-9]{1,100}(:[A-Za-z0-9]{0,100})?@[\w.\[\]:-]{1,300}(/[\w.-]{1,100}){0,5}/\d{1,20}"
+)
+SECRETS = ("token", "healthchecks_ping_key", "cronitor_api_key", "sentry_dsn", "heartbeat_url", "pings")
+
+
+def _checked_secret_url(value: SecretStr) -> SecretStr:
+    return SecretStr(checked_http_url(value.get_secret_value()))
+
+
+def _checked_dsn(value: SecretStr) -> SecretStr:
+    if not _DSN.fullmatch(value.get_secret_value()):
+        raise ValueError("https://PUBLIC_KEY@HOST/PROJECT, as Sentry shows it")
+    return value
+
+
 class Settings(BaseModel):
     """All settings (docs/settings.md).
 
@@ -99,6 +118,10 @@ class Settings(BaseModel):
         page_url: the public address of the page, for links in messages.
         channels: where messages go; tables `[channels.NAME]` in the file.
         channel_networks: private networks that channels may connect to.
+        healthchecks_url: of Healthchecks; another one if you host it yourself.
+        healthchecks_ping_key, cronitor_api_key, sentry_dsn: for tasks with a `monitor` (docs/pings.md).
+        heartbeat_url: an address that schedulers request each minute while they fire.
+        pings: task → ping address, for `infinitas exec`.
         log_level: lowest level that the command-line processes print.
         log_format: `text`, or `json`: one object a line.
     """
@@ -125,6 +148,12 @@ class Settings(BaseModel):
     page_url: PageUrl | None = None
     channels: Channels = Field(default_factory=dict, repr=False)
     channel_networks: Networks = ()
+    healthchecks_url: PingUrl = Field(default="https://hc-ping.com", repr=False)
+    healthchecks_ping_key: SecretStr | None = None
+    cronitor_api_key: SecretStr | None = None
+    sentry_dsn: Annotated[SecretStr, AfterValidator(_checked_dsn)] | None = None
+    heartbeat_url: Annotated[SecretStr, AfterValidator(_checked_secret_url)] | None = None
+    pings: dict[str, SecretStr] = Field(default_factory=dict)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="text", pattern="^(text|json)$")
 
@@ -163,7 +192,8 @@ def load_settings(
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
-    names = {f"INFINITAS_{name.upper()}": name for name in Settings.model_fields}
+    # A table has its place in the file.
+    names = {f"INFINITAS_{name.upper()}": name for name in Settings.model_fields if name != "pings"}
     return {names[name]: value for name, value in environment.items() if name in names and value}
 
 
@@ -189,6 +219,6 @@ def _explain(error: object, origins: Mapping[str, str]) -> str:
 
 
 def _shown(name: str, value: str) -> str:
-    if name == "token":
+    if name in SECRETS:
         return HIDDEN
     return mask_url(value.strip()) if name in URLS else mask_text(value)

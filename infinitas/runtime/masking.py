@@ -22,6 +22,7 @@ _QUOTED = re.compile(
 _CREDENTIALS = re.compile(
     r"""(?i)(\bauthorization["']?\s*[:=]\s*["']?|\bbearer\s+)(?:[a-z]+\s+)?[^\s"',;]{8,}"""
 )
+_PING = re.compile(r"(/ping/)[0-9a-z]{20,40}\b")
 _TOKEN = re.compile(r"\b(inf_[0-9a-z]{8}_)[A-Za-z0-9-]{8,}")
 _FRAGMENT = re.compile(r"/.*#")
 """In front of an `@`: what follows it is no host but the end of a fragment."""
@@ -49,7 +50,7 @@ def mask_text(text: str, url: str = "") -> str:
     for secret in _secrets(url, shown):
         text = text.replace(secret, HIDDEN)
     text = _URL.sub(lambda found: mask_url(found[0]), text)
-    for names_a_secret in (_QUOTED, _CREDENTIALS, _TOKEN):
+    for names_a_secret in (_QUOTED, _CREDENTIALS, _TOKEN, _PING):
         text = names_a_secret.sub(rf"\1{HIDDEN}", text)
     return _PARAMETER.sub(rf"\1={HIDDEN}", text)
 

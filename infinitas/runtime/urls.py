@@ -92,6 +92,14 @@ def checked_page_url(url: str) -> str:
     return _join(scheme, None, address, path, "").rstrip("/")
 
 
+def checked_http_url(url: str) -> str:
+    """`http://` or `https://`, with any path and options. Raises ValueError."""
+    _, _, address, _, _ = _split(url, ("https", "http"))
+    if not address or not _is_address(address):
+        raise ValueError("https://host[:port][/path]")
+    return url.strip().rstrip("/")
+
+
 def _split(url: str, schemes: Collection[str]) -> tuple[str, str | None, str, str, str]:
     """Split into scheme, user and password (or None), host and port, path, options."""
     url = url.strip()

@@ -18,6 +18,7 @@ from infinitas.runtime.queue_loops import DEFAULT_QUEUE, run_for_queues
 from infinitas.runtime.signals import StopSignal
 from infinitas.scheduler.backfiller import Backfiller
 from infinitas.scheduler.clock_monitor import ClockMonitor
+from infinitas.scheduler.heartbeat_ping import HeartbeatPing
 from infinitas.scheduler.orphan_detector import OrphanDetector
 from infinitas.scheduler.promoter import Promoter
 from infinitas.scheduler.reconciler import Reconciler
@@ -39,13 +40,15 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
     connection = Connection(settings.redis_url or DEFAULT_REDIS, "scheduler")
     try:
         await connection.check()
+        tickers: list[Ticker] = []
 
         def loops(queue: str) -> list[Loop]:
             broker = QueueBroker(connection, queue)
+            tickers.append(Ticker(broker))
             reconciler = Reconciler(Reconciliation(connection, queue), settings.job_ttl)
             event_readers = EventReaderMonitor(Health(connection, queue), settings.events_max)
             return [
-                Loop(f"ticker {queue}", Ticker(broker).run_once),
+                Loop(f"ticker {queue}", tickers[-1].run_once),
                 Loop(f"promoter {queue}", Promoter(broker, settings.job_ttl).run_once),
                 Loop(f"rescuer {queue}", Rescuer(broker, settings.lease, settings.job_ttl).run_once),
                 Loop(f"orphan detector {queue}", OrphanDetector(broker).run_once),
@@ -60,9 +63,12 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
 
         _log.info("Scheduler runs.")
         first = queues[0] if queues else DEFAULT_QUEUE
-        redis_monitor = Loop("redis monitor", RedisMonitor(Health(connection, first)).run_once)
+        shared = [Loop("redis monitor", RedisMonitor(Health(connection, first)).run_once)]
+        if settings.heartbeat_url is not None:
+            address = settings.heartbeat_url.get_secret_value()
+            shared.append(Loop("heartbeat", HeartbeatPing(connection, address, tickers).run_once))
         await asyncio.gather(
-            run_loops([redis_monitor], stop.requested),
+            run_loops(shared, stop.requested),
             run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested),
         )
         _log.info("Scheduler has stopped.")

@@ -1,6 +1,7 @@
 """Fires due slots. There is no leader: compare-and-set fires each slot once, and the loser stands by."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 from infinitas.broker.messages import DueSlot, DueSlots, UnreadableSlot
@@ -28,6 +29,8 @@ class Ticker:
         self._standby = False
         self._wakeup = Wakeup(broker)
         self._unreadable = UnreadableSchedules(broker.schedules)
+        self.passed_at = float("-inf")
+        """When the last pass without a fault ended, on the monotonic clock."""
 
     async def run_once(self) -> None:
         """Fire what is due, or sleep until something is."""
@@ -40,6 +43,7 @@ class Ticker:
                 await asyncio.sleep(wait / timedelta(seconds=1))
             elif not await self.fire(due) and due.slots:
                 await asyncio.sleep(NOTHING_FIRED_S)
+            self.passed_at = time.monotonic()
         except asyncio.CancelledError:
             self._wakeup.close()
             raise

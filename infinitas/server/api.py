@@ -21,6 +21,7 @@ from infinitas.server.routes import (
     login,
     logs,
     metrics,
+    pings,
     schedules,
     statistics,
     system,
@@ -68,12 +69,14 @@ def make_api(
     api.state.local = local
     api.state.notify_rules = notify_rules
     api.state.rate_limit = RateLimit(rate)
+    api.state.ping_limit = RateLimit(min(rate, pings.RATE))
     problems.install(api)
     api.add_middleware(BodyLimit)
     # Logs before jobs, whose `/{id}` also matches `/{id}/logs`.
     first = (logs, tasks, schedules, jobs, timeline, statistics, audit)
-    for router in (*first, incidents, channels, login, tokens, system):
+    for router in (*first, incidents, channels, login, tokens, system, pings):
         api.include_router(router.router, prefix=PREFIX)
+    api.include_router(pings.pings, prefix=PREFIX)
     api.include_router(websocket.router, prefix=PREFIX)
     api.include_router(metrics.router)
     api.include_router(system.probes)

@@ -14,6 +14,7 @@ from infinitas.core import errors
 from infinitas.core.errors import InfinitasError
 from infinitas.core.text import clean
 from infinitas.runtime.logging import get_logger
+from infinitas.runtime.masking import mask_text
 
 _log = get_logger("server")
 MEDIA_TYPE = "application/problem+json"
@@ -36,6 +37,7 @@ _STATUS: Mapping[type[InfinitasError], HTTPStatus] = {
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     errors.KeyTaken: HTTPStatus.CONFLICT,
     errors.NameTaken: HTTPStatus.CONFLICT,
+    errors.ExternalTask: HTTPStatus.CONFLICT,
     errors.StillServed: HTTPStatus.CONFLICT,
     errors.NotEnded: HTTPStatus.CONFLICT,
     errors.AlreadyEnded: HTTPStatus.CONFLICT,
@@ -135,5 +137,5 @@ class _Unexpected:
         except Exception as error:
             if started:
                 raise
-            _log.error("%s %s failed.", scope["method"], scope["path"], exc_info=error)
+            _log.error("%s %s failed.", scope["method"], mask_text(scope["path"]), exc_info=error)
             await answer(500, "error", "The server failed; its log has the traceback.")(scope, receive, send)

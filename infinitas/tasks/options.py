@@ -38,6 +38,7 @@ class TaskOptions(ScheduleOptions, total=False):
     result_ttl: float | None
     capture_print: bool
     redact: Sequence[str]
+    monitor: str | None
     takes_over: str | None
     aliases: Sequence[str]
     notify: Sequence[str] | None

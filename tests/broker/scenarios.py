@@ -10,6 +10,7 @@ from infinitas.broker.events import EventStream
 from infinitas.broker.health import Health
 from infinitas.broker.messages import ClaimRequest, Declarer, DueSlot, Home, NewJob, Report, UnreadableSlot
 from infinitas.broker.moves import Moves, Target
+from infinitas.broker.pings import Ping, PingKind, Pings
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.reconcile import Reconciliation, Unplanned
 from infinitas.broker.stored_rules import digest
@@ -460,3 +461,29 @@ async def _clock(broker: QueueBroker) -> object:
 @scenario("rewind", put_off)
 async def _rewind(broker: QueueBroker) -> object:
     return (await broker.rewind("0", 100))[1] >= 0
+
+
+EXTERNAL = TaskDefinition(name="e", external=True)
+
+
+async def slot_waits_while_a_run_is_open(broker: QueueBroker) -> None:
+    """Long before its grace is over, and no clock of the server's has come to it."""
+    rule = Schedule(key="e", task="e", every_ms=3_600_000, grace_ms=86_400_000, origin="api")
+    now = await broker.now()
+    after = rule.next_after(now - timedelta(hours=2))
+    assert after is not None
+    await broker.declarations.declare([EXTERNAL], [], Declarer(born=now))
+    await broker.schedules.schedule([rule], now - timedelta(hours=2))
+    await broker.schedules.fire([fire(rule, after)])
+    await external(broker, "one")
+    await broker.schedules.fire([fire(rule, after + timedelta(hours=1))])
+
+
+async def external(broker: QueueBroker, job: str) -> bool:
+    ping = Ping(task="e", kind=PingKind.START, lines=["a line"])
+    return bool((await Pings(broker.connection, "default").ping(ping, job, 60, None)).job)
+
+
+@scenario("ping", slot_waits_while_a_run_is_open)
+async def _(broker: QueueBroker) -> Any:
+    return await external(broker, "two")

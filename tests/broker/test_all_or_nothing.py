@@ -160,7 +160,7 @@ def _problem_of(server: Any, key: str) -> str:
     grouped = server.exists(stream) and server.xinfo_groups(stream)
     pending = server.xpending_range(stream, "workers", entry, entry, 1) if grouped else []
     holder = pending[0]["consumer"].decode() if pending else None
-    if state in ("scheduled", "retrying"):
+    if state in ("scheduled", "retrying") or (state == "running" and "external" in job):
         return "" if server.zscore(f"{P}later", id) is not None else f"{id} is {state} and not in later"
     if state == "queued":
         if in_stream and pending:

@@ -66,10 +66,15 @@ NEEDS = {
     "POST /jobs/bulk": "jobs",
     "POST /tasks/{name}/jobs/batch": "jobs",
     "PUT /tasks/{name}": "tasks",
+    "GET /pings": "read",
+    "POST /pings": "tasks",
+    "POST /pings/{name}/rotate": "tasks",
+    "DELETE /pings/{name}": "tasks",
 }
 
-OPEN = {"POST /login", "DELETE /login", "GET /asyncapi.json"}
-"""Logging in has its token in the body; logging out needs none."""
+PINGS = {f"{method} /ping/{{token}}{more}" for method in ("GET", "POST") for more in ("", "/{what}")}
+OPEN = {"POST /login", "DELETE /login", "GET /asyncapi.json", *PINGS}
+"""Logging in has its token in the body; logging out needs none. A ping has its own in the address."""
 
 
 def request(http: httpx.Client, route: str, token: str | None) -> httpx.Response:

@@ -121,7 +121,12 @@ def _ended(recent: Mapping[str, Sequence[str]], limit: int, state: State | None)
 async def _running(
     connection: Connection, keys: QueueKeys, names: Sequence[str], limit: int
 ) -> dict[str, str]:
-    """Ids of jobs that workers have claimed, each with its task."""
+    """Ids of jobs that workers have claimed, and of open runs of external tasks, each with its task."""
+    pipe = connection.pipeline()
+    for name in names:
+        pipe.hvals(keys.of("open", name))
+    open_runs = zip(names, await connection.execute_each(pipe), strict=True)
+    elsewhere = {id: name for name, ids in open_runs if not isinstance(ids, Exception) for id in ids}
     pipe = connection.pipeline()
     for name in names:
         pipe.xpending_range(keys.of("stream", name), "workers", "-", "+", limit)
@@ -134,7 +139,7 @@ async def _running(
     for name, position in claimed:
         pipe.xrange(keys.of("stream", name), position, position)
     replies = await connection.execute_each(pipe)
-    return {
+    return elsewhere | {
         entry["job"]: name
         for (name, _), reply in zip(claimed, replies, strict=True)
         for _, entry in (() if isinstance(reply, Exception) else reply)

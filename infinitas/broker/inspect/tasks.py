@@ -15,6 +15,8 @@ from infinitas.core.records import ScheduleInfo, TaskInfo
 from infinitas.core.task_definition import TaskDefinition
 
 _NEXT_SLOTS = 1000
+EXTERNAL = '"external":true'
+"""In the JSON of a definition."""
 
 
 async def find_task(connection: Connection, name: str) -> TaskInfo | None:
@@ -78,6 +80,7 @@ async def _tasks(connection: Connection, keys: QueueKeys, names: list[str] | Non
     now_ms = clock[0] * 1000 + clock[1] // 1000
     alive = {task for task, until in processors if until > now_ms}
     live = await _live(connection, keys, list(definitions))
+    await _count_open_runs(connection, keys, [n for n, t in definitions.items() if EXTERNAL in t], live)
     own = _by_task(infos)
     return [
         task_info(keys.queue, name, definition, live[name], own.get(name, ()), name in alive)
@@ -92,6 +95,19 @@ def _by_task(infos: Sequence[ScheduleInfo]) -> dict[str, list[ScheduleInfo]]:
         name = info.schedule.task if info.unreadable is None else info.schedule.task or info.schedule.key
         found.setdefault(name, []).append(info)
     return found
+
+
+async def _count_open_runs(
+    connection: Connection, keys: QueueKeys, names: Sequence[str], live: dict[str, Any]
+) -> None:
+    """Put how many runs of external tasks are open in the place of the pending count."""
+    if not names:
+        return
+    pipe = connection.pipeline()
+    for name in names:
+        pipe.hlen(keys.of("open", name))
+    for name, count in zip(names, await connection.execute_each(pipe), strict=True):
+        live[name][2:4] = [0 if isinstance(count, Exception) else count, {"pending": count}]
 
 
 async def _live(connection: Connection, keys: QueueKeys, names: list[str]) -> dict[str, Any]:

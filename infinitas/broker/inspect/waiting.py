@@ -31,7 +31,7 @@ async def find_waiting(connection: Connection, job: JobInfo) -> Waiting | None:
     pipe.zscore(keys["later"], job.id)
     pipe.zscore(keys["processors"], job.task)
     pipe.hget(keys["limits"], job.task)
-    pipe.hmget(keys.of("job", job.id), ["entry", "wait"])
+    pipe.hmget(keys.of("job", job.id), ["entry", "wait", "external"])
     pipe.hget(keys["live"], job.schedule or "")
     pipe.xpending(stream, "workers")
     pipe.scard(keys.of("lingering", job.task))
@@ -39,7 +39,7 @@ async def find_waiting(connection: Connection, job: JobInfo) -> Waiting | None:
     timer, served, limits, own, live, pending, lingering = (
         None if isinstance(reply, Exception) else reply for reply in replies
     )
-    entry, wait = own or (None, None)
+    entry, wait, external = own or (None, None, None)
     now = await connection.now()
     facts = Facts(
         now=now,
@@ -48,6 +48,7 @@ async def find_waiting(connection: Connection, job: JobInfo) -> Waiting | None:
         ready_since=_moment(entry.partition("-")[0] if entry else None),
         wait=timedelta(milliseconds=int(wait)) if wait and wait.isdecimal() else None,
         running=int(pending["pending"] if pending else 0) + int(lingering or 0),
+        external=external is not None,
     )
     if job.state is State.SCHEDULED and live and await _follows(connection, keys, live, job.id):
         facts = replace(facts, behind=live)

@@ -9,7 +9,8 @@ local function is_after(entry, other)
 end
 
 -- The fields that show a fault. Most jobs have none, so no other field is read.
-local REVEALING = {'state', 'attempt', 'task', 'entry', 'due', 'worker', 'schedule', 'follower', 'expires', 'rung'}
+local REVEALING = {'state', 'attempt', 'task', 'entry', 'due', 'worker', 'schedule', 'follower', 'expires', 'rung',
+  'external'}
 
 local function read_briefly(id)
   local job = setmetatable({id = id}, LACKING)
@@ -60,6 +61,7 @@ end
 
 -- Returns the fault or false, and whether a second pass must confirm it.
 local function fault_of(job)
+  if job.external ~= '' then return not call('ZSCORE', later, job.id) and 'untimed' end
   local stream = key('stream', job.task)
   if is_unled(job) then return 'unled' end
   if job.state == 'queued' then

@@ -34,6 +34,7 @@ local function emit_attempt(kind, job, fields)
 end
 
 local function emit_end(state, job, fields)
+  if state == 'missed' then add_facts(fields, job, {'schedule'}) end
   if job.state ~= 'running' then return emit_job(state, job, unpack(fields)) end
   if state ~= 'succeeded' or #fields > 0 then return emit_attempt(state, job, fields) end
   emit_together('succeeded', job, {job.id, job.due, digits[job.attempt], job.started})
@@ -65,6 +66,7 @@ local function finish(job, state, ttl, how)
   local fields = {}
   add_facts(fields, how, END_FIELDS)
   call('HSET', job.hash, 'state', state, 'ended', stamp, unpack(fields))
+  if job.external ~= '' and job.state == 'running' then close_run(job, ttl) end
   if how.lingers then linger(job) end
   local lingers = how.lingers or job.lingers ~= ''
   if not lingers then
@@ -80,14 +82,14 @@ end
 
 -- Ends a waiting job; sends a running one's worker a cancel notice. Returns 'cancelled' | 'asked' | 'ended'.
 local function cancel_job(job, reason, ttl)
-  if job.state == 'running' then
+  if job.state == 'running' and job.external == '' then
     call('HSET', job.hash, 'cancel', reason)
     local notices = key('cancels', job.worker)
     call('RPUSH', notices, job.id)
     call('PEXPIRE', notices, ttl)
     emit_job('cancelling', job, 'reason', reason, 'worker', job.worker)
     return 'asked'
-  elseif job.state == 'queued' or job.state == 'scheduled' or job.state == 'retrying' then
+  elseif LIVES[job.state] then
     finish(job, 'cancelled', ttl, {reason = reason})
     if job.state == 'queued' then leave_stream(job) end
     return 'cancelled'

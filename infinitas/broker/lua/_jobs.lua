@@ -55,7 +55,7 @@ end
 -- Creates a job, ready or waiting; for a waiting one the caller sets its time.
 local function create_job(job, state)
   local fields = {'task', job.task, 'args', job.args, 'due', job.due, 'created', stamp}
-  add_facts(fields, job, {'schedule', 'headers', 'key', 'expires'})
+  add_facts(fields, job, {'schedule', 'headers', 'key', 'expires', 'external', 'deadline'})
   local ready = state == 'queued' and {put_in_stream(job)} or {'state', state}
   for i = 1, #ready do fields[#fields + 1] = ready[i] end
   call('HSET', key('job', job.id), unpack(fields))
@@ -75,4 +75,11 @@ local function start_job(job, worker)
   local summary = summary_of(job.task)
   summary.last, summary.states[job.id] = job.id, nil
   emit_together('running', job, {job.id, job.due, attempt})
+end
+
+-- A run that pings report is over. A ping with its `rid` that comes again finds it for a time.
+local function close_run(job, ttl)
+  call('ZREM', later, job.id)
+  call('HDEL', key('open', job.task), job.rid)
+  if job.rid ~= '' then call('SET', key('rid', job.task .. ':' .. job.rid), job.id, 'PX', ttl) end
 end

@@ -5,7 +5,7 @@
 
 local FIELDS_OF_QUEUED = 6
 local FIELDS_OF_RUNNING = 9
-local RARE = {'reason', 'schedule', 'key', 'cancel', 'awaited', 'follower', 'logged', 'lingers'}
+local RARE = {'reason', 'schedule', 'key', 'cancel', 'awaited', 'follower', 'logged', 'lingers', 'external', 'rid'}
 local RARE_AT_WORK = {'attempt', 'reason', 'schedule', 'expires', 'uncharged', 'headers', 'checkpoint'}
 local LIVES = {queued = true, running = true, retrying = true, scheduled = true}
 local LACKING = {__index = function() return '' end}

@@ -4,7 +4,7 @@
 -- keys: tasks processors limits later wake events readers
 -- args: prefix jobs
 -- jobs: JSON list of {id, task, args, headers?: JSON, key?, due?: ms, delay?: ms from now, expires?: ms after due}
--- returns: a list, for each job 'new' | 'known' | 'unknown_task' | 'taken:<id of the live job>'
+-- returns: a list, for each job 'new' | 'known' | 'unknown_task' | 'external_task' | 'taken:<id of the live job>'
 
 local answers = {}
 
@@ -20,6 +20,8 @@ for i, job in ipairs(cjson.decode(jobs)) do
   local other = holder(job)
   if not is_declared(job.task) then
     answers[i] = 'unknown_task'
+  elseif limit(job.task, 'external') then
+    answers[i] = 'external_task'
   elseif redis.call('EXISTS', key('job', job.id)) == 1 then
     answers[i] = 'known'
   elseif other then

@@ -22,12 +22,21 @@ local function replace(fire, before)
   return cancel_job(before, reason, job_ttl) == 'asked' or before.lingers ~= ''
 end
 
+-- A slot of an external task has a job until its grace is over; only a ping ends its wait earlier.
+local function left_out(fire, external)
+  if external and (not fire.unrun or fire.unrun == 'catch_up') then
+    return now >= fire.expect and 'missed', 'no_ping'
+  end
+  return fire.unrun and (fire.unrun == 'catch_up' and 'missed' or 'skipped'), fire.unrun
+end
+
 -- The slot's result: nil (a job), 'follows' (a job that waits for another), or state and reason.
-local function decide(fire, before)
+local function decide(fire, before, external)
   if is_paused(fire.schedule, fire.slot) then return 'skipped', 'paused' end
-  if fire.unrun then return fire.unrun == 'catch_up' and 'missed' or 'skipped', fire.unrun end
+  local result, reason = left_out(fire, external)
+  if result then return result, reason end
   if is_skipped(fire.schedule) then return 'skipped', 'skip_next' end
-  if not before or fire.overlap == 'allow' then return nil end
+  if not before or external or fire.overlap == 'allow' then return nil end
   if fire.overlap == 'skip' then return 'skipped', 'overlap' end
   if fire.overlap == 'replace' then return replace(fire, before) and 'follows' or nil end
   if living(before.follower) then return 'skipped', 'overlap' end
@@ -35,12 +44,14 @@ local function decide(fire, before)
 end
 
 local function create_slot_job(fire, job, before)
-  local waits = before or (fire.ready and fire.ready > now)
+  local expect = math.max(fire.expect, now + fire.expect - fire.slot)
+  local waits = before or job.external or (fire.ready and fire.ready > now)
   local state = waits and 'scheduled' or 'queued'
-  if waits and not before then add_timed(later, job.id, fire.ready) end
+  if job.external then job.deadline = expect end
+  if waits and not before then add_timed(later, job.id, job.deadline or fire.ready) end
   create_job(job, state)
   emit_job('created', job, 'schedule', fire.schedule, 'args', fire.args, 'state', state)
-  redis.call('ZADD', expected, math.max(fire.expect, now + fire.expect - fire.slot), job.id)
+  redis.call('ZADD', expected, expect, job.id)
   if before then return redis.call('HSET', before.hash, 'follower', job.id) end
   redis.call('HSET', live, fire.schedule, job.id)
 end
@@ -70,10 +81,10 @@ for i, fire in ipairs(cjson.decode(fires)) do
   else
     answers[i] = 1
     local before = living(redis.call('HGET', live, fire.schedule))
-    local result, reason = decide(fire, before)
-    local patience = limit(fire.task, 'expires')
-    local job = {id = fire.job, task = fire.task, args = fire.args, due = digits[fire.slot],
-      schedule = fire.schedule, expires = patience and fire.slot + patience}
+    local external, patience = limit(fire.task, 'external'), limit(fire.task, 'expires')
+    local result, reason = decide(fire, before, external)
+    local job = {id = fire.job, task = fire.task, args = fire.args, due = digits[fire.slot], external = external,
+      schedule = fire.schedule, expires = patience and not external and fire.slot + patience or nil}
     local created = not reason and redis.call('EXISTS', key('job', job.id)) == 0
     if reason then
       emit_job(result, job, 'schedule', fire.schedule, 'reason', reason, 'args', fire.args)

@@ -13,7 +13,10 @@ function mend.unqueued(job)
   make_ready(job)
 end
 
-function mend.untimed(job) set_timer(job, tonumber(job.rung)) end
+function mend.untimed(job)
+  if job.external == '' then return set_timer(job, tonumber(job.rung)) end
+  add_timed(later, job.id, tonumber(redis.call('HGET', job.hash, 'deadline') or nil) or now)
+end
 
 function mend.unled(job) redis.call('HSET', live, job.schedule, job.id) end
 

@@ -20,7 +20,18 @@ local function offer_again(job)
   leave_stream(job)
 end
 
+-- No ping came in time: for the slot, or for the end of the run.
+local function give_up_on(job)
+  if job.state == 'scheduled' then
+    finish(job, 'missed', job_ttl, {reason = 'no_ping'})
+  elseif job.state == 'running' then
+    local text = 'no end was reported within ' .. tonumber(job.external) / 1000 .. ' s'
+    finish(job, 'failed', job_ttl, {reason = 'timed_out', error = text})
+  end
+end
+
 local function move_on(job)
+  if job.external ~= '' then return give_up_on(job) end
   if job.state == 'retrying' or job.state == 'scheduled' then
     emit_job('queued', job)
     return make_ready(job)

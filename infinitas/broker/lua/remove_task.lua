@@ -9,5 +9,5 @@ if redis.call('XLEN', key('stream', task)) > 0 then return 0 end
 emit('task.removed', 'task', task)
 for _, hash in ipairs({tasks, limits, declarers}) do redis.call('HDEL', hash, task) end
 redis.call('ZREM', processors, task)
-for _, kind in ipairs({'task', 'recent', 'bell', 'starts', 'stream'}) do redis.call('DEL', key(kind, task)) end
+for _, kind in ipairs({'task', 'recent', 'bell', 'starts', 'stream', 'open'}) do redis.call('DEL', key(kind, task)) end
 return 1

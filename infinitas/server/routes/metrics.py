@@ -1,11 +1,12 @@
 """`/metrics` for Prometheus: gauges to alert on, computed for each request."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from infinitas.broker.events import ARCHIVER
@@ -13,22 +14,28 @@ from infinitas.broker.health import Health
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import InfinitasError
 from infinitas.core.incident import IncidentKind
-from infinitas.core.records import JobSummary, TaskInfo, WorkerInfo
+from infinitas.core.records import JobSummary, QueueInfo, TaskCounts, TaskInfo, WorkerInfo
 from infinitas.server.auth import MayRead
 from infinitas.server.dependencies import ClientOf
 
 router = APIRouter(tags=["system"])
+OVERDUE_AFTER = timedelta(seconds=60)
 MOST_TASKS = 1000
 """Further tasks are left out: a label with too many values breaks Prometheus."""
 
 
 @router.get("/metrics", response_class=Response)
 async def metrics(client: ClientOf, request: Request, _: MayRead) -> Response:
-    """Gauges of tasks and workers in the Prometheus text format."""
+    """Metrics of tasks, queues, workers and the archive in the Prometheus text format."""
     registry = CollectorRegistry()
     sockets = request.app.state.gateway.counts
     registry.register(_Snapshot(await client.tasks(), await client.workers(), sockets))
-    registry.register(_History(await _lags(client), await _refused(client), await _incidents(client)))
+    registry.register(
+        _Queues(await client.queue_infos(), await _overdue(client), await client.connection.now())
+    )
+    registry.register(
+        _History(await _lags(client), await _refused(client), await _incidents(client), await _ended(client))
+    )
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -44,7 +51,8 @@ class _Snapshot(Collector):
         tasks = self._tasks
         yield _gauge("queue_depth", "Ready jobs that no worker has claimed.", ((t, t.queued) for t in tasks))
         yield _gauge("jobs_running", "Jobs that run on a worker.", ((t, t.running) for t in tasks))
-        yield _gauge("task_has_worker", "1 if a live worker serves it.", ((t, t.has_worker) for t in tasks))
+        served = ((t, t.has_worker) for t in tasks if not t.definition.external)
+        yield _gauge("task_has_worker", "1 if a live worker serves it; absent if it runs elsewhere.", served)
         yield _gauge(
             "task_consecutive_failures", "Failures in a row.", ((t, max(0, -t.streak)) for t in tasks)
         )
@@ -69,15 +77,58 @@ class _Snapshot(Collector):
         yield GaugeMetricFamily("infinitas_workers", "Live workers.", value=len(self._workers))
 
 
+class _Queues(Collector):
+    """Gauges of whole queues."""
+
+    def __init__(self, queues: Sequence[QueueInfo], overdue: Mapping[str, int], now: datetime) -> None:
+        self._queues = queues
+        self._overdue = overdue
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        oldest = GaugeMetricFamily(
+            "infinitas_oldest_job_seconds",
+            "Since when the oldest job that is ready or runs has been ready; 0 without one.",
+            labels=["queue"],
+        )
+        waiting = GaugeMetricFamily(
+            "infinitas_jobs_waiting", "Jobs that wait for their time, or for a retry.", labels=["queue"]
+        )
+        overdue = GaugeMetricFamily(
+            "infinitas_slots_overdue",
+            "Schedules whose slot came more than a minute ago and was not fired.",
+            labels=["queue"],
+        )
+        for queue in self._queues:
+            age = max((self._now - queue.oldest).total_seconds(), 0) if queue.oldest else 0
+            oldest.add_metric([queue.name], age)
+            waiting.add_metric([queue.name], queue.waiting)
+            overdue.add_metric([queue.name], self._overdue.get(queue.name, 0))
+        return iter((oldest, waiting, overdue))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What the archive has of ended jobs; `lag_ms`: of the last hour."""
+
+    counts: Sequence[TaskCounts]
+    lag_ms: float | None
+
+
 class _History(Collector):
-    """Gauges of the archive. Values that are not known now are left out."""
+    """Numbers of the archive. Values that are not known now are left out."""
 
     def __init__(
-        self, lags: Mapping[str, float], refused: Mapping[str, int], incidents: Mapping[str, int]
+        self,
+        lags: Mapping[str, float],
+        refused: Mapping[str, int],
+        incidents: Mapping[str, int],
+        ended: _Ended | None,
     ) -> None:
         self._lags = lags
         self._refused = refused
         self._incidents = incidents
+        self._ended = ended
 
     def collect(self) -> Iterator[Metric]:
         lags = GaugeMetricFamily(
@@ -97,7 +148,27 @@ class _History(Collector):
             lags.add_metric([queue], lag)
         for queue, count in self._refused.items():
             refused.add_metric([queue], count)
-        return iter((lags, refused, incidents))
+        yield lags
+        yield refused
+        yield incidents
+        if self._ended is not None:
+            yield from _metrics_of(self._ended)
+
+
+def _metrics_of(ended: _Ended) -> Iterator[Metric]:
+    counts = CounterMetricFamily(
+        "infinitas_jobs_ended", "Jobs that have succeeded, or failed for good.", labels=["task", "state"]
+    )
+    for each in ended.counts:
+        counts.add_metric([each.name, "succeeded"], each.succeeded)
+        counts.add_metric([each.name, "failed"], each.failed)
+    yield counts
+    if ended.lag_ms is not None:
+        yield GaugeMetricFamily(
+            "infinitas_slot_start_lag_p95_seconds",
+            "How late 95 of 100 jobs of slots began at most, in the last hour, to 20 %; absent without any.",
+            value=ended.lag_ms / 1000,
+        )
 
 
 async def _lags(client: RedisClient) -> dict[str, float]:
@@ -125,6 +196,22 @@ async def _incidents(client: RedisClient) -> dict[str, int]:
     except InfinitasError:
         return {}
     return {kind.value: found.get(kind, 0) for kind in IncidentKind}
+
+
+async def _ended(client: RedisClient) -> _Ended | None:
+    if client.archive is None:
+        return None
+    try:
+        now = await client.connection.now()
+        recent = await client.archive.statistics.since(now - timedelta(hours=1), now)
+        return _Ended(await client.archive.tasks.counts(MOST_TASKS), recent.lag_ms)
+    except InfinitasError:
+        return None
+
+
+async def _overdue(client: RedisClient) -> dict[str, int]:
+    queues = await client.queues()
+    return {queue: await (await client.broker(queue)).schedules.unfired(OVERDUE_AFTER) for queue in queues}
 
 
 def _gauge(name: str, text: str, values: Iterable[tuple[TaskInfo, float]]) -> GaugeMetricFamily:

@@ -12,6 +12,7 @@ import { ago, until } from "./time.js";
 /** By code, as in docs/http.md. @type {Record<string, (waiting: Waiting, job: Job) => Parts>} */
 const CAUSES = {
   scheduled: () => "It waits for its time",
+  ping: () => "It waits for a ping from where it runs",
   overlap: ({ behind }) => [
     "It waits for the end of ",
     behind && h("a", { href: to(["jobs", behind]) }, behind),

@@ -22,7 +22,7 @@ export function healthOf(task, schedules) {
   if (task.streak < 0) return failing(task);
   const late = schedules.map(lateness).sort((a, b) => b - a)[0] ?? 0;
   if (late > 0) return missed(task, late);
-  if (!task.has_worker && task.queued > 0) {
+  if (!served(task) && task.queued > 0) {
     return {
       kind: "no-worker",
       word: "no worker",
@@ -31,6 +31,11 @@ export function healthOf(task, schedules) {
     };
   }
   return calm(task, schedules);
+}
+
+/** An external task needs no worker: its runs are reported by pings. @param {Task} task */
+export function served(task) {
+  return task.has_worker || task.options.external === true;
 }
 
 /** @param {Task} task @returns {Health} */
@@ -42,7 +47,7 @@ function failing(task) {
 
 /** @param {Task} task @param {number} lateMs @returns {Health} */
 function missed(task, lateMs) {
-  const why = task.has_worker ? "no scheduler has fired the slot" : "and no worker serves the task";
+  const why = served(task) ? "no scheduler has fired the slot" : "and no worker serves the task";
   return { kind: "missed", word: "late", cause: `due ${duration(lateMs / 1000)} ago, ${why}`, rank: 2 };
 }
 
@@ -51,7 +56,7 @@ function calm(task, schedules) {
   const paused = schedules.find((each) => each.paused)?.paused;
   if (paused) return { kind: "paused", word: "paused", cause: paused.reason, rank: WELL + 1 };
   if (task.running > 0) return { kind: "running", word: "running", cause: "", rank: WELL };
-  if (!task.has_worker && schedules.length > 0) {
+  if (!served(task) && schedules.length > 0) {
     return {
       kind: "no-worker",
       word: "no worker",

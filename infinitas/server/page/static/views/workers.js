@@ -4,6 +4,7 @@ import { get } from "../lib/api.js";
 import { clock } from "../lib/clock.js";
 import { h } from "../lib/dom.js";
 import { count, duration, plural } from "../lib/format.js";
+import { served } from "../lib/health.js";
 import { term } from "../lib/query.js";
 import { to } from "../lib/router.js";
 import { noWorker } from "../components/empty.js";
@@ -43,7 +44,7 @@ export function workersView(context) {
         head(workers.value),
         workers.value.length === 0 && none(),
         [...hosts].map(([host, own]) => section(host, workerTable(own, jobs))),
-        unserved((tasks.value ?? []).filter((task) => !task.has_worker)),
+        unserved((tasks.value ?? []).filter((task) => !served(task))),
       ];
     },
   };
