@@ -21,6 +21,7 @@ from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal, allow_many_sockets
 from infinitas.server.api import RATE, make_api
+from infinitas.server.websocket.bounded_protocol import BoundedWebSocket
 from infinitas.server.websocket.gateway import Gateway
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.registry import Registry
@@ -165,7 +166,7 @@ async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop:
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=5,
-        ws="websockets-sansio",
+        ws=BoundedWebSocket,
         ws_max_size=MAX_FRAME_BYTES,
         # Frames are small and frequent: compression costs more than it saves.
         ws_per_message_deflate=False,
