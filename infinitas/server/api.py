@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from infinitas.client.redis_client import RedisClient
 from infinitas.server import problems
 from infinitas.server.body_limit import BodyLimit
+from infinitas.server.own_cookie import OwnCookie
 from infinitas.server.page import routes as page
 from infinitas.server.problems import Problem
 from infinitas.server.rate_limit import RateLimit
@@ -54,6 +55,7 @@ def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate
     api.state.rate_limit = RateLimit(rate)
     problems.install(api)
     api.add_middleware(BodyLimit)
+    api.add_middleware(OwnCookie)
     # Logs before jobs, whose `/{id}` also matches `/{id}/logs`.
     for router in (logs, tasks, schedules, jobs, timeline, statistics, audit, login, tokens, system):
         api.include_router(router.router, prefix=PREFIX)
