@@ -4,7 +4,9 @@ import re
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_OWN = re.compile(rb"(?:^|;) {0,8}((?:__Host-)?infinitas_login[A-Za-z0-9_-]{0,20}=[A-Za-z0-9_.~-]{1,200})(?=;|$)")
+_OWN = re.compile(
+    rb"(?:^|;) {0,8}((?:__Host-)?infinitas_login[A-Za-z0-9_-]{0,20}=[A-Za-z0-9_.~-]{1,200})(?=;|$)"
+)
 MOST_BYTES = 16 * 1024
 """Of all cookies of a request: of longer ones nothing is read."""
 MOST_COOKIES = 20

@@ -6,6 +6,7 @@ from functools import partial
 
 from starlette.websockets import WebSocket
 
+from infinitas.broker.connection import Connection
 from infinitas.client.redis_client import RedisClient
 from infinitas.runtime.config import Settings
 from infinitas.server.websocket.event_broadcaster import EventBroadcaster
@@ -13,6 +14,7 @@ from infinitas.server.websocket.handshake import Handshake
 from infinitas.server.websocket.page_subscription import PageSubscription
 from infinitas.server.websocket.remote_session import SessionContext
 from infinitas.server.websocket.remote_tasks import remote_tasks
+from infinitas.server.websocket.stall_guard import StallGuard
 from infinitas.server.websocket.worker_connection import WorkerConnection
 from infinitas.server.websocket.worker_registry import WorkerRegistry
 from infinitas.tasks.registry import Registry
@@ -28,7 +30,9 @@ class Gateway:
     def __init__(self, registry: Registry, client: RedisClient, settings: Settings) -> None:
         source = RedisTransport(client.connection)
         self._client = client
-        self._registry = WorkerRegistry(client.connection)
+        connection = client.connection
+        guard = StallGuard(lambda: Connection(connection.url, "stall"), settings.lease)
+        self._registry = WorkerRegistry(connection, guard)
         self._handshake = Handshake(self._registry, client, source, partial(remote_tasks, registry, client))
         # The remote worker has the deadline of a shutdown, and sends `release` for what it gives up.
         endless = settings.model_copy(update={"shutdown_timeout": NO_DEADLINE_S})

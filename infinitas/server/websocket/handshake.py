@@ -10,13 +10,13 @@ from starlette.websockets import WebSocket
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken
 from infinitas.core.codec import to_ms
-from infinitas.core.errors import BadFrame, Forbidden, Unauthorized, WorkerGone
+from infinitas.core.errors import BadFrame, Forbidden, WorkerGone
 from infinitas.server.auth import authenticate, refuse_other_sites
-from infinitas.server.websocket.socket import Socket
+from infinitas.server.websocket.socket import Closed, Socket
 from infinitas.server.websocket.socket_runner import ACCEPT_WITHIN_S, Key
 from infinitas.server.websocket.worker_registry import WorkerRegistry
 from infinitas.tasks.task import AnyTask
-from infinitas.wire import frames, messages
+from infinitas.wire import close_codes, frames, messages
 from infinitas.worker.heartbeat import HEARTBEATS_PER_LEASE
 from infinitas.worker.registration import Place
 from infinitas.worker.transport.interface import Transport
@@ -97,12 +97,16 @@ class Handshake:
 
 
 async def receive_identify(socket: Socket) -> frames.Identify:
-    """The first frame. Raises Unauthorized, BadFrame, Closed."""
+    """The first frame. Raises BadFrame, Closed.
+
+    A worker that is too late may come again: perhaps this server was.
+    """
     try:
         async with asyncio.timeout(IDENTIFY_WITHIN_S):
             found = frames.parse(await socket.receive())
     except TimeoutError:
-        raise Unauthorized(f"No `identify` within {IDENTIFY_WITHIN_S:g} s.") from None
+        socket.close(close_codes.SILENT, f"no `identify` within {IDENTIFY_WITHIN_S:g} s")
+        raise Closed from None
     if len(found) != 1 or not isinstance(found[0], frames.Identify):
         raise BadFrame("The first frame is `identify`, alone.")
     return found[0]

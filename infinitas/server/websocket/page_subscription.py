@@ -79,7 +79,8 @@ class PageSubscription:
             async with asyncio.timeout(SUBSCRIBE_WITHIN_S):
                 return _parse(await self._socket.receive())
         except TimeoutError:
-            raise Unauthorized(f"No `subscribe` within {SUBSCRIBE_WITHIN_S:g} s.") from None
+            self._socket.close(close_codes.SILENT, f"no `subscribe` within {SUBSCRIBE_WITHIN_S:g} s")
+            raise Closed from None
 
     async def _authorize(self, subscribe: Subscribe) -> None:
         """Raises Unauthorized, Forbidden, ServerUnreachable."""

@@ -101,6 +101,11 @@ class SocketRunner:
         since = time.monotonic() - for_s
         return [r for r in self._remotes.values() if not r.accepted and r.sent_at <= since]
 
+    def forgive(self, late_s: float) -> None:
+        """The server itself was late by so much: the worker has as much more time to accept."""
+        for remote in self._remotes.values():
+            remote.sent_at += late_s
+
     def _send_limit(self, key: Key, kind: str, seconds: float) -> None:
         limit = messages.Limit(t="limit", job=key[0], attempt=key[1], kind=kind, seconds=seconds)
         self._socket.send(messages.dump(limit))

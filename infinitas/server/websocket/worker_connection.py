@@ -160,7 +160,9 @@ class WorkerConnection:
     async def _watch(self, identify: frames.Identify) -> None:
         """Close when the token is revoked, the worker is silent, or it does not accept a job in time."""
         for seconds in itertools.count():
+            due = time.monotonic() + WATCH_EVERY_S
             await asyncio.sleep(WATCH_EVERY_S)
+            self._forgive(time.monotonic() - due)
             if seconds % AUTHORIZE_EVERY_S == AUTHORIZE_EVERY_S - 1:
                 await self._authorize_again(identify)
             silent_s = time.monotonic() - self._received_at
@@ -168,6 +170,11 @@ class WorkerConnection:
                 self._socket.close(close_codes.SILENT, f"no frame within {silent_s:.0f} s")
             elif self._session.runner.unaccepted(ACCEPT_WITHIN_S):
                 self._socket.close(close_codes.SILENT, f"a job was not accepted within {ACCEPT_WITHIN_S:g} s")
+
+    def _forgive(self, late_s: float) -> None:
+        """This server's own delay is no silence of the worker."""
+        self._received_at += late_s
+        self._session.runner.forgive(late_s)
 
     async def _authorize_again(self, identify: frames.Identify) -> None:
         """Close when the token was revoked or has expired. Without Redis that is unknown: stay open."""
