@@ -70,7 +70,7 @@ async def serving(settings: Settings, *, local: bool, rate: float = RATE) -> Asy
     """
     client = RedisClient(settings.redis_url or DEFAULT_REDIS, settings.postgres_url, settings.job_ttl)
     registry = Registry(LazyClient(redis_url=settings.redis_url), Plugins(()))
-    gateway = Gateway(registry, client, settings)
+    gateway = Gateway(registry, client, settings, rate)
     try:
         await client.connection.check()
         await _migrate(settings)

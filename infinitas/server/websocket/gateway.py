@@ -9,6 +9,7 @@ from starlette.websockets import WebSocket
 from infinitas.broker.connection import Connection
 from infinitas.client.redis_client import RedisClient
 from infinitas.runtime.config import Settings
+from infinitas.server.rate_limit import RateLimit
 from infinitas.server.websocket.event_broadcaster import EventBroadcaster
 from infinitas.server.websocket.handshake import Handshake
 from infinitas.server.websocket.page_subscription import PageSubscription
@@ -25,11 +26,18 @@ CLOSE_WITHIN_S = 5.0
 
 
 class Gateway:
-    """Made once per server, inside its event loop."""
+    """Made once per server, inside its event loop.
 
-    def __init__(self, registry: Registry, client: RedisClient, settings: Settings) -> None:
+    Args:
+        rate: frames a second of each token's connections, beyond what they may send anyway; 0: no limit.
+    """
+
+    def __init__(
+        self, registry: Registry, client: RedisClient, settings: Settings, rate: float = 0.0
+    ) -> None:
         source = RedisTransport(client.connection)
         self._client = client
+        self._rate = RateLimit(rate)
         connection = client.connection
         guard = StallGuard(lambda: Connection(connection.url, "stall"), settings.lease)
         self._registry = WorkerRegistry(connection, guard)
@@ -43,7 +51,7 @@ class Gateway:
 
     async def serve_worker(self, websocket: WebSocket) -> None:
         """Serve one connection of a worker, from its handshake to its end."""
-        worker = WorkerConnection(websocket, self._handshake, self._registry, self._context)
+        worker = WorkerConnection(websocket, self._handshake, self._registry, self._context, self._rate)
         self._workers.add(worker)
         try:
             await worker.serve()
@@ -53,7 +61,7 @@ class Gateway:
 
     async def serve_page(self, websocket: WebSocket) -> None:
         """Serve one connection of a page."""
-        page = PageSubscription(self._broadcaster, self._client, websocket)
+        page = PageSubscription(self._broadcaster, self._client, websocket, self._rate)
         self._pages.add(page)
         try:
             await page.serve()

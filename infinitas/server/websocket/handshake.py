@@ -33,9 +33,17 @@ class Admission:
     identify: frames.Identify
     session: str
     resumed: bool
+    connection: int
+    """Counts the connections of a resumed session; 0 for a new one."""
     place: Place
     tasks: dict[str, AnyTask]
     at: datetime
+
+    @property
+    def in_flight(self) -> frozenset[Key]:
+        """Attempts that the worker of a resumed session runs."""
+        held = self.identify.in_flight if self.resumed else ()
+        return frozenset((each.job, each.attempt) for each in held)
 
     @property
     def queues(self) -> frozenset[str]:
@@ -65,12 +73,13 @@ class Handshake:
         # A bare id is empty on a server without tokens, as the owner of a worker beside Redis is.
         place = Place(identify.host, identify.pid, identify.version, f"token:{token.id}")
         queues = {task.definition.queue for task in tasks.values()}
+        facts, name = self._registry.facts, identify.name
         if identify.session and await self._may_resume(identify.session, place.owner, queues, lease_s):
-            return Admission(identify, identify.session, True, place, tasks, now)
-        name = identify.name
-        is_free = name is not None and await self._registry.owner(name) is None
-        session = name if name is not None and is_free else place.fresh_name()
-        return Admission(identify, session, False, place, tasks, now)
+            connection = await facts.next_connection(identify.session, to_ms(now))
+            return Admission(identify, identify.session, True, connection, place, tasks, now)
+        if name is None or not await facts.take(name, place.owner, lease_s):
+            name = place.fresh_name()
+        return Admission(identify, name, False, 0, place, tasks, now)
 
     async def authorize(self, websocket: WebSocket, identify: frames.Identify) -> AccessToken:
         """Raises Unauthorized, Forbidden, ServerUnreachable."""
@@ -84,12 +93,13 @@ class Handshake:
                 raise Forbidden(f"The token {token.name!r} is not for the task {entry.name[:80]!r}.")
         return token
 
-    async def _may_resume(self, session: str, owner: str, queues: Collection[str], lease_s: float) -> bool:
+    async def _may_resume(self, session: str, owner: str, queues: set[str], lease_s: float) -> bool:
         """Whether the session is alive and was begun with the same token."""
-        if await self._registry.owner(session) != owner:
+        if await self._registry.facts.owner(session) != owner:
             return False
+        stored, _ = await self._registry.facts.served(session)
         try:
-            for queue in queues:
+            for queue in queues & set(stored):
                 await self._source.queue(queue).workers.beat(session, [], lease_s)
         except WorkerGone:
             return False

@@ -11,14 +11,25 @@ from starlette.websockets import WebSocket
 
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import Scope
-from infinitas.core.errors import BadFrame, Forbidden, InfinitasError, ServerUnreachable, Unauthorized
+from infinitas.core.errors import (
+    BadFrame,
+    Forbidden,
+    InfinitasError,
+    RateLimited,
+    ServerUnreachable,
+    Unauthorized,
+)
 from infinitas.server.auth import authenticate, refuse_other_sites
+from infinitas.server.rate_limit import RateLimit
 from infinitas.server.websocket.event_broadcaster import EventBroadcaster
+from infinitas.server.websocket.frame_budget import FrameBudget
 from infinitas.server.websocket.socket import Closed, Socket
 from infinitas.wire import close_codes
 
 PROTOCOL = "infinitas.feed.v1"
 MOST_TOPICS = 100
+TOPICS_A_FRAME = 10
+"""More topics count as more frames."""
 SUBSCRIBE_WITHIN_S = 10.0
 BEAT_EVERY_S = 10.0
 LAG_BYTES = 256 * 1024
@@ -27,6 +38,7 @@ _CLOSE_CODES = {
     Unauthorized.code: close_codes.UNAUTHORIZED,
     Forbidden.code: close_codes.FORBIDDEN,
     ServerUnreachable.code: close_codes.LATER,
+    RateLimited.code: close_codes.TOO_SLOW,
 }
 
 
@@ -43,11 +55,14 @@ class Subscribe(BaseModel):
 class PageSubscription:
     """Serves until the socket closes."""
 
-    def __init__(self, broadcaster: EventBroadcaster, client: RedisClient, websocket: WebSocket) -> None:
+    def __init__(
+        self, broadcaster: EventBroadcaster, client: RedisClient, websocket: WebSocket, rate: RateLimit
+    ) -> None:
         self._broadcaster = broadcaster
         self._client = client
         self._websocket = websocket
         self._socket = Socket(websocket)
+        self._budget = FrameBudget(rate)
         self._topics: list[str] = []
         self._lags_since: float | None = None
         self._current: Subscribe | None = None
@@ -60,7 +75,10 @@ class PageSubscription:
             refuse_other_sites(self._websocket)
             await self._subscribe(await self._receive_first())
             while True:
-                await self._subscribe(_parse(await self._socket.receive()))
+                text = await self._socket.receive()
+                wanted = _parse(text)
+                await self._budget.spend(1 + len(wanted.topics) // TOPICS_A_FRAME, len(text))
+                await self._subscribe(wanted)
         except Closed:
             self._socket.close(close_codes.RESTART, "disconnected")
         except InfinitasError as error:
@@ -89,6 +107,7 @@ class PageSubscription:
         token = await authenticate(self._websocket, self._client, credentials)
         if not token.allows(Scope.READ):
             raise Forbidden(f"The token {token.name!r} lacks the scope 'read'.")
+        self._budget.begin(f"token:{token.id}")
 
     async def _authorize_again(self, subscribe: Subscribe) -> None:
         """Close when the token was revoked or has expired."""

@@ -1,7 +1,7 @@
 """Heartbeats for connected workers while this server's own event loop is held up.
 
 Beats of remote workers are read in the event loop. While it stands still, or is late, their silence proves
-nothing about them; without these heartbeats a scheduler would declare them dead and charge a crash to their jobs.
+nothing about them: without these heartbeats a scheduler would declare them dead, and charge crashes to jobs.
 """
 
 import asyncio

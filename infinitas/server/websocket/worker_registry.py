@@ -59,9 +59,10 @@ class WorkerRegistry:
             del self._connections[session]
             self._guard.remove(session)
 
-    async def owner(self, session: str) -> str | None:
-        """Owner that the session was begun with; None if there is no such session."""
-        return await WorkerFacts(self._connection).owner(session)
+    @property
+    def facts(self) -> WorkerFacts:
+        """Owner, name and place of each session, for all servers."""
+        return WorkerFacts(self._connection)
 
     async def close(self) -> None:
         await cancel_all(self._watches.values())

@@ -4,7 +4,6 @@ On reconnect the worker lists its running jobs, and the server returns which of 
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
@@ -113,13 +112,16 @@ class Link:
             raise self.refusal
 
     async def rest(self) -> None:
-        """Accept no more jobs, and release those that have arrived and not begun."""
+        """Accept no more jobs, and reject those that have arrived and not begun.
+
+        If that is lost, other workers get them when the lease is over.
+        """
         self.send(frames.Capacity(t="capacity", n=0))
         for inbox in self.inboxes.values():
             while inbox.jobs:
-                # Without an answer, other workers get them when the lease is over.
-                with contextlib.suppress(ServerUnreachable):
-                    await self.release(*key_of(inbox.jobs.popleft()))
+                job, attempt = key = key_of(inbox.jobs.popleft())
+                self.send(frames.Reject(t="reject", job=job, attempt=attempt, reason="the worker stops"))
+                self._forget(key)
 
     async def bye(self) -> None:
         """End the session once nothing runs any more; returns when the server has confirmed it."""
@@ -245,8 +247,8 @@ class Link:
     async def _beat(self, socket: ClientConnection) -> None:
         """As often as the server requires, also while the worker's own loop is blocked.
 
-        A connection on which the server answers none is given up: behind a cut cable nobody closes it, and the
-        worker's jobs would begin elsewhere when the lease is over.
+        A connection on which the server answers none is given up: behind a cut cable nobody closes it, and
+        the worker's jobs would begin elsewhere when the lease is over.
         """
         self._heard_at = time.monotonic()
         while True:
