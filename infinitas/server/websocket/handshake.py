@@ -12,6 +12,7 @@ from infinitas.core.access import AccessToken
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import BadFrame, Forbidden, WorkerGone
 from infinitas.server.auth import authenticate, refuse_other_sites
+from infinitas.server.websocket.declared_tasks import changes_of, record_changes
 from infinitas.server.websocket.socket import Closed, Socket
 from infinitas.server.websocket.socket_runner import ACCEPT_WITHIN_S, Key
 from infinitas.server.websocket.worker_registry import WorkerRegistry
@@ -22,8 +23,8 @@ from infinitas.worker.registration import Place
 from infinitas.worker.transport.interface import Transport
 
 IDENTIFY_WITHIN_S = 10.0
-MakeTasks = Callable[[Sequence[frames.TaskEntry], datetime], Awaitable[dict[str, AnyTask]]]
-"""Makes the tasks of an `identify`, by name."""
+MakeTasks = Callable[[Sequence[frames.TaskEntry], datetime, AccessToken], Awaitable[dict[str, AnyTask]]]
+"""Makes the tasks of an `identify`, by name, as far as the token allows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +70,24 @@ class Handshake:
         """
         token = await self.authorize(websocket, identify)
         now = await self._client.connection.now()
-        tasks = await self._make_tasks(identify.tasks, now)
+        tasks = await self._make_tasks(identify.tasks, now, token)
+        declared = [entry.name for entry in identify.tasks if entry.options is not None]
+        changes = await changes_of(self._client, tasks, declared)
         # A bare id is empty on a server without tokens, as the owner of a worker beside Redis is.
         place = Place(identify.host, identify.pid, identify.version, f"token:{token.id}")
         queues = {task.definition.queue for task in tasks.values()}
         facts, name = self._registry.facts, identify.name
         if identify.session and await self._may_resume(identify.session, place.owner, queues, lease_s):
             connection = await facts.next_connection(identify.session, to_ms(now))
-            return Admission(identify, identify.session, True, connection, place, tasks, now)
-        if name is None or not await facts.take(name, place.owner, lease_s):
-            name = place.fresh_name()
-        return Admission(identify, name, False, 0, place, tasks, now)
+            admission = Admission(identify, identify.session, True, connection, place, tasks, now)
+        else:
+            if name is None or not await facts.take(name, place.owner, lease_s):
+                name = place.fresh_name()
+            admission = Admission(identify, name, False, 0, place, tasks, now)
+        origin = websocket.client.host if websocket.client else ""
+        # Before it is done: what is done is in the audit, whatever fails in between.
+        await record_changes(self._client, changes, token, admission.session, origin)
+        return admission
 
     async def authorize(self, websocket: WebSocket, identify: frames.Identify) -> AccessToken:
         """Raises Unauthorized, Forbidden, ServerUnreachable."""
