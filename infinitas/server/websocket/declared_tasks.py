@@ -37,8 +37,8 @@ async def refuse_new_queues(client: RedisClient, queues: Iterable[str], token: A
     known = {DEFAULT_QUEUE, *await list_queues(client.connection)}
     if new := sorted(set(queues) - known):
         raise Forbidden(
-            f"There is no queue {new[0][:80]!r}, and the token {token.name!r} may not add one: that needs the "
-            "scope 'admin', or a worker beside Redis."
+            f"There is no queue {new[0][:80]!r}, and the token {token.name!r} may not add one: that needs "
+            "the scope 'admin', or a worker beside Redis."
         )
 
 

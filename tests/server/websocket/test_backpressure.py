@@ -41,9 +41,9 @@ async def test_frames_beyond_the_rate_are_read_later() -> None:
 async def test_who_goes_on_for_too_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frame_budget, "LONGEST_S", 0.05)
     budget = FrameBudget(RateLimit(10_000))
+    await budget.spend(21_000, 0)
     with pytest.raises(RateLimited):
-        for _ in range(50):
-            await budget.spend(21_000, 0)
+        await budget.spend(21_000, 0)
     await FrameBudget(RateLimit(0)).spend(1_000_000, 0)
 
 
