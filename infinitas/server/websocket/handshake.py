@@ -23,6 +23,8 @@ from infinitas.worker.registration import Place
 from infinitas.worker.transport.interface import Transport
 
 IDENTIFY_WITHIN_S = 10.0
+MOST_UNKNOWN = 10
+"""Frames of a later version, before `identify`."""
 MakeTasks = Callable[[Sequence[frames.TaskEntry], datetime, AccessToken], Awaitable[dict[str, AnyTask]]]
 """Makes the tasks of an `identify`, by name, as far as the token allows them."""
 
@@ -121,13 +123,20 @@ async def receive_identify(socket: Socket) -> frames.Identify:
     """
     try:
         async with asyncio.timeout(IDENTIFY_WITHIN_S):
-            found = frames.parse(await socket.receive())
+            found = await _first_frames(socket)
     except TimeoutError:
         socket.close(close_codes.SILENT, f"no `identify` within {IDENTIFY_WITHIN_S:g} s")
         raise Closed from None
     if len(found) != 1 or not isinstance(found[0], frames.Identify):
         raise BadFrame("The first frame is `identify`, alone.")
     return found[0]
+
+
+async def _first_frames(socket: Socket) -> Sequence[frames.Frame]:
+    for _ in range(MOST_UNKNOWN):
+        if found := frames.parse(await socket.receive()):
+            return found
+    return []
 
 
 def hello(lease_s: float) -> messages.Hello:

@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import time
-from typing import Annotated, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from starlette.websockets import WebSocket
 
 from infinitas.client.redis_client import RedisClient
@@ -25,9 +24,10 @@ from infinitas.server.websocket.event_broadcaster import EventBroadcaster
 from infinitas.server.websocket.frame_budget import FrameBudget
 from infinitas.server.websocket.socket import Closed, Socket
 from infinitas.wire import close_codes
+from infinitas.wire.feed import PROTOCOL, SUBSCRIBE, Subscribe
 
-PROTOCOL = "infinitas.feed.v1"
-MOST_TOPICS = 100
+MOST_UNKNOWN = 10
+"""Frames of a later version, before `subscribe`."""
 TOPICS_A_FRAME = 10
 """More topics count as more frames."""
 SUBSCRIBE_WITHIN_S = 10.0
@@ -40,16 +40,6 @@ _CLOSE_CODES = {
     ServerUnreachable.code: close_codes.LATER,
     RateLimited.code: close_codes.TOO_SLOW,
 }
-
-
-class Subscribe(BaseModel):
-    """The only frame that a page sends; a later one replaces it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    t: Literal["subscribe"]
-    token: str | None = Field(default=None, max_length=200)
-    topics: list[Annotated[str, Field(min_length=1, max_length=700)]] = Field(max_length=MOST_TOPICS)
 
 
 class PageSubscription:
@@ -77,6 +67,9 @@ class PageSubscription:
             while True:
                 text = await self._socket.receive()
                 wanted = _parse(text)
+                if wanted is None:
+                    await self._budget.spend(1, len(text))
+                    continue
                 await self._budget.spend(1 + len(wanted.topics) // TOPICS_A_FRAME, len(text))
                 await self._subscribe(wanted)
         except Closed:
@@ -95,10 +88,13 @@ class PageSubscription:
     async def _receive_first(self) -> Subscribe:
         try:
             async with asyncio.timeout(SUBSCRIBE_WITHIN_S):
-                return _parse(await self._socket.receive())
+                for _ in range(MOST_UNKNOWN):
+                    if (found := _parse(await self._socket.receive())) is not None:
+                        return found
         except TimeoutError:
             self._socket.close(close_codes.SILENT, f"no `subscribe` within {SUBSCRIBE_WITHIN_S:g} s")
             raise Closed from None
+        raise BadFrame("The first frame is `subscribe`.")
 
     async def _authorize(self, subscribe: Subscribe) -> None:
         """Raises Unauthorized, Forbidden, ServerUnreachable."""
@@ -150,10 +146,22 @@ class PageSubscription:
                     await self._authorize_again(self._current)
 
 
-def _parse(text: str) -> Subscribe:
+def _is_of_the_future(text: str) -> bool:
     try:
-        return Subscribe.model_validate_json(text)
+        frame = orjson.loads(text)
+    except ValueError:
+        return False
+    kind = frame.get("t") if isinstance(frame, dict) else None
+    return isinstance(kind, str) and kind != "subscribe"
+
+
+def _parse(text: str) -> Subscribe | None:
+    """None for a frame of a later version. Raises BadFrame."""
+    try:
+        return SUBSCRIBE.validate_json(text)
     except ValidationError as error:
+        if _is_of_the_future(text):
+            return None
         fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in fault["loc"])[:80]
         raise BadFrame(f"That is no frame of {PROTOCOL}: {where}: {fault['msg'][:200]}.") from None

@@ -155,7 +155,7 @@ class WorkerConnection:
                 for frame in found:
                     self._apply(frame)
                 # What exceeds the budget, or what Redis has no time for, is not read: TCP holds it back.
-                await self._budget.spend(len(found), len(text))
+                await self._budget.spend(max(len(found), 1), len(text))
                 await self._session.job_frames.wait_for_room()
             except BadFrame as error:
                 bad += 1

@@ -66,3 +66,10 @@ def test_a_page_needs_the_scope_read(http: httpx.Client, make_page: MakePage, ma
     page = make_page()
     page.send("subscribe", topics=["jobs"], token=make_token("read"))
     page.expect("subscribed")
+
+
+def test_a_page_of_a_later_version_is_served(http: httpx.Client, make_page: MakePage) -> None:
+    page = make_page()
+    page.send("of-the-future", what=1)
+    page.send("subscribe", topics=["jobs"], what="new")
+    assert page.expect("subscribed")["topics"] == {"jobs": 0}
