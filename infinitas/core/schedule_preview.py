@@ -41,7 +41,7 @@ class Preview:
 def preview_schedule(
     schedule: Schedule, now: datetime, count: int = 10, go_on: Callable[[], bool] = lambda: True
 ) -> Preview:
-    """Preview the next slots after the aware `now`; fewer if `go_on` says no.
+    """Preview the next slots after the aware `now`; fewer if `go_on` returns False.
 
     Raises:
         BadSchedule: `count` is not 1 to 1,000, or the rule is wrong.

@@ -15,7 +15,7 @@ from infinitas.wire.paths import PREFIX
 _SCHEMAS = "#/components/schemas/{model}"
 _DESCRIPTION = (
     "Text frames of JSON: one message, or a list of them, in order. Either side ignores fields and messages "
-    "that it does not know. Close codes: `x-close-codes`. Both protocols in words: docs/protocol.md."
+    "that it does not know. Close codes: `x-close-codes`. Both protocols explained: docs/protocol.md."
 )
 _HEADERS = {"type": "object", "properties": {"Authorization": {"type": "string"}}}
 _ANSWERS = {
@@ -36,7 +36,7 @@ def asyncapi_document() -> dict[str, Any]:
     schemas: dict[str, Any] = {}
     sent = _messages(frames.FRAMES, schemas)
     received = _messages(messages.MESSAGES, schemas)
-    told = _messages(feed.MESSAGES, schemas)
+    shown = _messages(feed.MESSAGES, schemas)
     schemas["Subscribe"] = feed.SUBSCRIBE.json_schema(ref_template=_SCHEMAS)
     answered = {f"worker{name}": _reply("worker", name, answers) for name, answers in _ANSWERS.items()}
     others = [name for name in sent if name not in _ANSWERS]
@@ -53,14 +53,14 @@ def asyncapi_document() -> dict[str, Any]:
         },
         "channels": {
             "worker": _channel(f"{PREFIX}/worker", frames.PROTOCOL, [*sent, *received]),
-            "feed": _channel(f"{PREFIX}/feed", feed.PROTOCOL, ["Subscribe", *told]),
+            "feed": _channel(f"{PREFIX}/feed", feed.PROTOCOL, ["Subscribe", *shown]),
         },
         "operations": {
             "workerSends": _operation("send", "worker", others),
             **answered,
             "workerReceives": _operation("receive", "worker", received),
             "pageSubscribes": _reply("feed", "Subscribe", ["Subscribed", "FeedErr"]),
-            "pageReceives": _operation("receive", "feed", told),
+            "pageReceives": _operation("receive", "feed", shown),
         },
         "components": {
             "schemas": dict(sorted(schemas.items())),

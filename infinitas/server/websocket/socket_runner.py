@@ -39,7 +39,7 @@ class SocketRunner:
 
     Args:
         known: attempts that the worker runs already.
-        capacity: is told how much waits to be sent.
+        capacity: counts what waits to be sent.
         budget: each job pays for some frames about it.
     """
 

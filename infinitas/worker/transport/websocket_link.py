@@ -247,7 +247,7 @@ class Link:
     async def _beat(self, socket: ClientConnection) -> None:
         """As often as the server requires, also while the worker's own loop is blocked.
 
-        A connection on which the server answers none is given up: behind a cut cable nobody closes it, and
+        A connection on which the server answers none is given up: behind a cut cable no close arrives, and
         the worker's jobs would begin elsewhere when the lease is over.
         """
         self._heard_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""What a connection may cost: frames, look-ups, memory, and jobs that nobody wants."""
+"""What a connection may cost: frames, look-ups, memory, and jobs that are never wanted."""
 
 import itertools
 import time
@@ -38,7 +38,7 @@ async def test_frames_beyond_the_rate_are_read_later() -> None:
     assert await waited(other, 0, 16 * 1024 * 200) > 0.15, "bytes count, of all connections of the token"
 
 
-async def test_who_goes_on_for_too_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_that_goes_on_for_too_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frame_budget, "LONGEST_S", 0.05)
     budget = FrameBudget(RateLimit(10_000))
     await budget.spend(21_000, 0)
@@ -93,7 +93,7 @@ def test_a_fast_reader_gets_more_than_fits_into_its_channel_at_once(
         peer.expect("ack", re=f"{n}")
 
 
-async def test_topics_that_nobody_reads_any_more_are_forgotten(servers: Urls, redis: Redis) -> None:
+async def test_topics_without_subscribers_are_forgotten(servers: Urls, redis: Redis) -> None:
     connection = Connection(servers.redis, "test")
     broadcaster = EventBroadcaster(connection)
     counter = itertools.count()
