@@ -29,11 +29,15 @@ class HonestWorker:
         self._thread.start()
 
     def finish(self) -> None:
-        """End the job, and leave."""
+        """End the job."""
         self._stop.set()
         self._thread.join()
         self._peer.send("done", id="held", **of(self._got))
         self._peer.expect("ack", re="held")
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
         self._peer.drop()
 
     def _run(self) -> None:

@@ -60,7 +60,10 @@ def fort(
         folder = tmp_path / "server"
         folder.mkdir()
         server = Server(folder, {**processes.environment, "INFINITAS_POSTGRES_URL": url})
-        yield Fort(server, servers.redis, processes)
+        fort = Fort(server, servers.redis, processes)
+        yield fort
+        fort.worker.close()
+        fort.http.close()
         server.stop()
 
 
