@@ -43,12 +43,8 @@ class Proxy:
                     client.close()
                     continue
                 self._open += [client, server]
-                threading.Thread(
-                    target=_pump, args=(client, server, bytes, self._silent), daemon=True
-                ).start()
-                threading.Thread(
-                    target=_pump, args=(server, client, self._rewrite, self._silent), daemon=True
-                ).start()
+                for ends in ((client, server, bytes), (server, client, self._rewrite)):
+                    threading.Thread(target=_pump, args=(*ends, self._silent), daemon=True).start()
 
 
 def _close(each: socket.socket) -> None:

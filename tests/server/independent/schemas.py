@@ -77,7 +77,7 @@ def _number(rule: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     return lambda value, bound: not _is(value, "number") or rule(value, bound)
 
 
-def _sized(kind: type, rule: Callable[[int, int], bool]) -> Callable[[Any, Any], bool]:
+def _sized(kind: Any, rule: Callable[[int, int], bool]) -> Callable[[Any, Any], bool]:
     return lambda value, bound: not isinstance(value, kind) or rule(len(value), bound)
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -14,12 +15,13 @@ import pytest
 from tests.own_redis import free_port
 from tests.proxy import Proxy
 from tests.server.calls import job
-from tests.support import PATIENCE_S, Processes, eventually
+from tests.server.peer import Message
+from tests.support import PATIENCE_S, ROOT, Processes, eventually
 
 JOBS = 40
 WORKERS = 2
 LEASE_S = 6
-SCRIPT = Path(__file__).parent / "worker.py"
+MODULE = "tests.server.independent.worker"
 
 
 class Campaign:
@@ -46,7 +48,9 @@ class Campaign:
 
     def start_worker(self) -> "subprocess.Popen[bytes]":
         url = f"ws://127.0.0.1:{self.proxy.port}/api/v1/worker"
-        return subprocess.Popen([sys.executable, SCRIPT, url, "campaign", self.ledger], stderr=self._errors)
+        return subprocess.Popen(
+            [sys.executable, "-m", MODULE, url, "campaign", self.ledger], cwd=ROOT, stderr=self._errors
+        )
 
     def send(self) -> list[str]:
         batch = {"jobs": [{"args": [n, 1]} for n in range(JOBS)]}
@@ -87,7 +91,11 @@ def connections_cut(campaign: Campaign) -> None:
     for _ in range(5):
         seen = campaign.ended()
         campaign.proxy.drop()
-        eventually(lambda seen=seen: campaign.ended() > seen or campaign.ended() >= JOBS)
+        eventually(partial(goes_on, campaign, seen))
+
+
+def goes_on(campaign: Campaign, seen: int) -> bool:
+    return campaign.ended() > seen or campaign.ended() >= JOBS
 
 
 def server_killed(campaign: Campaign) -> None:
@@ -117,7 +125,7 @@ CAMPAIGNS: list[Callable[[Campaign], None]] = [
     server_stopped,
     half_open,
 ]
-LEASES_S = {server_killed: 45, server_stopped: 45}
+LEASES_S: dict[Callable[[Campaign], None], int] = {server_killed: 45, server_stopped: 45}
 """Longer than a server takes to start: after the lease other workers run the jobs."""
 
 
@@ -135,7 +143,7 @@ def test_nothing_is_lost_wrong_or_done_twice(
 ) -> None:
     ids = campaign.send()
     disturb(campaign)
-    found = {id: eventually(lambda id=id: over(campaign.http, id)) for id in ids}
+    found = {id: eventually(partial(over, campaign.http, id)) for id in ids}
     wrong = {id: each for n, (id, each) in enumerate(found.items()) if each["result"] != n + 1}
     assert not wrong, (tmp_path / "errors").read_text()
     short = [id for id, each in found.items() if len({line["text"] for line in each["log"]}) < 3]
@@ -146,7 +154,7 @@ def test_nothing_is_lost_wrong_or_done_twice(
     assert (tmp_path / "errors").read_text() == ""
 
 
-def over(http: httpx.Client, id: str) -> dict[str, object] | None:
+def over(http: httpx.Client, id: str) -> Message | None:
     try:
         found = job(http, id)
     except httpx.TransportError:

@@ -1,8 +1,10 @@
 """A worker written from docs/protocol.md and docs/asyncapi.json alone: no import of Infinitas.
 
-python worker.py URL NAME LEDGER    appends to LEDGER a line for each code that begins and ends
+It appends to LEDGER a line for each code that begins and ends:
 
-Every frame that it sends or receives is checked against the published schema; a deviation ends it, with code 3.
+    python -m tests.server.independent.worker URL NAME LEDGER
+
+Every frame that it sends or receives is checked against the published schema; a deviation ends the worker.
 """
 
 import asyncio
@@ -14,9 +16,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from schemas import DOCUMENT, SCHEMAS, NotAsPublished, check
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from tests.server.independent.schemas import DOCUMENT, SCHEMAS, NotAsPublished, check
 
 Frame = dict[str, Any]
 Key = tuple[str, int]
@@ -127,8 +130,8 @@ class Worker:
         elif kind in ("ack", "err") and "re" in frame:
             if frame.get("code") == "server_unreachable":
                 asyncio.get_running_loop().call_later(0.3, self._repeat, frame["re"])
-            elif end := self._ends.pop(frame["re"], None):
-                self._forget(_key(end))
+            elif frame["re"] in self._ends:
+                self._forget(_key(self._ends.pop(frame["re"])))
         elif kind == "err" and "job" in frame:
             if frame["code"] == "server_unreachable":
                 await self._send_lines(_key(frame))
