@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 
 class Proxy:
@@ -14,6 +14,7 @@ class Proxy:
         self._rewrite = rewrite
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
+        self._silent: set[socket.socket] = set()
         self.port = int(self._listening.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -27,6 +28,11 @@ class Proxy:
         for each in ended:
             _close(each)
 
+    def fall_silent(self) -> None:
+        """Pass nothing more on over the open connections, and close none, as a cut cable does."""
+        self._silent |= set(self._open)
+        self._open = []
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
@@ -37,8 +43,8 @@ class Proxy:
                     client.close()
                     continue
                 self._open += [client, server]
-                threading.Thread(target=_pump, args=(client, server, bytes), daemon=True).start()
-                threading.Thread(target=_pump, args=(server, client, self._rewrite), daemon=True).start()
+                for ends in ((client, server, bytes), (server, client, self._rewrite)):
+                    threading.Thread(target=_pump, args=(*ends, self._silent), daemon=True).start()
 
 
 def _close(each: socket.socket) -> None:
@@ -47,10 +53,18 @@ def _close(each: socket.socket) -> None:
     each.close()
 
 
-def _pump(source: socket.socket, sink: socket.socket, rewrite: Callable[[bytes], bytes]) -> None:
+def _pump(
+    source: socket.socket,
+    sink: socket.socket,
+    rewrite: Callable[[bytes], bytes],
+    silent: Collection[socket.socket],
+) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65_536):
-            sink.sendall(rewrite(data))
+            if source not in silent:
+                sink.sendall(rewrite(data))
+    if source in silent:
+        return
     for end in (source, sink):
         with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)

@@ -29,7 +29,7 @@ from infinitas.broker.messages import (
     moment_of_score,
 )
 from infinitas.core.codec import from_ms, json_text
-from infinitas.core.errors import WorkerGone
+from infinitas.core.errors import ServerUnreachable, WorkerGone
 from infinitas.core.states import Reason, State
 from infinitas.core.verdict import SUCCEEDED, Verdict
 
@@ -87,9 +87,16 @@ class Jobs:
         """What `worker` holds according to Redis, for when the reply to a claim was lost.
 
         No claim that was sent before takes anything from now on, if `listing` is a new name.
+
+        Raises:
+            ServerUnreachable: also when a later connection serves this remote worker.
         """
-        now, jobs = await self._connection.run_script("list_held", self._keys, worker=worker, listing=listing)
-        return await self._readable(worker, jobs, now)
+        now, *rows = await self._connection.run_script(
+            "list_held", self._keys, worker=worker, listing=listing
+        )
+        if now < 0:
+            raise ServerUnreachable(f"Another connection serves the worker {worker} now.")
+        return await self._readable(worker, rows[0], now)
 
     async def _claim(self, worker: str, answer: list[Any]) -> Claim:
         more, *rest = answer
@@ -146,11 +153,22 @@ class Jobs:
         )
         return [ReportAnswer(answer) for answer in answers]
 
-    async def release(self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int) -> int:
-        """Hand (id, attempt) jobs back unfinished. Returns how many were still this worker's."""
+    async def release(
+        self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int, *, begun: bool = True
+    ) -> int:
+        """Hand (id, attempt) jobs back unfinished. Returns how many were still this worker's.
+
+        Args:
+            begun: their code may have begun: those that must not run twice fail.
+        """
         items = [{"id": id, "attempt": attempt} for id, attempt in jobs]
         released = await self._connection.run_script(
-            "release", self._keys, worker=worker, job_ttl=job_ttl_s * 1000, jobs=json_text(items)
+            "release",
+            self._keys,
+            worker=worker,
+            job_ttl=job_ttl_s * 1000,
+            begun=int(begun),
+            jobs=json_text(items),
         )
         return int(released)
 

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
+import orjson
+
 from infinitas.broker.answers import Rival, parse_rival
 from infinitas.broker.connection import Connection
 from infinitas.broker.inspect.queues import list_queues
@@ -155,6 +157,37 @@ class WorkerFacts:
         """Id of the access token of a remote worker; None for an unknown worker."""
         found: str | None = await self._connection.command("hget", worker(worker_id), "owner")
         return found
+
+    async def take(self, worker_id: str, owner: str, lease_s: float) -> bool:
+        """Make this the id of a new worker. False if it is another worker's: of two callers one gets it."""
+        key = worker(worker_id)
+        pipe = self._connection.pipeline()
+        pipe.hsetnx(key, "owner", owner)
+        pipe.pexpire(key, int(lease_s * 1000) * _KEEP_LEASES)
+        taken, _ = await self._connection.execute(pipe)
+        return bool(taken)
+
+    async def next_connection(self, worker_id: str, now_ms: int) -> int:
+        """The number of a new connection that serves this remote worker; those before are over.
+
+        It begins with the time: also after the facts have expired it is higher than those before.
+        """
+        key = worker(worker_id)
+        pipe = self._connection.pipeline()
+        pipe.hsetnx(key, "connection", now_ms)
+        pipe.hincrby(key, "connection", 1)
+        _, number = await self._connection.execute(pipe)
+        return int(number)
+
+    async def connection(self, worker_id: str) -> int:
+        """The number of the connection that serves this remote worker now."""
+        return int(await self._connection.command("hget", worker(worker_id), "connection") or 0)
+
+    async def served(self, worker_id: str) -> tuple[list[str], list[str]]:
+        """Queues and tasks of a worker, as it has stored them; none for an unknown worker."""
+        found = await self._connection.command("hmget", worker(worker_id), ["queues", "tasks"])
+        queues, tasks = ([] if text is None else orjson.loads(text) for text in found)
+        return queues, tasks
 
     async def delete(self, worker_id: str) -> None:
         await self._connection.command("delete", worker(worker_id))

@@ -109,6 +109,9 @@ def list_tokens(ctx: click.Context, output: str | None) -> None:
 @output_option
 @click.pass_context
 def remove_token(ctx: click.Context, id: str, output: str | None) -> None:
-    """Revoke a token at once."""
+    """Revoke a token.
+
+    Requests with it are refused at once; open connections and streams end within ten seconds.
+    """
     ask_redis(ctx, lambda client: Tokens(client.connection).remove(id))
     print_json({"removed": id}) if output == "json" else click.echo(f"{id} is revoked.")

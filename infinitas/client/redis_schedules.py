@@ -1,5 +1,6 @@
 """The verbs of `ScheduleClient` on Redis and the archive."""
 
+import asyncio
 import dataclasses
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -198,13 +199,8 @@ class RedisSchedules:
             raise BadArgs(f"The number of slots to skip is 0 to {MOST_SKIPPED:,}, not {count}.")
         info = await self.find(key)
         await (await self._edges(info.queue)).skip(key, count)
-        slots: list[datetime] = []
-        slot = info.next_slot
-        while slot is not None and len(slots) < count:
-            slots.append(slot)
-            # Later slots can be computed only from a rule that can be read.
-            slot = info.schedule.next_after(slot) if info.unreadable is None else None
-        return slots
+        # In a thread: those of a rare rule take some time to find.
+        return await asyncio.to_thread(_next_slots, info, count)
 
     async def trigger(self, key: str, args: str | None = None) -> str:
         info = await self.find(key)
@@ -233,7 +229,7 @@ class RedisSchedules:
         info = await self._find_readable(key)
         if await self._is_external(info.schedule.task):
             raise external_task(info.schedule.task)
-        slots = _slots(info.schedule, start, end)
+        slots = await asyncio.to_thread(_slots, info.schedule, start, end)
         known = await self._known(key, slots)
         fresh = [(slot, slot_job_id(key, slot, info.queue)) for slot in slots if slot not in known]
         if fresh and not dry_run:
@@ -280,6 +276,16 @@ def _first(schedule: Schedule, now: datetime, after: datetime) -> datetime:
             "Up to then its slots were fired already, while the clock of Redis was ahead. Use another key."
         )
     raise BadSchedule(f"The schedule {schedule.key!r} ({schedule.rule_text}) lies in the past.")
+
+
+def _next_slots(info: ScheduleInfo, count: int) -> list[datetime]:
+    slots: list[datetime] = []
+    slot = info.next_slot
+    while slot is not None and len(slots) < count:
+        slots.append(slot)
+        # Later slots can be computed only from a rule that can be read.
+        slot = info.schedule.next_after(slot) if info.unreadable is None else None
+    return slots
 
 
 def _slots(schedule: Schedule, start: datetime, end: datetime) -> list[datetime]:

@@ -23,6 +23,7 @@ from infinitas.wire import close_codes, frames, messages
 from infinitas.wire.messages import Message
 
 BEAT_MS = 500
+LEASE_S = BEAT_MS * 4 / 1000
 NOW_MS = 1_800_000_000_000
 PATIENCE_S = 5.0
 QUIET_S = 2.0
@@ -44,6 +45,8 @@ class Peer:
     socket: ServerConnection
     identify: frames.Identify
     received: list[frames.Frame]
+    answers: bool = True
+    """Answer beats; without that the connection is as good as cut."""
 
     async def send(self, *sent: Message | dict[str, Any]) -> None:
         """One frame, or a list of them in one message."""
@@ -83,7 +86,7 @@ class Peer:
         except BadFrame as error:
             raise Wrong(f"{error} It sent: {str(text)[:200]}") from None
         self.received += found
-        if any(isinstance(frame, frames.Beat) for frame in found):
+        if self.answers and any(isinstance(frame, frames.Beat) for frame in found):
             await self.send(messages.BeatAck(t="beat_ack"))
 
 
@@ -111,6 +114,7 @@ class Kit:
             self.repeats_frames_without_an_answer,
             self.lists_running_jobs_when_it_reconnects,
             self.drops_jobs_that_it_has_lost,
+            self.reconnects_when_the_server_falls_silent,
             self.stays_disconnected_when_it_is_refused,
         ):
             name = check.__name__.replace("_", " ")
@@ -224,6 +228,20 @@ class Kit:
             if job.job in [each.job for each in peer.identify.in_flight]:
                 raise Wrong("a lost job is still in its `in_flight`")
 
+    async def reconnects_when_the_server_falls_silent(self) -> None:
+        job = self._job(WAIT, [])
+        async with self._connect() as peer:
+            await peer.send(job)
+            await peer.expect(frames.Accept, job=job.job)
+            await peer.expect(frames.Beat)
+            peer.answers = False
+            # Nothing is read or closed here, as behind a cut cable.
+            socket = await self._next(LEASE_S)
+            async with self._greet(socket) as again:
+                if job.job not in [each.job for each in again.identify.in_flight]:
+                    raise Wrong("the running job is not in its `in_flight`")
+                await self._cancel(again, job)
+
     async def stays_disconnected_when_it_is_refused(self) -> None:
         socket = await self._next(RECONNECT_WITHIN_S)
         await socket.close(close_codes.UNAUTHORIZED, "unauthorized")
@@ -274,7 +292,11 @@ class Kit:
     @asynccontextmanager
     async def _connect(self, within_s: float = RECONNECT_WITHIN_S, lost: bool = False) -> AsyncIterator[Peer]:
         """Greet the next connection; at the end close it like a server that restarts."""
-        socket = await self._next(within_s)
+        async with self._greet(await self._next(within_s), lost) as peer:
+            yield peer
+
+    @asynccontextmanager
+    async def _greet(self, socket: ServerConnection, lost: bool = False) -> AsyncIterator[Peer]:
         peer = Peer(socket, None, [])  # type: ignore[arg-type]
         await peer.send(_HELLO)
         try:

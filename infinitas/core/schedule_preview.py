@@ -1,5 +1,6 @@
 """Previews a rule: its description, its next slots, and what a year's clock changes do to it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -37,8 +38,10 @@ class Preview:
     warnings: tuple[PreviewSlot, ...]
 
 
-def preview_schedule(schedule: Schedule, now: datetime, count: int = 10) -> Preview:
-    """Preview the next slots after the aware `now`.
+def preview_schedule(
+    schedule: Schedule, now: datetime, count: int = 10, go_on: Callable[[], bool] = lambda: True
+) -> Preview:
+    """Preview the next slots after the aware `now`; fewer if `go_on` returns False.
 
     Raises:
         BadSchedule: `count` is not 1 to 1,000, or the rule is wrong.
@@ -50,7 +53,7 @@ def preview_schedule(schedule: Schedule, now: datetime, count: int = 10) -> Prev
         cron = parse_cron(schedule.cron, schedule.timezone, schedule.dst, schedule.key)
     slots: list[PreviewSlot] = []
     slot = schedule.next_after(now)
-    while slot is not None and len(slots) < count:
+    while slot is not None and len(slots) < count and go_on():
         slots.append(_preview_slot(schedule, cron, slot))
         slot = schedule.next_after(slot)
     return Preview(

@@ -10,6 +10,7 @@ from infinitas.client.redis_client import RedisClient
 from infinitas.core.notify_rules import NotifyRule
 from infinitas.server import problems
 from infinitas.server.body_limit import BodyLimit
+from infinitas.server.own_cookie import OwnCookie
 from infinitas.server.page import routes as page
 from infinitas.server.problems import Problem
 from infinitas.server.rate_limit import RateLimit
@@ -72,6 +73,7 @@ def make_api(
     api.state.ping_limit = RateLimit(min(rate, pings.RATE))
     problems.install(api)
     api.add_middleware(BodyLimit)
+    api.add_middleware(OwnCookie)
     # Logs before jobs, whose `/{id}` also matches `/{id}/logs`.
     first = (logs, tasks, schedules, jobs, timeline, statistics, audit)
     for router in (*first, incidents, channels, login, tokens, system, pings):

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -14,6 +16,7 @@ from infinitas.core.errors import ServerUnreachable
 from infinitas.core.pause_spans import pause_spans
 from infinitas.core.records import COUNTED_S, PauseNote, ScheduleInfo, Window
 from infinitas.core.slot_counts import bucket_for, count_in_buckets, count_slots
+from infinitas.server.computing import GoOn, compute
 
 MOST_BUCKETS = 15_000
 """Of the past, and as many of absent and coming slots."""
@@ -23,6 +26,10 @@ MOST_SCHEDULES = 1_000
 MOST_PAUSES = 2_000
 MOST_ZONES = 50
 MOST_NAMED = 20
+MOST_SLOT_BYTES = 4 * 1024 * 1024
+_BYTES_A_BUCKET = 70
+"""Of JSON, beside the key."""
+MORE_SCHEDULES = "more schedules"
 _MS = timedelta(milliseconds=1)
 
 
@@ -58,21 +65,22 @@ async def draw_lanes(
 ) -> bytes:
     """The body of `/timeline`: its `Timeline` as JSON. Raises ServerUnreachable: Redis gave no answer."""
     infos = await client.schedules.next(task, MOST_SCHEDULES)
-    missing = ["more schedules"] if len(infos) == MOST_SCHEDULES else []
+    missing = [MORE_SCHEDULES] if len(infos) == MOST_SCHEDULES else []
     unreadable = [info.schedule.key for info in infos if info.unreadable is not None]
     missing += [f"unreadable schedule {key}" for key in unreadable[:MOST_NAMED]]
     readable = [info for info in infos if info.unreadable is None]
     slots = [_slots(info, now, since, until) for info in readable]
     window = Window(task=task, since=since, until=min(until, now))
-    coming = bucket_for(wanted_s, [each.total() for each in slots], until - since, MOST_BUCKETS)
+    totals = await compute(partial(_totals, slots))
+    coming = bucket_for(wanted_s, totals, until - since, MOST_BUCKETS)
     past, bucket_s = await _read_past(client, window, coming)
     lanes: dict[str, _Lane] = {}
     for name, buckets, _ in past.lanes:
         lanes[name] = _Lane(past=orjson.Fragment(buckets))
-    for each in slots:
-        lane = lanes.setdefault(each.info.schedule.task, _Lane())
-        lane.absent += _counted(each.info, each.absent, bucket_s)
-        lane.future += _counted(each.info, each.future, bucket_s)
+    if not await compute(partial(_add_slots, lanes, slots[: len(totals)], bucket_s)) or len(totals) < len(
+        slots
+    ):
+        missing = [MORE_SCHEDULES, *(each for each in missing if each != MORE_SCHEDULES)]
     _add_pauses(lanes, readable, past.pauses, since)
     shown = {
         "now": now,
@@ -115,6 +123,28 @@ def _slots(info: ScheduleInfo, now: datetime, since: datetime, until: datetime) 
     first = max(info.next_slot, since)
     late = first if info.pause is not None else max(first, now - info.schedule.grace + _MS)
     return _Slots(info, (first, min(late, until)), (late, until))
+
+
+def _totals(slots: Sequence[_Slots], go_on: GoOn) -> list[int]:
+    """How many slots each schedule has; of the first ones only, if time runs out."""
+    return [each.total() for each in takewhile(lambda _: go_on(), slots)]
+
+
+def _add_slots(lanes: dict[str, _Lane], slots: Sequence[_Slots], bucket_s: int, go_on: GoOn) -> bool:
+    """Whether the slots of all schedules were added: time and the answer's size are limited."""
+    size = 0
+    for each in slots:
+        if not go_on():
+            return False
+        absent = list(_counted(each.info, each.absent, bucket_s))
+        future = list(_counted(each.info, each.future, bucket_s))
+        size += (len(absent) + len(future)) * (_BYTES_A_BUCKET + len(each.info.schedule.key.encode()))
+        if size > MOST_SLOT_BYTES:
+            return False
+        lane = lanes.setdefault(each.info.schedule.task, _Lane())
+        lane.absent += absent
+        lane.future += future
+    return True
 
 
 def _counted(

@@ -23,14 +23,28 @@ class RateLimit:
         """Count one request. Raises RateLimited."""
         if not self._per_second:
             return
-        now = time.monotonic()
-        left, at = self._buckets.pop(token, (self._burst, now))
-        left = min(left + (now - at) * self._per_second, self._burst)
-        self._buckets[token] = (max(left - 1, left if left < 1 else 0), now)
-        if len(self._buckets) > MOST_TOKENS:
-            self._buckets.popitem(last=False)
+        left = self._left(token)
+        self._store(token, max(left - 1, left if left < 1 else 0))
         if left < 1:
             raise RateLimited(
                 f"More than {self._per_second:g} requests a second: wait.",
                 math.ceil((1 - left) / self._per_second),
             )
+
+    def owe(self, token: str, count: float) -> float:
+        """Count what was sent already. Returns the seconds after which it is within the rate again."""
+        if not self._per_second:
+            return 0.0
+        left = self._left(token) - count
+        self._store(token, left)
+        return max(-left / self._per_second, 0.0)
+
+    def _left(self, token: str) -> float:
+        now = time.monotonic()
+        left, at = self._buckets.pop(token, (self._burst, now))
+        return min(left + (now - at) * self._per_second, self._burst)
+
+    def _store(self, token: str, left: float) -> None:
+        self._buckets[token] = left, time.monotonic()
+        if len(self._buckets) > MOST_TOKENS:
+            self._buckets.popitem(last=False)

@@ -22,6 +22,7 @@ from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal, allow_many_sockets
 from infinitas.server.api import RATE, make_api
+from infinitas.server.websocket.bounded_protocol import BoundedWebSocket
 from infinitas.server.websocket.gateway import Gateway
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.registry import Registry
@@ -70,7 +71,7 @@ async def serving(settings: Settings, *, local: bool, rate: float = RATE) -> Asy
     """
     client = RedisClient(settings.redis_url or DEFAULT_REDIS, settings.postgres_url, settings.job_ttl)
     registry = Registry(LazyClient(redis_url=settings.redis_url), Plugins(()))
-    gateway = Gateway(registry, client, settings)
+    gateway = Gateway(registry, client, settings, rate)
     channels = ChannelAccess(settings.postgres_url, "server")
     try:
         await client.connection.check()
@@ -168,7 +169,7 @@ async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop:
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=5,
-        ws="websockets-sansio",
+        ws=BoundedWebSocket,
         ws_max_size=MAX_FRAME_BYTES,
         # Frames are small and frequent: compression costs more than it saves.
         ws_per_message_deflate=False,

@@ -16,7 +16,7 @@ from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.wire.schedules import Change
-from infinitas.wire.values import MAX_TEXT_CHARS, NUMBER, FixedFields, Text
+from infinitas.wire.values import MAX_TEXT_CHARS, NUMBER, OpenFields, Text
 
 PROTOCOL = "infinitas.v1"
 MAX_FRAME_BYTES = 1024 * 1024
@@ -30,7 +30,7 @@ Timestamp = Annotated[int, Field(ge=0, lt=AFTER_LAST_MS), NUMBER]
 
 
 @dataclass(kw_only=True)
-class Held(FixedFields):
+class Held(OpenFields):
     """A job, and the attempt at it: the fence that every frame about it must name."""
 
     job: Id
@@ -38,7 +38,7 @@ class Held(FixedFields):
 
 
 @dataclass(kw_only=True)
-class TaskEntry(FixedFields):
+class TaskEntry(OpenFields):
     """A task that the worker serves. With `options` (docs/tasks.md) it is declared, else it must be known."""
 
     name: str
@@ -53,7 +53,7 @@ class TaskEntry(FixedFields):
 
 
 @dataclass(kw_only=True)
-class Identify(FixedFields):
+class Identify(OpenFields):
     """The first frame: the worker's name, place and tasks. With `session` it resumes a session."""
 
     t: Literal["identify"]
@@ -70,7 +70,7 @@ class Identify(FixedFields):
 
 
 @dataclass(kw_only=True)
-class Capacity(FixedFields):
+class Capacity(OpenFields):
     """How many jobs the worker will hold at once; absolute, so that no lost frame can shift it."""
 
     t: Literal["capacity"]
@@ -91,7 +91,7 @@ class Reject(Held):
 
 
 @dataclass(kw_only=True)
-class Beat(FixedFields):
+class Beat(OpenFields):
     t: Literal["beat"]
 
 
@@ -110,7 +110,7 @@ class Checkpoint(Held):
 
 
 @dataclass(kw_only=True)
-class LogLine(FixedFields):
+class LogLine(OpenFields):
     """One line. `seq` counts from 0 within the attempt; `at` is milliseconds since 1970, to the year 8999."""
 
     seq: Count
@@ -155,7 +155,7 @@ class Release(Held):
 
 
 @dataclass(kw_only=True)
-class Bye(FixedFields):
+class Bye(OpenFields):
     """The worker stops: it gets no more jobs. When it holds none, its session ends and the socket closes."""
 
     t: Literal["bye"]
@@ -164,6 +164,10 @@ class Bye(FixedFields):
 JobFrame = Accept | Reject | Progress | Checkpoint | Log | Done | Fail | Release
 """A frame about one job."""
 Frame = Identify | Capacity | Beat | Bye | JobFrame
+KINDS = frozenset(
+    {"identify", "capacity", "beat", "bye", "accept", "reject", "progress", "checkpoint", "log"}
+    | {"done", "fail", "release"}
+)
 FRAMES: TypeAdapter[Frame] = TypeAdapter(Annotated[Frame, Field(discriminator="t")])
 _TEXTS: TypeAdapter[Frame | list[Frame]] = TypeAdapter(
     Annotated[Frame, Field(discriminator="t")]
@@ -172,7 +176,36 @@ _TEXTS: TypeAdapter[Frame | list[Frame]] = TypeAdapter(
 
 
 def parse(text: str | bytes) -> list[Frame]:
-    """The frames of one WebSocket message: one, or a list of them. Raises BadFrame."""
+    """The frames of one WebSocket message: one, or a list of them, without those of unknown kinds.
+
+    Raises BadFrame.
+    """
+    try:
+        return _parse(text)
+    except BadFrame:
+        known = _of_known_kinds(text)
+        if known is None:
+            raise
+        return _parse(known) if known != b"[]" else []
+
+
+def _of_known_kinds(text: str | bytes) -> bytes | None:
+    """The frames without those of a later version; None if there are no such."""
+    try:
+        found = orjson.loads(text)
+    except ValueError:
+        return None
+    listed = found if isinstance(found, list) else [found]
+    known = [frame for frame in listed[: MOST_IN_A_FRAME + 1] if not _is_of_the_future(frame)]
+    return orjson.dumps(known) if len(known) < len(listed) <= MOST_IN_A_FRAME else None
+
+
+def _is_of_the_future(frame: object) -> bool:
+    kind = frame.get("t") if isinstance(frame, dict) else None
+    return isinstance(kind, str) and kind not in KINDS
+
+
+def _parse(text: str | bytes) -> list[Frame]:
     try:
         if text[:1] in ("[", b"["):
             found = _TEXTS.validate_json(text)

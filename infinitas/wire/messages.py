@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import orjson
 from pydantic import Field, JsonValue, TypeAdapter
 
-from infinitas.wire.values import FixedFields
+from infinitas.wire.values import OpenFields
 
 CancelCode = Literal["job_cancelled", "job_timed_out", "job_lost"]
 Call = tuple[list[JsonValue], dict[str, JsonValue]]
@@ -14,13 +14,13 @@ Call = tuple[list[JsonValue], dict[str, JsonValue]]
 
 
 @dataclass(kw_only=True)
-class _About(FixedFields):
+class _About(OpenFields):
     job: str
     attempt: int
 
 
 @dataclass(kw_only=True)
-class Hello(FixedFields):
+class Hello(OpenFields):
     """First. Send `identify` now; beat every `beat_ms`; accept a job within `accept_ms`."""
 
     t: Literal["hello"]
@@ -39,7 +39,7 @@ class Verdict(_About):
 
 
 @dataclass(kw_only=True)
-class Welcome(FixedFields):
+class Welcome(OpenFields):
     """Accepted. Another `session` than the one you named: that one is over, and its jobs are lost."""
 
     t: Literal["welcome"]
@@ -88,7 +88,7 @@ class Limit(_About):
 
 
 @dataclass(kw_only=True)
-class Ack(FixedFields):
+class Ack(OpenFields):
     """Stored in Redis: the frame with the id `re`, or the lines of a job up to number `log`."""
 
     t: Literal["ack"]
@@ -99,7 +99,7 @@ class Ack(FixedFields):
 
 
 @dataclass(kw_only=True)
-class Err(FixedFields):
+class Err(OpenFields):
     """Refused; nothing was changed. `code`: docs/errors.md. `server_unreachable`: send it again soon."""
 
     t: Literal["err"]
@@ -111,12 +111,12 @@ class Err(FixedFields):
 
 
 @dataclass(kw_only=True)
-class BeatAck(FixedFields):
+class BeatAck(OpenFields):
     t: Literal["beat_ack"]
 
 
 @dataclass(kw_only=True)
-class Drain(FixedFields):
+class Drain(OpenFields):
     """This server stops. Connect again; your jobs stay yours."""
 
     t: Literal["drain"]

@@ -14,10 +14,10 @@ MAX_TEXT_CHARS = 600
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
 
 
-class FixedFields:
-    """Base of the dataclasses of a protocol: a field that it does not name is refused."""
+class OpenFields:
+    """Base of the dataclasses of a protocol that grows: fields that one side does not know are ignored."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
+    __pydantic_config__ = ConfigDict(extra="ignore")
 
 
 def _written_out(value: object) -> object:

@@ -18,6 +18,8 @@ class Capacity:
         self._free = total
         self._left = float("inf") if most is None else most
         self._room = asyncio.Event()
+        self._shut: set[str] = set()
+        """Why nothing may be reserved now."""
         self._change(0)
 
     @property
@@ -40,7 +42,7 @@ class Capacity:
 
     def reserve(self, wanted: int) -> int:
         """Reserve up to `wanted`. Returns how much was free."""
-        taken = int(max(min(wanted, self._free, self._left), 0))
+        taken = 0 if self._shut else int(max(min(wanted, self._free, self._left), 0))
         self._left -= taken
         self._change(-taken)
         return taken
@@ -64,9 +66,18 @@ class Capacity:
         change, self.total = total - self.total, total
         self._change(change)
 
+    def shut(self, why: str) -> None:
+        """Reserve nothing until `reopen` with the same reason."""
+        self._shut.add(why)
+        self._change(0)
+
+    def reopen(self, why: str) -> None:
+        self._shut.discard(why)
+        self._change(0)
+
     def _change(self, free: int) -> None:
         self._free += free
-        if self._free > 0 and self._left > 0:
+        if self._free > 0 and self._left > 0 and not self._shut:
             self._room.set()
         else:
             self._room.clear()

@@ -29,6 +29,7 @@ class Claimer:
         exclusive: only this claimer uses the capacity. Then, while nothing runs here, the wait for a
             bell and the claim of one job are one round trip: capacity that is free when the wait begins
             is free when the bell rings, and no job's code can block the loop meanwhile.
+        fence: begins the ids of reconciliations (list_held.lua); with one, the claimer begins with one.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Claimer:
         *,
         known: Callable[[], Collection[tuple[str, int]]] = frozenset,
         exclusive: bool = False,
+        fence: str = "",
     ) -> None:
         self.idle = asyncio.Event()
         """Set while the last claim found nothing."""
@@ -61,7 +63,8 @@ class Claimer:
         self._turn = 0
         self._wait_s = 0.0
         """How long to wait for a bell before the next claim."""
-        self._must_reconcile = False
+        self._fence = fence
+        self._must_reconcile = bool(fence)
         """The next call compares with Redis what this worker holds, instead of claiming."""
         self._reconciliation = ""
         """Id of the last reconciliation; Redis refuses every claim that was sent before it."""
@@ -175,7 +178,7 @@ class Claimer:
     async def _reconcile(self) -> Claim:
         """Returns the jobs that Redis counts as this worker's and that don't run here."""
         # `known` before the call: a job that is settled while Redis answers must not begin again.
-        reconciliation, known = secrets.token_hex(4), self._known()
+        reconciliation, known = self._fence + secrets.token_hex(4), self._known()
         jobs = await self._broker.jobs.list_held(self._worker, reconciliation)
         self._reconciliation, self._must_reconcile, self._wait_s = reconciliation, False, 0.0
         return Claim(more=False, wait_s=0.0, jobs=[j for j in jobs if (j.id, j.attempt) not in known])

@@ -39,6 +39,7 @@ class Session:
         on_end: called after each attempt whose code and end are over.
         patience_s: how long a claimer waits for a bell before it claims anyway.
         declares: names of the tasks to declare; None: all.
+        fence: of a resumed session, for its claimers.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Session:
         on_end: Callable[[], None],
         patience_s: float,
         declares: Container[str] | None = None,
+        fence: str = "",
     ) -> None:
         self.id = id
         self.dead = False
@@ -85,6 +87,7 @@ class Session:
                 patience_s,
                 known=self._running.known,
                 exclusive=exclusive,
+                fence=fence,
             )
             for queue, own in edges.items()
         }

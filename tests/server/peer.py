@@ -6,9 +6,11 @@ import socket
 import time
 from typing import Any
 
+from pydantic import TypeAdapter
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from infinitas.wire.feed import MESSAGES as FEED_MESSAGES
 from infinitas.wire.messages import MESSAGES
 from tests.support import PATIENCE_S
 
@@ -26,8 +28,8 @@ class Peer:
             url, additional_headers=headers, proxy=None, max_size=None
         ).__enter__()
         self.kept: list[Message] = []
-        self._validates = path.endswith("/worker")
-        """Validate messages against the models of docs/asyncapi.json."""
+        self._models: TypeAdapter[Any] = MESSAGES if path.endswith("/worker") else FEED_MESSAGES
+        """Of docs/asyncapi.json: each message is validated."""
         self.beating = False
         """Send heartbeats while reading."""
         self._beaten_at = 0.0
@@ -77,6 +79,5 @@ class Peer:
         except TimeoutError:
             return
         for message in found if isinstance(found, list) else [found]:
-            if self._validates:
-                MESSAGES.validate_python(message, strict=False)
+            self._models.validate_python(message, strict=False)
             self.kept.append(message)

@@ -17,6 +17,8 @@ const HOPELESS = new Map([
 
 let tasks, socket, session, beating;
 let pause = 500;
+let lease = 10_000;
+let heard = 0; // when the last frame of the server arrived
 let maxFrame = 1024 * 1024;
 let stopping = false;
 const running = new Map(); // "job attempt" → job
@@ -103,9 +105,17 @@ const hear = {
     for (const job of running.values()) job.sayLines();
     for (const frame of unanswered.values()) say(frame);
   },
-  hello({ beat_ms, max_frame }) {
+  hello({ beat_ms, lease_ms, max_frame }) {
     maxFrame = max_frame;
-    beating = setInterval(() => say({ t: "beat" }), beat_ms);
+    lease = lease_ms;
+    let ticked = Date.now();
+    clearInterval(beating);
+    beating = setInterval(() => {
+      heard += Math.max(0, Date.now() - ticked - beat_ms); // our own delay is no silence of the server
+      ticked = Date.now();
+      if (ticked - heard > 2.5 * beat_ms) return giveUp("the server does not answer any more");
+      say({ t: "beat" });
+    }, beat_ms);
   },
   job: run,
   cancel({ job, attempt, code, reason }) {
@@ -143,7 +153,10 @@ function over(id) {
 
 function connect() {
   socket = new WebSocket(`${SERVER}/api/v1/worker`, "infinitas.v1");
+  // A connection that can't be made, or a server that says nothing, must not outlive the lease of our jobs.
+  const opening = setTimeout(() => giveUp("the server does not answer"), running.size ? lease / 2 : 10_000);
   socket.onopen = () => {
+    heard = Date.now();
     const in_flight = [...running.values()].map((job) => job.about);
     const entries = Object.entries(tasks).map(([name, { options }]) => ({ name, options }));
     const who = { host: os.hostname(), pid: process.pid, version: `node ${process.versions.node}` };
@@ -152,18 +165,38 @@ function connect() {
     if (session) identify.session = session;
     socket.send(JSON.stringify(identify));
   };
-  socket.onmessage = ({ data }) => [JSON.parse(data)].flat().forEach((each) => hear[each.t]?.(each));
+  socket.onmessage = ({ data }) => {
+    heard = Date.now();
+    clearTimeout(opening);
+    [JSON.parse(data)].flat().forEach((each) => hear[each.t]?.(each));
+  };
   socket.onerror = () => {}; // `onclose` follows
   socket.onclose = ({ code, reason }) => {
+    clearTimeout(opening);
     clearInterval(beating);
     if (code === 1000) process.exit(0);
     if (HOPELESS.has(code)) {
       note(`the server refuses this worker (${code} ${reason}): ${HOPELESS.get(code)}`);
       process.exit(1);
     }
-    setTimeout(connect, pause * (0.5 + Math.random() / 2));
-    pause = Math.min(pause * 2, 30_000);
+    comeBack();
   };
+}
+
+// While jobs run here we are back before their lease is over.
+function comeBack() {
+  const longest = running.size ? lease / 4 : 30_000;
+  setTimeout(connect, Math.min(pause * (0.5 + Math.random() / 2), longest));
+  pause = Math.min(pause * 2, 30_000);
+}
+
+// Behind a cut cable nobody closes a connection, and closing it would wait for an answer.
+function giveUp(why) {
+  note(why);
+  clearInterval(beating);
+  socket.onopen = socket.onmessage = socket.onclose = null;
+  socket.close();
+  connect();
 }
 
 function stop() {

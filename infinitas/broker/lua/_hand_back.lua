@@ -1,11 +1,11 @@
 -- A running job leaves its worker before its end. Scripts that use this name the keys of `_finish`.
 
 -- The job is cancelled, fails (at most once), or becomes ready again without charging the attempt.
--- kind: of the event, 'lost' | 'released'; why: the error's text.
-local function hand_back(job, ttl, kind, why)
+-- kind: of the event, 'lost' | 'released'; why: the error's text; waits: its code has certainly not begun.
+local function hand_back(job, ttl, kind, why, waits)
   if job.cancel ~= '' then
     finish(job, 'cancelled', ttl, {reason = job.cancel})
-  elseif option(job.task, 'on_lost') == 'fail' then
+  elseif not waits and option(job.task, 'on_lost') == 'fail' then
     finish(job, 'failed', ttl, {reason = 'lost', error = why})
   else
     count_up(job, 'uncharged')

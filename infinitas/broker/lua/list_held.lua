@@ -5,8 +5,9 @@
 -- parts: read_job jobs
 -- keys: members reconciled tasks processors limits later wake awaited events readers
 -- args: prefix worker listing
--- listing: an id of this call, which the worker's next claims must give; '' changes nothing
--- returns: {now, running jobs}, each {id, task, attempt, uncharged, args, due, schedule, headers, checkpoint,
+-- listing: an id of this call, which the worker's next claims must give; '' changes nothing. A remote worker's
+--   begins with the number of its connection, as in '3.9f0c': later ones shut out those before
+-- returns: {-1} if a later connection serves this worker, else {now, running jobs}, each {id, task, attempt, uncharged, args, due, schedule, headers, checkpoint,
 --   reason, started}
 
 local jobs = {}
@@ -22,6 +23,8 @@ local function is_held(job, entry)
   return job.state == 'running' and holder == worker
 end
 
+local function connection_of(id) return tonumber(string.match(id or '', '^(%d+)%.')) or 0 end
+if listing ~= '' and connection_of(redis.call('HGET', reconciled, worker) or '') > connection_of(listing) then return {-1} end
 if redis.call('HEXISTS', members, worker) == 1 and listing ~= '' then redis.call('HSET', reconciled, worker, listing) end
 for _, task in ipairs(tasks_of(worker)) do
   local stream = key('stream', task)

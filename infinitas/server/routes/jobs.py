@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from infinitas.core.access import Scope
 from infinitas.core.errors import BadArgs, NotInTime, Refused
 from infinitas.core.job_filter import JobFilter, Position
 from infinitas.core.names import MAX_REASON_CHARS
@@ -17,6 +18,7 @@ from infinitas.server.auth import MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.redacted import view_job, view_jobs
+from infinitas.server.token_watch import TokenWatch
 from infinitas.wire.jobs import CancelBody, JobId, JobPage, JobView
 from infinitas.wire.values import Flag, Instant, Name, Text, Whole
 
@@ -124,10 +126,10 @@ async def show_job(id: Name, request: Request, client: ClientOf, _: MayRead) -> 
     """
     wanted = _WAIT.search(request.headers.get("prefer", ""))
     if wanted:
+        watch = TokenWatch(request, client, Scope.READ)
         with suppress(NotInTime):
-            return await view_job(
-                client, await client.wait_for_end(id, min(float(wanted[1]), LONGEST_WAIT_S))
-            )
+            ended = await watch.during(client.wait_for_end(id, min(float(wanted[1]), LONGEST_WAIT_S)))
+            return await view_job(client, ended)
     return await view_job(client, await client.job(id))
 
 

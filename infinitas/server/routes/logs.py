@@ -5,16 +5,18 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from infinitas.broker.inspect.jobs import log_since
 from infinitas.client.redis_client import RedisClient
+from infinitas.core.access import Scope
 from infinitas.core.errors import BadArgs, InfinitasError
 from infinitas.core.records import JobInfo, LogLine
 from infinitas.server.auth import MayRead
 from infinitas.server.dependencies import ClientOf
+from infinitas.server.token_watch import TokenWatch
 from infinitas.wire.values import Name
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -43,6 +45,7 @@ class LogPage(BaseModel):
 @router.get("/{id:path}/logs", response_model=LogPage, responses={200: {"content": {STREAM: {}}}})
 async def show_log(
     id: Name,
+    request: Request,
     client: ClientOf,
     _: MayRead,
     accept: Annotated[str, Header(max_length=1000)] = "",
@@ -63,14 +66,16 @@ async def show_log(
         if not last_event_id.isdecimal():
             raise BadArgs("Last-Event-ID is the number of a line.")
         after = int(last_event_id)
-    return StreamingResponse(_follow(client, job, after), media_type=STREAM)
+    watch = TokenWatch(request, client, Scope.READ)
+    return StreamingResponse(_follow(client, job, after, watch), media_type=STREAM)
 
 
-async def _follow(client: RedisClient, job: JobInfo, after: int) -> AsyncIterator[bytes]:
-    """Server-sent events, until the job has ended or the client has disconnected."""
+async def _follow(client: RedisClient, job: JobInfo, after: int, watch: TokenWatch) -> AsyncIterator[bytes]:
+    """Server-sent events, until the job has ended, the token is revoked or the client has disconnected."""
     position, number = _START, -1
     try:
         while True:
+            await watch.check()
             ended = (job := await client.job(job.id)).ended is not None
             if position == _START and ended:
                 lines = list(job.log)

@@ -15,6 +15,7 @@ from infinitas.core.schedule_options import Entry, make_schedule
 from infinitas.core.schedule_preview import Preview, preview_schedule
 from infinitas.server.audit_trail import note
 from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
+from infinitas.server.computing import compute
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.redacted import view_schedule, view_schedules
@@ -46,12 +47,15 @@ async def list_schedules(
 async def preview(
     body: Change, client: ClientOf, _: MayRead, n: Annotated[int, Query(ge=1, le=1000)] = 10
 ) -> Preview:
-    """A rule before it is stored: its description, next slots and clock changes."""
+    """A rule before it is stored: its description, next slots and clock changes.
+
+    Of a rule whose slots take long to find there are fewer than `n`.
+    """
     now = await client.connection.now()
     made = make_schedule(
         body.rule(), key="preview", task="preview", at=body.at, now=now, options=body.options()
     )
-    return preview_schedule(made, now, n)
+    return await compute(partial(preview_schedule, made, now, n))
 
 
 def _etag(schedule: Schedule) -> str:

@@ -13,6 +13,7 @@ from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.redacted import view_job, view_task
+from infinitas.server.websocket.declared_tasks import refuse_new_queues
 from infinitas.tasks.send_options import check_headers
 from infinitas.wire.definitions import define
 from infinitas.wire.jobs import Batch, JobIds, JobView, NewJobBody
@@ -80,9 +81,10 @@ async def remove_task(name: Name, client: ClientOf, _: MayChangeTasks, dry_run: 
 
 @router.put("/{name:path}")
 async def declare_task(
-    name: Name, options: dict[str, JsonValue], client: ClientOf, _: MayChangeTasks
+    name: Name, options: dict[str, JsonValue], client: ClientOf, token: MayChangeTasks
 ) -> TaskView:
     """Declare a task (options: docs/tasks.md). One that is declared already stays as it is: code owns it."""
     definition = define(check_name(name, "task"), options)
+    await refuse_new_queues(client, [definition.queue], token)
     await (await client.broker(definition.queue)).declarations.declare([definition], [])
     return view_task(await client.live_task(name), whole=True)

@@ -59,7 +59,14 @@ class EventBroadcaster:
         for topic in topics:
             self._subscribers[topic].discard(subscriber)
             if not self._subscribers[topic]:
+                # Numbers of a topic begin anew with its next subscriber: clients choose the names.
                 del self._subscribers[topic]
+                self._numbers.pop(topic, None)
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Topics that are remembered: those with subscribers, and their numbers."""
+        return frozenset(self._subscribers) | frozenset(self._numbers)
 
     async def close(self) -> None:
         await cancel_all(self._loops.values())

@@ -6,13 +6,16 @@ from functools import partial
 
 from starlette.websockets import WebSocket
 
+from infinitas.broker.connection import Connection
 from infinitas.client.redis_client import RedisClient
 from infinitas.runtime.config import Settings
+from infinitas.server.rate_limit import RateLimit
 from infinitas.server.websocket.event_broadcaster import EventBroadcaster
 from infinitas.server.websocket.handshake import Handshake
 from infinitas.server.websocket.page_subscription import PageSubscription
 from infinitas.server.websocket.remote_session import SessionContext
 from infinitas.server.websocket.remote_tasks import remote_tasks
+from infinitas.server.websocket.stall_guard import StallGuard
 from infinitas.server.websocket.worker_connection import WorkerConnection
 from infinitas.server.websocket.worker_registry import WorkerRegistry
 from infinitas.tasks.registry import Registry
@@ -23,12 +26,21 @@ CLOSE_WITHIN_S = 5.0
 
 
 class Gateway:
-    """Made once per server, inside its event loop."""
+    """Made once per server, inside its event loop.
 
-    def __init__(self, registry: Registry, client: RedisClient, settings: Settings) -> None:
+    Args:
+        rate: frames a second of each token's connections, beyond what they may send anyway; 0: no limit.
+    """
+
+    def __init__(
+        self, registry: Registry, client: RedisClient, settings: Settings, rate: float = 0.0
+    ) -> None:
         source = RedisTransport(client.connection)
         self._client = client
-        self._registry = WorkerRegistry(client.connection)
+        self._rate = RateLimit(rate)
+        connection = client.connection
+        guard = StallGuard(lambda: Connection(connection.url, "stall"), settings.lease)
+        self._registry = WorkerRegistry(connection, guard)
         self._handshake = Handshake(self._registry, client, source, partial(remote_tasks, registry, client))
         # The remote worker has the deadline of a shutdown, and sends `release` for what it gives up.
         endless = settings.model_copy(update={"shutdown_timeout": NO_DEADLINE_S})
@@ -39,7 +51,7 @@ class Gateway:
 
     async def serve_worker(self, websocket: WebSocket) -> None:
         """Serve one connection of a worker, from its handshake to its end."""
-        worker = WorkerConnection(websocket, self._handshake, self._registry, self._context)
+        worker = WorkerConnection(websocket, self._handshake, self._registry, self._context, self._rate)
         self._workers.add(worker)
         try:
             await worker.serve()
@@ -49,7 +61,7 @@ class Gateway:
 
     async def serve_page(self, websocket: WebSocket) -> None:
         """Serve one connection of a page."""
-        page = PageSubscription(self._broadcaster, self._client, websocket)
+        page = PageSubscription(self._broadcaster, self._client, websocket, self._rate)
         self._pages.add(page)
         try:
             await page.serve()

@@ -24,6 +24,7 @@ from infinitas.core.states import Reason, State
 from infinitas.core.verdict import Failed, Succeeded, Verdict
 from infinitas.runtime.error_text import MAX_ERROR_CHARS, MAX_TRACEBACK_CHARS
 from infinitas.runtime.logging import get_logger
+from infinitas.server.websocket.channel_capacity import ChannelCapacity
 from infinitas.server.websocket.socket import Socket
 from infinitas.server.websocket.socket_runner import RemoteAttempt, SocketRunner
 from infinitas.tasks.task import AnyTask
@@ -33,6 +34,7 @@ from infinitas.worker.transport.interface import QueueTransport
 from infinitas.worker.unsent import Line
 
 _log = get_logger("gateway")
+MOST_ASKED = 100
 End = frames.Done | frames.Fail
 
 
@@ -48,6 +50,7 @@ class JobFrames:
         socket: Socket,
         connection: Connection,
         job_ttl_s: int,
+        capacity: ChannelCapacity,
     ) -> None:
         self._worker = worker
         self._tasks = tasks
@@ -56,7 +59,10 @@ class JobFrames:
         self._socket = socket
         self._connection = connection
         self._job_ttl_s = job_ttl_s
+        self._capacity = capacity
         self._answers: set[asyncio.Future[Any]] = set()
+        self._asked: set[asyncio.Future[Any]] = set()
+        """Of them those that Redis is asked for: as many as frames have arrived."""
 
     def apply(self, frame: frames.JobFrame) -> None:
         """Apply one frame; its answer follows later."""
@@ -69,14 +75,15 @@ class JobFrames:
         elif isinstance(frame, frames.Log):
             self._store_lines(remote, frame)
         elif isinstance(frame, frames.Release | frames.Reject):
-            self._answer(frame, self.release([remote]))
+            self._capacity.note_refusal()
+            self._answer(frame, self.release([remote], begun=isinstance(frame, frames.Release)))
         elif isinstance(frame, frames.Checkpoint):
             self._answer(frame, self._store_checkpoint(remote, frame))
         elif isinstance(frame, frames.Progress):
             self._report_progress(remote, frame)
 
-    async def release(self, remotes: Iterable[RemoteAttempt]) -> None:
-        """Requeue jobs that the worker has not begun or has given up, without charging the attempts."""
+    async def release(self, remotes: Iterable[RemoteAttempt], *, begun: bool) -> None:
+        """Requeue jobs that the worker has given up, or not `begun`, without charging the attempts."""
         queues: dict[str, list[tuple[str, int]]] = {}
         for remote in remotes:
             claimed = remote.attempt.claimed
@@ -85,7 +92,12 @@ class JobFrames:
             queue = remote.attempt.task.definition.queue
             queues.setdefault(queue, []).append((claimed.id, claimed.attempt))
         for queue, jobs in queues.items():
-            await self._edges[queue].jobs.release(self._worker, jobs, self._job_ttl_s)
+            await self._edges[queue].jobs.release(self._worker, jobs, self._job_ttl_s, begun=begun)
+
+    async def wait_for_room(self) -> None:
+        """Wait until no more than MOST_ASKED answers are looked up."""
+        while len(self._asked) > MOST_ASKED:
+            await asyncio.wait(self._asked, return_when=asyncio.FIRST_COMPLETED)
 
     async def wait_for_answers(self, within_s: float) -> None:
         """Wait until every frame has been answered."""
@@ -100,6 +112,7 @@ class JobFrames:
             refused = error
             outcome = Failed(error=f"{error} The work itself was done.", reason=Reason.BAD_RESULT)
         assert remote.task is not None
+        self._capacity.note_end()
         attempt = remote.attempt
         answered: asyncio.Future[None] = attempt.loop.create_future()
         self._answers.add(answered)
@@ -158,10 +171,12 @@ class JobFrames:
         """Send the answer when `doing` is done."""
         future = asyncio.ensure_future(doing)
         self._answers.add(future)
+        self._asked.add(future)
         future.add_done_callback(partial(self._send_answer, frame))
 
     def _send_answer(self, frame: frames.JobFrame, future: "asyncio.Future[None]") -> None:
         self._answers.discard(future)
+        self._asked.discard(future)
         if future.cancelled():
             return
         error = future.exception()

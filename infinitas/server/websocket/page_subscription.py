@@ -3,22 +3,33 @@
 import asyncio
 import contextlib
 import time
-from typing import Annotated, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from starlette.websockets import WebSocket
 
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import Scope
-from infinitas.core.errors import BadFrame, Forbidden, InfinitasError, ServerUnreachable, Unauthorized
+from infinitas.core.errors import (
+    BadFrame,
+    Forbidden,
+    InfinitasError,
+    RateLimited,
+    ServerUnreachable,
+    Unauthorized,
+)
 from infinitas.server.auth import authenticate, refuse_other_sites
+from infinitas.server.rate_limit import RateLimit
 from infinitas.server.websocket.event_broadcaster import EventBroadcaster
+from infinitas.server.websocket.frame_budget import FrameBudget
 from infinitas.server.websocket.socket import Closed, Socket
 from infinitas.wire import close_codes
+from infinitas.wire.feed import PROTOCOL, SUBSCRIBE, Subscribe
 
-PROTOCOL = "infinitas.feed.v1"
-MOST_TOPICS = 100
+MOST_UNKNOWN = 10
+"""Frames of a later version, before `subscribe`."""
+TOPICS_A_FRAME = 10
+"""More topics count as more frames."""
 SUBSCRIBE_WITHIN_S = 10.0
 BEAT_EVERY_S = 10.0
 LAG_BYTES = 256 * 1024
@@ -27,27 +38,21 @@ _CLOSE_CODES = {
     Unauthorized.code: close_codes.UNAUTHORIZED,
     Forbidden.code: close_codes.FORBIDDEN,
     ServerUnreachable.code: close_codes.LATER,
+    RateLimited.code: close_codes.TOO_SLOW,
 }
-
-
-class Subscribe(BaseModel):
-    """The only frame that a page sends; a later one replaces it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    t: Literal["subscribe"]
-    token: str | None = Field(default=None, max_length=200)
-    topics: list[Annotated[str, Field(min_length=1, max_length=700)]] = Field(max_length=MOST_TOPICS)
 
 
 class PageSubscription:
     """Serves until the socket closes."""
 
-    def __init__(self, broadcaster: EventBroadcaster, client: RedisClient, websocket: WebSocket) -> None:
+    def __init__(
+        self, broadcaster: EventBroadcaster, client: RedisClient, websocket: WebSocket, rate: RateLimit
+    ) -> None:
         self._broadcaster = broadcaster
         self._client = client
         self._websocket = websocket
         self._socket = Socket(websocket)
+        self._budget = FrameBudget(rate)
         self._topics: list[str] = []
         self._lags_since: float | None = None
         self._current: Subscribe | None = None
@@ -60,7 +65,13 @@ class PageSubscription:
             refuse_other_sites(self._websocket)
             await self._subscribe(await self._receive_first())
             while True:
-                await self._subscribe(_parse(await self._socket.receive()))
+                text = await self._socket.receive()
+                wanted = _parse(text)
+                if wanted is None:
+                    await self._budget.spend(1, len(text))
+                    continue
+                await self._budget.spend(1 + len(wanted.topics) // TOPICS_A_FRAME, len(text))
+                await self._subscribe(wanted)
         except Closed:
             self._socket.close(close_codes.RESTART, "disconnected")
         except InfinitasError as error:
@@ -77,9 +88,13 @@ class PageSubscription:
     async def _receive_first(self) -> Subscribe:
         try:
             async with asyncio.timeout(SUBSCRIBE_WITHIN_S):
-                return _parse(await self._socket.receive())
+                for _ in range(MOST_UNKNOWN):
+                    if (found := _parse(await self._socket.receive())) is not None:
+                        return found
         except TimeoutError:
-            raise Unauthorized(f"No `subscribe` within {SUBSCRIBE_WITHIN_S:g} s.") from None
+            self._socket.close(close_codes.SILENT, f"no `subscribe` within {SUBSCRIBE_WITHIN_S:g} s")
+            raise Closed from None
+        raise BadFrame("The first frame is `subscribe`.")
 
     async def _authorize(self, subscribe: Subscribe) -> None:
         """Raises Unauthorized, Forbidden, ServerUnreachable."""
@@ -88,6 +103,7 @@ class PageSubscription:
         token = await authenticate(self._websocket, self._client, credentials)
         if not token.allows(Scope.READ):
             raise Forbidden(f"The token {token.name!r} lacks the scope 'read'.")
+        self._budget.begin(f"token:{token.id}")
 
     async def _authorize_again(self, subscribe: Subscribe) -> None:
         """Close when the token was revoked or has expired."""
@@ -130,10 +146,22 @@ class PageSubscription:
                     await self._authorize_again(self._current)
 
 
-def _parse(text: str) -> Subscribe:
+def _is_of_the_future(text: str) -> bool:
     try:
-        return Subscribe.model_validate_json(text)
+        frame = orjson.loads(text)
+    except ValueError:
+        return False
+    kind = frame.get("t") if isinstance(frame, dict) else None
+    return isinstance(kind, str) and kind != "subscribe"
+
+
+def _parse(text: str) -> Subscribe | None:
+    """None for a frame of a later version. Raises BadFrame."""
+    try:
+        return SUBSCRIBE.validate_json(text)
     except ValidationError as error:
+        if _is_of_the_future(text):
+            return None
         fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in fault["loc"])[:80]
         raise BadFrame(f"That is no frame of {PROTOCOL}: {where}: {fault['msg'][:200]}.") from None

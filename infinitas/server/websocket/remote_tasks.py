@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from infinitas.client.redis_client import RedisClient
+from infinitas.core.access import AccessToken
 from infinitas.core.errors import UnknownTask
 from infinitas.core.names import check_name
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.schedule_options import make_schedule
+from infinitas.server.websocket.declared_tasks import keep_redacted, refuse_new_queues
 from infinitas.tasks.registry import Registry
 from infinitas.tasks.task import AnyTask, Task
 from infinitas.wire.definitions import define
@@ -15,17 +17,18 @@ from infinitas.wire.frames import TaskEntry
 
 
 async def remote_tasks(
-    registry: Registry, client: RedisClient, entries: Sequence[TaskEntry], now: datetime
+    registry: Registry, client: RedisClient, entries: Sequence[TaskEntry], now: datetime, token: AccessToken
 ) -> dict[str, AnyTask]:
     """The tasks of an `identify` by name.
 
     Raises:
         UnknownTask: an entry has no options and its task is not declared.
         BadName, ConfigError, BadSchedule, BadArgs: an entry is wrong.
+        Forbidden: the token may not declare it.
     """
     for entry in entries:
         check_name(entry.name, "task")
-    stored = await client.definitions([entry.name for entry in entries if entry.options is None])
+    stored = await client.definitions([entry.name for entry in entries])
     found: dict[str, AnyTask] = {}
     for entry in entries:
         if entry.options is None:
@@ -35,8 +38,11 @@ async def remote_tasks(
                 )
             definition, schedule = stored[entry.name], None
         else:
-            definition, schedule = define(entry.name, entry.options), _schedule(entry, now)
+            given = define(entry.name, entry.options)
+            definition = keep_redacted(given, stored.get(entry.name), token)
+            schedule = _schedule(entry, now)
         found[entry.name] = Task(registry.client, registry.plugins, _elsewhere, definition, schedule)
+    await refuse_new_queues(client, {task.definition.queue for task in found.values()}, token)
     return found
 
 

@@ -1,8 +1,10 @@
 """WebSocket routes: `/api/v1/worker` and `/api/v1/feed`, and their description."""
 
+from functools import cache
 from typing import Any
 
-from fastapi import APIRouter, WebSocket
+import orjson
+from fastapi import APIRouter, Response, WebSocket
 
 from infinitas.server.websocket.asyncapi import asyncapi_document
 from infinitas.server.websocket.gateway import Gateway
@@ -10,10 +12,16 @@ from infinitas.server.websocket.gateway import Gateway
 router = APIRouter(tags=["system"])
 
 
-@router.get("/asyncapi.json")
-async def asyncapi() -> dict[str, Any]:
+@router.get("/asyncapi.json", response_model=dict[str, Any])
+async def asyncapi() -> Response:
     """The WebSocket protocols as AsyncAPI 3, with a JSON Schema of every frame."""
-    return asyncapi_document()
+    return Response(_asyncapi(), media_type="application/json")
+
+
+@cache
+def _asyncapi() -> bytes:
+    """Made once: it takes 20 ms, and needs no token."""
+    return orjson.dumps(asyncapi_document())
 
 
 @router.websocket("/worker")

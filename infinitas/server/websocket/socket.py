@@ -1,7 +1,9 @@
 """One accepted WebSocket: frames in, messages out, with bounds on both."""
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -11,6 +13,8 @@ from infinitas.wire.frames import MAX_FRAME_BYTES
 
 BATCH_BYTES = 256 * 1024
 MOST_WAITING_BYTES = 8 * 1024 * 1024
+"""More may wait for SLOW_AFTER_S, and four times as much never."""
+SLOW_AFTER_S = 15.0
 CLOSE_WITHIN_S = 2.0
 
 
@@ -29,6 +33,10 @@ class Socket:
         """Set when there is something to send, or to close."""
         self._closing: tuple[int, str] | None = None
         self._sender: asyncio.Task[None] | None = None
+        self._sent_at = 0.0
+        """When something was sent last, or the first of what waits arrived."""
+        self.on_sent: Callable[[], None] = lambda: None
+        """Called after each frame."""
 
     async def open(self, subprotocol: str | None) -> None:
         await self._websocket.accept(subprotocol)
@@ -54,15 +62,16 @@ class Socket:
         return self._bytes
 
     def send(self, data: bytes) -> None:
-        """Queue a message, as JSON. If more than MOST_WAITING_BYTES wait, the socket is closed."""
+        """Queue a message, as JSON. The socket is closed if much waits and nothing is taken for a while."""
         if self._closing is not None:
             return
+        if not self._waiting:
+            self._sent_at = time.monotonic()
         self._waiting.append(data)
         self._bytes += len(data)
         self._changed.set()
         if self._bytes > MOST_WAITING_BYTES:
-            self._waiting.clear()
-            self.close_too_slow()
+            self._close_if_stuck()
 
     def close(self, code: int, reason: str) -> None:
         """Close after the waiting messages are sent."""
@@ -96,6 +105,8 @@ class Socket:
                 self._changed.clear()
                 while self._waiting:
                     await self._websocket.send_text(self._next_batch())
+                    self._sent_at = time.monotonic()
+                    self.on_sent()
                 if self._closing is not None:
                     if self._websocket.application_state is WebSocketState.CONNECTED:
                         await self._websocket.close(*self._closing)
@@ -103,6 +114,12 @@ class Socket:
         except (RuntimeError, WebSocketDisconnect, OSError):
             self._closing = self._closing or (close_codes.RESTART, "disconnected")
             self._waiting.clear()
+
+    def _close_if_stuck(self) -> None:
+        slow = time.monotonic() - self._sent_at > SLOW_AFTER_S
+        if slow or self._bytes > 4 * MOST_WAITING_BYTES:
+            self._waiting.clear()
+            self.close_too_slow()
 
     def _next_batch(self) -> str:
         first = self._waiting.popleft()

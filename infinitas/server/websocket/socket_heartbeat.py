@@ -14,15 +14,22 @@ class SocketHeartbeat:
 
     Args:
         on_beat: called before each beat.
+        is_over: whether another connection serves the session now; then no beat follows.
     """
 
     def __init__(
-        self, source: Transport, queues: Iterable[str], lease_s: float, on_beat: Callable[[], None]
+        self,
+        source: Transport,
+        queues: Iterable[str],
+        lease_s: float,
+        on_beat: Callable[[], None],
+        is_over: Callable[[], Awaitable[bool]],
     ) -> None:
         self._source = source
         self._waits = {queue: _Wait() for queue in queues}
         self._lease_s = lease_s
         self._on_beat = on_beat
+        self._is_over = is_over
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self, listener: HeartbeatListener) -> None:
@@ -49,9 +56,11 @@ class SocketHeartbeat:
         async def run_once() -> None:
             self._on_beat()
             try:
-                await heartbeat.run_once()
+                if not await self._is_over():
+                    return await heartbeat.run_once()
             except WorkerGone:
-                await asyncio.Event().wait()
+                pass
+            await asyncio.Event().wait()
 
         return run_once
 

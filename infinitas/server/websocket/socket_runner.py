@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from infinitas.core.verdict import Failed, Outcome
+from infinitas.server.websocket.channel_capacity import ChannelCapacity
+from infinitas.server.websocket.frame_budget import FrameBudget
 from infinitas.server.websocket.socket import Socket
 from infinitas.wire import frames, messages
 from infinitas.worker.attempt import Attempt
@@ -37,10 +39,16 @@ class SocketRunner:
 
     Args:
         known: attempts that the worker runs already.
+        capacity: counts what waits to be sent.
+        budget: each job pays for some frames about it.
     """
 
-    def __init__(self, socket: Socket, known: Collection[Key]) -> None:
+    def __init__(
+        self, socket: Socket, known: Collection[Key], capacity: ChannelCapacity, budget: FrameBudget
+    ) -> None:
         self._socket = socket
+        self._capacity = capacity
+        self._budget = budget
         self._known = frozenset(known)
         self._remotes: dict[Key, RemoteAttempt] = {}
 
@@ -51,8 +59,11 @@ class SocketRunner:
         remote = RemoteAttempt(attempt, ended, key in self._known, asyncio.current_task())
         self._remotes[key] = remote
         attempt.notify_remote = lambda kind, seconds: self._send_limit(key, kind, seconds)
+        self._budget.grant()
         if not remote.accepted:
-            self._socket.send(messages.dump(_job_message(attempt)))
+            message = messages.dump(_job_message(attempt))
+            self._socket.send(message)
+            self._capacity.note_sent(len(message))
         return await remote.ended
 
     def ran_s(self, attempt: Attempt) -> float:
@@ -96,10 +107,15 @@ class SocketRunner:
         for remote in list(self._remotes.values()):
             self.end(remote)
 
-    def unaccepted(self, for_s: float) -> list[RemoteAttempt]:
-        """Attempts that were sent at least `for_s` ago, without any frame about them since."""
-        since = time.monotonic() - for_s
+    def overdue(self, heard_at: float) -> list[RemoteAttempt]:
+        """Attempts that the worker has not accepted in time, though it has sent something at `heard_at`."""
+        since = heard_at - ACCEPT_WITHIN_S
         return [r for r in self._remotes.values() if not r.accepted and r.sent_at <= since]
+
+    def forgive(self, late_s: float) -> None:
+        """The server itself was late by so much: the worker has as much more time to accept."""
+        for remote in self._remotes.values():
+            remote.sent_at += late_s
 
     def _send_limit(self, key: Key, kind: str, seconds: float) -> None:
         limit = messages.Limit(t="limit", job=key[0], attempt=key[1], kind=kind, seconds=seconds)

@@ -7,10 +7,19 @@ from dataclasses import replace
 
 from starlette.websockets import WebSocket
 
-from infinitas.core.errors import BadFrame, Forbidden, InfinitasError, ServerUnreachable, Unauthorized
+from infinitas.core.errors import (
+    BadFrame,
+    Forbidden,
+    InfinitasError,
+    RateLimited,
+    ServerUnreachable,
+    Unauthorized,
+)
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import cancel_all
 from infinitas.runtime.signals import StopSignal
+from infinitas.server.rate_limit import RateLimit
+from infinitas.server.websocket.frame_budget import FrameBudget
 from infinitas.server.websocket.handshake import Handshake, hello, receive_identify, welcome
 from infinitas.server.websocket.remote_session import RemoteSession, SessionContext
 from infinitas.server.websocket.socket import Closed, Socket
@@ -29,6 +38,7 @@ _CLOSE_CODES = {
     Unauthorized.code: close_codes.UNAUTHORIZED,
     Forbidden.code: close_codes.FORBIDDEN,
     ServerUnreachable.code: close_codes.LATER,
+    RateLimited.code: close_codes.TOO_SLOW,
 }
 
 
@@ -41,12 +51,14 @@ class WorkerConnection:
         handshake: Handshake,
         registry: WorkerRegistry,
         context: SessionContext,
+        rate: RateLimit,
     ) -> None:
         self.queues: frozenset[str] = frozenset()
         """Queues of the tasks that the worker serves; empty before it is admitted."""
         self.over = asyncio.Event()
         self._websocket = websocket
         self._socket = Socket(websocket)
+        self._budget = FrameBudget(rate)
         self._handshake = handshake
         self._registry = registry
         self._context = context
@@ -102,7 +114,8 @@ class WorkerConnection:
         admission = await self._handshake.admit(self._websocket, identify, self._lease_s)
         self.queues = admission.queues
         await self._registry.take(admission.session, self)
-        self._session = RemoteSession(admission, self._socket, self._context)
+        self._budget.begin(admission.place.owner)
+        self._session = RemoteSession(admission, self._socket, self._context, self._budget)
         held = await self._session.begin()
         self._socket.send(messages.dump(welcome(admission, held)))
         _log.info("Worker %s has %s.", admission.session, "reconnected" if admission.resumed else "connected")
@@ -119,7 +132,7 @@ class WorkerConnection:
             if not serving.done():
                 session.detach()
                 await serving
-                await session.release_unaccepted()
+                await session.release_overdue(self._received_at)
             await session.finish()
         finally:
             self._registry.drop(self)
@@ -132,12 +145,18 @@ class WorkerConnection:
             self._socket.close(1000, "bye")
 
     async def _read(self) -> None:
-        """Raises Closed, or BadFrame after MOST_BAD_FRAMES invalid frames."""
+        """Raises Closed, RateLimited, or BadFrame after MOST_BAD_FRAMES invalid frames."""
         bad = 0
         while True:
             try:
-                for frame in frames.parse(await self._socket.receive()):
+                text = await self._socket.receive()
+                self._received_at = time.monotonic()
+                found = frames.parse(text)
+                for frame in found:
                     self._apply(frame)
+                # What exceeds the budget, or what Redis has no time for, is not read: TCP holds it back.
+                await self._budget.spend(max(len(found), 1), len(text))
+                await self._session.job_frames.wait_for_room()
             except BadFrame as error:
                 bad += 1
                 if bad > MOST_BAD_FRAMES:
@@ -160,14 +179,23 @@ class WorkerConnection:
     async def _watch(self, identify: frames.Identify) -> None:
         """Close when the token is revoked, the worker is silent, or it does not accept a job in time."""
         for seconds in itertools.count():
+            due = time.monotonic() + WATCH_EVERY_S
             await asyncio.sleep(WATCH_EVERY_S)
+            self._forgive(time.monotonic() - due)
             if seconds % AUTHORIZE_EVERY_S == AUTHORIZE_EVERY_S - 1:
                 await self._authorize_again(identify)
             silent_s = time.monotonic() - self._received_at
-            if silent_s > SILENT_BEATS * self._lease_s / HEARTBEATS_PER_LEASE:
+            if self._budget.paused:
+                self._received_at = time.monotonic()
+            elif silent_s > SILENT_BEATS * self._lease_s / HEARTBEATS_PER_LEASE:
                 self._socket.close(close_codes.SILENT, f"no frame within {silent_s:.0f} s")
-            elif self._session.runner.unaccepted(ACCEPT_WITHIN_S):
+            elif self._session.runner.overdue(self._received_at):
                 self._socket.close(close_codes.SILENT, f"a job was not accepted within {ACCEPT_WITHIN_S:g} s")
+
+    def _forgive(self, late_s: float) -> None:
+        """This server's own delay is no silence of the worker."""
+        self._received_at += late_s
+        self._session.runner.forgive(late_s)
 
     async def _authorize_again(self, identify: frames.Identify) -> None:
         """Close when the token was revoked or has expired. Without Redis that is unknown: stay open."""

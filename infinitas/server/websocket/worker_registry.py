@@ -8,6 +8,7 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.workers import WorkerFacts
 from infinitas.runtime.loop import Loop, cancel_all
+from infinitas.server.websocket.stall_guard import StallGuard
 
 WAIT_FOR_CANCEL_S = 1.0
 
@@ -29,8 +30,9 @@ class SessionConnection(Protocol):
 class WorkerRegistry:
     """Made once per server, inside its event loop."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, guard: StallGuard) -> None:
         self._connection = connection
+        self._guard = guard
         self._connections: dict[str, SessionConnection] = {}
         """By session."""
         self._sessions: dict[SessionConnection, str] = {}
@@ -44,6 +46,7 @@ class WorkerRegistry:
             await other.give_up()
         self._connections[session] = connection
         self._sessions[connection] = session
+        self._guard.add(session, connection.queues)
         for queue in connection.queues:
             if queue not in self._watches:
                 watch = Loop(f"cancels {queue}", partial(self._pass_on_cancel, queue))
@@ -54,13 +57,16 @@ class WorkerRegistry:
         session = self._sessions.pop(connection, None)
         if session is not None and self._connections.get(session) is connection:
             del self._connections[session]
+            self._guard.remove(session)
 
-    async def owner(self, session: str) -> str | None:
-        """Owner that the session was begun with; None if there is no such session."""
-        return await WorkerFacts(self._connection).owner(session)
+    @property
+    def facts(self) -> WorkerFacts:
+        """Owner, name and place of each session, for all servers."""
+        return WorkerFacts(self._connection)
 
     async def close(self) -> None:
         await cancel_all(self._watches.values())
+        await self._guard.close()
 
     async def _pass_on_cancel(self, queue: str) -> None:
         sessions = [session for session, each in self._connections.items() if queue in each.queues]

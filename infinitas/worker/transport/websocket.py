@@ -204,7 +204,9 @@ class WebSocketQueue:
     async def report(self, worker: str, reports: Sequence[Report], ttl_s: int) -> list[ReportAnswer]:
         return await self._portal.join(self._report_all(reports))
 
-    async def release(self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int) -> int:
+    async def release(
+        self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int, *, begun: bool = True
+    ) -> int:
         return await self._portal.join(self._release(jobs))
 
     # All below runs in the link's loop.

@@ -4,9 +4,9 @@ On reconnect the worker lists its running jobs, and the server returns which of 
 """
 
 import asyncio
-import contextlib
 import logging
 import random
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +35,10 @@ _socket_log = get_logger("remote.socket")
 # At DEBUG it would log the headers, with the token.
 _socket_log.setLevel(logging.INFO)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+DEAD_AFTER_BEATS = 2.5
+"""So many beats without any frame of the server: the connection is dead."""
+WELCOME_WITHIN_S = 10.0
+PARTS_OF_LEASE = 4
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 BATCH_BYTES = 128 * 1024
 MOST_IN_A_MESSAGE = 100
@@ -81,7 +85,9 @@ class Link:
         self._held: dict[Key, str] = {}
         """Jobs of this worker that have not ended, with their queues."""
         self.requests = Requests(self.send, self._unreachable)
-        self._beat_s = 1.0
+        self._beat_s = 2.5
+        self._heard_at = 0.0
+        """When the last frame of the server arrived."""
         self._outgoing: list[frames.Frame] = []
         self._sending: asyncio.Task[None] | None = None
 
@@ -106,13 +112,16 @@ class Link:
             raise self.refusal
 
     async def rest(self) -> None:
-        """Accept no more jobs, and release those that have arrived and not begun."""
+        """Accept no more jobs, and reject those that have arrived and not begun.
+
+        If that is lost, other workers get them when the lease is over.
+        """
         self.send(frames.Capacity(t="capacity", n=0))
         for inbox in self.inboxes.values():
             while inbox.jobs:
-                # Without an answer, other workers get them when the lease is over.
-                with contextlib.suppress(ServerUnreachable):
-                    await self.release(*key_of(inbox.jobs.popleft()))
+                job, attempt = key = key_of(inbox.jobs.popleft())
+                self.send(frames.Reject(t="reject", job=job, attempt=attempt, reason="the worker stops"))
+                self._forget(key)
 
     async def bye(self) -> None:
         """End the session once nothing runs any more; returns when the server has confirmed it."""
@@ -171,10 +180,13 @@ class Link:
                     additional_headers={"Authorization": f"Bearer {self._token}"} if self._token else None,
                     subprotocols=[Subprotocol(frames.PROTOCOL)],
                     max_size=MAX_MESSAGE_BYTES,
+                    open_timeout=self._at_most(WELCOME_WITHIN_S, 2),
+                    # The protocol has beats of its own.
+                    ping_interval=None,
                     compression=None,
                     proxy=None,
                 ) as socket:
-                    beating = asyncio.create_task(self._beat())
+                    beating = asyncio.create_task(self._beat(socket))
                     try:
                         await self._converse(socket)
                     finally:
@@ -189,7 +201,8 @@ class Link:
             if self._socket is not None:
                 self._socket, pause_s = None, FIRST_PAUSE_S
                 _log.warning("The connection to the server broke; jobs go on. Reconnecting until it answers.")
-            await asyncio.sleep(pause_s * random.uniform(0.5, 1))
+            # Away for longer than a quarter of the lease, the worker might lose its jobs.
+            await asyncio.sleep(self._at_most(pause_s * random.uniform(0.5, 1)))
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     async def _converse(self, socket: ClientConnection) -> None:
@@ -199,6 +212,7 @@ class Link:
         self._last_error = None
         await socket.send(frames.dump(identify).decode())
         async for text in socket:
+            self._heard_at = time.monotonic()
             found = orjson.loads(text)
             for message in found if isinstance(found, list) else [found]:
                 if message["t"] == "hello":
@@ -230,11 +244,31 @@ class Link:
         for queue, inbox in self.inboxes.items():
             inbox.call(queue)
 
-    async def _beat(self) -> None:
-        """As often as the server requires, also while the worker's own loop is blocked."""
+    async def _beat(self, socket: ClientConnection) -> None:
+        """As often as the server requires, also while the worker's own loop is blocked.
+
+        A connection on which the server answers none is given up: behind a cut cable no close arrives, and
+        the worker's jobs would begin elsewhere when the lease is over.
+        """
+        self._heard_at = time.monotonic()
         while True:
             self.send(frames.Beat(t="beat"))
+            due = time.monotonic() + self._beat_s
             await asyncio.sleep(self._beat_s)
+            # What this process itself was late is no silence of the server.
+            self._heard_at += time.monotonic() - due
+            limit_s = DEAD_AFTER_BEATS * self._beat_s
+            if self._socket is not socket:
+                limit_s = self._at_most(WELCOME_WITHIN_S, 2)
+            if time.monotonic() - self._heard_at > limit_s:
+                _log.warning("The server does not answer any more.")
+                socket.transport.abort()
+                return
+
+    def _at_most(self, seconds: float, quarters: int = 1) -> float:
+        """`seconds`, or less while jobs run: they begin elsewhere when the lease is over."""
+        lease_s = self._beat_s * PARTS_OF_LEASE
+        return min(seconds, lease_s * quarters / PARTS_OF_LEASE) if self._held else seconds
 
     def _resume(self, socket: ClientConnection, welcome: Message) -> None:
         """Start the session that the server names, or go on with it: send again what has no answer."""

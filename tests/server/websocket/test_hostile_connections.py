@@ -159,7 +159,7 @@ def test_a_thousand_silent_connections(http: httpx.Client, make_peer: MakePeer, 
     works(http, make_peer)
     before = rss_mb(server)
     grown, codes = asyncio.run(crowd())
-    assert set(codes) == {4401}
+    assert set(codes) == {4408}
     assert grown < 100, f"{grown:.0f} MB for {IDLE} connections"
     works(http, make_peer)
     eventually(lambda: 'infinitas_ws_connections{role="new"} 0.0' in http.get("/metrics").text)

@@ -47,7 +47,7 @@ def test_more_than_a_page_can_show_is_a_resync(http: httpx.Client, make_page: Ma
 
 @pytest.mark.parametrize(
     ("frame", "close"),
-    [("nonsense", 4400), ('{"t":"subscribe","topics":["x"],"more":1}', 4400), ("[]", 4400)],
+    [("nonsense", 4400), ("[]", 4400)],
 )
 def test_a_wrong_subscription_is_explained(
     http: httpx.Client, make_page: MakePage, frame: str, close: int
@@ -66,3 +66,10 @@ def test_a_page_needs_the_scope_read(http: httpx.Client, make_page: MakePage, ma
     page = make_page()
     page.send("subscribe", topics=["jobs"], token=make_token("read"))
     page.expect("subscribed")
+
+
+def test_a_page_of_a_later_version_is_served(http: httpx.Client, make_page: MakePage) -> None:
+    page = make_page()
+    page.send("of-the-future", what=1)
+    page.send("subscribe", topics=["jobs"], what="new")
+    assert page.expect("subscribed")["topics"] == {"jobs": 0}

@@ -133,32 +133,6 @@ def test_an_outcome_repeated_after_a_lost_answer_is_acknowledged(
     again.expect("ack", re="d")
 
 
-def test_an_unaccepted_job_is_requeued_when_the_connection_ends(
-    http: httpx.Client, make_peer: MakePeer
-) -> None:
-    peer = make_peer()
-    peer.identify("t")
-    id = send(http, "t")
-    peer.expect("job")
-    peer.drop()
-    other = make_peer()
-    other.identify("t")
-    got = other.expect("job")
-    assert (got["job"], got["uncharged"]) == (id, 1)
-    other.send("done", id="d", **of(got))
-    other.expect("ack", re="d")
-
-
-def test_a_worker_that_does_not_accept_a_job_is_disconnected(http: httpx.Client, make_peer: MakePeer) -> None:
-    peer = make_peer()
-    peer.identify("t")
-    id = send(http, "t")
-    peer.expect("job")
-    peer.beating = True
-    assert peer.close_code() == 4408
-    eventually(lambda: job(http, id)["state"] == "queued")
-
-
 @pytest.mark.own_server(lease=6)
 def test_a_silent_worker_is_disconnected_and_its_jobs_rescued(
     http: httpx.Client, make_peer: MakePeer, processes: Processes

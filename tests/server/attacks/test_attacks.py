@@ -1,0 +1,92 @@
+"""While any of the attacks runs, honest workers and clients go on, and the server's memory stays flat."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from infinitas.cli.main import cli
+from infinitas.devservers.servers import Urls
+from tests.databases import Databases
+from tests.server.attacks.attacks import ATTACKS, Target
+from tests.server.attacks.honest import HonestWorker, latencies
+from tests.server.calls import job
+from tests.server_fixtures import Server
+from tests.support import PATIENCE_S, Processes
+
+LEASE_S = 4
+SECONDS = 0.5
+REQUESTS = 9
+MOST_MB = 60
+"""Also what a server needs anyway after its start."""
+
+
+class Fort:
+    """A server with all limits on, its tokens, and an honest worker that holds one job."""
+
+    def __init__(self, server: Server, redis_url: str, processes: Processes) -> None:
+        admin, read, worker, attacker = (
+            add_token(redis_url, scope) for scope in ("admin", "read", "worker", "worker:noise")
+        )
+        headers = {"Authorization": f"Bearer {admin}"}
+        self.http = httpx.Client(base_url=server.address, headers=headers, timeout=PATIENCE_S)
+        for task in ("held", "honest"):
+            assert self.http.put(f"/api/v1/tasks/{task}", json={}).status_code == 200
+        processes.start("scheduler")
+        self.server = server
+        self.target = Target(server.address, read, attacker)
+        self.worker = HonestWorker(self.http, worker)
+
+
+def add_token(redis_url: str, scope: str) -> str:
+    command = ["--redis-url", redis_url, "token", "add", scope, "--scope", scope]
+    return CliRunner().invoke(cli, command, catch_exceptions=False).output.strip()
+
+
+def rss_mb(server: Server) -> float:
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+@pytest.fixture
+def fort(
+    servers: Urls, redis: object, databases: Databases, processes: Processes, tmp_path: Path
+) -> Iterator[Fort]:
+    with databases.database() as url:
+        processes.environment["INFINITAS_LEASE"] = str(LEASE_S)
+        folder = tmp_path / "server"
+        folder.mkdir()
+        server = Server(folder, {**processes.environment, "INFINITAS_POSTGRES_URL": url})
+        fort = Fort(server, servers.redis, processes)
+        yield fort
+        fort.worker.close()
+        fort.http.close()
+        server.stop()
+
+
+SHORT = ("pings", "empty fragments", "slow cookies", "ends of unknown jobs", "subscriptions", "beats")
+
+
+@pytest.mark.parametrize("names", [SHORT, pytest.param(tuple(ATTACKS), marks=pytest.mark.long)])
+def test_honest_workers_and_clients_go_on_while_others_attack(fort: Fort, names: Sequence[str]) -> None:
+    """One after the other on one server: what one leaves behind meets the next."""
+    latencies(fort.http, REQUESTS)
+    before = rss_mb(fort.server)
+    slow = {}
+    for name in names:
+        attacking = threading.Thread(target=ATTACKS[name], args=(fort.target, SECONDS))
+        attacking.start()
+        median = latencies(fort.http, REQUESTS)[REQUESTS // 2]
+        attacking.join()
+        if median > 0.5:
+            slow[name] = median
+        assert fort.worker.closed is None, name
+    assert not slow, "seconds of a request; the attacker runs on this machine too"
+    assert rss_mb(fort.server) - before < MOST_MB
+    assert job(fort.http, fort.worker.held)["attempt"] == 1
+    fort.worker.finish()
+    assert job(fort.http, fort.worker.held)["state"] == "succeeded"
+    assert "Traceback" not in fort.server.logs()
