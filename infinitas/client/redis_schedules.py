@@ -203,13 +203,14 @@ class RedisSchedules:
             slot = info.schedule.next_after(slot) if info.unreadable is None else None
         return slots
 
-    async def trigger(self, key: str, args: str | None = None) -> str:
+    async def trigger(self, key: str, args: str | None = None, new_id: str | None = None) -> str:
+        """See `ScheduleClient.trigger`. The same `new_id` again makes no second job."""
         info = await self.find(key)
         stored = await self._stored(await self._edges(info.queue), key)
         schedule = stored[0] if stored else info.schedule
         task = await self._backend.live_task(schedule.task)
         job = NewJob(
-            id=fresh_id(),
+            id=new_id or fresh_id(),
             task=schedule.task,
             args=schedule.args if args is None else args,
             headers={TRIGGERED_BY: key},

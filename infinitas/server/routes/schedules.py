@@ -17,6 +17,7 @@ from infinitas.server.audit_trail import note
 from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
+from infinitas.server.once import OnceOf
 from infinitas.server.redacted import view_schedule, view_schedules
 from infinitas.wire.arguments import ArgumentsBody
 from infinitas.wire.jobs import JobId
@@ -171,9 +172,11 @@ async def skip_slots(
 
 
 @router.post("/{key:path}/trigger", status_code=202)
-async def trigger_schedule(key: Name, body: ArgumentsBody, client: ClientOf, _: MayRunJobs) -> JobId:
+async def trigger_schedule(
+    key: Name, body: ArgumentsBody, client: ClientOf, once: OnceOf, _: MayRunJobs
+) -> JobId:
     """A job now, apart from the slots, with the schedule's arguments or others."""
-    return JobId(id=await client.schedules.trigger(key, body.stored_args()))
+    return JobId(id=await client.schedules.trigger(key, body.stored_args(), once.new_id()))
 
 
 @router.post("/{key:path}/backfill")
