@@ -82,7 +82,7 @@ def shared_server(
             "INFINITAS_POSTGRES_URL": url,
             "INFINITAS_LEASE": "60",
         }
-        server = Server(tmp_path_factory.mktemp("server"), environment, "--rate", "0")
+        server = Server(tmp_path_factory.mktemp("server"), environment, "--rate", "0", "--open")
         yield server
         server.stop()
 

@@ -181,7 +181,7 @@ class RedisClient:
 
     async def waiting(self, id: str) -> Waiting | None:
         """Why a job does not run yet; None for one that runs or has ended. Raises UnknownJob."""
-        return await find_waiting(self.connection, await self.job(id))
+        return await find_waiting(self.connection, await self.find_job(id))
 
     async def _attempts(self, id: str) -> tuple[AttemptInfo, ...]:
         """From the archive; what is live can be seen without it."""

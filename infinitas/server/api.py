@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from infinitas.client.redis_client import RedisClient
 from infinitas.server import problems
 from infinitas.server.body_limit import BodyLimit
+from infinitas.server.open_access import OpenAccess
 from infinitas.server.page import routes as page
 from infinitas.server.problems import Problem
 from infinitas.server.rate_limit import RateLimit
@@ -30,11 +31,11 @@ from infinitas.wire.paths import PREFIX
 RATE = 500.0
 
 
-def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate: float = RATE) -> FastAPI:
+def make_api(client: RedisClient, gateway: Gateway, access: OpenAccess, *, rate: float = RATE) -> FastAPI:
     """The API over one client and one gateway, which the caller closes.
 
     Args:
-        local: only this machine can reach it; only then it works without any token.
+        access: whether it works without any token.
         rate: requests a second that each token may make; 0: no limit.
     """
     api = FastAPI(
@@ -50,7 +51,7 @@ def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate
     )
     api.state.client = client
     api.state.gateway = gateway
-    api.state.local = local
+    api.state.open_access = access
     api.state.rate_limit = RateLimit(rate)
     problems.install(api)
     api.add_middleware(BodyLimit)

@@ -15,9 +15,10 @@ from infinitas.core.access import AccessToken, Scope, digest_of, split_token
 from infinitas.core.errors import Forbidden, Unauthorized
 from infinitas.server.audit_trail import reason_of, record
 from infinitas.server.dependencies import ClientOf
+from infinitas.server.open_access import OpenAccess, refuse_other_machines
 
 COOKIE = "infinitas_login"
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+NO_TOKEN = "Send a valid token: `Authorization: Bearer inf_…` (`infinitas token add`)."
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAME_SITE = frozenset({"same-origin", "none"})
 
@@ -68,18 +69,23 @@ async def authenticate(connection: HTTPConnection, client: RedisClient, credenti
         if token is None:
             raise Unauthorized("The login has ended: log in again.")
         return await _still_valid(client, token)
-    if not credentials and connection.app.state.local and not await Tokens(client.connection).any():
-        _refuse_other_hosts(connection)
+    open_access: OpenAccess = connection.app.state.open_access
+    if not credentials and await open_access.permits():
+        refuse_other_machines(connection)
         return THIS_MACHINE
+    if not credentials:
+        raise Unauthorized(NO_TOKEN + open_access.hint)
     kind, _, text = credentials.partition(" ")
-    return await find_token(client, text.strip() if kind.lower() == "bearer" else "")
+    token = await find_token(client, text.strip() if kind.lower() == "bearer" else "")
+    open_access.tokens_seen()
+    return token
 
 
 async def find_token(client: RedisClient, text: str) -> AccessToken:
     """The stored token for the text `inf_…`. Raises Unauthorized, ServerUnreachable."""
     parts = split_token(text)
     if parts is None:
-        raise Unauthorized("Send a valid token: `Authorization: Bearer inf_…` (`infinitas token add`).")
+        raise Unauthorized(NO_TOKEN)
     token = await Tokens(client.connection).find(parts[0])
     if token is None or not token.matches(parts[1]):
         raise Unauthorized("This token was revoked or is unknown here; `infinitas token add` makes another.")
@@ -106,16 +112,6 @@ def _host_of(origin: str) -> str | None:
         return urlsplit(origin).netloc
     except ValueError:
         return None
-
-
-def _refuse_other_hosts(request: HTTPConnection) -> None:
-    """Without tokens only localhost is served: another name for this address is DNS rebinding."""
-    try:
-        known = request.url.hostname in LOCAL_HOSTS
-    except ValueError:
-        known = False
-    if not known:
-        raise Forbidden("Without tokens the server answers only localhost; `infinitas token add` makes one.")
 
 
 MayRead = Annotated[AccessToken, Depends(RequireScope(Scope.READ))]

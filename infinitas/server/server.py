@@ -21,6 +21,7 @@ from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal, allow_many_sockets
 from infinitas.server.api import RATE, make_api
+from infinitas.server.open_access import OpenAccess
 from infinitas.server.websocket.gateway import Gateway
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.registry import Registry
@@ -53,6 +54,9 @@ class Binding:
     root_path: str = ""
     """A prefix such as `/infinitas` that a reverse proxy removes from each path."""
 
+    always_open: bool = False
+    """This machine needs no token while there is none, also after there has been one."""
+
     @property
     def local(self) -> bool:
         """Only this machine can reach the server."""
@@ -60,8 +64,15 @@ class Binding:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, *, local: bool, rate: float = RATE) -> AsyncIterator[FastAPI]:
+async def serving(
+    settings: Settings, *, local: bool, rate: float = RATE, always_open: bool = False
+) -> AsyncIterator[FastAPI]:
     """The API and its connections, until the block ends. Another ASGI app may mount it.
+
+    Args:
+        local: only this machine can reach it: without any token it answers requests to localhost.
+        rate: requests a second that each token may make; 0: no limit.
+        always_open: it does so also once tokens have been there.
 
     Raises:
         ServerUnreachable: Redis can't be reached at the start.
@@ -70,12 +81,14 @@ async def serving(settings: Settings, *, local: bool, rate: float = RATE) -> Asy
     client = RedisClient(settings.redis_url or DEFAULT_REDIS, settings.postgres_url, settings.job_ttl)
     registry = Registry(LazyClient(redis_url=settings.redis_url), Plugins(()))
     gateway = Gateway(registry, client, settings)
+    access = OpenAccess(client, local=local, always=always_open)
     try:
         await client.connection.check()
         await _migrate(settings)
-        yield make_api(client, gateway, local=local, rate=rate)
+        yield make_api(client, gateway, access, rate=rate)
     finally:
         await gateway.close()
+        await access.close()
         await client.close()
 
 
@@ -87,7 +100,9 @@ async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> 
         ServerUnreachable: Redis can't be reached at the start.
     """
     allow_many_sockets()
-    async with serving(settings, local=binding.local, rate=binding.rate) as api:
+    async with serving(
+        settings, local=binding.local, rate=binding.rate, always_open=binding.always_open
+    ) as api:
         await _require_token(api.state.client, binding)
         with _listen(binding.host, binding.port) as listening:
             scheme = "https" if binding.tls_cert else "http"

@@ -54,7 +54,7 @@ async def show_log(
 
     The stream ends with an event `end` that has the job's state; `Last-Event-ID` resumes after that line.
     """
-    job = await client.job(id)
+    job = await client.find_job(id)
     if STREAM not in accept:
         lines = [_numbered(n, line) for n, line in enumerate(job.log) if after < n <= after + limit]
         more = bool(lines) and lines[-1].n < len(job.log) - 1
@@ -71,7 +71,7 @@ async def _follow(client: RedisClient, job: JobInfo, after: int) -> AsyncIterato
     position, number = _START, -1
     try:
         while True:
-            ended = (job := await client.job(job.id)).ended is not None
+            ended = (job := await client.find_job(job.id)).ended is not None
             if position == _START and ended:
                 lines = list(job.log)
             else:
