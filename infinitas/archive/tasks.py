@@ -1,5 +1,6 @@
 """Reads the summaries of tasks."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from infinitas.archive.pool import Pool
 from infinitas.archive.statements import statement
 from infinitas.core.records import JobSummary
 from infinitas.core.states import State
+from infinitas.core.text import clean
 
 
 class Tasks:
@@ -27,6 +29,13 @@ class Tasks:
             _summary(row.get("last_success_id"), row.get("last_success_at"), State.SUCCEEDED),
             _summary(row.get("last_failure_id"), row.get("last_failure_at"), State.FAILED),
         )
+
+    async def redacted(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """Paths of arguments to hide of those of these tasks that have some, as they were declared last."""
+        async with self._pool.transaction() as connection:
+            values = {"names": [clean(name) for name in names]}
+            rows = await (await connection.execute(statement("select_redacted"), values)).fetchall()
+        return {name: [str(path) for path in paths] for name, paths in rows}
 
 
 def _summary(id: str | None, date: datetime | None, status: str) -> JobSummary | None:

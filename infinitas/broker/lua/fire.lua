@@ -39,7 +39,9 @@ local function create_slot_job(fire, job, before)
   local state = waits and 'scheduled' or 'queued'
   if waits and not before then add_timed(later, job.id, fire.ready) end
   create_job(job, state)
-  emit_job('created', job, 'schedule', fire.schedule, 'args', fire.args, 'state', state)
+  local fields = {'schedule', fire.schedule, 'args', fire.args, 'state', state}
+  add_facts(fields, job, {'redact'})
+  emit_job('created', job, unpack(fields))
   redis.call('ZADD', expected, math.max(fire.expect, now + fire.expect - fire.slot), job.id)
   if before then return redis.call('HSET', before.hash, 'follower', job.id) end
   redis.call('HSET', live, fire.schedule, job.id)

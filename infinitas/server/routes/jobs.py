@@ -21,7 +21,7 @@ from infinitas.server.auth import MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.once import OnceOf
-from infinitas.server.redacted import view_job, view_jobs
+from infinitas.server.redacted import hide_jobs, view_job, view_jobs
 from infinitas.wire.jobs import CancelBody, JobId, JobPage, JobView
 from infinitas.wire.values import Flag, Instant, Name, Text, Whole
 
@@ -146,7 +146,7 @@ async def _retry(client: RedisClient, id: str, ends: Mapping[str, int]) -> JobIn
 @router.get("/{id:path}/attempts")
 async def list_attempts(id: Name, client: ClientOf, _: MayRead) -> list[AttemptInfo]:
     """Every execution, oldest first; empty without an archive."""
-    return list((await client.job(id)).attempts)
+    return list((await hide_jobs(client, [await client.job(id)]))[0].attempts)
 
 
 @router.get("/{id:path}/waiting")

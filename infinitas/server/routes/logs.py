@@ -1,6 +1,7 @@
 """`/jobs/{id}/logs`: a job's lines, as a page or as a stream that follows a running job."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from infinitas.core.errors import BadArgs, InfinitasError
 from infinitas.core.records import JobInfo, LogLine
 from infinitas.server.auth import MayRead
 from infinitas.server.dependencies import ClientOf
+from infinitas.server.redacted import hide_jobs
 from infinitas.wire.values import Name
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -54,7 +56,7 @@ async def show_log(
 
     The stream ends with an event `end` that has the job's state; `Last-Event-ID` resumes after that line.
     """
-    job = await client.find_job(id)
+    (job,) = await hide_jobs(client, [await client.find_job(id)])
     if STREAM not in accept:
         lines = [_numbered(n, line) for n, line in enumerate(job.log) if after < n <= after + limit]
         more = bool(lines) and lines[-1].n < len(job.log) - 1
@@ -77,7 +79,8 @@ async def _follow(client: RedisClient, job: JobInfo, after: int) -> AsyncIterato
             else:
                 wait = 0 if ended else WAIT_MS
                 position, lines = await log_since(client.connection, job.queue, job.id, position, wait)
-            for line in lines:
+            (shown,) = await hide_jobs(client, [replace(job, log=tuple(lines))])
+            for line in shown.log:
                 number += 1
                 if number > after:
                     yield _event("line", _numbered(number, line).model_dump(mode="json"), number)
