@@ -105,7 +105,7 @@ def _by_name(value: Any) -> Any:
 
 
 def _is_secret(name: str, value: object) -> bool:
-    """Whether there is a token, say, is shown."""
+    """An absent value is shown: it is no secret that there is none."""
     return is_secret_name(name) and value is not None and value != "" and not isinstance(value, bool)
 
 

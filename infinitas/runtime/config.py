@@ -1,5 +1,6 @@
 """Settings: arguments > environment (`INFINITAS_*`) > infinitas.toml > defaults, checked once."""
 
+import logging
 import os
 import tomllib
 from collections.abc import Mapping
@@ -11,9 +12,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from infinitas.core.errors import ConfigError
 from infinitas.core.unknown_options import remedy
 from infinitas.runtime.masking import HIDDEN, mask_text, mask_url
+from infinitas.runtime.ownership import other_owner
 from infinitas.runtime.urls import checked_postgres_url, checked_redis_url, checked_server_url
 
+_log = logging.getLogger("infinitas.config")
 CONFIG_FILE = "infinitas.toml"
+ENVIRONMENT = "the environment"
 DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
 URLS = ("redis_url", "postgres_url", "server")
 
@@ -82,11 +86,16 @@ def load_settings(
     given = {name: value for name, value in (arguments or {}).items() if value is not None}
     for source, found in (
         (str(file), _from_file(file)),
-        ("the environment", _from_environment(environment)),
+        (ENVIRONMENT, _from_environment(environment)),
         ("the arguments", given),
     ):
         values.update(found)
         origins.update(dict.fromkeys(found, source))
+    if origins.get("token") == ENVIRONMENT and origins.get("server") == str(file):
+        raise ConfigError(
+            f"The token is from the environment and the server from {file}: a token is sent only to a server "
+            "that is named in the same place, or in code. Set INFINITAS_SERVER too."
+        )
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -99,6 +108,9 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
 
 
 def _from_file(file: Path) -> dict[str, object]:
+    if (why := other_owner(file)) is not None:
+        _log.warning("%s", why)
+        return {}
     try:
         return tomllib.loads(file.read_text())
     except FileNotFoundError:

@@ -33,7 +33,7 @@ class OpenAccess:
         """Postgres was asked, and knows of no token."""
 
     async def permits(self) -> bool:
-        """Whether open access is permitted now. Raises ServerUnreachable: nobody knows."""
+        """Whether open access is permitted now. Raises ServerUnreachable: that is not known."""
         if not self._local or (self._tokens_seen and not self._always):
             return False
         if await Tokens(self._client.connection).any():

@@ -81,8 +81,8 @@ def _without_secrets(job: JobInfo, paths: Sequence[str]) -> JobInfo:
     """The paths that held when the job was made, and those that hold now."""
     if not job.args:
         return job
-    before = from_json(job.args)
-    after = redact(*before, [*dict.fromkeys((*job.redact, *paths))])
+    before = positional, named = from_json(job.args)
+    after = redact(positional, named, [*dict.fromkeys((*job.redact, *paths))])
     values = hidden_values(before, after)
     if not values:
         return replace(job, args=to_json(after).decode())
@@ -112,8 +112,8 @@ def _line(line: LogLine, values: set[str]) -> LogLine:
 
 
 def _attempt(attempt: AttemptInfo, values: set[str]) -> AttemptInfo:
-    texts = {name: mask(getattr(attempt, name) or "", values) or None for name in ("error", "traceback")}
-    return replace(attempt, **texts)
+    error, traceback = (mask(text, values) if text else text for text in (attempt.error, attempt.traceback))
+    return replace(attempt, error=error, traceback=traceback)
 
 
 async def _hidden(client: RedisClient, tasks: Iterable[str]) -> dict[str, Sequence[str]]:

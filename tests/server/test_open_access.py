@@ -109,7 +109,7 @@ async def test_tokens_that_redis_has_lost_are_known_to_postgres(
         assert (await http.get(TASKS)).status_code == 200
 
 
-async def test_while_postgres_is_away_nobody_knows(servers: Urls, redis: Redis) -> None:
+async def test_while_postgres_is_away_it_refuses(servers: Urls, redis: Redis) -> None:
     settings = Settings(redis_url=servers.redis, postgres_url="postgresql://127.0.0.1:1/none")
     async with serving(settings, local=True) as api, visiting(api) as http:
         refused = await http.get(TASKS)

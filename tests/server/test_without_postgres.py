@@ -24,8 +24,8 @@ async def test_writes_and_live_jobs_ask_no_archive(
     @asynccontextmanager
     async def hang() -> AsyncIterator[None]:
         asked.append("Postgres")
-        raise AssertionError("this request waits for Postgres")
         yield
+        raise AssertionError("this request waits for Postgres")
 
     settings = Settings(redis_url=servers.redis, postgres_url=postgres_url)
     async with (
