@@ -37,6 +37,8 @@ class Settings(BaseModel):
         postgres_url: Postgres, for history. None: the embedded server if one runs, else no archive.
         server: a server to use instead of Redis and Postgres, e.g. wss://host:3000.
         token: the token for that server (`infinitas token add`).
+        server_ca: file with the certificate of a private authority that has signed the server's; None: the
+            system's authorities.
         data_dir: folder of the embedded servers and their data.
         concurrency: most jobs that one worker runs at once.
         shutdown_timeout: seconds that a stopping worker lets its jobs finish.
@@ -54,6 +56,7 @@ class Settings(BaseModel):
     postgres_url: PostgresUrl | None = Field(default=None, repr=False)
     server: ServerUrl | None = Field(default=None, repr=False)
     token: SecretStr | None = None
+    server_ca: Path | None = None
     data_dir: Path = Path(".infinitas")
     concurrency: int = Field(default=10, ge=1, le=10_000)
     shutdown_timeout: float = Field(default=8.0, ge=0, le=86_400)

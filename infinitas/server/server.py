@@ -21,6 +21,7 @@ from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal, allow_many_sockets
 from infinitas.server.api import RATE, make_api
+from infinitas.server.connection_limits import ConnectionLimits, limited_protocol
 from infinitas.server.open_access import OpenAccess
 from infinitas.server.websocket.gateway import Gateway
 from infinitas.tasks.plugins import Plugins
@@ -178,6 +179,8 @@ async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop:
         log_config=None,
         log_level="warning",
         access_log=False,
+        server_header=False,
+        http=limited_protocol(ConnectionLimits()),  # type: ignore[arg-type]
         lifespan="off",
         timeout_graceful_shutdown=5,
         ws="websockets-sansio",

@@ -127,7 +127,7 @@ sys.stdin.read()
 
 
 @as_root
-def test_the_owner_of_a_socket_is_the_one_who_listens() -> None:
+def test_a_socket_belongs_to_the_user_that_listens() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
         path = f"{folder}/redis.sock"
