@@ -6,6 +6,7 @@ keys of single tasks and jobs themselves, from `prefix`: they are in the same sl
 
 QUEUES = "infinitas:queues"
 TOKENS = "infinitas:tokens"
+INTENTS = "infinitas:intents"
 QUEUE_KEYS = (
     "tasks",
     "limits",

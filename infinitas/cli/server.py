@@ -1,6 +1,7 @@
 """`infinitas server`, and `infinitas token add|ls|rm`."""
 
 import click
+from pydantic_core import to_json
 
 from infinitas.broker.tokens import Tokens
 from infinitas.cli.context import ask_redis, log_options, output_option, settings
@@ -78,7 +79,9 @@ def add_token(
     """Make a token. It is shown this once: only a digest is kept."""
 
     async def add(client: RedisClient) -> tuple[AccessToken, str]:
-        return await Tokens(client.connection).issue(name, scopes, expires)
+        token, text = await Tokens(client.connection).issue(name, scopes, expires)
+        await _audit(client, "add_token", token.id, {"name": name, "scopes": token.scopes})
+        return token, text
 
     token, text = ask_redis(ctx, add)
     print_json({"id": token.id, "token": text}) if output == "json" else click.echo(text)
@@ -112,5 +115,22 @@ def list_tokens(ctx: click.Context, output: str | None) -> None:
 @click.pass_context
 def remove_token(ctx: click.Context, id: str, output: str | None) -> None:
     """Revoke a token at once."""
-    ask_redis(ctx, lambda client: Tokens(client.connection).remove(id))
+
+    async def remove(client: RedisClient) -> None:
+        await Tokens(client.connection).remove(id)
+        await _audit(client, "remove_token", id, {})
+
+    ask_redis(ctx, remove)
     print_json({"removed": id}) if output == "json" else click.echo(f"{id} is revoked.")
+
+
+async def _audit(client: RedisClient, action: str, target: str, made: dict[str, object]) -> None:
+    """As a server records it. The actor is this command: a person with access to Redis."""
+    await (await client.broker("default")).audit(
+        action=action,
+        actor="infinitas token",
+        target=target,
+        reason="",
+        origin="",
+        changes=to_json({name: [None, value] for name, value in made.items()}).decode() if made else "",
+    )

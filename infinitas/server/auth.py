@@ -13,7 +13,7 @@ from infinitas.broker.tokens import Tokens
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken, Scope, digest_of, split_token
 from infinitas.core.errors import Forbidden, Unauthorized
-from infinitas.server.audit_trail import reason_of, record
+from infinitas.server.audit_trail import Trail, reason_of
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.open_access import OpenAccess, refuse_other_machines
 
@@ -51,9 +51,14 @@ class RequireScope:
             yield token
             return
         # Read before the response: the body can't be read after it.
-        reason = await reason_of(request)
-        yield token
-        await record(client, request, token, reason)
+        trail = Trail(client, request, token, await reason_of(request))
+        await trail.begin()
+        try:
+            yield token
+        except Exception as error:
+            await trail.end(error)
+            raise
+        await trail.end()
 
 
 async def authenticate(connection: HTTPConnection, client: RedisClient, credentials: str) -> AccessToken:

@@ -14,6 +14,7 @@ from infinitas.broker.tokens import Tokens
 from infinitas.devservers.servers import Urls
 from infinitas.runtime.config import Settings
 from infinitas.server.server import serving
+from tests.server.mortal import Killed, Mortal
 from tests.server_fixtures import declare_jobs
 from tests.support import events
 
@@ -22,35 +23,6 @@ KEY = {"Idempotency-Key": "order-7"}
 FIRST = "00000000000000000000000001"
 SECOND = "00000000000000000000000003"
 ENDED = "00000000000000000000000002"
-
-
-class Killed(BaseException):
-    """The process has ended: nothing that would run after it runs."""
-
-
-class Mortal:
-    """Kills the server behind its n-th command to Redis."""
-
-    def __init__(self, api: FastAPI) -> None:
-        self._connection = api.state.client.connection
-        self._reply = self._connection._reply
-        self._left: int | None = None
-        self._connection._reply = self.reply
-
-    def live(self, commands: int | None) -> None:
-        self._left = commands
-
-    async def reply(self, command: Any) -> Any:
-        if self._left is None:
-            return await self._reply(command)
-        self._left -= 1
-        if self._left < 0:
-            command.close()
-            raise Killed
-        answer = await self._reply(command)
-        if self._left == 0:
-            raise Killed
-        return answer
 
 
 @pytest.fixture

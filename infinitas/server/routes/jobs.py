@@ -17,6 +17,7 @@ from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.records import AttemptInfo, JobInfo
 from infinitas.core.states import State
 from infinitas.core.waiting import Waiting
+from infinitas.server.audit_trail import note_done, note_dry_run
 from infinitas.server.auth import MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
@@ -89,14 +90,20 @@ async def list_jobs(client: ClientOf, _: MayRead, query: Annotated[ListQuery, Qu
 
 
 @router.post("/bulk")
-async def change_jobs(body: BulkBody, client: ClientOf, once: OnceOf, _: MayRunJobs) -> BulkAnswer:
+async def change_jobs(
+    body: BulkBody, client: ClientOf, once: OnceOf, request: Request, _: MayRunJobs
+) -> BulkAnswer:
     """Cancel or retry many jobs. `dry_run` only lists them."""
     if (body.ids is None) == (body.filter is None):
         raise BadArgs("Give either `ids` or a `filter`.")
     plan = await once.plan(partial(_selected, client, body))
     ids = list(plan)
     answer = BulkAnswer(wanted=ids, done=[], refused=[])
-    for id in [] if body.dry_run else ids:
+    if body.dry_run:
+        note_dry_run(request)
+        return answer
+    note_done(request, action=body.action, jobs=answer.done)
+    for id in ids:
         try:
             await (_retry(client, id, plan) if body.action == "retry" else client.cancel(id, body.reason))
         except Refused as error:
@@ -185,6 +192,8 @@ async def retry_job(id: Name, client: ClientOf, once: OnceOf, _: MayRunJobs) -> 
 
 
 @router.post("/{id:path}/rerun", status_code=202)
-async def rerun_job(id: Name, client: ClientOf, once: OnceOf, _: MayRunJobs) -> JobId:
+async def rerun_job(id: Name, client: ClientOf, once: OnceOf, request: Request, _: MayRunJobs) -> JobId:
     """A new job with the same arguments."""
-    return JobId(id=await client.rerun(id, once.new_id()))
+    made = await client.rerun(id, once.new_id())
+    note_done(request, job=made)
+    return JobId(id=made)

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from infinitas.broker.logins import KEEP_S, Logins
+from infinitas.broker.tokens import Tokens
 from infinitas.core.access import digest_of
+from infinitas.server.audit_trail import origin_of, write
 from infinitas.server.auth import COOKIE, MayRead, find_token, refuse_other_sites
 from infinitas.server.dependencies import ClientOf
 
@@ -34,6 +36,7 @@ async def sign_in(body: LoginBody, client: ClientOf, request: Request, response:
     token = await find_token(client, body.token)
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     await Logins(client.connection).add(digest_of(secret), token.id)
+    await write(client, action="sign_in", actor=token.name, target=token.id, origin=origin_of(request))
     response.set_cookie(
         COOKIE,
         secret,
@@ -56,5 +59,9 @@ async def sign_out(client: ClientOf, request: Request, response: Response) -> No
     """Delete the login, and the cookie."""
     refuse_other_sites(request)
     if secret := request.cookies.get(COOKIE):
-        await Logins(client.connection).remove(digest_of(secret))
+        logins = Logins(client.connection)
+        id = await logins.find(digest_of(secret))
+        await logins.remove(digest_of(secret))
+        if id is not None and (token := await Tokens(client.connection).find(id)) is not None:
+            await write(client, action="sign_out", actor=token.name, target=id, origin=origin_of(request))
     response.delete_cookie(COOKIE)

@@ -13,7 +13,7 @@ from infinitas.core.records import ScheduleInfo
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.schedule_options import Entry, make_schedule
 from infinitas.core.schedule_preview import Preview, preview_schedule
-from infinitas.server.audit_trail import note
+from infinitas.server.audit_trail import note, note_done, note_dry_run
 from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
@@ -173,14 +173,20 @@ async def skip_slots(
 
 @router.post("/{key:path}/trigger", status_code=202)
 async def trigger_schedule(
-    key: Name, body: ArgumentsBody, client: ClientOf, once: OnceOf, _: MayRunJobs
+    key: Name, body: ArgumentsBody, client: ClientOf, once: OnceOf, request: Request, _: MayRunJobs
 ) -> JobId:
     """A job now, apart from the slots, with the schedule's arguments or others."""
-    return JobId(id=await client.schedules.trigger(key, body.stored_args(), once.new_id()))
+    made = await client.schedules.trigger(key, body.stored_args(), once.new_id())
+    note_done(request, job=made)
+    return JobId(id=made)
 
 
 @router.post("/{key:path}/backfill")
-async def backfill_schedule(key: Name, body: BackfillBody, client: ClientOf, _: MayChangeTasks) -> Slots:
+async def backfill_schedule(
+    key: Name, body: BackfillBody, client: ClientOf, request: Request, _: MayChangeTasks
+) -> Slots:
     """Jobs for past slots that had none, `limit` at a time; with `dry_run` only their list."""
+    if body.dry_run:
+        note_dry_run(request)
     made = await client.schedules.backfill(key, body.start, body.end, limit=body.limit, dry_run=body.dry_run)
     return Slots(slots=list(made.slots), known=made.known)

@@ -1,6 +1,6 @@
 """`/tasks`: list and declare tasks, and send their jobs."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import JsonValue
 
 from infinitas.broker.messages import NewJob
@@ -8,6 +8,7 @@ from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name
 from infinitas.core.records import TaskRemoval
 from infinitas.core.schedule import EMPTY_ARGS
+from infinitas.server.audit_trail import note_done, note_dry_run
 from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
@@ -52,29 +53,39 @@ async def show_task(name: Name, client: ClientOf, _: MayRead) -> TaskView:
 
 
 @router.post("/{name:path}/jobs", status_code=202)
-async def send_job(name: Name, body: NewJobBody, client: ClientOf, once: OnceOf, _: MayRunJobs) -> JobView:
+async def send_job(
+    name: Name, body: NewJobBody, client: ClientOf, once: OnceOf, request: Request, _: MayRunJobs
+) -> JobView:
     """Send a job. With a `key` that a live job of the task has: 409 `key_taken`."""
     definition = await client.definition(name)
     job = _new_job(name, body, once)
     await client.send(definition, [job])
+    note_done(request, job=job.id)
     return await view_job(client, await client.find_job(job.id))
 
 
 @router.post("/{name:path}/jobs/batch", status_code=202)
-async def send_jobs(name: Name, body: Batch, client: ClientOf, once: OnceOf, _: MayRunJobs) -> JobIds:
+async def send_jobs(
+    name: Name, body: Batch, client: ClientOf, once: OnceOf, request: Request, _: MayRunJobs
+) -> JobIds:
     """Send many jobs of one task in one round trip. On 409 `key_taken` those before it are accepted."""
     definition = await client.definition(name)
     jobs = [_new_job(name, each, once) for each in body.jobs]
+    note_done(request, jobs=[job.id for job in jobs])
     await client.send(definition, jobs)
     return JobIds(ids=[job.id for job in jobs])
 
 
 @router.delete("/{name:path}")
-async def remove_task(name: Name, client: ClientOf, _: MayChangeTasks, dry_run: bool = False) -> TaskRemoval:
+async def remove_task(
+    name: Name, client: ClientOf, request: Request, _: MayChangeTasks, dry_run: bool = False
+) -> TaskRemoval:
     """Remove a task with its schedules, and cancel what waits; with `dry_run` only show that.
 
     409 `still_served`: a live worker serves it, and would declare it again. History stays.
     """
+    if dry_run:
+        note_dry_run(request)
     return await client.remove_task(name, dry_run=dry_run)
 
 
