@@ -20,6 +20,9 @@ from infinitas.runtime.signals import StopSignal, run_until_signal
 @click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate chain, PEM.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its private key, PEM.")
 @click.option("--rate", type=click.FloatRange(0), default=500, help="Requests a second per token; 0: any.")
+@click.option(
+    "--trusted-proxy", "trusted_proxies", multiple=True, metavar="ADDRESS", help="See docs/security.md."
+)
 @click.option("--open", "always_open", is_flag=True, help="No token is needed here when the last is gone.")
 @click.option("--root-path", default="", metavar="PREFIX", help="Of a proxy that removes it, e.g. /jobs.")
 @log_options
@@ -31,6 +34,7 @@ def server(
     tls_cert: str | None,
     tls_key: str | None,
     rate: float,
+    trusted_proxies: tuple[str, ...],
     always_open: bool,
     root_path: str,
     log_level: str | None,
@@ -48,7 +52,9 @@ def server(
     found = settings(ctx, log_level=log_level, log_format=log_format)
     set_up_logging(found.log_level, found.log_format)
 
-    binding = Binding(host, port, tls_cert, tls_key, rate, check_root_path(root_path), always_open)
+    binding = Binding(
+        host, port, tls_cert, tls_key, rate, check_root_path(root_path), trusted_proxies, always_open
+    )
 
     async def main(stop: StopSignal) -> None:
         await run_server(found, binding, stop)

@@ -1,16 +1,19 @@
 """The HTTP API as an ASGI app; its OpenAPI description is at `/api/v1/openapi.json`."""
 
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 
 from infinitas.client.redis_client import RedisClient
 from infinitas.server import problems
 from infinitas.server.body_limit import BodyLimit
+from infinitas.server.edge import Edge
 from infinitas.server.open_access import OpenAccess
 from infinitas.server.page import routes as page
 from infinitas.server.problems import Problem
 from infinitas.server.rate_limit import RateLimit
+from infinitas.server.refusals import Refusals
 from infinitas.server.routes import (
     audit,
     jobs,
@@ -24,11 +27,13 @@ from infinitas.server.routes import (
     timeline,
     tokens,
 )
+from infinitas.server.streams import OpenStreams
 from infinitas.server.websocket import routes as websocket
 from infinitas.server.websocket.gateway import Gateway
 from infinitas.wire.paths import PREFIX
 
 RATE = 500.0
+TOKEN = "A token of `infinitas token add`; without any token requests to localhost need none."
 
 
 def make_api(client: RedisClient, gateway: Gateway, access: OpenAccess, *, rate: float = RATE) -> FastAPI:
@@ -53,8 +58,11 @@ def make_api(client: RedisClient, gateway: Gateway, access: OpenAccess, *, rate:
     api.state.gateway = gateway
     api.state.open_access = access
     api.state.rate_limit = RateLimit(rate)
+    api.state.refusals = Refusals()
+    api.state.streams = OpenStreams()
     problems.install(api)
     api.add_middleware(BodyLimit)
+    api.add_middleware(Edge)
     # Logs before jobs, whose `/{id}` also matches `/{id}/logs`.
     for router in (logs, tasks, schedules, jobs, timeline, statistics, audit, login, tokens, system):
         api.include_router(router.router, prefix=PREFIX)
@@ -62,4 +70,14 @@ def make_api(client: RedisClient, gateway: Gateway, access: OpenAccess, *, rate:
     api.include_router(metrics.router)
     api.include_router(system.probes)
     api.include_router(page.router)
+    describe = api.openapi
+    api.openapi = lambda: _with_security(describe())  # type: ignore[method-assign]
     return api
+
+
+def _with_security(description: dict[str, Any]) -> dict[str, Any]:
+    """How a generated client presents its token."""
+    schemes = {"token": {"type": "http", "scheme": "bearer", "description": TOKEN}}
+    description.setdefault("components", {})["securitySchemes"] = schemes
+    description["security"] = [{"token": []}]
+    return description

@@ -13,11 +13,12 @@ from infinitas.broker.tokens import Tokens
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken, Scope, digest_of, split_token
 from infinitas.core.errors import Forbidden, Unauthorized
-from infinitas.server.audit_trail import Trail, reason_of
+from infinitas.server.audit_trail import Trail, origin_of, reason_of
 from infinitas.server.dependencies import ClientOf
+from infinitas.server.login_cookie import cookie_name
 from infinitas.server.open_access import OpenAccess, refuse_other_machines
+from infinitas.server.refusals import Refusals
 
-COOKIE = "infinitas_login"
 NO_TOKEN = "Send a valid token: `Authorization: Bearer inf_…` (`infinitas token add`)."
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAME_SITE = frozenset({"same-origin", "none"})
@@ -43,7 +44,7 @@ class RequireScope:
         """
         if request.method not in _SAFE:
             refuse_other_sites(request)
-        token = await authenticate(request, client, request.headers.get("authorization", ""))
+        token = await authenticated(request, client)
         request.app.state.rate_limit.take(token.id)
         if not token.allows(self.scope):
             raise Forbidden(f"The token {token.name!r} lacks the scope {self.scope.value!r}.")
@@ -61,13 +62,27 @@ class RequireScope:
         await trail.end()
 
 
+async def authenticated(request: Request, client: ClientOf) -> AccessToken:
+    """The token of a request; it may lack any scope. A refusal is logged and counted.
+
+    Raises:
+        Unauthorized, Forbidden, ServerUnreachable.
+    """
+    try:
+        return await authenticate(request, client, request.headers.get("authorization", ""))
+    except (Unauthorized, Forbidden) as error:
+        refusals: Refusals = request.app.state.refusals
+        refusals.count(error.code, origin_of(request))
+        raise
+
+
 async def authenticate(connection: HTTPConnection, client: RedisClient, credentials: str) -> AccessToken:
     """The token of an `Authorization` header, or else of the login cookie.
 
     Raises:
         Unauthorized, Forbidden, ServerUnreachable.
     """
-    cookie = connection.cookies.get(COOKIE)
+    cookie = connection.cookies.get(cookie_name(connection))
     if not credentials and cookie:
         token_id = await Logins(client.connection).find(digest_of(cookie))
         token = await Tokens(client.connection).find(token_id) if token_id else None
@@ -123,3 +138,5 @@ MayRead = Annotated[AccessToken, Depends(RequireScope(Scope.READ))]
 MayRunJobs = Annotated[AccessToken, Depends(RequireScope(Scope.JOBS))]
 MayAdminister = Annotated[AccessToken, Depends(RequireScope(Scope.ADMIN))]
 MayChangeTasks = Annotated[AccessToken, Depends(RequireScope(Scope.TASKS))]
+Authenticated = Annotated[AccessToken, Depends(authenticated)]
+"""Any valid token."""

@@ -55,6 +55,8 @@ class Binding:
     root_path: str = ""
     """A prefix such as `/infinitas` that a reverse proxy removes from each path."""
 
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
     always_open: bool = False
     """This machine needs no token while there is none, also after there has been one."""
 
@@ -180,6 +182,8 @@ async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=bool(binding.trusted_proxies),
+        forwarded_allow_ips=list(binding.trusted_proxies),
         http=limited_protocol(ConnectionLimits()),  # type: ignore[arg-type]
         lifespan="off",
         timeout_graceful_shutdown=5,

@@ -28,6 +28,7 @@ from infinitas.wire.values import Flag, Instant, Name, Text, Whole
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=IdempotentRoute)
 LONGEST_WAIT_S = 60.0
+MOST_PAGE_BYTES = 8_000_000
 _WAIT = re.compile(r"\bwait=(\d{1,3})\b")
 
 
@@ -85,8 +86,23 @@ async def list_jobs(client: ClientOf, _: MayRead, query: Annotated[ListQuery, Qu
     """Jobs by due time, latest first."""
     after = Position.from_cursor(query.cursor) if query.cursor else None
     wanted = JobQuery(**query.model_dump(exclude={"cursor", "limit"})).filter()
-    page, following = await client.page(wanted, after, query.limit)
+    page, following = _within_bytes(*await client.page(wanted, after, query.limit))
     return JobPage(items=await view_jobs(client, page), next=following.to_cursor() if following else None)
+
+
+def _within_bytes(page: list[JobInfo], following: Position | None) -> tuple[list[JobInfo], Position | None]:
+    """The beginning of a page that has at most MOST_PAGE_BYTES, and where the next one begins."""
+    size = 0
+    for n, job in enumerate(page):
+        size += _size(job)
+        if size > MOST_PAGE_BYTES and n:
+            return page[:n], Position.of(page[n - 1])
+    return page, following
+
+
+def _size(job: JobInfo) -> int:
+    """Characters of what may be long."""
+    return sum(len(text or "") for text in (job.args, job.result, job.checkpoint, job.error, job.traceback))
 
 
 @router.post("/bulk")

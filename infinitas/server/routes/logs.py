@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
@@ -17,6 +17,7 @@ from infinitas.core.records import JobInfo, LogLine
 from infinitas.server.auth import MayRead
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.redacted import hide_jobs
+from infinitas.server.streams import OpenStreams
 from infinitas.wire.values import Name
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -46,7 +47,8 @@ class LogPage(BaseModel):
 async def show_log(
     id: Name,
     client: ClientOf,
-    _: MayRead,
+    request: Request,
+    token: MayRead,
     accept: Annotated[str, Header(max_length=1000)] = "",
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
     after: Annotated[int, Query(ge=-1, le=1 << 40)] = -1,
@@ -65,7 +67,15 @@ async def show_log(
         if not last_event_id.isdecimal():
             raise BadArgs("Last-Event-ID is the number of a line.")
         after = int(last_event_id)
-    return StreamingResponse(_follow(client, job, after), media_type=STREAM)
+    streams: OpenStreams = request.app.state.streams
+    streams.check(token.id)
+    return StreamingResponse(_counted(streams, token.id, _follow(client, job, after)), media_type=STREAM)
+
+
+async def _counted(streams: OpenStreams, token: str, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    with streams.open(token):
+        async for event in events:
+            yield event
 
 
 async def _follow(client: RedisClient, job: JobInfo, after: int) -> AsyncIterator[bytes]:

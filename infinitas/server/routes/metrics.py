@@ -5,7 +5,7 @@ from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from infinitas.broker.events import ARCHIVER
@@ -27,6 +27,7 @@ async def metrics(client: ClientOf, request: Request, _: MayRead) -> Response:
     registry = CollectorRegistry()
     sockets = request.app.state.gateway.counts
     registry.register(_Snapshot(await client.tasks(), await client.workers(), sockets))
+    registry.register(_Refused(request.app.state.refusals.counts))
     registry.register(_History(await _lags(client), await _refused(client)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -66,6 +67,19 @@ class _Snapshot(Collector):
             sockets.add_metric([role], self._sockets.get(role, 0))
         yield sockets
         yield GaugeMetricFamily("infinitas_workers", "Live workers.", value=len(self._workers))
+
+
+class _Refused(Collector):
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        refused = CounterMetricFamily(
+            "infinitas_refused_requests", "Requests to this server without a valid token.", labels=["code"]
+        )
+        for code in ("unauthorized", "forbidden"):
+            refused.add_metric([code], self._counts.get(code, 0))
+        yield refused
 
 
 class _History(Collector):

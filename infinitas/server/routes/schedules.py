@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -32,6 +33,8 @@ from infinitas.wire.schedules import (
 )
 from infinitas.wire.values import Name
 
+LONGEST_LISTED_ARGS = 16_000
+CUT_ARGS = '[["…"],{}]'
 router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=IdempotentRoute)
 
 
@@ -39,8 +42,17 @@ router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=Idempote
 async def list_schedules(
     client: ClientOf, _: MayRead, task: Name | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
 ) -> list[ScheduleView]:
-    """Schedules, those with the earliest next slot first."""
-    return await view_schedules(client, await client.schedules.next(task, limit))
+    """Schedules, those with the earliest next slot first; arguments beyond 16,000 characters are left out."""
+    found = await client.schedules.next(task, limit)
+    return await view_schedules(client, [_shortened(info) for info in found])
+
+
+def _shortened(info: ScheduleInfo) -> ScheduleInfo:
+    """In a list, arguments are what may be long."""
+    rule = info.schedule
+    if len(rule.args) <= LONGEST_LISTED_ARGS:
+        return info
+    return replace(info, schedule=replace(rule, args=CUT_ARGS))
 
 
 @router.post("/preview")
