@@ -82,7 +82,7 @@ def shared_server(
             "INFINITAS_POSTGRES_URL": url,
             "INFINITAS_LEASE": "60",
         }
-        server = Server(tmp_path_factory.mktemp("server"), environment, "--rate", "0")
+        server = Server(tmp_path_factory.mktemp("server"), environment, "--rate", "0", "--open")
         yield server
         server.stop()
 
@@ -112,7 +112,7 @@ def server(
 @pytest.fixture
 def http(server: Server, servers: Urls) -> Iterator[httpx.Client]:
     """Requests to a server that has no tokens and knows the tasks of `tests.apps.jobs`."""
-    asyncio.run(_declare(servers.redis))
+    asyncio.run(declare_jobs(servers.redis))
     with httpx.Client(base_url=server.address, timeout=PATIENCE_S) as client:
         yield client
 
@@ -196,7 +196,7 @@ def address(processes: Processes, host: str = "127.0.0.1") -> str:
     return eventually(lambda: re.search(rf"http://{re.escape(host)}:\d+", processes.logs()))[0]
 
 
-async def _declare(redis_url: str) -> None:
+async def declare_jobs(redis_url: str) -> None:
     """What `infinitas sync` does."""
     connection = Connection(redis_url, "test")
     tasks = jobs.app.tasks.values()

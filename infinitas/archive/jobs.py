@@ -75,6 +75,7 @@ def _job(row: JobRow) -> JobInfo:
         result=row.result,
         key=row.key,
         headers=_headers(row.headers),
+        redact=_paths(row.redact),
     )
 
 
@@ -85,3 +86,11 @@ def _headers(text: str | None) -> dict[str, str]:
     except ValueError:
         found = {}
     return found if isinstance(found, dict) else {}
+
+
+def _paths(text: str | None) -> tuple[str, ...]:
+    try:
+        found = orjson.loads(text) if text else ()
+    except ValueError:
+        found = ()
+    return tuple(map(str, found)) if isinstance(found, list) else ()

@@ -1,5 +1,6 @@
-"""Opens the archive for reading: one attribute for each thing that can be read."""
+"""Opens the archive for reading: one attribute for each thing that can be read, or is marked there."""
 
+from infinitas.archive.access import AccessMark
 from infinitas.archive.attempts import Attempts
 from infinitas.archive.audit import Audit
 from infinitas.archive.incident_views import Incidents
@@ -23,6 +24,7 @@ class Reader:
         self.timeline = Timeline(self._pool)
         self.statistics = Statistics(self._pool)
         self.audit = Audit(self._pool)
+        self.access = AccessMark(self._pool)
         self.refused = RefusedEvents(self._pool)
         self.incidents = Incidents(self._pool)
 

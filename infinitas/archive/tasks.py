@@ -1,5 +1,6 @@
 """Reads the summaries of tasks."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from infinitas.archive.pool import Pool
 from infinitas.archive.statements import fetch, statement
 from infinitas.core.records import JobSummary, TaskCounts
 from infinitas.core.states import State
+from infinitas.core.text import clean
 
 
 class Tasks:
@@ -32,6 +34,13 @@ class Tasks:
         """How many jobs have ended, of up to `limit` tasks by name."""
         async with self._pool.transaction() as connection:
             return await fetch(connection, statement("select_task_counts"), {"limit": limit}, TaskCounts)
+
+    async def redacted(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """Paths of arguments to hide of those of these tasks that have some, as they were declared last."""
+        async with self._pool.transaction() as connection:
+            values = {"names": [clean(name) for name in names]}
+            rows = await (await connection.execute(statement("select_redacted"), values)).fetchall()
+        return {name: [str(path) for path in paths] for name, paths in rows}
 
 
 def _summary(id: str | None, date: datetime | None, status: str) -> JobSummary | None:

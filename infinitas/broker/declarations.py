@@ -130,8 +130,11 @@ def new_definition(task: TaskDefinition, seen: str | None, gone: str = "") -> di
     """
     item: dict[str, object] = {"task": task.name, "seen": digest(seen), "gone": gone}
     item["definition"] = task.to_json()
-    if task.limits:
-        item["limits"] = json_text(task.limits)
+    limits: dict[str, object] = {**task.limits}
+    if task.redact:
+        limits["redact"] = json_text(task.redact)
+    if limits:
+        item["limits"] = json_text(limits)
     return item
 
 

@@ -126,6 +126,10 @@ def _headers(text: str) -> dict[str, str]:
     return dict(found)
 
 
+def _paths(text: str) -> tuple[str, ...]:
+    return tuple(map(str, orjson.loads(text)))
+
+
 def job_info(queue: str, id: str, record: object, chunks: object = (), task: str = "") -> JobInfo:
     """A job's hash and log as a record. `task`: the task that it was found in, if known."""
     stored = Stored(record, "its key")
@@ -152,6 +156,7 @@ def job_info(queue: str, id: str, record: object, chunks: object = (), task: str
             checkpoint=stored.text("checkpoint"),
             key=stored.text("key"),
             headers=stored.read("headers", _headers, {}),
+            redact=stored.read("redact", _paths, ()),
             ready=stored.moment("ready"),
             crashes=stored.count("crashes"),
             log=stored.attempt("log", lambda: log_lines(chunks), ()),

@@ -1,6 +1,7 @@
 """The `infinitas` command: global options, and how errors are printed, for people and for programs."""
 
 import importlib
+import re
 import sys
 
 import click
@@ -97,6 +98,9 @@ class _Commands(click.Group):
             formatter.write_dl([(name, text) for name, (_, _, text) in sorted(COMMANDS.items())])
 
 
+_PASSWORD = re.compile(r"//[^/?#]*:[^/?#@]+@|password=")
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-A", "--app", "app", metavar="MODULE:OBJECT", help="The app, e.g. workers.demo:app.")
 @click.option("--redis-url", metavar="URL", help="Default: INFINITAS_REDIS_URL, or infinitas.toml.")
@@ -105,6 +109,13 @@ class _Commands(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, app: str | None, redis_url: str | None, postgres_url: str | None) -> None:
     """An application-level cron you can trust."""
+    for option, url in (("--redis-url", redis_url), ("--postgres-url", postgres_url)):
+        if url and _PASSWORD.search(url):
+            click.echo(
+                f"infinitas: every user of this machine can read {option} in the list of processes, with its "
+                f"password. Set INFINITAS_{option[2:].upper().replace('-', '_')} instead.",
+                err=True,
+            )
     ctx.obj = {"app": app, "redis_url": redis_url, "postgres_url": postgres_url}
 
 

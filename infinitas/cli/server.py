@@ -1,6 +1,7 @@
 """`infinitas server`, and `infinitas token add|ls|rm`."""
 
 import click
+from pydantic_core import to_json
 
 from infinitas.broker.tokens import Tokens
 from infinitas.cli.context import ask_redis, log_options, output_option, settings
@@ -19,6 +20,10 @@ from infinitas.runtime.signals import StopSignal, run_until_signal
 @click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate chain, PEM.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its private key, PEM.")
 @click.option("--rate", type=click.FloatRange(0), default=500, help="Requests a second per token; 0: any.")
+@click.option(
+    "--trusted-proxy", "trusted_proxies", multiple=True, metavar="ADDRESS", help="See docs/security.md."
+)
+@click.option("--open", "always_open", is_flag=True, help="No token is needed here when the last is gone.")
 @click.option("--root-path", default="", metavar="PREFIX", help="Of a proxy that removes it, e.g. /jobs.")
 @log_options
 @click.pass_context
@@ -29,6 +34,8 @@ def server(
     tls_cert: str | None,
     tls_key: str | None,
     rate: float,
+    trusted_proxies: tuple[str, ...],
+    always_open: bool,
     root_path: str,
     log_level: str | None,
     log_format: str | None,
@@ -45,7 +52,9 @@ def server(
     found = settings(ctx, log_level=log_level, log_format=log_format)
     set_up_logging(found.log_level, found.log_format)
 
-    binding = Binding(host, port, tls_cert, tls_key, rate, check_root_path(root_path))
+    binding = Binding(
+        host, port, tls_cert, tls_key, rate, check_root_path(root_path), trusted_proxies, always_open
+    )
 
     async def main(stop: StopSignal) -> None:
         await run_server(found, binding, stop)
@@ -76,7 +85,9 @@ def add_token(
     """Make a token. It is shown this once: only a digest is kept."""
 
     async def add(client: RedisClient) -> tuple[AccessToken, str]:
-        return await Tokens(client.connection).issue(name, scopes, expires)
+        token, text = await Tokens(client.connection).issue(name, scopes, expires)
+        await _audit(client, "add_token", token.id, {"name": name, "scopes": token.scopes})
+        return token, text
 
     token, text = ask_redis(ctx, add)
     print_json({"id": token.id, "token": text}) if output == "json" else click.echo(text)
@@ -113,5 +124,22 @@ def remove_token(ctx: click.Context, id: str, output: str | None) -> None:
 
     Requests with it are refused at once; open connections and streams end within ten seconds.
     """
-    ask_redis(ctx, lambda client: Tokens(client.connection).remove(id))
+
+    async def remove(client: RedisClient) -> None:
+        await Tokens(client.connection).remove(id)
+        await _audit(client, "remove_token", id, {})
+
+    ask_redis(ctx, remove)
     print_json({"removed": id}) if output == "json" else click.echo(f"{id} is revoked.")
+
+
+async def _audit(client: RedisClient, action: str, target: str, made: dict[str, object]) -> None:
+    """As a server records it. The actor is this command: a person with access to Redis."""
+    await (await client.broker("default")).audit(
+        action=action,
+        actor="infinitas token",
+        target=target,
+        reason="",
+        origin="",
+        changes=to_json({name: [None, value] for name, value in made.items()}).decode() if made else "",
+    )

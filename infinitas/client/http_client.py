@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import TypeAdapter
 
@@ -28,8 +29,8 @@ _ATTEMPTS, _WORKERS = TypeAdapter(tuple[AttemptInfo, ...]), TypeAdapter(list[Wor
 class HttpClient:
     """`Client` documents the verbs and what they raise."""
 
-    def __init__(self, url: str, token: str | None) -> None:
-        self._http = Http(url, token)
+    def __init__(self, url: str, token: str | None, ca: Path | None = None) -> None:
+        self._http = Http(url, token, ca)
         self.schedules = HttpSchedules(self._http)
         self.incidents = HttpIncidents(self._http)
 

@@ -61,7 +61,7 @@ class RedisClient:
         self._backend = Backend(redis_url, postgres_url, connect)
         self.connection = self._backend.connection
         self.archive = self._backend.archive
-        self._job_ttl_s = job_ttl_s
+        self.job_ttl_s = job_ttl_s
         self._end_waiters: dict[str, EndWaiter] = {}
         self.schedules = RedisSchedules(self._backend)
         self.incidents = ArchiveIncidents(self.archive)
@@ -79,16 +79,16 @@ class RedisClient:
         await self._backend.carry()
         for queue in await self.queues():
             broker = await self.broker(queue)
-            answer = (await broker.jobs.cancel([id], reason or "no reason was given", self._job_ttl_s))[0]
+            answer = (await broker.jobs.cancel([id], reason or "no reason was given", self.job_ttl_s))[0]
             if answer in (CancelAnswer.CANCELLED, CancelAnswer.REQUESTED):
-                return await self.job(id)
+                return await self.find_job(id)
             if answer is CancelAnswer.ENDED:
-                job = await self.job(id)
+                job = await self.find_job(id)
                 raise AlreadyEnded(f"Job {id} has ended already: it is {job.state}.")
         raise UnknownJob(f"There is no job {id[:120]!r} in Redis.")
 
     async def retry(self, id: str) -> JobInfo:
-        job = await self.job(id)
+        job = await self.find_job(id)
         broker = await self.broker(job.queue)
         answer = await broker.jobs.revive(id, _record(job))
         if answer.result is Revived.LIVE:
@@ -101,26 +101,27 @@ class RedisClient:
             raise external_task(job.task)
         if answer.result is Revived.TAKEN:
             raise key_taken(job.task, job.key or "", answer.live_job)
-        return await self.job(id)
+        return await self.find_job(id)
 
-    async def rerun(self, id: str) -> str:
-        job = await self.job(id)
-        task = await self.task(job.task)
+    async def rerun(self, id: str, new_id: str | None = None) -> str:
+        """See `Client.rerun`. The same `new_id` again makes no second job."""
+        job = await self.find_job(id)
+        task = await self.live_task(job.task)
         headers = {**job.headers, RERUN_OF: id}
-        again = NewJob(id=fresh_id(), task=job.task, args=job.args, headers=headers)
+        again = NewJob(id=new_id or fresh_id(), task=job.task, args=job.args, headers=headers)
         await self.send(task.definition, [again])
         return again.id
 
     async def wait_for_end(self, id: str, timeout: float | None) -> JobInfo:
         try:
             async with asyncio.timeout(timeout):
-                job = await self.job(id)
+                job = await self.find_job(id)
                 while not job.ended:
                     waiter = self._end_waiters.get(job.queue)
                     if waiter is None:
                         waiter = self._end_waiters[job.queue] = EndWaiter(await self.broker(job.queue))
                     await waiter.wait(id)
-                    job = await self.job(id)
+                    job = await self.find_job(id)
                     if not job.ended and not await find_job(self.connection, id):
                         break  # Only the archive has it: Redis lost it.
         except TimeoutError:
@@ -168,15 +169,20 @@ class RedisClient:
             return await plan_removal(self._backend, task)
         if task.definition.external:
             await PingTokens(self.connection).remove(name)
-        return await remove_task(self._backend, task, self._job_ttl_s)
+        return await remove_task(self._backend, task, self.job_ttl_s)
 
     async def job(self, id: str) -> JobInfo:
+        found = await self.find_job(id)
+        return found if found.attempts else replace(found, attempts=await self._attempts(id))
+
+    async def find_job(self, id: str) -> JobInfo:
+        """`job`; of one that Redis has without its attempts, for which Postgres is not asked."""
         found = await find_job(self.connection, id)
         if found is None:
             await self._backend.carry()
             found = await find_job(self.connection, id)
         if found is not None:
-            return replace(found, attempts=await self._attempts(id))
+            return found
         if self.archive is not None and (archived := await self.archive.jobs.find(id)):
             return archived
         where = "" if self.archive is not None else " in Redis (there is no archive to look in)"
@@ -184,7 +190,7 @@ class RedisClient:
 
     async def waiting(self, id: str) -> Waiting | None:
         """Why a job does not run yet; None for one that runs or has ended. Raises UnknownJob."""
-        return await find_waiting(self.connection, await self.job(id))
+        return await find_waiting(self.connection, await self.find_job(id))
 
     async def _attempts(self, id: str) -> tuple[AttemptInfo, ...]:
         """From the archive; what is live can be seen without it."""

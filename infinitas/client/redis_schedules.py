@@ -202,13 +202,14 @@ class RedisSchedules:
         # In a thread: those of a rare rule take some time to find.
         return await asyncio.to_thread(_next_slots, info, count)
 
-    async def trigger(self, key: str, args: str | None = None) -> str:
+    async def trigger(self, key: str, args: str | None = None, new_id: str | None = None) -> str:
+        """See `ScheduleClient.trigger`. The same `new_id` again makes no second job."""
         info = await self.find(key)
         stored = await self._stored(await self._edges(info.queue), key)
         schedule = stored[0] if stored else info.schedule
         task = await self._backend.live_task(schedule.task)
         job = NewJob(
-            id=fresh_id(),
+            id=new_id or fresh_id(),
             task=schedule.task,
             args=schedule.args if args is None else args,
             headers={TRIGGERED_BY: key},

@@ -159,6 +159,8 @@ def _take_facts(row: JobRow, get: Callable[[str], str | None]) -> None:
         row.headers = clean_json(text)
     if text := get("key"):
         row.key = clean(text)
+    if text := get("redact"):
+        row.redact = clean_json(text)
     if text := get("worker"):
         row.worker = clean(text)
     # These are of the last event alone: a retry that succeeds leaves no error behind.

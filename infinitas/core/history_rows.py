@@ -19,7 +19,7 @@ class JobRow:
     Attributes:
         due_at: a slot's time, or when the job was sent; it never changes.
         version: grows with every event; an older version changes nothing.
-        args, headers, result: JSON text.
+        args, headers, redact, result: JSON text.
         was: the state before the last change; in a batch `revived` or None.
         was_reason, was_started: its reason, and whether the job had begun; in a batch None.
     """
@@ -36,6 +36,7 @@ class JobRow:
     args: Text = None
     headers: Text = None
     key: Text = None
+    redact: Text = None
     worker: Text = None
     error: Text = None
     result: Text = None

@@ -19,8 +19,8 @@ def check_name(name: str, what: str) -> str:
 
     Raises:
         BadName: it is empty, longer than 200 bytes of UTF-8, has control characters or surrogates,
-            or, for a queue, braces (they delimit the Redis Cluster hash tag) or @ (it precedes the slot
-            in a job's id).
+            is `.` or `..`, or has, for a queue, braces (they delimit the Redis Cluster hash tag) or @ (it
+            precedes the slot in a job's id).
     """
     if not isinstance(name, str) or not name.strip():
         raise BadName(f"A {what} needs a name that is not empty, not {shorten(name)}.")
@@ -34,6 +34,8 @@ def check_name(name: str, what: str) -> str:
         )
     if found := _CONTROL.search(name):
         raise BadName(f"The {what} name {shorten(name)} has a control character at position {found.start()}.")
+    if name in (".", ".."):
+        raise BadName(f"The {what} name {name!r} has a meaning of its own in a URL's path.")
     if what == "queue" and _NOT_IN_A_QUEUE.search(name):
         raise BadName(f"The queue name {shorten(name)} must not contain braces or @.")
     return name

@@ -240,6 +240,7 @@ class JobInfo:
     Attributes:
         args, result, checkpoint: JSON text.
         ready: when the next attempt begins, while the job waits for one.
+        redact: paths of arguments that the server hides, as the task had them when the job was made.
         crashes: how many workers died while they ran it.
         attempts: all attempts, if there is an archive.
     """
@@ -265,6 +266,7 @@ class JobInfo:
     checkpoint: str | None = None
     key: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    redact: tuple[str, ...] = ()
     ready: datetime | None = None
     crashes: int = 0
     attempts: tuple[AttemptInfo, ...] = ()

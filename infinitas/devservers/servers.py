@@ -2,15 +2,19 @@
 
 import fcntl
 import json
+import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from infinitas.core.errors import EmbeddedError
-from infinitas.devservers.folder import private_folder
+from infinitas.devservers.folder import owner_of_socket, private_folder
 from infinitas.devservers.guarded import GuardedServer
 from infinitas.devservers.postgres import start_postgres
 from infinitas.devservers.redis import start_redis
+from infinitas.runtime.ownership import other_owner
 
+_log = logging.getLogger("infinitas.devservers")
 _RECORD = "running.json"
 
 
@@ -51,6 +55,10 @@ class EmbeddedServers:
 
 def running_servers(data: Path) -> Urls | None:
     """The servers that another process runs on `data`, or None."""
+    for path in (data, data / _RECORD):
+        if (why := other_owner(path)) is not None:
+            _log.warning("%s", why)
+            return None
     try:
         record = json.loads((data / _RECORD).read_text())
         urls = Urls(redis=record["redis"], postgres=record["postgres"])
@@ -59,6 +67,15 @@ def running_servers(data: Path) -> Urls | None:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return None
     except BlockingIOError:
-        return urls
+        return urls if _is_our_redis(urls.redis) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _is_our_redis(url: str) -> bool:
+    """Whether a process of this user, or of root, listens there: a socket's name can be taken."""
+    owner = owner_of_socket(url.removeprefix("unix://"))
+    if owner is None or owner in (0, os.getuid()):
+        return True
+    _log.warning("%s belongs to another user (uid %d) and is ignored.", url, owner)
+    return False

@@ -1,5 +1,6 @@
 """Settings: arguments > environment (`INFINITAS_*`) > infinitas.toml > defaults, checked once."""
 
+import logging
 import os
 import re
 import tomllib
@@ -25,6 +26,7 @@ from infinitas.core.task_definition import parse_rate
 from infinitas.core.unknown_options import remedy
 from infinitas.runtime.channel_settings import FileChannel, read_channels, read_networks
 from infinitas.runtime.masking import HIDDEN, mask_text, mask_url
+from infinitas.runtime.ownership import other_owner
 from infinitas.runtime.urls import (
     checked_http_url,
     checked_page_url,
@@ -33,7 +35,9 @@ from infinitas.runtime.urls import (
     checked_server_url,
 )
 
+_log = logging.getLogger("infinitas.config")
 CONFIG_FILE = "infinitas.toml"
+ENVIRONMENT = "the environment"
 DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
 URLS = ("redis_url", "postgres_url", "server")
 
@@ -103,6 +107,8 @@ class Settings(BaseModel):
         postgres_url: Postgres, for history. None: the embedded server if one runs, else no archive.
         server: a server to use instead of Redis and Postgres, e.g. wss://host:3000.
         token: the token for that server (`infinitas token add`).
+        server_ca: file with the certificate of a private authority that has signed the server's; None: the
+            system's authorities.
         data_dir: folder of the embedded servers and their data.
         concurrency: most jobs that one worker runs at once.
         shutdown_timeout: seconds that a stopping worker lets its jobs finish.
@@ -133,6 +139,7 @@ class Settings(BaseModel):
     postgres_url: PostgresUrl | None = Field(default=None, repr=False)
     server: ServerUrl | None = Field(default=None, repr=False)
     token: SecretStr | None = None
+    server_ca: Path | None = None
     data_dir: Path = Path(".infinitas")
     concurrency: int = Field(default=10, ge=1, le=10_000)
     shutdown_timeout: float = Field(default=8.0, ge=0, le=86_400)
@@ -180,11 +187,16 @@ def load_settings(
     given = {name: value for name, value in (arguments or {}).items() if value is not None}
     for source, found in (
         (str(file), _from_file(file)),
-        ("the environment", _from_environment(environment)),
+        (ENVIRONMENT, _from_environment(environment)),
         ("the arguments", given),
     ):
         values.update(found)
         origins.update(dict.fromkeys(found, source))
+    if origins.get("token") == ENVIRONMENT and origins.get("server") == str(file):
+        raise ConfigError(
+            f"The token is from the environment and the server from {file}: a token is sent only to a server "
+            "that is named in the same place, or in code. Set INFINITAS_SERVER too."
+        )
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -198,6 +210,9 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
 
 
 def _from_file(file: Path) -> dict[str, object]:
+    if (why := other_owner(file)) is not None:
+        _log.warning("%s", why)
+        return {}
     try:
         return tomllib.loads(file.read_text())
     except FileNotFoundError:

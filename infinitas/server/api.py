@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -10,10 +11,13 @@ from infinitas.client.redis_client import RedisClient
 from infinitas.core.notify_rules import NotifyRule
 from infinitas.server import problems
 from infinitas.server.body_limit import BodyLimit
+from infinitas.server.edge import Edge
+from infinitas.server.open_access import OpenAccess
 from infinitas.server.own_cookie import OwnCookie
 from infinitas.server.page import routes as page
 from infinitas.server.problems import Problem
 from infinitas.server.rate_limit import RateLimit
+from infinitas.server.refusals import Refusals
 from infinitas.server.routes import (
     audit,
     channels,
@@ -30,26 +34,28 @@ from infinitas.server.routes import (
     timeline,
     tokens,
 )
+from infinitas.server.streams import OpenStreams
 from infinitas.server.websocket import routes as websocket
 from infinitas.server.websocket.gateway import Gateway
 from infinitas.wire.paths import PREFIX
 
 RATE = 500.0
+TOKEN = "A token of `infinitas token add`; without any token requests to localhost need none."
 
 
 def make_api(
     client: RedisClient,
     gateway: Gateway,
+    access: OpenAccess,
     channel_access: ChannelAccess,
     *,
-    local: bool = False,
     rate: float = RATE,
     notify_rules: Sequence[NotifyRule] = (),
 ) -> FastAPI:
     """The API over one client, one gateway and the channels, which the caller closes.
 
     Args:
-        local: only this machine can reach it; only then it works without any token.
+        access: whether it works without any token.
         rate: requests a second that each token may make; 0: no limit.
         notify_rules: of infinitas.toml, to be shown.
     """
@@ -67,12 +73,15 @@ def make_api(
     api.state.client = client
     api.state.gateway = gateway
     api.state.channels = channel_access
-    api.state.local = local
+    api.state.open_access = access
     api.state.notify_rules = notify_rules
     api.state.rate_limit = RateLimit(rate)
     api.state.ping_limit = RateLimit(min(rate, pings.RATE))
+    api.state.refusals = Refusals()
+    api.state.streams = OpenStreams()
     problems.install(api)
     api.add_middleware(BodyLimit)
+    api.add_middleware(Edge)
     api.add_middleware(OwnCookie)
     # Logs before jobs, whose `/{id}` also matches `/{id}/logs`.
     first = (logs, tasks, schedules, jobs, timeline, statistics, audit)
@@ -83,4 +92,14 @@ def make_api(
     api.include_router(metrics.router)
     api.include_router(system.probes)
     api.include_router(page.router)
+    describe = api.openapi
+    api.openapi = lambda: _with_security(describe())  # type: ignore[method-assign]
     return api
+
+
+def _with_security(description: dict[str, Any]) -> dict[str, Any]:
+    """How a generated client presents its token."""
+    schemes = {"token": {"type": "http", "scheme": "bearer", "description": TOKEN}}
+    description.setdefault("components", {})["securitySchemes"] = schemes
+    description["security"] = [{"token": []}]
+    return description

@@ -1,19 +1,26 @@
 """The audit trail: each change through the server, with its token, reason and origin."""
 
+import time
 from collections.abc import Collection
+from ipaddress import ip_address
 
-from fastapi import Request
+from fastapi import HTTPException, Request
+from fastapi.requests import HTTPConnection
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
+from infinitas.broker.intents import Intents
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken
 from infinitas.core.changes import changes
+from infinitas.core.errors import Refused
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.text import clean
+from infinitas.runtime.masking import mask_text
 
 REASON_HEADER = "x-reason"
 QUEUE = "default"
+SWEEP_EVERY_S = 60.0
 
 
 def note(
@@ -37,19 +44,88 @@ def note(
         request.state.target = target
 
 
-async def record(client: RedisClient, request: Request, token: AccessToken, reason: str) -> None:
-    """Record that a request has changed something. Raises ServerUnreachable."""
-    values = request.path_params
-    target = getattr(request.state, "target", None) or str(next(iter(values.values()), ""))
-    found = getattr(request.state, "changes", None)
+def note_done(request: Request, **done: object) -> None:
+    """Add to the record of this request what it has made or ended; also if it is refused in the end."""
+    request.state.changes = {name: [None, value] for name, value in done.items()}
+    request.state.done = True
+
+
+def note_dry_run(request: Request) -> None:
+    """This request changes nothing: it has no record."""
+    request.state.dry_run = True
+
+
+class Trail:
+    """The record of one request, from before it changes anything. All methods raise ServerUnreachable."""
+
+    def __init__(self, client: RedisClient, request: Request, token: AccessToken, reason: str) -> None:
+        self._client = client
+        self._intents = Intents(client.connection)
+        self._request = request
+        self._id = ""
+        values = request.path_params
+        self._facts = {
+            "action": request.scope["route"].name,
+            "actor": token.name,
+            "target": str(next(iter(values.values()), "")),
+            "reason": reason,
+            "origin": origin_of(request),
+        }
+
+    async def begin(self) -> None:
+        """Store what is about to happen; if this server ends before `end`, another one records it."""
+        await self._sweep()
+        self._id = await self._intents.add(self._facts)
+
+    async def end(self, error: Exception | None = None) -> None:
+        """Record what has happened. A request that was refused has changed nothing."""
+        state = self._request.state
+        refused = isinstance(error, (Refused, HTTPException)) and not getattr(state, "done", False)
+        if not refused and not getattr(state, "dry_run", False):
+            found = getattr(state, "changes", None)
+            if error is not None:
+                found = {**(found or {}), "outcome": [None, getattr(error, "code", "error")]}
+            target = getattr(state, "target", None) or self._facts["target"]
+            await write(self._client, changes=found, **{**self._facts, "target": target})
+        await self._intents.drop(self._id)
+
+    async def _sweep(self) -> None:
+        """Once a minute, record the requests that were cut off."""
+        state = self._request.app.state
+        if time.monotonic() < getattr(state, "next_sweep", 0.0):
+            return
+        state.next_sweep = time.monotonic() + SWEEP_EVERY_S
+        for facts in await self._intents.take_cut_off():
+            await write(self._client, changes={"outcome": [None, "cut_off"]}, **facts)
+
+
+async def write(
+    client: RedisClient,
+    *,
+    action: str,
+    actor: str,
+    target: str,
+    reason: str = "",
+    origin: str = "",
+    changes: object = None,
+) -> None:
+    """One entry. Raises ServerUnreachable."""
     await (await client.broker(QUEUE)).audit(
-        action=request.scope["route"].name,
-        actor=token.name,
+        action=action,
+        actor=actor,
         target=target,
         reason=reason,
-        origin=request.client.host if request.client else "",
-        changes=to_json(found).decode() if found else "",
+        origin=origin,
+        changes=to_json(changes).decode() if changes else "",
     )
+
+
+def origin_of(request: HTTPConnection) -> str:
+    """The caller's address; empty for what is none, since a proxy may pass on any text."""
+    try:
+        return str(ip_address(request.client.host)) if request.client else ""
+    except ValueError:
+        return ""
 
 
 async def reason_of(request: Request) -> str:
@@ -61,4 +137,5 @@ async def reason_of(request: Request) -> str:
         body = None
     if isinstance(body, dict) and isinstance(body.get("reason"), str):
         reason = body["reason"]
-    return clean(reason)[:MAX_REASON_CHARS]
+    # A token or a password that was pasted there stays out of the audit.
+    return mask_text(clean(reason))[:MAX_REASON_CHARS]

@@ -13,11 +13,13 @@ from infinitas.broker.tokens import Tokens
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken, Scope, digest_of, split_token
 from infinitas.core.errors import Forbidden, Unauthorized
-from infinitas.server.audit_trail import reason_of, record
+from infinitas.server.audit_trail import Trail, origin_of, reason_of
 from infinitas.server.dependencies import ClientOf
+from infinitas.server.login_cookie import cookie_name
+from infinitas.server.open_access import OpenAccess, refuse_other_machines
+from infinitas.server.refusals import Refusals
 
-COOKIE = "infinitas_login"
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+NO_TOKEN = "Send a valid token: `Authorization: Bearer inf_…` (`infinitas token add`)."
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAME_SITE = frozenset({"same-origin", "none"})
 
@@ -42,7 +44,7 @@ class RequireScope:
         """
         if request.method not in _SAFE:
             refuse_other_sites(request)
-        token = await authenticate(request, client, request.headers.get("authorization", ""))
+        token = await authenticated(request, client)
         request.app.state.rate_limit.take(token.id)
         if not token.allows(self.scope):
             raise Forbidden(f"The token {token.name!r} lacks the scope {self.scope.value!r}.")
@@ -50,9 +52,28 @@ class RequireScope:
             yield token
             return
         # Read before the response: the body can't be read after it.
-        reason = await reason_of(request)
-        yield token
-        await record(client, request, token, reason)
+        trail = Trail(client, request, token, await reason_of(request))
+        await trail.begin()
+        try:
+            yield token
+        except Exception as error:
+            await trail.end(error)
+            raise
+        await trail.end()
+
+
+async def authenticated(request: Request, client: ClientOf) -> AccessToken:
+    """The token of a request; it may lack any scope. A refusal is logged and counted.
+
+    Raises:
+        Unauthorized, Forbidden, ServerUnreachable.
+    """
+    try:
+        return await authenticate(request, client, request.headers.get("authorization", ""))
+    except (Unauthorized, Forbidden) as error:
+        refusals: Refusals = request.app.state.refusals
+        refusals.count(error.code, origin_of(request))
+        raise
 
 
 async def authenticate(connection: HTTPConnection, client: RedisClient, credentials: str) -> AccessToken:
@@ -61,25 +82,30 @@ async def authenticate(connection: HTTPConnection, client: RedisClient, credenti
     Raises:
         Unauthorized, Forbidden, ServerUnreachable.
     """
-    cookie = connection.cookies.get(COOKIE)
+    cookie = connection.cookies.get(cookie_name(connection))
     if not credentials and cookie:
         token_id = await Logins(client.connection).find(digest_of(cookie))
         token = await Tokens(client.connection).find(token_id) if token_id else None
         if token is None:
             raise Unauthorized("The login has ended: log in again.")
         return await _still_valid(client, token)
-    if not credentials and connection.app.state.local and not await Tokens(client.connection).any():
-        _refuse_other_hosts(connection)
+    open_access: OpenAccess = connection.app.state.open_access
+    if not credentials and await open_access.permits():
+        refuse_other_machines(connection)
         return THIS_MACHINE
+    if not credentials:
+        raise Unauthorized(NO_TOKEN + open_access.hint)
     kind, _, text = credentials.partition(" ")
-    return await find_token(client, text.strip() if kind.lower() == "bearer" else "")
+    token = await find_token(client, text.strip() if kind.lower() == "bearer" else "")
+    open_access.tokens_seen()
+    return token
 
 
 async def find_token(client: RedisClient, text: str) -> AccessToken:
     """The stored token for the text `inf_…`. Raises Unauthorized, ServerUnreachable."""
     parts = split_token(text)
     if parts is None:
-        raise Unauthorized("Send a valid token: `Authorization: Bearer inf_…` (`infinitas token add`).")
+        raise Unauthorized(NO_TOKEN)
     token = await Tokens(client.connection).find(parts[0])
     if token is None or not token.matches(parts[1]):
         raise Unauthorized("This token was revoked or is unknown here; `infinitas token add` makes another.")
@@ -108,17 +134,9 @@ def _host_of(origin: str) -> str | None:
         return None
 
 
-def _refuse_other_hosts(request: HTTPConnection) -> None:
-    """Without tokens only localhost is served: another name for this address is DNS rebinding."""
-    try:
-        known = request.url.hostname in LOCAL_HOSTS
-    except ValueError:
-        known = False
-    if not known:
-        raise Forbidden("Without tokens the server answers only localhost; `infinitas token add` makes one.")
-
-
 MayRead = Annotated[AccessToken, Depends(RequireScope(Scope.READ))]
 MayRunJobs = Annotated[AccessToken, Depends(RequireScope(Scope.JOBS))]
 MayAdminister = Annotated[AccessToken, Depends(RequireScope(Scope.ADMIN))]
 MayChangeTasks = Annotated[AccessToken, Depends(RequireScope(Scope.TASKS))]
+Authenticated = Annotated[AccessToken, Depends(authenticated)]
+"""Any valid token."""

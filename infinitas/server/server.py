@@ -22,6 +22,8 @@ from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal, allow_many_sockets
 from infinitas.server.api import RATE, make_api
+from infinitas.server.connection_limits import ConnectionLimits, limited_protocol
+from infinitas.server.open_access import OpenAccess
 from infinitas.server.websocket.bounded_protocol import BoundedWebSocket
 from infinitas.server.websocket.gateway import Gateway
 from infinitas.tasks.plugins import Plugins
@@ -55,6 +57,11 @@ class Binding:
     root_path: str = ""
     """A prefix such as `/infinitas` that a reverse proxy removes from each path."""
 
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    always_open: bool = False
+    """This machine needs no token while there is none, also after there has been one."""
+
     @property
     def local(self) -> bool:
         """Only this machine can reach the server."""
@@ -62,8 +69,15 @@ class Binding:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, *, local: bool, rate: float = RATE) -> AsyncIterator[FastAPI]:
+async def serving(
+    settings: Settings, *, local: bool, rate: float = RATE, always_open: bool = False
+) -> AsyncIterator[FastAPI]:
     """The API and its connections, until the block ends. Another ASGI app may mount it.
+
+    Args:
+        local: only this machine can reach it: without any token it answers requests to localhost.
+        rate: requests a second that each token may make; 0: no limit.
+        always_open: it does so also once tokens have been there.
 
     Raises:
         ServerUnreachable: Redis can't be reached at the start.
@@ -73,12 +87,14 @@ async def serving(settings: Settings, *, local: bool, rate: float = RATE) -> Asy
     registry = Registry(LazyClient(redis_url=settings.redis_url), Plugins(()))
     gateway = Gateway(registry, client, settings, rate)
     channels = ChannelAccess(settings.postgres_url, "server")
+    access = OpenAccess(client, local=local, always=always_open)
     try:
         await client.connection.check()
         await _migrate(settings)
-        yield make_api(client, gateway, channels, local=local, rate=rate, notify_rules=settings.notify)
+        yield make_api(client, gateway, access, channels, rate=rate, notify_rules=settings.notify)
     finally:
         await gateway.close()
+        await access.close()
         await channels.close()
         await client.close()
 
@@ -91,7 +107,9 @@ async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> 
         ServerUnreachable: Redis can't be reached at the start.
     """
     allow_many_sockets()
-    async with serving(settings, local=binding.local, rate=binding.rate) as api:
+    async with serving(
+        settings, local=binding.local, rate=binding.rate, always_open=binding.always_open
+    ) as api:
         await _require_token(api.state.client, binding)
         with _listen(binding.host, binding.port) as listening:
             scheme = "https" if binding.tls_cert else "http"
@@ -167,6 +185,10 @@ async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop:
         log_config=None,
         log_level="warning",
         access_log=False,
+        server_header=False,
+        proxy_headers=bool(binding.trusted_proxies),
+        forwarded_allow_ips=list(binding.trusted_proxies),
+        http=limited_protocol(ConnectionLimits()),  # type: ignore[arg-type]
         lifespan="off",
         timeout_graceful_shutdown=5,
         ws=BoundedWebSocket,

@@ -53,8 +53,7 @@ class Task(Sender[Send, Value], Generic[Call, Send, Returned, Value]):
             # Into the definition: the server, which ends late jobs of remote workers, has only that.
             definition = replace(definition, retry_timeouts=False)
         signature = Signature(function, definition.name)
-        if definition.redact:
-            definition = replace(definition, redact=with_positions(definition.redact, signature.names))
+        definition = replace(definition, redact=with_positions(definition.redact, signature.names))
         super().__init__(client, plugins, definition, signature, SendOptions())
         self.name = definition.name
         self.function = function

@@ -89,7 +89,7 @@ class PauseBody(BaseModel):
 class SkipBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    count: Whole = 1
+    count: Annotated[int, Field(ge=0, le=1000), NUMBER] = 1
 
 
 class BackfillBody(BaseModel):
@@ -99,7 +99,7 @@ class BackfillBody(BaseModel):
 
     start: Instant
     end: Instant
-    limit: Whole = 1
+    limit: Annotated[int, Field(ge=1, le=100), NUMBER] = 1
     dry_run: Flag = False
 
 

@@ -11,6 +11,7 @@ _VALUES = {
     "args": "[[],{}]",
     "state": "queued",
     "headers": '{"a":"b"}',
+    "redact": '["password"]',
     "key": "k",
     "attempt": "1",
     "worker": "w",

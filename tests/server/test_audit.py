@@ -1,11 +1,23 @@
 """The audit over HTTP: what each change has changed, searched and in pages."""
 
+import asyncio
+import json
+import time
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
+from redis import Redis
 
-from tests.support import eventually
+from infinitas.broker.connection import Connection
+from infinitas.broker.intents import Intents
+from infinitas.devservers.servers import Urls
+from infinitas.runtime.config import Settings
+from infinitas.server.server import serving
+from tests.server.mortal import Killed, Mortal
+from tests.server_fixtures import MakeToken, declare_jobs
+from tests.support import events, eventually
 
 API = "/api/v1"
 Entries = list[dict[str, Any]]
@@ -84,3 +96,79 @@ def test_search_and_pages(http: httpx.Client, pauses: Entries) -> None:
     assert rest["next"] is None
     for wrong in ({"q": "x" * 201}, {"since": "yesterday"}, {"before": 0}, {"q": "\0"}):
         assert http.get(f"{API}/audit", params=wrong).json()["code"] == "bad_request", wrong
+
+
+def test_a_bulk_names_its_jobs_and_a_dry_run_is_no_change(http: httpx.Client, archiver: None) -> None:
+    ids = [http.post(f"{API}/tasks/patient/jobs", json={}).json()["id"] for _ in range(2)]
+    body = {"action": "cancel", "ids": [*ids, "unknown"]}
+    http.post(f"{API}/jobs/bulk", json={**body, "dry_run": True})
+    http.delete(f"{API}/tasks/patient", params={"dry_run": True})
+    span = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:00:01Z"}
+    http.post(f"{API}/schedules/tick/backfill", json={**span, "dry_run": True})
+    http.post(f"{API}/jobs/bulk", json=body)
+    (bulk,) = eventually(lambda: search(http, action="change_jobs"))
+    assert bulk["changes"] == {"action": [None, "cancel"], "jobs": [None, ids]}
+    actions = [entry["action"] for entry in search(http)]
+    assert sorted(actions) == ["change_jobs", "send_job", "send_job"]
+
+
+def test_intents_that_were_cut_off_are_taken_once(servers: Urls, redis: Redis) -> None:
+    facts = {"action": "remove_schedule", "actor": "a", "target": "nightly", "reason": "", "origin": ""}
+    redis.hset("infinitas:intents", "x", json.dumps({**facts, "at": time.time() - 121}))
+    redis.hset("infinitas:intents", "y", json.dumps({**facts, "at": time.time()}))
+
+    async def take() -> list[dict[str, str]]:
+        connection = Connection(servers.redis, "test")
+        found = await Intents(connection).take_cut_off()
+        await connection.close()
+        return found
+
+    assert asyncio.run(take()) == [facts]
+    assert asyncio.run(take()) == []
+
+
+async def test_a_change_is_noted_before_it_happens(servers: Urls, redis: Redis) -> None:
+    """Killed between the change and its entry: the entry is written by the next server."""
+    await declare_jobs(servers.redis)
+    async with (
+        serving(Settings(redis_url=servers.redis), local=True, rate=0) as api,
+        httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://localhost") as http,
+    ):
+        mortal = Mortal(api)
+        left = 0
+        while not events(redis, "job.created"):
+            left += 1
+            mortal.live(left)
+            with suppress(Killed):
+                await http.post(f"{API}/tasks/patient/jobs", json={}, headers={"X-Reason": "why"})
+        mortal.live(None)
+        assert not events(redis, "audit.send_job")
+        intents: Any = redis.hgetall("infinitas:intents")
+        for id, text in intents.items():
+            redis.hset("infinitas:intents", id, json.dumps({**json.loads(text), "at": 0}))
+        api.state.next_sweep = 0.0
+        await http.post(f"{API}/jobs/none/cancel")
+        cut_off = events(redis, "audit.send_job")
+        assert {each.fields["reason"] for each in cut_off} == {"why"}
+        assert json.loads(cut_off[-1].fields["changes"]) == {"outcome": [None, "cut_off"]}
+        assert not redis.exists("infinitas:intents"), "what was recorded is no longer intended"
+
+
+def test_sign_ins_and_tokens_are_in_the_audit_without_secrets(
+    http: httpx.Client, archiver: None, make_token: MakeToken
+) -> None:
+    admin = make_token("admin")
+    headers = {"Authorization": f"Bearer {admin}"}
+    http.post(f"{API}/login", json={"token": admin})
+    pasted = {"X-Reason": f"with {admin}"}
+    http.put(f"{API}/schedules/n", json={"task": "noop", "cron": "0 3 * * *"}, headers=pasted)
+    http.delete(f"{API}/login")
+
+    def found() -> Entries | None:
+        entries: Entries = http.get(f"{API}/audit", headers=headers).json()["items"]
+        return entries if len(entries) == 4 else None
+
+    entries = eventually(found)
+    assert [each["action"] for each in entries] == ["sign_out", "put_schedule", "sign_in", "add_token"]
+    assert admin.split("_")[2] not in str(entries)
+    assert [each["actor"] for each in entries] == ["admin", "admin", "admin", "infinitas token"]

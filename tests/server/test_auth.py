@@ -3,6 +3,7 @@
 import re
 import ssl
 import subprocess
+from pathlib import Path
 
 import httpx
 import pytest
@@ -274,10 +275,25 @@ def test_tls(processes: Processes) -> None:
     verify = ssl.create_default_context(cafile=str(cert))
     with httpx.Client(base_url=url, verify=verify, timeout=PATIENCE_S) as http:
         assert http.get("/livez").status_code == 200
+        _check_private_authority(processes, http, cert, key)
     wrong = processes.run("server", "--tls-cert", str(key), "--tls-key", str(cert))
     assert wrong.returncode == 2
     assert "certificate" in wrong.stderr
     assert processes.run("server", "--tls-cert", str(cert)).returncode == 2
+
+
+def _check_private_authority(processes: Processes, http: httpx.Client, cert: Path, key: Path) -> None:
+    """The command line and a worker trust the authority of the setting `server_ca`."""
+    url = str(http.base_url)
+    processes.environment["INFINITAS_SERVER"] = url
+    assert processes.run("task", "ls").returncode == 6, "an authority that the system does not know"
+    processes.environment["INFINITAS_SERVER_CA"] = str(cert)
+    assert processes.run("task", "ls").returncode == 0, "the command line"
+    processes.start("worker", "tests.apps.jobs:app")
+    eventually(lambda: http.get(f"{API}/workers").json())
+    processes.environment["INFINITAS_SERVER_CA"] = str(key)
+    assert "no certificate" in processes.run("task", "ls").stderr
+    processes.environment |= {"INFINITAS_SERVER_CA": "", "INFINITAS_SERVER": ""}
 
 
 def test_a_revoked_token_ends_its_connections(

@@ -169,7 +169,7 @@ def test_many_jobs_in_one_request_and_twice_the_same(http: httpx.Client) -> None
 
 def test_with_postgres_away_what_is_live_still_shows(processes: Processes, http: httpx.Client) -> None:
     processes.environment["INFINITAS_POSTGRES_URL"] = "postgresql://nobody@127.0.0.1:1/none"
-    processes.start("server", "--port", "0")
+    processes.start("server", "--port", "0", "--open")
     with httpx.Client(base_url=address(processes), timeout=PATIENCE_S) as half:
         id = send(half, "patient")
         assert [each["id"] for each in half.get(f"{API}/jobs?task=patient").json()["items"]] == [id]

@@ -19,6 +19,7 @@ WITH changed AS (
         args = coalesce(excluded.args, job.args),
         headers = coalesce(excluded.headers, job.headers),
         key = coalesce(excluded.key, job.key),
+        redact = coalesce(excluded.redact, job.redact),
         worker = coalesce(excluded.worker, job.worker),
         error = excluded.error,
         result = excluded.result,

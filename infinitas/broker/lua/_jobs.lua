@@ -52,10 +52,12 @@ local function make_ready(job)
   return set_timer(job, needs_ladder(job) and 1 or nil)
 end
 
--- Creates a job, ready or waiting; for a waiting one the caller sets its time.
+-- Creates a job, ready or waiting; for a waiting one the caller sets its time. It keeps the paths of arguments
+-- that its task hides now.
 local function create_job(job, state)
+  job.redact = job.redact or limit(job.task, 'redact') or nil
   local fields = {'task', job.task, 'args', job.args, 'due', job.due, 'created', stamp}
-  add_facts(fields, job, {'schedule', 'headers', 'key', 'expires', 'external', 'deadline'})
+  add_facts(fields, job, {'schedule', 'headers', 'key', 'expires', 'external', 'deadline', 'redact'})
   local ready = state == 'queued' and {put_in_stream(job)} or {'state', state}
   for i = 1, #ready do fields[#fields + 1] = ready[i] end
   call('HSET', key('job', job.id), unpack(fields))

@@ -58,11 +58,11 @@ local definition_of = once(function(task)
   return definition and decoded(definition)
 end)
 
--- The few options that hot paths need: max_running, rate and per, expires. false for most tasks.
+-- The few options that hot paths need: max_running, rate and per, expires, redact. false for most tasks.
 local limits_of = once(function(task)
   local rules = decoded(call('HGET', limits, task) or '')
   for name, value in pairs(rules or {}) do
-    if type(value) ~= 'number' then rules[name] = nil end
+    if type(value) ~= 'number' and name ~= 'redact' then rules[name] = nil end
   end
   return rules
 end)

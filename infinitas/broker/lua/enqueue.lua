@@ -30,10 +30,10 @@ for i, job in ipairs(cjson.decode(jobs)) do
     local due, patience = job.due or now + (job.delay or 0), job.expires or limit(job.task, 'expires')
     local state = due > now and 'scheduled' or 'queued'
     job.due, job.expires = digits[due], patience and due + patience
-    local fields = {'args', job.args, 'state', state}
-    add_facts(fields, job, {'headers', 'key'})
     if state == 'scheduled' then add_timed(later, job.id, due) end
     create_job(job, state)
+    local fields = {'args', job.args, 'state', state}
+    add_facts(fields, job, {'headers', 'key', 'redact'})
     if state == 'scheduled' and job.delay then redis.call('HSET', key('job', job.id), 'wait', job.delay) end
     emit_job('created', job, unpack(fields))
     answers[i] = 'new'

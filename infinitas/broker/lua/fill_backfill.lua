@@ -33,7 +33,9 @@ for _ = 1, math.min(plan.limit - busy, tonumber(most)) do
   if id and redis.call('EXISTS', key('job', id)) == 0 then
     local job = {id = id, task = plan.task, args = plan.args, due = slot, schedule = schedule_key}
     create_job(job, 'queued')
-    emit_job('created', job, 'schedule', schedule_key, 'args', plan.args)
+    local fields = {'schedule', schedule_key, 'args', plan.args}
+    add_facts(fields, job, {'redact'})
+    emit_job('created', job, unpack(fields))
     redis.call('SADD', filling, id)
     busy = busy + 1
   end

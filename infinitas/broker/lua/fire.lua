@@ -50,7 +50,9 @@ local function create_slot_job(fire, job, before)
   if job.external then job.deadline = expect end
   if waits and not before then add_timed(later, job.id, job.deadline or fire.ready) end
   create_job(job, state)
-  emit_job('created', job, 'schedule', fire.schedule, 'args', fire.args, 'state', state)
+  local fields = {'schedule', fire.schedule, 'args', fire.args, 'state', state}
+  add_facts(fields, job, {'redact'})
+  emit_job('created', job, unpack(fields))
   redis.call('ZADD', expected, expect, job.id)
   if before then return redis.call('HSET', before.hash, 'follower', job.id) end
   redis.call('HSET', live, fire.schedule, job.id)

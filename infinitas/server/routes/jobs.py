@@ -1,29 +1,36 @@
 """`/jobs`: list jobs, cancel them, and run them again."""
 
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import Scope
-from infinitas.core.errors import BadArgs, NotInTime, Refused
+from infinitas.core.codec import to_ms
+from infinitas.core.errors import BadArgs, NotInTime, Refused, UnknownJob
 from infinitas.core.job_filter import JobFilter, Position
 from infinitas.core.names import MAX_REASON_CHARS
-from infinitas.core.records import AttemptInfo
+from infinitas.core.records import AttemptInfo, JobInfo
 from infinitas.core.states import State
 from infinitas.core.waiting import Waiting
+from infinitas.server.audit_trail import note_done, note_dry_run
 from infinitas.server.auth import MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
-from infinitas.server.redacted import view_job, view_jobs
+from infinitas.server.once import OnceOf
+from infinitas.server.redacted import hide_jobs, view_job, view_jobs
 from infinitas.server.token_watch import TokenWatch
 from infinitas.wire.jobs import CancelBody, JobId, JobPage, JobView
 from infinitas.wire.values import Flag, Instant, Name, Text, Whole
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=IdempotentRoute)
 LONGEST_WAIT_S = 60.0
+MOST_PAGE_BYTES = 8_000_000
 _WAIT = re.compile(r"\bwait=(\d{1,3})\b")
 
 
@@ -81,23 +88,42 @@ async def list_jobs(client: ClientOf, _: MayRead, query: Annotated[ListQuery, Qu
     """Jobs by due time, latest first."""
     after = Position.from_cursor(query.cursor) if query.cursor else None
     wanted = JobQuery(**query.model_dump(exclude={"cursor", "limit"})).filter()
-    page, following = await client.page(wanted, after, query.limit)
+    page, following = _within_bytes(*await client.page(wanted, after, query.limit))
     return JobPage(items=await view_jobs(client, page), next=following.to_cursor() if following else None)
 
 
+def _within_bytes(page: list[JobInfo], following: Position | None) -> tuple[list[JobInfo], Position | None]:
+    """The beginning of a page that has at most MOST_PAGE_BYTES, and where the next one begins."""
+    size = 0
+    for n, job in enumerate(page):
+        size += _size(job)
+        if size > MOST_PAGE_BYTES and n:
+            return page[:n], Position.of(page[n - 1])
+    return page, following
+
+
+def _size(job: JobInfo) -> int:
+    """Characters of what may be long."""
+    return sum(len(text or "") for text in (job.args, job.result, job.checkpoint, job.error, job.traceback))
+
+
 @router.post("/bulk")
-async def change_jobs(body: BulkBody, client: ClientOf, _: MayRunJobs) -> BulkAnswer:
+async def change_jobs(
+    body: BulkBody, client: ClientOf, once: OnceOf, request: Request, _: MayRunJobs
+) -> BulkAnswer:
     """Cancel or retry many jobs. `dry_run` only lists them."""
     if (body.ids is None) == (body.filter is None):
         raise BadArgs("Give either `ids` or a `filter`.")
-    ids = body.ids or []
-    if body.filter is not None:
-        page, _following = await client.page(body.filter.filter(), None, body.limit)
-        ids = [job.id for job in page]
+    plan = await once.plan(partial(_selected, client, body))
+    ids = list(plan)
     answer = BulkAnswer(wanted=ids, done=[], refused=[])
-    for id in [] if body.dry_run else ids:
+    if body.dry_run:
+        note_dry_run(request)
+        return answer
+    note_done(request, action=body.action, jobs=answer.done)
+    for id in ids:
         try:
-            await (client.retry(id) if body.action == "retry" else client.cancel(id, body.reason))
+            await (_retry(client, id, plan) if body.action == "retry" else client.cancel(id, body.reason))
         except Refused as error:
             answer.refused.append(Refusal(id=id, code=error.code, detail=str(error)))
         else:
@@ -105,10 +131,47 @@ async def change_jobs(body: BulkBody, client: ClientOf, _: MayRunJobs) -> BulkAn
     return answer
 
 
+NOT_ENDED = 0
+NOT_FOUND = -1
+
+
+async def _ends(client: RedisClient, ids: Sequence[str]) -> dict[str, int]:
+    """When each of these jobs ended."""
+    ends = {}
+    for id in ids:
+        try:
+            ends[id] = _end(await client.find_job(id))
+        except UnknownJob:
+            ends[id] = NOT_FOUND
+    return ends
+
+
+async def _selected(client: RedisClient, body: BulkBody) -> dict[str, int]:
+    """The ids, and for a retry when each of these jobs ended."""
+    ids = body.ids or []
+    if body.filter is not None:
+        page, _following = await client.page(body.filter.filter(), None, body.limit)
+        return {job.id: _end(job) for job in page}
+    return await _ends(client, ids) if body.action == "retry" else dict.fromkeys(ids, NOT_ENDED)
+
+
+def _end(job: JobInfo) -> int:
+    return to_ms(job.ended) if job.ended else NOT_ENDED
+
+
+async def _retry(client: RedisClient, id: str, ends: Mapping[str, int]) -> JobInfo:
+    """Retry a job. If it has been live since that end, an earlier try of this request has retried it."""
+    if ends[id] > 0:
+        job = await client.find_job(id)
+        if _end(job) != ends[id]:
+            return job
+    return await client.retry(id)
+
+
 @router.get("/{id:path}/attempts")
 async def list_attempts(id: Name, client: ClientOf, _: MayRead) -> list[AttemptInfo]:
     """Every execution, oldest first; empty without an archive."""
-    return list((await client.job(id)).attempts)
+    return list((await hide_jobs(client, [await client.job(id)]))[0].attempts)
 
 
 @router.get("/{id:path}/waiting")
@@ -130,7 +193,7 @@ async def show_job(id: Name, request: Request, client: ClientOf, _: MayRead) -> 
         with suppress(NotInTime):
             ended = await watch.during(client.wait_for_end(id, min(float(wanted[1]), LONGEST_WAIT_S)))
             return await view_job(client, ended)
-    return await view_job(client, await client.job(id))
+    return await view_job(client, await client.find_job(id))
 
 
 @router.post("/{id:path}/cancel")
@@ -140,12 +203,15 @@ async def cancel_job(id: Name, client: ClientOf, _: MayRunJobs, body: CancelBody
 
 
 @router.post("/{id:path}/retry")
-async def retry_job(id: Name, client: ClientOf, _: MayRunJobs) -> JobView:
+async def retry_job(id: Name, client: ClientOf, once: OnceOf, _: MayRunJobs) -> JobView:
     """Give an ended job that did not succeed a fresh set of tries."""
-    return await view_job(client, await client.retry(id))
+    ends = await once.plan(partial(_ends, client, [id]))
+    return await view_job(client, await _retry(client, id, ends))
 
 
 @router.post("/{id:path}/rerun", status_code=202)
-async def rerun_job(id: Name, client: ClientOf, _: MayRunJobs) -> JobId:
+async def rerun_job(id: Name, client: ClientOf, once: OnceOf, request: Request, _: MayRunJobs) -> JobId:
     """A new job with the same arguments."""
-    return JobId(id=await client.rerun(id))
+    made = await client.rerun(id, once.new_id())
+    note_done(request, job=made)
+    return JobId(id=made)

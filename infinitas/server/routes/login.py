@@ -6,10 +6,14 @@ from datetime import datetime
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from infinitas.broker.logins import KEEP_S, Logins
+from infinitas.broker.logins import Logins
+from infinitas.broker.tokens import Tokens
 from infinitas.core.access import digest_of
-from infinitas.server.auth import COOKIE, MayRead, find_token, refuse_other_sites
+from infinitas.core.errors import Unauthorized
+from infinitas.server.audit_trail import origin_of, write
+from infinitas.server.auth import Authenticated, find_token, refuse_other_sites
 from infinitas.server.dependencies import ClientOf
+from infinitas.server.login_cookie import cookie_name, set_login, unset_login
 
 router = APIRouter(prefix="/login", tags=["system"])
 _SECRET_BYTES = 32
@@ -31,22 +35,20 @@ class Login(BaseModel):
 async def sign_in(body: LoginBody, client: ClientOf, request: Request, response: Response) -> Login:
     """Exchange a token for a cookie that scripts can't read and other sites can't send."""
     refuse_other_sites(request)
-    token = await find_token(client, body.token)
+    try:
+        token = await find_token(client, body.token)
+    except Unauthorized as error:
+        request.app.state.refusals.count(error.code, origin_of(request))
+        raise
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     await Logins(client.connection).add(digest_of(secret), token.id)
-    response.set_cookie(
-        COOKIE,
-        secret,
-        max_age=KEEP_S,
-        httponly=True,
-        samesite="strict",
-        secure=request.scope["scheme"] == "https",
-    )
+    await write(client, action="sign_in", actor=token.name, target=token.id, origin=origin_of(request))
+    set_login(request, response, secret)
     return Login(name=token.name, scopes=list(token.scopes), expires=token.expires)
 
 
 @router.get("")
-async def show_login(token: MayRead) -> Login:
+async def show_login(token: Authenticated) -> Login:
     """The token of these requests, and its scopes."""
     return Login(name=token.name, scopes=[str(scope) for scope in token.scopes], expires=token.expires)
 
@@ -55,6 +57,10 @@ async def show_login(token: MayRead) -> Login:
 async def sign_out(client: ClientOf, request: Request, response: Response) -> None:
     """Delete the login, and the cookie."""
     refuse_other_sites(request)
-    if secret := request.cookies.get(COOKIE):
-        await Logins(client.connection).remove(digest_of(secret))
-    response.delete_cookie(COOKIE)
+    if secret := request.cookies.get(cookie_name(request)):
+        logins = Logins(client.connection)
+        id = await logins.find(digest_of(secret))
+        await logins.remove(digest_of(secret))
+        if id is not None and (token := await Tokens(client.connection).find(id)) is not None:
+            await write(client, action="sign_out", actor=token.name, target=id, origin=origin_of(request))
+    unset_login(request, response)

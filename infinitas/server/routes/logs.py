@@ -1,6 +1,7 @@
 """`/jobs/{id}/logs`: a job's lines, as a page or as a stream that follows a running job."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from infinitas.core.errors import BadArgs, InfinitasError
 from infinitas.core.records import JobInfo, LogLine
 from infinitas.server.auth import MayRead
 from infinitas.server.dependencies import ClientOf
+from infinitas.server.redacted import hide_jobs
+from infinitas.server.streams import OpenStreams
 from infinitas.server.token_watch import TokenWatch
 from infinitas.wire.values import Name
 
@@ -47,7 +50,7 @@ async def show_log(
     id: Name,
     request: Request,
     client: ClientOf,
-    _: MayRead,
+    token: MayRead,
     accept: Annotated[str, Header(max_length=1000)] = "",
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
     after: Annotated[int, Query(ge=-1, le=1 << 40)] = -1,
@@ -57,7 +60,7 @@ async def show_log(
 
     The stream ends with an event `end` that has the job's state; `Last-Event-ID` resumes after that line.
     """
-    job = await client.job(id)
+    (job,) = await hide_jobs(client, [await client.find_job(id)])
     if STREAM not in accept:
         lines = [_numbered(n, line) for n, line in enumerate(job.log) if after < n <= after + limit]
         more = bool(lines) and lines[-1].n < len(job.log) - 1
@@ -67,7 +70,17 @@ async def show_log(
             raise BadArgs("Last-Event-ID is the number of a line.")
         after = int(last_event_id)
     watch = TokenWatch(request, client, Scope.READ)
-    return StreamingResponse(_follow(client, job, after, watch), media_type=STREAM)
+    streams: OpenStreams = request.app.state.streams
+    streams.check(token.id)
+    return StreamingResponse(
+        _counted(streams, token.id, _follow(client, job, after, watch)), media_type=STREAM
+    )
+
+
+async def _counted(streams: OpenStreams, token: str, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    with streams.open(token):
+        async for event in events:
+            yield event
 
 
 async def _follow(client: RedisClient, job: JobInfo, after: int, watch: TokenWatch) -> AsyncIterator[bytes]:
@@ -76,13 +89,14 @@ async def _follow(client: RedisClient, job: JobInfo, after: int, watch: TokenWat
     try:
         while True:
             await watch.check()
-            ended = (job := await client.job(job.id)).ended is not None
+            ended = (job := await client.find_job(job.id)).ended is not None
             if position == _START and ended:
                 lines = list(job.log)
             else:
                 wait = 0 if ended else WAIT_MS
                 position, lines = await log_since(client.connection, job.queue, job.id, position, wait)
-            for line in lines:
+            (shown,) = await hide_jobs(client, [replace(job, log=tuple(lines))])
+            for line in shown.log:
                 number += 1
                 if number > after:
                     yield _event("line", _numbered(number, line).model_dump(mode="json"), number)

@@ -30,6 +30,7 @@ async def metrics(client: ClientOf, request: Request, _: MayRead) -> Response:
     registry = CollectorRegistry()
     sockets = request.app.state.gateway.counts
     registry.register(_Snapshot(await client.tasks(), await client.workers(), sockets))
+    registry.register(_Refused(request.app.state.refusals.counts))
     registry.register(
         _Queues(await client.queue_infos(), await _overdue(client), await client.connection.now())
     )
@@ -75,6 +76,19 @@ class _Snapshot(Collector):
             sockets.add_metric([role], self._sockets.get(role, 0))
         yield sockets
         yield GaugeMetricFamily("infinitas_workers", "Live workers.", value=len(self._workers))
+
+
+class _Refused(Collector):
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        refused = CounterMetricFamily(
+            "infinitas_refused_requests", "Requests to this server without a valid token.", labels=["code"]
+        )
+        for code in ("unauthorized", "forbidden"):
+            refused.add_metric([code], self._counts.get(code, 0))
+        yield refused
 
 
 class _Queues(Collector):

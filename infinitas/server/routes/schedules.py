@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -13,11 +14,12 @@ from infinitas.core.records import ScheduleInfo
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.schedule_options import Entry, make_schedule
 from infinitas.core.schedule_preview import Preview, preview_schedule
-from infinitas.server.audit_trail import note
+from infinitas.server.audit_trail import note, note_done, note_dry_run
 from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.computing import compute
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
+from infinitas.server.once import OnceOf
 from infinitas.server.redacted import view_schedule, view_schedules
 from infinitas.wire.arguments import ArgumentsBody
 from infinitas.wire.jobs import JobId
@@ -32,6 +34,8 @@ from infinitas.wire.schedules import (
 )
 from infinitas.wire.values import Name
 
+LONGEST_LISTED_ARGS = 16_000
+CUT_ARGS = '[["…"],{}]'
 router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=IdempotentRoute)
 
 
@@ -39,8 +43,17 @@ router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=Idempote
 async def list_schedules(
     client: ClientOf, _: MayRead, task: Name | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
 ) -> list[ScheduleView]:
-    """Schedules, those with the earliest next slot first."""
-    return await view_schedules(client, await client.schedules.next(task, limit))
+    """Schedules, those with the earliest next slot first; arguments beyond 16,000 characters are left out."""
+    found = await client.schedules.next(task, limit)
+    return await view_schedules(client, [_shortened(info) for info in found])
+
+
+def _shortened(info: ScheduleInfo) -> ScheduleInfo:
+    """In a list, arguments are what may be long."""
+    rule = info.schedule
+    if len(rule.args) <= LONGEST_LISTED_ARGS:
+        return info
+    return replace(info, schedule=replace(rule, args=CUT_ARGS))
 
 
 @router.post("/preview")
@@ -175,13 +188,21 @@ async def skip_slots(
 
 
 @router.post("/{key:path}/trigger", status_code=202)
-async def trigger_schedule(key: Name, body: ArgumentsBody, client: ClientOf, _: MayRunJobs) -> JobId:
+async def trigger_schedule(
+    key: Name, body: ArgumentsBody, client: ClientOf, once: OnceOf, request: Request, _: MayRunJobs
+) -> JobId:
     """A job now, apart from the slots, with the schedule's arguments or others."""
-    return JobId(id=await client.schedules.trigger(key, body.stored_args()))
+    made = await client.schedules.trigger(key, body.stored_args(), once.new_id())
+    note_done(request, job=made)
+    return JobId(id=made)
 
 
 @router.post("/{key:path}/backfill")
-async def backfill_schedule(key: Name, body: BackfillBody, client: ClientOf, _: MayChangeTasks) -> Slots:
+async def backfill_schedule(
+    key: Name, body: BackfillBody, client: ClientOf, request: Request, _: MayChangeTasks
+) -> Slots:
     """Jobs for past slots that had none, `limit` at a time; with `dry_run` only their list."""
+    if body.dry_run:
+        note_dry_run(request)
     made = await client.schedules.backfill(key, body.start, body.end, limit=body.limit, dry_run=body.dry_run)
     return Slots(slots=list(made.slots), known=made.known)

@@ -1,17 +1,18 @@
 """`/tasks`: list and declare tasks, and send their jobs."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import JsonValue
 
 from infinitas.broker.messages import NewJob
-from infinitas.client.job_ids import fresh_id
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name
 from infinitas.core.records import TaskRemoval
 from infinitas.core.schedule import EMPTY_ARGS
+from infinitas.server.audit_trail import note_done, note_dry_run
 from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.idempotency import IdempotentRoute
+from infinitas.server.once import Once, OnceOf
 from infinitas.server.redacted import view_job, view_task
 from infinitas.server.websocket.declared_tasks import refuse_new_queues
 from infinitas.tasks.send_options import check_headers
@@ -23,13 +24,13 @@ from infinitas.wire.values import Name
 router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=IdempotentRoute)
 
 
-def _new_job(task: str, body: NewJobBody) -> NewJob:
+def _new_job(task: str, body: NewJobBody, once: Once) -> NewJob:
     if body.key is not None:
         check_name(body.key, "key")
     if body.due is not None and body.delay is not None:
         raise BadArgs("Give either due or delay.")
     return NewJob(
-        id=body.id or fresh_id(),
+        id=body.id or once.new_id(),
         task=task,
         args=body.stored_args() or EMPTY_ARGS,
         headers=check_headers(body.headers),
@@ -53,29 +54,39 @@ async def show_task(name: Name, client: ClientOf, _: MayRead) -> TaskView:
 
 
 @router.post("/{name:path}/jobs", status_code=202)
-async def send_job(name: Name, body: NewJobBody, client: ClientOf, _: MayRunJobs) -> JobView:
+async def send_job(
+    name: Name, body: NewJobBody, client: ClientOf, once: OnceOf, request: Request, _: MayRunJobs
+) -> JobView:
     """Send a job. With a `key` that a live job of the task has: 409 `key_taken`."""
     definition = await client.definition(name)
-    job = _new_job(name, body)
+    job = _new_job(name, body, once)
     await client.send(definition, [job])
-    return await view_job(client, await client.job(job.id))
+    note_done(request, job=job.id)
+    return await view_job(client, await client.find_job(job.id))
 
 
 @router.post("/{name:path}/jobs/batch", status_code=202)
-async def send_jobs(name: Name, body: Batch, client: ClientOf, _: MayRunJobs) -> JobIds:
+async def send_jobs(
+    name: Name, body: Batch, client: ClientOf, once: OnceOf, request: Request, _: MayRunJobs
+) -> JobIds:
     """Send many jobs of one task in one round trip. On 409 `key_taken` those before it are accepted."""
     definition = await client.definition(name)
-    jobs = [_new_job(name, each) for each in body.jobs]
+    jobs = [_new_job(name, each, once) for each in body.jobs]
+    note_done(request, jobs=[job.id for job in jobs])
     await client.send(definition, jobs)
     return JobIds(ids=[job.id for job in jobs])
 
 
 @router.delete("/{name:path}")
-async def remove_task(name: Name, client: ClientOf, _: MayChangeTasks, dry_run: bool = False) -> TaskRemoval:
+async def remove_task(
+    name: Name, client: ClientOf, request: Request, _: MayChangeTasks, dry_run: bool = False
+) -> TaskRemoval:
     """Remove a task with its schedules, and cancel what waits; with `dry_run` only show that.
 
     409 `still_served`: a live worker serves it, and would declare it again. History stays.
     """
+    if dry_run:
+        note_dry_run(request)
     return await client.remove_task(name, dry_run=dry_run)
 
 

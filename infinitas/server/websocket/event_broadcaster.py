@@ -17,6 +17,7 @@ from infinitas.broker.inspect.queues import list_queues
 from infinitas.core.event_kinds import AUDIT_PREFIX
 from infinitas.core.events import Event
 from infinitas.runtime.loop import Loop, cancel_all
+from infinitas.server.redacted import kind_of_error
 
 BATCH_S = 0.1
 READ_AT_ONCE = 500
@@ -141,4 +142,7 @@ def _item(event: Event) -> dict[str, object]:
     # The reason of an audit entry is free text of a person: `/audit` has it.
     names = _FIELDS if not event.kind.startswith(AUDIT_PREFIX) else ()
     fields = {name: event.fields[name][:MAX_CHARS] for name in names if event.fields.get(name)}
+    if "error" in fields:
+        # The text may quote arguments that the job's task hides.
+        fields["error"] = kind_of_error(fields["error"])
     return {"kind": event.kind, "at": event.at_ms, **fields}

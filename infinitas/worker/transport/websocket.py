@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import cast
 
 import orjson
@@ -46,9 +47,9 @@ MOST_SCHEMA_CHARS = 256 * 1024
 class WebSocketTransport:
     """One link, in a thread of its own: a processor that blocks the worker's loop does not break it."""
 
-    def __init__(self, url: str, token: str | None, concurrency: int) -> None:
+    def __init__(self, url: str, token: str | None, concurrency: int, ca: Path | None = None) -> None:
         self._portal = Portal()
-        self._link = Link(url, token)
+        self._link = Link(url, token, ca)
         self._concurrency = concurrency
         self._declared: dict[str, list[TaskEntry]] = {}
         """By queue."""

@@ -1,0 +1,106 @@
+"""Silent and slow connections are closed, and never shut out a client that sends its request."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+import uvicorn
+
+from infinitas.server.connection_limits import ConnectionLimits, limited_protocol
+from tests.support import PATIENCE_S
+
+HELLO = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+Open = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
+async def answer(
+    scope: dict[str, object], receive: Callable[[], Awaitable[dict[str, object]]], send: object
+) -> None:
+    assert callable(send)
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+@asynccontextmanager
+async def serving(limits: ConnectionLimits) -> AsyncIterator[Open]:
+    config = uvicorn.Config(
+        answer,
+        port=0,
+        log_config=None,
+        lifespan="off",
+        http=limited_protocol(limits),  # type: ignore[arg-type]
+    )
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    port = server.servers[0].sockets[0].getsockname()[1]
+    async with AsyncExitStack() as opened:
+
+        async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            opened.callback(writer.close)
+            return reader, writer
+
+        yield connect
+    server.should_exit = True
+    await server.shutdown()
+
+
+async def closed(reader: asyncio.StreamReader) -> bytes:
+    """What arrives until the server has closed."""
+    try:
+        return await asyncio.wait_for(reader.read(), PATIENCE_S)
+    except ConnectionResetError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nHost:",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf",
+        HELLO + b"GET / HT",
+    ],
+    ids=["silent", "half a header", "half a body", "half a second request"],
+)
+async def test_a_request_that_does_not_arrive_is_given_up(start: bytes) -> None:
+    async with serving(ConnectionLimits(header_s=0.1, body_s=0.1)) as connect:
+        reader, writer = await connect()
+        writer.write(start)
+        assert (b"200 OK" in await closed(reader)) is start.startswith(HELLO)
+
+
+async def test_dripping_does_not_extend_the_time() -> None:
+    async with serving(ConnectionLimits(header_s=0.2)) as connect:
+        reader, writer = await connect()
+        writer.write(b"GET / HTTP/1.1\r\n")
+        end = asyncio.ensure_future(closed(reader))
+        sent = 0
+        while not end.done():
+            writer.write(b"a: b\r\n")
+            sent += 1
+            await asyncio.wait({end}, timeout=0.01)
+        assert 1 < sent < 1_000
+
+
+async def test_silent_connections_shut_out_no_client() -> None:
+    async with serving(ConnectionLimits(most_of_address=3)) as connect:
+        silent = [await connect() for _ in range(3)]
+        for _ in range(5):
+            reader, writer = await connect()
+            writer.write(HELLO)
+            assert (await asyncio.wait_for(reader.readline(), PATIENCE_S)).startswith(b"HTTP/1.1 200")
+        assert await closed(silent[0][0]) == b"", "the oldest made place"
+
+
+async def test_a_request_that_is_carried_out_is_not_limited() -> None:
+    async with serving(ConnectionLimits(header_s=0.05, body_s=0.05, most=1)) as connect:
+        reader, writer = await connect()
+        for _ in range(3):
+            writer.write(HELLO)
+            assert (await asyncio.wait_for(reader.readuntil(b"ok"), PATIENCE_S)).endswith(b"ok")
