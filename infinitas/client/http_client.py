@@ -9,17 +9,17 @@ from infinitas.broker.messages import NewJob
 from infinitas.client.http import Http, quoted
 from infinitas.client.http_schedules import HttpSchedules
 from infinitas.core.errors import NotInTime, UnknownTask
-from infinitas.core.records import AttemptInfo, JobInfo, TaskInfo, TaskRemoval, WorkerInfo
+from infinitas.core.records import AttemptInfo, JobInfo, TaskInfo, TaskLine, TaskRemoval, WorkerInfo
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.wire.arguments import args_fields
 from infinitas.wire.jobs import JobId, JobPage, JobView
-from infinitas.wire.tasks import TaskView
+from infinitas.wire.tasks import TaskPage, TaskView
 
 LONGEST_WAIT_S = 30
 BATCH = 200
 _JOB, _JOBS, _JOB_ID = TypeAdapter(JobView), TypeAdapter(JobPage), TypeAdapter(JobId)
-_TASK, _TASKS = TypeAdapter(TaskView), TypeAdapter(list[TaskView])
+_TASK, _TASKS = TypeAdapter(TaskView), TypeAdapter(TaskPage)
 _REMOVAL = TypeAdapter(TaskRemoval)
 _ATTEMPTS, _WORKERS = TypeAdapter(tuple[AttemptInfo, ...]), TypeAdapter(list[WorkerInfo])
 
@@ -63,8 +63,13 @@ class HttpClient:
     async def task(self, name: str) -> TaskInfo:
         return (await self._http.fetch(_TASK, "GET", f"/tasks/{quoted(name)}")).to_record()
 
-    async def tasks(self) -> list[TaskInfo]:
-        return [task.to_record() for task in await self._http.fetch(_TASKS, "GET", "/tasks")]
+    async def tasks(self, *, recent: bool = False) -> list[TaskLine]:
+        page = await self._http.fetch(_TASKS, "GET", "/tasks", recent=recent)
+        found = list(page.items)
+        while page.next is not None:
+            page = await self._http.fetch(_TASKS, "GET", "/tasks", recent=recent, cursor=page.next)
+            found += page.items
+        return [line.to_record() for line in found]
 
     async def remove_task(self, name: str, *, dry_run: bool = False) -> TaskRemoval:
         return await self._http.fetch(_REMOVAL, "DELETE", f"/tasks/{quoted(name)}", dry_run=dry_run)

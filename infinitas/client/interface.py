@@ -9,7 +9,15 @@ from typing import Protocol
 
 from infinitas.broker.messages import NewJob
 from infinitas.core.interval import Every
-from infinitas.core.records import Backfill, JobInfo, ScheduleInfo, TaskInfo, TaskRemoval, WorkerInfo
+from infinitas.core.records import (
+    Backfill,
+    JobInfo,
+    ScheduleInfo,
+    TaskInfo,
+    TaskLine,
+    TaskRemoval,
+    WorkerInfo,
+)
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
@@ -146,8 +154,8 @@ class Client(Protocol):
     async def task(self, name: str) -> TaskInfo:
         """A task with its summary; the archive fills in what Redis no longer has. Raises UnknownTask."""
 
-    async def tasks(self) -> list[TaskInfo]:
-        """All tasks."""
+    async def tasks(self, *, recent: bool = False) -> list[TaskLine]:
+        """All tasks by name; `recent`: with the last ten runs of each."""
 
     async def remove_task(self, name: str, *, dry_run: bool = False) -> TaskRemoval:
         """Remove a task and its schedules, and cancel its jobs that wait. History stays in the archive.

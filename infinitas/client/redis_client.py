@@ -13,7 +13,7 @@ from infinitas.broker.enqueue_batches import key_taken
 from infinitas.broker.homes import find_home
 from infinitas.broker.inspect.jobs import find_job, find_jobs, live_jobs
 from infinitas.broker.inspect.queues import all_queues
-from infinitas.broker.inspect.tasks import all_tasks, find_definitions, find_task
+from infinitas.broker.inspect.tasks import find_definitions, find_task, list_tasks
 from infinitas.broker.inspect.waiting import find_waiting
 from infinitas.broker.inspect.workers import live_workers
 from infinitas.broker.messages import NewJob
@@ -36,11 +36,20 @@ from infinitas.core.errors import (
 )
 from infinitas.core.job_filter import JobFilter, Position
 from infinitas.core.names import MAX_REASON_CHARS, check_text
-from infinitas.core.records import AttemptInfo, JobInfo, QueueInfo, TaskInfo, TaskRemoval, WorkerInfo
+from infinitas.core.records import (
+    AttemptInfo,
+    JobInfo,
+    QueueInfo,
+    TaskInfo,
+    TaskLine,
+    TaskRemoval,
+    WorkerInfo,
+)
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.waiting import Waiting
 
+TASK_PAGE = 1_000
 RERUN_OF = "infinitas-rerun-of"
 """The header by which a job that was run again names the first one."""
 
@@ -152,8 +161,18 @@ class RedisClient:
         """The stored definitions of those of these tasks that there are."""
         return await find_definitions(self.connection, names)
 
-    async def tasks(self) -> list[TaskInfo]:
-        return await all_tasks(self.connection)
+    async def tasks(self, *, recent: bool = False) -> list[TaskLine]:
+        found, after = await self.task_page(None, TASK_PAGE, recent=recent)
+        while after is not None:
+            lines, after = await self.task_page(after, TASK_PAGE, recent=recent)
+            found += lines
+        return found
+
+    async def task_page(
+        self, after: str | None, limit: int, *, recent: bool = False
+    ) -> tuple[list[TaskLine], str | None]:
+        """Tasks by name after `after`, and the last one's name if there are more."""
+        return await list_tasks(self.connection, after, limit, recent=recent)
 
     async def remove_task(self, name: str, *, dry_run: bool = False) -> TaskRemoval:
         task = await self._backend.live_task(name)

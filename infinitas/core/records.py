@@ -35,12 +35,12 @@ class RecentRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskInfo:
-    """A task as stored, with its summary.
+class TaskState:
+    """What a task and a line of a list of tasks have in common: the summary.
 
     Attributes:
         streak: how many jobs in a row had the same end: positive for successes, negative for failures.
-        recent: the last ten finished jobs, oldest first.
+        recent: the last ten finished jobs, oldest first; in a list only if they were asked for.
         next_slot: the earliest next slot of the task's schedules.
         queued: ready jobs that no worker has claimed; `running`: claimed jobs.
         has_worker: whether a live worker can run the task now.
@@ -48,19 +48,33 @@ class TaskInfo:
 
     name: str
     queue: str
-    definition: TaskDefinition
     last_job: JobSummary | None = None
     last_success: JobSummary | None = None
     last_failure: JobSummary | None = None
     last_error: str | None = None
     streak: int = 0
     recent: tuple[RecentRun, ...] = ()
-    schedules: tuple[Schedule, ...] = ()
     next_slot: datetime | None = None
     queued: int = 0
     running: int = 0
     has_worker: bool = False
     unreadable: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskLine(TaskState):
+    """A task in a list. `rules`: its schedules as text, those with the earliest next slot first."""
+
+    doc: str = ""
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskInfo(TaskState):
+    """A task as stored, with its summary."""
+
+    definition: TaskDefinition
+    schedules: tuple[Schedule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

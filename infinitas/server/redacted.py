@@ -52,8 +52,7 @@ async def _hidden(client: RedisClient, tasks: Iterable[str]) -> dict[str, Sequen
     return {name: definition.redact for name, definition in definitions.items() if definition.redact}
 
 
-def view_task(info: TaskInfo, *, whole: bool = False) -> TaskView:
-    """`whole`: with the schema of the arguments."""
+def view_task(info: TaskInfo) -> TaskView:
     hidden = info.definition.redact
     rules = tuple(replace(rule, args=hide(rule.args, hidden)) for rule in info.schedules)
-    return TaskView.of(replace(info, schedules=rules), whole=whole)
+    return TaskView.of(replace(info, schedules=rules))

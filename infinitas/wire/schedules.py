@@ -215,3 +215,10 @@ def _to_moment(ms: int | None) -> datetime | None:
 
 def _from_moment(moment: datetime | None) -> int | None:
     return None if moment is None else to_ms(moment)
+
+
+class SchedulePage(BaseModel):
+    """`next` is the `cursor` of the next page; null on the last."""
+
+    items: list[ScheduleView]
+    next: str | None

@@ -12,7 +12,7 @@ from infinitas.broker.events import ARCHIVER
 from infinitas.broker.health import Health
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import InfinitasError
-from infinitas.core.records import JobSummary, TaskInfo, WorkerInfo
+from infinitas.core.records import JobSummary, TaskLine, WorkerInfo
 from infinitas.server.auth import MayRead
 from infinitas.server.dependencies import ClientOf
 
@@ -34,7 +34,7 @@ async def metrics(client: ClientOf, request: Request, _: MayRead) -> Response:
 class _Snapshot(Collector):
     """Gauges of tasks, workers and WebSockets, read at one moment."""
 
-    def __init__(self, tasks: list[TaskInfo], workers: list[WorkerInfo], sockets: Mapping[str, int]) -> None:
+    def __init__(self, tasks: list[TaskLine], workers: list[WorkerInfo], sockets: Mapping[str, int]) -> None:
         self._sockets = sockets
         self._tasks = tasks[:MOST_TASKS]
         self._workers = workers
@@ -109,7 +109,7 @@ async def _refused(client: RedisClient) -> dict[str, int]:
     return {**dict.fromkeys(await client.queues(), 0), **found}
 
 
-def _gauge(name: str, text: str, values: Iterable[tuple[TaskInfo, float]]) -> GaugeMetricFamily:
+def _gauge(name: str, text: str, values: Iterable[tuple[TaskLine, float]]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"infinitas_{name}", text, labels=["task"])
     for task, value in values:
         family.add_metric([task.name], value)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import ServerUnreachable
-from infinitas.core.records import TaskInfo
+from infinitas.core.records import TaskLine
 from infinitas.server.auth import MayRead
 from infinitas.server.dependencies import ClientOf
 from infinitas.wire.values import Name
@@ -108,11 +108,11 @@ async def _archived(client: RedisClient, task: str | None, now: datetime, limit:
 
 async def _live(client: RedisClient, task: str | None, limit: int) -> dict[str, Any]:
     """What Redis has: the last ten runs."""
-    infos = [info for info in await client.tasks() if task in (None, info.name)][:limit]
+    infos = [info for info in await client.tasks(recent=True) if task in (None, info.name)][:limit]
     return {"tasks": [_of_task(info) for info in infos], "missing": ["history"]}
 
 
-def _of_task(info: TaskInfo) -> dict[str, Any]:
+def _of_task(info: TaskLine) -> dict[str, Any]:
     runs = [
         {
             "id": run.job,

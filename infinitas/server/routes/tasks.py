@@ -1,6 +1,8 @@
 """`/tasks`: list and declare tasks, and send their jobs."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 from pydantic import JsonValue
 
 from infinitas.broker.messages import NewJob
@@ -16,7 +18,7 @@ from infinitas.server.redacted import view_job, view_task
 from infinitas.tasks.send_options import check_headers
 from infinitas.wire.definitions import define
 from infinitas.wire.jobs import Batch, JobIds, JobView, NewJobBody
-from infinitas.wire.tasks import TaskView
+from infinitas.wire.tasks import TaskPage, TaskView, show_lines
 from infinitas.wire.values import Name
 
 router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=IdempotentRoute)
@@ -39,16 +41,23 @@ def _new_job(task: str, body: NewJobBody) -> NewJob:
     )
 
 
-@router.get("")
-async def list_tasks(client: ClientOf, _: MayRead) -> list[TaskView]:
-    """All tasks, by name."""
-    return [view_task(info) for info in await client.tasks()]
+@router.get("", response_model=TaskPage)
+async def list_tasks(
+    client: ClientOf,
+    _: MayRead,
+    cursor: Name | None = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000,
+    recent: bool = False,
+) -> Response:
+    """Tasks by name; `recent`: with the last ten runs of each."""
+    lines, following = await client.task_page(cursor, limit, recent=recent)
+    return Response(show_lines(lines, following), media_type="application/json")
 
 
 @router.get("/{name:path}")
 async def show_task(name: Name, client: ClientOf, _: MayRead) -> TaskView:
-    """One task, with its last job, success and failure."""
-    return view_task(await client.task(name), whole=True)
+    """One task, with its options, schedules, the last ten runs, last job, success and failure."""
+    return view_task(await client.task(name))
 
 
 @router.post("/{name:path}/jobs", status_code=202)
@@ -85,4 +94,4 @@ async def declare_task(
     """Declare a task (options: docs/tasks.md). One that is declared already stays as it is: code owns it."""
     definition = define(check_name(name, "task"), options)
     await (await client.broker(definition.queue)).declarations.declare([definition], [])
-    return view_task(await client.live_task(name), whole=True)
+    return view_task(await client.live_task(name))

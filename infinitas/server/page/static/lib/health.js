@@ -3,7 +3,7 @@
 import { clock } from "./clock.js";
 import { duration, plural } from "./format.js";
 
-/** @typedef {import("./types.js").Task} Task */
+/** @typedef {import("./types.js").TaskLine} Task */
 /** @typedef {import("./types.js").Schedule} Schedule */
 /**
  * `rank`: the smaller, the more urgent; those below `WELL` need attention.

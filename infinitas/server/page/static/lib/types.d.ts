@@ -50,7 +50,8 @@ export interface Schedule extends Rule {
   unreadable: string | null;
 }
 
-export interface Task {
+/** A task in a list. */
+export interface TaskLine {
   name: string;
   queue: string;
   doc: string;
@@ -63,10 +64,12 @@ export interface Task {
   last_success: LastJob | null;
   last_failure: LastJob | null;
   last_error: string | null;
-  recent: { job: string; state: string; ended: string; duration_ms: number }[];
+  unreadable: string | null;
+}
+
+export interface Task extends TaskLine {
   options: Record<string, unknown>;
   schedules: Rule[];
-  unreadable: string | null;
   parameters: Schema | null;
 }
 

@@ -1,6 +1,6 @@
 /** Workers by host: how busy they are, what each runs, and the tasks that none serves. */
 
-import { get } from "../lib/api.js";
+import { get, getTasks } from "../lib/api.js";
 import { clock } from "../lib/clock.js";
 import { h } from "../lib/dom.js";
 import { count, duration, plural } from "../lib/format.js";
@@ -13,7 +13,7 @@ import { ago } from "../components/time.js";
 
 /** @typedef {import("../lib/types.js").Job} Job */
 /** @typedef {import("../lib/types.js").JobPage} JobPage */
-/** @typedef {import("../lib/types.js").Task} Task */
+/** @typedef {import("../lib/types.js").TaskLine} Task */
 /** @typedef {import("../lib/types.js").Worker} Worker */
 
 const COLUMNS = ["Worker", "Busy", "Runs now", "Heartbeat", "Tasks", "Version", "Started"];
@@ -27,7 +27,7 @@ export function workersView(context) {
     everyMs: 2_000,
     pollMs: 4_000,
   });
-  const tasks = context.resource(["tasks", "workers"], () => /** @type {Promise<Task[]>} */ (get("tasks")), {
+  const tasks = context.resource(["tasks", "workers"], getTasks, {
     everyMs: 2_000,
   });
   const running = context.resource(["jobs"], () => /** @type {Promise<JobPage>} */ (get("jobs", RUNNING)), {
