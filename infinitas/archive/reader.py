@@ -5,6 +5,7 @@ from infinitas.archive.audit import Audit
 from infinitas.archive.jobs import Jobs
 from infinitas.archive.limits import READS, Limits
 from infinitas.archive.pool import Pool
+from infinitas.archive.queue_rates import QueueRates
 from infinitas.archive.refused import RefusedEvents
 from infinitas.archive.statistics import Statistics
 from infinitas.archive.tasks import Tasks
@@ -23,6 +24,7 @@ class Reader:
         self.statistics = Statistics(self._pool)
         self.audit = Audit(self._pool)
         self.refused = RefusedEvents(self._pool)
+        self.queue_rates = QueueRates(self._pool)
 
     async def ping(self) -> None:
         """Return if the archive answers, and has its tables."""

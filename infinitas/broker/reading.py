@@ -350,7 +350,7 @@ def _pause(text: str) -> Pause:
     )
 
 
-def worker_info(id: str, record: object) -> WorkerInfo:
+def worker_info(id: str, record: object, stops: bool = False) -> WorkerInfo:
     """The facts that a worker has stored."""
     stored = Stored(record, "its key")
     return WorkerInfo(
@@ -364,6 +364,7 @@ def worker_info(id: str, record: object) -> WorkerInfo:
         busy=stored.count("busy"),
         queues=stored.read("queues", _names, ()),
         tasks=stored.read("tasks", _names, ()),
+        stops=stops,
         unreadable=stored.unreadable,
     )
 

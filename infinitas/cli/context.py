@@ -26,6 +26,7 @@ from infinitas.core.errors import (
     UnknownSchedule,
     UnknownTask,
     UnknownToken,
+    UnknownWorker,
     UnsafeBroker,
 )
 from infinitas.core.namespace import Namespace
@@ -42,6 +43,7 @@ EXIT_CODES = {
     UnknownJob.code: NOT_FOUND,
     UnknownSchedule.code: NOT_FOUND,
     UnknownToken.code: NOT_FOUND,
+    UnknownWorker.code: NOT_FOUND,
     ServerUnreachable.code: UNREACHABLE,
     NotInTime.code: ERROR,
     UnsafeBroker.code: ERROR,

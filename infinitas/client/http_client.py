@@ -82,6 +82,9 @@ class HttpClient:
         page = await self._http.fetch(_JOBS, "GET", "/jobs", task=task, state=state, limit=limit)
         return [job.to_record() for job in page.items]
 
+    async def drain_worker(self, id: str) -> None:
+        await self._http.request("POST", f"/workers/{quoted(id)}/drain", {})
+
     async def workers(self) -> list[WorkerInfo]:
         return await self._http.fetch(_WORKERS, "GET", "/workers")
 

@@ -172,6 +172,12 @@ class Client(Protocol):
     async def jobs(self, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
         """Live jobs first, then the archive's, newest first, each job once."""
 
+    async def drain_worker(self, id: str) -> None:
+        """Ask a worker to stop: it claims no more jobs, finishes those that it runs, and leaves.
+
+        Raises UnknownWorker: there is no live worker of that id.
+        """
+
     async def workers(self) -> list[WorkerInfo]:
         """Workers that live now."""
 

@@ -33,6 +33,7 @@ from infinitas.core.errors import (
     ServerUnreachable,
     UnknownJob,
     UnknownTask,
+    UnknownWorker,
 )
 from infinitas.core.job_filter import JobFilter, Position
 from infinitas.core.names import MAX_REASON_CHARS, check_text
@@ -50,6 +51,7 @@ from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.waiting import Waiting
 
 TASK_PAGE = 1_000
+MAX_WORKER_CHARS = 600
 RERUN_OF = "infinitas-rerun-of"
 """The header by which a job that was run again names the first one."""
 
@@ -243,12 +245,27 @@ class RedisClient:
             return []
 
     async def queue_infos(self) -> list[QueueInfo]:
-        """All queues, with their numbers."""
-        return await all_queues(self.connection)
+        """All queues, with their numbers. Without the archive, or while it is away, the rates are None."""
+        found = await all_queues(self.connection)
+        if self.archive is None:
+            return found
+        try:
+            rates = await self.archive.queue_rates.at(await self.connection.now())
+        except ServerUnreachable:
+            return found
+        none = (0.0, 0.0)
+        known = [(info, *rates.get(info.name, none)) for info in found]
+        return [replace(info, came=came, ended=ended) for info, came, ended in known]
 
     async def queues(self) -> list[str]:
         """Names of all queues."""
         return await self._backend.queues()
+
+    async def drain_worker(self, id: str) -> None:
+        check_text(id, "worker", MAX_WORKER_CHARS)
+        answers = [await (await self.broker(queue)).workers.drain(id) for queue in await self.queues()]
+        if not any(answers):
+            raise UnknownWorker(f"There is no live worker {id!r}. `infinitas worker ls` lists them.")
 
     async def workers(self) -> list[WorkerInfo]:
         return await live_workers(self.connection)

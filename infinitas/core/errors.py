@@ -99,6 +99,10 @@ class UnknownToken(Refused):
     code = "unknown_token"
 
 
+class UnknownWorker(Refused):
+    code = "unknown_worker"
+
+
 class BadSchedule(Refused):
     """`column`: where the fault is in a cron text, counted from 1; None for other faults."""
 

@@ -213,6 +213,7 @@ class QueueInfo:
         queued: ready and not claimed; `running`: claimed; `waiting`: for their time.
         oldest: when the oldest job in a stream became ready.
         events: events that are not archived yet.
+        came, ended: jobs a minute, the mean of about five minutes, as archived; None without an archive.
     """
 
     name: str
@@ -222,6 +223,8 @@ class QueueInfo:
     waiting: int
     oldest: datetime | None
     events: int
+    came: float | None = None
+    ended: float | None = None
     unreadable: str | None = None
 
 
@@ -273,7 +276,10 @@ class JobInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerInfo:
-    """A live worker; `last_beat` is its last heartbeat by the clock of Redis."""
+    """A live worker; `last_beat` is its last heartbeat by the clock of Redis.
+
+    `stops`: it claims no more jobs, and leaves when those that it runs have ended.
+    """
 
     id: str
     host: str
@@ -285,6 +291,7 @@ class WorkerInfo:
     busy: int
     queues: tuple[str, ...]
     tasks: tuple[str, ...]
+    stops: bool = False
     unreadable: str | None = None
 
 

@@ -38,9 +38,9 @@ INSERT INTO infinitas_tasks (name, queue)
 SELECT 'task-' || n, 'default' FROM generate_series(0, %(tasks)s - 1) n ON CONFLICT DO NOTHING
 """
 _COUNTS = """
-INSERT INTO infinitas_job_counts
-SELECT task, infinitas_quarter(due_at), state, infinitas_counted_reason(state, reason), count(*)
-FROM infinitas_jobs GROUP BY 1, 2, 3, 4 ORDER BY 2
+INSERT INTO infinitas_job_counts (task, size, start, state, reason, jobs)
+SELECT task, size, start, state, infinitas_counted_reason(state, reason), count(*)
+FROM infinitas_jobs, infinitas_parts(due_at) GROUP BY 1, 2, 3, 4, 5 ORDER BY 2, 3
 """
 _LAGS = """
 INSERT INTO infinitas_lags

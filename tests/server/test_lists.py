@@ -73,7 +73,7 @@ def test_a_list_of_tasks_is_one_script_a_queue(
     http: httpx.Client, redis: Redis, declare: Callable[[str, list[str]], None]
 ) -> None:
     declare("a", [f"x{n:03}" for n in range(TASKS)])
-    with redis.monitor() as monitor:
+    with redis.monitor() as monitor:  # type: ignore[no-untyped-call]
         assert len(pages(http, "/tasks")[0]) > TASKS
         redis.echo("over")
         sent = []

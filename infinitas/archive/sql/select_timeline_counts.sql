@@ -7,9 +7,10 @@ FROM (
     SELECT task, date_bin(make_interval(secs => %(bucket)s), at, timestamptz 'epoch') AS start, state, reason,
         sum(jobs)::bigint AS count
     FROM (
-        SELECT task, start AS at, state, nullif(reason, '') AS reason, jobs FROM infinitas_job_counts
-        WHERE start >= infinitas_quarter(%(since)s) AND start < %(until)s
-            AND (%(task)s::text IS NULL OR task = %(task)s)
+        SELECT task, start AS at, state, nullif(reason, '') AS reason, jobs
+        FROM unnest(%(sizes)s::int[], %(firsts)s::timestamptz[], %(ends)s::timestamptz[]) AS part (size, first, after)
+        JOIN infinitas_job_counts AS c ON c.size = part.size AND c.start >= part.first AND c.start < part.after
+        WHERE %(task)s::text IS NULL OR task = %(task)s
         UNION ALL
         SELECT * FROM (
             SELECT task, due_at, state, reason, 1 FROM infinitas_jobs

@@ -65,7 +65,9 @@ class RemoteSession:
             on_end=lambda: None,
             patience_s=PATIENCE_S,
             declares={entry.name for entry in identify.tasks if entry.options is not None},
+            on_drain=self._drain,
         )
+        self._socket = socket
 
     async def begin(self) -> set[Key]:
         """Join, or resume. Returns the jobs that the worker holds by Redis' account.
@@ -85,6 +87,15 @@ class RemoteSession:
     async def serve(self, stop: StopSignal) -> None:
         """Returns when the worker has left, is declared dead, or after `detach`."""
         await self._session.serve(stop)
+
+    def resize(self, capacity: int) -> None:
+        """The worker says how many jobs it holds at once. A drained one gets no more, whatever it says."""
+        if not self._session.drained:
+            self.capacity.resize(capacity)
+
+    def _drain(self) -> None:
+        self.capacity.resize(0)
+        self._socket.send(messages.dump(messages.Stop(t="stop")))
 
     def detach(self) -> None:
         """End `serve`. Worker and jobs stay in Redis, for the connection that resumes the session."""

@@ -135,6 +135,7 @@ export interface Worker {
   busy: number;
   queues: string[];
   tasks: string[];
+  stops: boolean;
   unreadable: string | null;
 }
 
@@ -146,6 +147,8 @@ export interface Queue {
   waiting: number;
   oldest: string | null;
   events: number;
+  came: number | null;
+  ended: number | null;
   unreadable: string | null;
 }
 
