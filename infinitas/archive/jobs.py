@@ -21,14 +21,14 @@ class Jobs:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def find(self, id: str) -> JobInfo | None:
-        """A job of any age, with its attempts and its log, or None."""
+    async def find(self, id: str, *, log: bool = True) -> JobInfo | None:
+        """A job of any age, with its attempts, and its log unless that is not wanted, or None."""
         values = {"id": clean(id)}
         async with self._pool.transaction() as connection:
             found = await fetch(connection, statement_with_columns("select_job", JobRow), values, JobRow)
             if not found:
                 return None
-            lines = await fetch(connection, statement("select_logs"), values, LogLine)
+            lines = await fetch(connection, statement("select_logs"), values, LogLine) if log else []
             attempts = await attempts_of(connection, id)
         return replace(_job(found[0]), log=tuple(lines), attempts=attempts)
 

@@ -182,14 +182,14 @@ class RedisClient:
             return await plan_removal(self._backend, task)
         return await remove_task(self._backend, task, self._job_ttl_s)
 
-    async def job(self, id: str) -> JobInfo:
-        found = await find_job(self.connection, id)
+    async def job(self, id: str, *, log: bool = True) -> JobInfo:
+        found = await find_job(self.connection, id, log=log)
         if found is None:
             await self._backend.carry()
-            found = await find_job(self.connection, id)
+            found = await find_job(self.connection, id, log=log)
         if found is not None:
             return replace(found, attempts=await self._attempts(id))
-        if self.archive is not None and (archived := await self.archive.jobs.find(id)):
+        if self.archive is not None and (archived := await self.archive.jobs.find(id, log=log)):
             return archived
         where = "" if self.archive is not None else " in Redis (there is no archive to look in)"
         raise UnknownJob(f"There is no job {id[:120]!r}{where}.")

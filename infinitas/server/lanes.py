@@ -1,5 +1,6 @@
 """The lanes of a timeline as JSON. A request costs a bounded time: buckets grow, `missing` names the rest."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,8 @@ from infinitas.core.cron.expression import load_zone
 from infinitas.core.errors import ServerUnreachable
 from infinitas.core.pause_spans import pause_spans
 from infinitas.core.records import COUNTED_S, PauseNote, ScheduleInfo, Window
-from infinitas.core.slot_counts import bucket_for, count_in_buckets, count_slots
+from infinitas.core.slot_counts import bucket_for
+from infinitas.server.planned_slots import PlannedSlots, round_down, round_up
 
 MOST_BUCKETS = 15_000
 """Of the past, and as many of absent and coming slots."""
@@ -23,6 +25,11 @@ MOST_SCHEDULES = 1_000
 MOST_PAUSES = 2_000
 MOST_ZONES = 50
 MOST_NAMED = 20
+END_S = 300
+"""Coming slots may lie up to so many seconds behind the end."""
+LATE_S = 10
+"""A slot that is late is absent within so many seconds."""
+_PLANNED = PlannedSlots()
 _MS = timedelta(milliseconds=1)
 
 
@@ -43,7 +50,7 @@ class _Slots:
     future: tuple[datetime, datetime]
 
     def total(self) -> int:
-        return sum(count_slots(self.info.schedule, *part) for part in (self.absent, self.future))
+        return sum(_PLANNED.total(self.info.schedule, *part) for part in (self.absent, self.future))
 
 
 @dataclass(slots=True)
@@ -57,15 +64,18 @@ async def draw_lanes(
     client: RedisClient, task: str | None, now: datetime, since: datetime, until: datetime, wanted_s: int
 ) -> bytes:
     """The body of `/timeline`: its `Timeline` as JSON. Raises ServerUnreachable: Redis gave no answer."""
-    infos = await client.schedules.next(task, MOST_SCHEDULES)
+    window = Window(task=task, since=since, until=min(until, now))
+    # Both take long, one in Redis and the other in Postgres.
+    infos, totals = await asyncio.gather(client.schedules.next(task, MOST_SCHEDULES), _totals(client, window))
     missing = ["more schedules"] if len(infos) == MOST_SCHEDULES else []
     unreadable = [info.schedule.key for info in infos if info.unreadable is not None]
     missing += [f"unreadable schedule {key}" for key in unreadable[:MOST_NAMED]]
     readable = [info for info in infos if info.unreadable is None]
-    slots = [_slots(info, now, since, until) for info in readable]
-    window = Window(task=task, since=since, until=min(until, now))
+    # Rounded, so that the same counts serve many requests.
+    known, end = round_down(now, LATE_S), round_up(until, min(wanted_s, END_S))
+    slots = [_slots(info, known, since, end) for info in readable]
     coming = bucket_for(wanted_s, [each.total() for each in slots], until - since, MOST_BUCKETS)
-    past, bucket_s = await _read_past(client, window, coming)
+    past, bucket_s = await _read_past(client, window, coming, totals)
     lanes: dict[str, _Lane] = {}
     for name, buckets, _ in past.lanes:
         lanes[name] = _Lane(past=orjson.Fragment(buckets))
@@ -86,13 +96,26 @@ async def draw_lanes(
     return orjson.dumps(shown, option=orjson.OPT_UTC_Z)
 
 
-async def _read_past(client: RedisClient, window: Window, bucket_s: int) -> tuple[_Past, int]:
+async def _totals(client: RedisClient, window: Window) -> Mapping[str, int] | None:
+    """About how many jobs of each task have ended; None without an archive, or while it is away."""
+    if client.archive is None:
+        return None
+    try:
+        return await client.archive.timeline.totals(window)
+    except ServerUnreachable:
+        return None
+
+
+async def _read_past(
+    client: RedisClient, window: Window, bucket_s: int, totals: Mapping[str, int] | None
+) -> tuple[_Past, int]:
     """The archive's part, and the bucket that it is counted in. Without an archive `missing` names it."""
-    if client.archive is None or window.until <= window.since:
-        return _Past(missing=["history"] if client.archive is None else []), bucket_s
+    if client.archive is None or totals is None:
+        return _Past(missing=["history"]), bucket_s
+    if window.until <= window.since:
+        return _Past(), bucket_s
     past, timeline = _Past(), client.archive.timeline
     try:
-        totals = await timeline.totals(window)
         counts = sum(totals.values()) > MOST_READ
         if counts:
             least = -(-bucket_s // COUNTED_S) * COUNTED_S
@@ -123,7 +146,7 @@ def _counted(
     """Buckets with slots, not more slots than the schedule has runs left."""
     rule = info.schedule
     left = None if rule.max_runs is None else max(rule.max_runs - info.runs, 0)
-    for begins, count in sorted(count_in_buckets(rule, *part, bucket_s).items()):
+    for begins, count in _PLANNED.buckets(rule, *part, bucket_s):
         if left is not None:
             count, left = min(count, left), max(left - count, 0)
         if count:

@@ -14,13 +14,15 @@ _PAGE = 500
 _ENDED_A_LIMIT = 4
 
 
-async def find_job(connection: Connection, id: str) -> JobInfo | None:
-    """A job that Redis still has, with its log, or None."""
+async def find_job(connection: Connection, id: str, *, log: bool = True) -> JobInfo | None:
+    """A job that Redis still has, with its log unless that is not wanted, or None."""
     for queue in await list_queues(connection):
         keys = QueueKeys(queue)
         pipe = connection.pipeline()
         pipe.hgetall(keys.of("job", id))
         if fields := (await connection.execute_each(pipe))[0]:
+            if not log:
+                return job_info(queue, id, fields)
             pipe = connection.pipeline()
             pipe.xrange(keys.of("log", id))
             return job_info(queue, id, fields, (await connection.execute_each(pipe))[0])
@@ -140,6 +142,18 @@ async def _running(
         for _, entry in (() if isinstance(reply, Exception) else reply)
         if "job" in entry
     }
+
+
+async def log_behind(
+    connection: Connection, queue: str, id: str, position: str
+) -> tuple[str, Sequence[LogLine]]:
+    """`log_since` without waiting; none where the key holds something else."""
+    pipe = connection.pipeline()
+    pipe.xrange(QueueKeys(queue).of("log", id), f"({position}")
+    (chunks,) = await connection.execute_each(pipe)
+    if isinstance(chunks, Exception) or not chunks:
+        return position, ()
+    return chunks[-1][0], log_lines(chunks)
 
 
 async def log_since(

@@ -100,8 +100,17 @@ async def schedule_infos(connection: Connection, keys: QueueKeys, names: Sequenc
     for kind in ("schedules", "marks", "paused", "skips", "runs", "live", "backfills"):
         pipe.hmget(keys[kind], names)
     pipe.zmscore(keys["due"], names)
-    for name in names:
-        pipe.llen(keys.of("backfill", name))
     replies = await connection.execute_each(pipe)
-    rows = zip(*replies[:8], replies[8:], strict=True)
+    waiting = await _waiting(
+        connection, keys, [name for name, fill in zip(names, replies[6], strict=True) if fill]
+    )
+    rows = zip(*replies, (waiting.get(name) for name in names), strict=True)
     return [schedule_info(keys.queue, key, row) for key, row in zip(names, rows, strict=True) if row[0]]
+
+
+async def _waiting(connection: Connection, keys: QueueKeys, filling: Sequence[str]) -> dict[str, object]:
+    """How many slots of each backfill wait; few schedules have one."""
+    pipe = connection.pipeline()
+    for name in filling:
+        pipe.llen(keys.of("backfill", name))
+    return dict(zip(filling, await connection.execute_each(pipe), strict=True)) if filling else {}

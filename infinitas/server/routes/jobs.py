@@ -116,8 +116,8 @@ async def show_waiting(id: Name, client: ClientOf, _: MayRead) -> Waiting | None
 
 
 @router.get("/{id:path}")
-async def show_job(id: Name, request: Request, client: ClientOf, _: MayRead) -> JobView:
-    """One job, live or archived, with its log.
+async def show_job(id: Name, request: Request, client: ClientOf, _: MayRead, log: bool = True) -> JobView:
+    """One job, live or archived, with its log, or with an empty one where `log` is false.
 
     With the header `Prefer: wait=8` (RFC 7240) the response comes when the job has ended, or after so many
     seconds, at most 60.
@@ -128,7 +128,7 @@ async def show_job(id: Name, request: Request, client: ClientOf, _: MayRead) -> 
             return await view_job(
                 client, await client.wait_for_end(id, min(float(wanted[1]), LONGEST_WAIT_S))
             )
-    return await view_job(client, await client.job(id))
+    return await view_job(client, await client.job(id, log=log))
 
 
 @router.post("/{id:path}/cancel")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from infinitas.broker.inspect.jobs import log_since
+from infinitas.broker.inspect.jobs import log_behind, log_since
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import BadArgs, InfinitasError
 from infinitas.core.records import JobInfo, LogLine
@@ -21,6 +21,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 STREAM = "text/event-stream"
 WAIT_MS = 2_000
 _START = "0-0"
+_CURSOR = r"^[0-9]{1,19}-[0-9]{1,19}\.[0-9]{1,12}$"
 
 
 class NumberedLine(BaseModel):
@@ -33,10 +34,13 @@ class NumberedLine(BaseModel):
 
 
 class LogPage(BaseModel):
-    """`next` is the `after` of the next page; null when there is none now."""
+    """`next` is the `after` of the next page; null when there is none now. `cursor` is where lines go on that come
+    later; null with a `next`, and where the job's live log is gone.
+    """
 
     items: list[NumberedLine]
     next: int | None
+    cursor: str | None
     ended: bool
 
 
@@ -49,21 +53,45 @@ async def show_log(
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
     after: Annotated[int, Query(ge=-1, le=1 << 40)] = -1,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    cursor: Annotated[str | None, Query(pattern=_CURSOR)] = None,
 ) -> LogPage | StreamingResponse:
-    """Lines after number `after`. With `Accept: text/event-stream` they come as they are written.
+    """Lines after number `after`; or with `cursor`, which the page before returned, only those that came since.
+
+    A job's live log is the order in which lines arrived; of one that Redis no longer has, by time. With `Accept: text/event-stream` they come as they are written.
 
     The stream ends with an event `end` that has the job's state; `Last-Event-ID` resumes after that line.
     """
-    job = await client.job(id)
+    job = await client.job(id, log=False)
     if STREAM not in accept:
-        lines = [_numbered(n, line) for n, line in enumerate(job.log) if after < n <= after + limit]
-        more = bool(lines) and lines[-1].n < len(job.log) - 1
-        return LogPage(items=lines, next=lines[-1].n if more else None, ended=job.ended is not None)
+        return await _page(client, job, after, limit) if cursor is None else await _new(client, job, cursor)
     if last_event_id is not None:
         if not last_event_id.isdecimal():
             raise BadArgs("Last-Event-ID is the number of a line.")
         after = int(last_event_id)
     return StreamingResponse(_follow(client, job, after), media_type=STREAM)
+
+
+async def _page(client: RedisClient, job: JobInfo, after: int, limit: int) -> LogPage:
+    position, lines = await log_behind(client.connection, job.queue, job.id, _START)
+    if not lines and job.ended:
+        lines = (await client.job(job.id)).log
+    shown = [_numbered(n, line) for n, line in enumerate(lines) if after < n <= after + limit]
+    more = bool(shown) and shown[-1].n < len(lines) - 1
+    return LogPage(
+        items=shown,
+        next=shown[-1].n if more else None,
+        cursor=None if more else f"{position}.{len(lines)}",
+        ended=job.ended is not None,
+    )
+
+
+async def _new(client: RedisClient, job: JobInfo, cursor: str) -> LogPage:
+    """The lines that came since a page returned this cursor."""
+    position, _, first = cursor.partition(".")
+    position, lines = await log_behind(client.connection, job.queue, job.id, position)
+    shown = [_numbered(n, line) for n, line in enumerate(lines, int(first))]
+    following = f"{position}.{int(first) + len(lines)}"
+    return LogPage(items=shown, next=None, cursor=following, ended=job.ended is not None)
 
 
 async def _follow(client: RedisClient, job: JobInfo, after: int) -> AsyncIterator[bytes]:
