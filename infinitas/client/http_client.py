@@ -18,6 +18,7 @@ from infinitas.wire.tasks import TaskPage, TaskView
 
 LONGEST_WAIT_S = 30
 BATCH = 200
+MOST_PAGES = 10
 _JOB, _JOBS, _JOB_ID = TypeAdapter(JobView), TypeAdapter(JobPage), TypeAdapter(JobId)
 _TASK, _TASKS = TypeAdapter(TaskView), TypeAdapter(TaskPage)
 _REMOVAL = TypeAdapter(TaskRemoval)
@@ -78,9 +79,28 @@ class HttpClient:
         job = await self._http.fetch(_JOB, "GET", _path(id))
         return job.to_record(await self._http.fetch(_ATTEMPTS, "GET", f"{_path(id)}/attempts"))
 
-    async def jobs(self, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
-        page = await self._http.fetch(_JOBS, "GET", "/jobs", task=task, state=state, limit=limit)
-        return [job.to_record() for job in page.items]
+    async def jobs(
+        self, task: str | None, state: State | None, limit: int, argument: str | None = None
+    ) -> list[JobInfo]:
+        found: list[JobInfo] = []
+        cursor: str | None = None
+        for _ in range(MOST_PAGES):
+            page = await self._http.fetch(
+                _JOBS,
+                "GET",
+                "/jobs",
+                task=task,
+                state=state,
+                limit=limit - len(found),
+                arg=argument,
+                cursor=cursor,
+            )
+            found += [job.to_record() for job in page.items]
+            cursor = page.next
+            # Only a search for an argument has a page with few jobs before others.
+            if argument is None or cursor is None or len(found) >= limit:
+                break
+        return found
 
     async def drain_worker(self, id: str) -> None:
         await self._http.request("POST", f"/workers/{quoted(id)}/drain", {})

@@ -169,7 +169,9 @@ class Client(Protocol):
     async def job(self, id: str) -> JobInfo:
         """A job, live or archived, with its log. Raises UnknownJob."""
 
-    async def jobs(self, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
+    async def jobs(
+        self, task: str | None, state: State | None, limit: int, argument: str | None = None
+    ) -> list[JobInfo]:
         """Live jobs first, then the archive's, newest first, each job once."""
 
     async def drain_worker(self, id: str) -> None:

@@ -23,6 +23,7 @@ from infinitas.client.end_waiter import EndWaiter
 from infinitas.client.job_ids import fresh_id
 from infinitas.client.redis_schedules import RedisSchedules
 from infinitas.client.removal import plan_removal, remove_task
+from infinitas.core.argument_match import ArgumentMatch, parameter_names
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import (
     AlreadyEnded,
@@ -207,11 +208,16 @@ class RedisClient:
         except ServerUnreachable:
             return ()
 
-    async def jobs(self, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
+    async def jobs(
+        self, task: str | None, state: State | None, limit: int, argument: str | None = None
+    ) -> list[JobInfo]:
+        match = None if argument is None else ArgumentMatch.from_text(argument)
+        wanted = await self._resolved(JobFilter(task=task, state=state, argument=match))
         found = {job.id: job for job in await live_jobs(self.connection, task, limit)}
-        for job in await self._archived(JobFilter(task=task, state=state), None, limit):
+        archived, _following = await self._archived(wanted, None, limit)
+        for job in archived:
             found.setdefault(job.id, job)
-        return [job for job in found.values() if state in (None, job.state)][:limit]
+        return [job for job in found.values() if wanted.matches(job)][:limit]
 
     async def page(
         self, wanted: JobFilter, after: Position | None, limit: int
@@ -221,13 +227,15 @@ class RedisClient:
         A job that the archive does not have yet, or has in an older state, comes from Redis. Without
         an archive, or while it is away, there are only live jobs.
         """
-        archived = await self._archived(wanted, after, limit)
+        wanted = await self._resolved(wanted)
+        archived, last = await self._archived(wanted, after, limit)
         live = {job.id: job for job in await live_jobs(self.connection, wanted.task, limit, wanted.state)}
         stale = [job for job in archived if not job.ended and job.id not in live]
         live |= {job.id: job for job in await find_jobs(self.connection, stale)}
-        last = Position.of(archived[-1]) if len(archived) == limit else None
         found = {job.id: job for job in archived} | live
         ordered = sorted(filter(wanted.matches, found.values()), key=Position.of, reverse=True)
+        if wanted.argument is not None:
+            ordered = await self._without_hidden(wanted.argument, ordered)
         page = [
             job
             for job in ordered
@@ -236,13 +244,29 @@ class RedisClient:
         following = Position.of(page[limit - 1]) if len(page) > limit else last
         return page[:limit], following
 
-    async def _archived(self, wanted: JobFilter, after: Position | None, limit: int) -> list[JobInfo]:
+    async def _resolved(self, wanted: JobFilter) -> JobFilter:
+        """With the position of a named argument, where the task is given and has declared its parameters."""
+        if wanted.argument is None or wanted.task is None:
+            return wanted
+        definition = (await self.definitions([wanted.task])).get(wanted.task)
+        names = parameter_names(definition.parameters) if definition else ()
+        return replace(wanted, argument=wanted.argument.with_position(names))
+
+    async def _without_hidden(self, argument: ArgumentMatch, jobs: Sequence[JobInfo]) -> list[JobInfo]:
+        """A value that is not shown must not be found either."""
+        definitions = await self.definitions(sorted({job.task for job in jobs}))
+        hidden = {name: each.redact for name, each in definitions.items()}
+        return [job for job in jobs if argument.matches(job.args, hidden.get(job.task, ()))]
+
+    async def _archived(
+        self, wanted: JobFilter, after: Position | None, limit: int
+    ) -> tuple[list[JobInfo], Position | None]:
         if self.archive is None:
-            return []
+            return [], None
         try:
             return await self.archive.jobs.page(wanted, after, limit)
         except ServerUnreachable:
-            return []
+            return [], None
 
     async def queue_infos(self) -> list[QueueInfo]:
         """All queues, with their numbers. Without the archive, or while it is away, the rates are None."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from infinitas.core.schedule import Schedule
+from infinitas.core.slot_counts import count_slots
 from infinitas.server import planned_slots
 from infinitas.server.planned_slots import PlannedSlots, round_down, round_up
 
@@ -17,9 +18,13 @@ def rule(key: str, cron: str = "* * * * *") -> Schedule:
 
 
 def test_what_was_counted_once_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = []
-    count = planned_slots.count_slots
-    monkeypatch.setattr(planned_slots, "count_slots", lambda *range: counted.append(range) or count(*range))
+    counted: list[str] = []
+
+    def count(schedule: Schedule, start: datetime, end: datetime) -> int:
+        counted.append(schedule.key)
+        return count_slots(schedule, start, end)
+
+    monkeypatch.setattr(planned_slots, "count_slots", count)
     slots = PlannedSlots()
     assert [slots.total(rule("a"), START, START + DAY) for _ in range(3)] == [1440] * 3
     assert len(counted) == 1

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from infinitas.client.redis_client import RedisClient
+from infinitas.core.argument_match import ArgumentMatch
 from infinitas.core.errors import BadArgs, NotInTime, Refused
 from infinitas.core.job_filter import JobFilter, Position
 from infinitas.core.names import MAX_REASON_CHARS
@@ -22,6 +24,7 @@ from infinitas.wire.values import Flag, Instant, Name, Text, Whole
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=IdempotentRoute)
 LONGEST_WAIT_S = 60.0
+MOST_PAGES = 10
 _WAIT = re.compile(r"\bwait=(\d{1,3})\b")
 
 
@@ -37,9 +40,13 @@ class JobQuery(BaseModel):
     key: Name | None = None
     since: Instant | None = None
     until: Instant | None = None
+    arg: Text | None = Field(default=None, max_length=400)
+    """One argument as `name:value` or `0:value` (docs/http.md)."""
 
     def filter(self) -> JobFilter:
-        return JobFilter(**self.model_dump())
+        """Raises BadArgs."""
+        argument = None if self.arg is None else ArgumentMatch.from_text(self.arg)
+        return JobFilter(**self.model_dump(exclude={"arg"}), argument=argument)
 
 
 class ListQuery(JobQuery):
@@ -90,8 +97,7 @@ async def change_jobs(body: BulkBody, client: ClientOf, _: MayRunJobs) -> BulkAn
         raise BadArgs("Give either `ids` or a `filter`.")
     ids = body.ids or []
     if body.filter is not None:
-        page, _following = await client.page(body.filter.filter(), None, body.limit)
-        ids = [job.id for job in page]
+        ids = await _find(client, body.filter.filter(), body.limit)
     answer = BulkAnswer(wanted=ids, done=[], refused=[])
     for id in [] if body.dry_run else ids:
         try:
@@ -101,6 +107,18 @@ async def change_jobs(body: BulkBody, client: ClientOf, _: MayRunJobs) -> BulkAn
         else:
             answer.done.append(id)
     return answer
+
+
+async def _find(client: RedisClient, wanted: JobFilter, limit: int) -> list[str]:
+    """Ids of the first `limit` jobs. A page of a search for an argument may have few, and another follow."""
+    found: list[str] = []
+    after = None
+    for _ in range(MOST_PAGES):
+        page, after = await client.page(wanted, after, limit - len(found))
+        found += [job.id for job in page]
+        if after is None or len(found) == limit:
+            break
+    return found
 
 
 @router.get("/{id:path}/attempts")

@@ -34,8 +34,9 @@ class NumberedLine(BaseModel):
 
 
 class LogPage(BaseModel):
-    """`next` is the `after` of the next page; null when there is none now. `cursor` is where lines go on that come
-    later; null with a `next`, and where the job's live log is gone.
+    """`next` is the `after` of the next page; null when there is none now.
+
+    `cursor` marks where later lines go on; null where there is a `next`.
     """
 
     items: list[NumberedLine]
@@ -55,10 +56,9 @@ async def show_log(
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
     cursor: Annotated[str | None, Query(pattern=_CURSOR)] = None,
 ) -> LogPage | StreamingResponse:
-    """Lines after number `after`; or with `cursor`, which the page before returned, only those that came since.
+    """Lines after number `after`; with `cursor`, which a page returned, only those that came since.
 
-    A job's live log is the order in which lines arrived; of one that Redis no longer has, by time. With `Accept: text/event-stream` they come as they are written.
-
+    With `Accept: text/event-stream` they come as they are written.
     The stream ends with an event `end` that has the job's state; `Last-Event-ID` resumes after that line.
     """
     job = await client.job(id, log=False)
