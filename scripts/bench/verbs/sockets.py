@@ -30,15 +30,16 @@ def add_options(parser: Parser) -> None:
 
 
 def run(args: Arguments) -> None:
-    """`workers` sockets drain `jobs`, while `feeds` pages receive events; with `--compare` also while none does."""
+    """`workers` sockets drain `jobs`, while `feeds` pages receive events; with `--compare` also without."""
     rates = {}
     for feeds in (0, args.feeds) if args.compare else (args.feeds,):
         rates[feeds] = _drain(args, feeds)
     if args.compare:
         alone, watched = rates[0], rates[args.feeds]
         print(
-            f"{args.jobs:,} jobs by {args.workers} workers: {alone:,.0f}/s without pages, {watched:,.0f}/s with "
-            f"{args.feeds}: {watched / alone:.2f} of it; load {os.getloadavg()[0]:.1f}"
+            f"{alone:,.0f} jobs/s without pages, {watched:,.0f} with {args.feeds}: "
+            f"{watched / alone:.2f} of it; "
+            f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
         )
 
 
