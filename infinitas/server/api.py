@@ -23,6 +23,7 @@ from infinitas.server.routes import (
     timeline,
     tokens,
 )
+from infinitas.server.shared_reads import SharedReads
 from infinitas.server.websocket import routes as websocket
 from infinitas.server.websocket.gateway import Gateway
 from infinitas.wire.paths import PREFIX
@@ -49,6 +50,7 @@ def make_api(client: RedisClient, gateway: Gateway, *, local: bool = False, rate
         },
     )
     api.state.client = client
+    api.state.reads = SharedReads()
     api.state.gateway = gateway
     api.state.local = local
     api.state.rate_limit = RateLimit(rate)

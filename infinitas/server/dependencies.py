@@ -1,4 +1,4 @@
-"""FastAPI dependencies of the routes: the server's client."""
+"""FastAPI dependencies of the routes: the server's client, and the readings that equal requests share."""
 
 from typing import Annotated
 
@@ -6,6 +6,7 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
 from infinitas.client.redis_client import RedisClient
+from infinitas.server.shared_reads import SharedReads
 
 
 def client_of(request: HTTPConnection) -> RedisClient:
@@ -14,4 +15,11 @@ def client_of(request: HTTPConnection) -> RedisClient:
     return client
 
 
+def reads_of(request: HTTPConnection) -> SharedReads:
+    reads = request.app.state.reads
+    assert isinstance(reads, SharedReads)
+    return reads
+
+
+ReadsOf = Annotated[SharedReads, Depends(reads_of)]
 ClientOf = Annotated[RedisClient, Depends(client_of)]

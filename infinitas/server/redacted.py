@@ -8,6 +8,7 @@ from pydantic_core import from_json, to_json
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.records import JobInfo, ScheduleInfo, TaskInfo, check_payloads
 from infinitas.core.redaction import redact
+from infinitas.core.schedule import Schedule
 from infinitas.wire.jobs import JobView
 from infinitas.wire.schedules import ScheduleView
 from infinitas.wire.tasks import TaskView
@@ -29,9 +30,8 @@ async def view_schedules(client: RedisClient, schedules: Sequence[ScheduleInfo])
     hidden = await _hidden(client, (info.schedule.task for info in schedules))
     found = []
     for info in schedules:
-        rule = info.schedule
-        args = hide(rule.args, hidden.get(rule.task, ()))
-        found.append(ScheduleView.of(replace(info, schedule=replace(rule, args=args))))
+        paths = hidden.get(info.schedule.task)
+        found.append(ScheduleView.of(replace(info, schedule=_hide(info.schedule, paths)) if paths else info))
     return found
 
 
@@ -47,6 +47,10 @@ def hide(args: str, paths: Sequence[str]) -> str:
     return to_json(redact(positional, named, paths)).decode()
 
 
+def _hide(rule: Schedule, paths: Sequence[str]) -> Schedule:
+    return replace(rule, args=hide(rule.args, paths))
+
+
 async def _hidden(client: RedisClient, tasks: Iterable[str]) -> dict[str, Sequence[str]]:
     definitions = await client.definitions(sorted(set(tasks)))
     return {name: definition.redact for name, definition in definitions.items() if definition.redact}
@@ -54,5 +58,5 @@ async def _hidden(client: RedisClient, tasks: Iterable[str]) -> dict[str, Sequen
 
 def view_task(info: TaskInfo) -> TaskView:
     hidden = info.definition.redact
-    rules = tuple(replace(rule, args=hide(rule.args, hidden)) for rule in info.schedules)
+    rules = tuple(_hide(rule, hidden) for rule in info.schedules)
     return TaskView.of(replace(info, schedules=rules))

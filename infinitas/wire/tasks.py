@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Self
 
 import orjson
@@ -11,7 +10,6 @@ from pydantic_core import from_json
 
 from infinitas.core.errors import BadName, ConfigError
 from infinitas.core.records import JobSummary, RecentRun, TaskInfo, TaskLine
-from infinitas.core.schedule import Schedule
 from infinitas.core.task_definition import UNREADABLE_TASK, TaskDefinition
 from infinitas.wire.definitions import define
 from infinitas.wire.schedules import RuleView
@@ -65,7 +63,7 @@ class TaskView(BaseModel):
             doc=info.definition.doc,
             options=options,
             parameters=from_json(schema) if schema else None,
-            schedules=[_view_rule(rule) for rule in info.schedules],
+            schedules=[RuleView.of_rule(rule) for rule in info.schedules],
         )
 
     def to_record(self) -> TaskInfo:
@@ -136,12 +134,6 @@ def show_lines(lines: Sequence[TaskLine], following: str | None) -> bytes:
 
 def _show_last(summary: JobSummary | None) -> dict[str, object] | None:
     return None if summary is None else {"id": summary.id, "at": summary.date, "status": summary.status}
-
-
-@lru_cache(maxsize=4_096)
-def _view_rule(rule: Schedule) -> RuleView:
-    """Kept, since lists show the same rules again and again."""
-    return RuleView.of_rule(rule)
 
 
 _LAST = ("last_job", "last_success", "last_failure")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from infinitas.broker.connection import Connection
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.keys import QueueKeys
+from infinitas.broker.lists import Lists
 from infinitas.broker.reading import job_info, log_lines, recent_run
 from infinitas.core.records import JobInfo, LogLine
 from infinitas.core.states import FINAL, State
@@ -80,7 +81,7 @@ async def live_jobs(
         names = sorted(await connection.command("hkeys", keys["tasks"]))
         wanted = [name for name in names if task in (None, name)]
         if state is State.RUNNING:
-            tasks = await _running(connection, keys, wanted, limit)
+            tasks = await Lists(connection, keys).list_running(wanted, limit)
         else:
             tasks = await _known(connection, keys, wanted, limit, state)
         found += await _jobs(connection, keys, tasks)
@@ -118,30 +119,6 @@ def _ended(recent: Mapping[str, Sequence[str]], limit: int, state: State | None)
     runs = [(run, name) for name, texts in recent.items() for run in map(recent_run, texts) if run]
     found = [(run.ended, run.job, name) for run, name in runs if state in (None, run.state)]
     return {job: name for _, job, name in heapq.nlargest(_ENDED_A_LIMIT * limit, found)}
-
-
-async def _running(
-    connection: Connection, keys: QueueKeys, names: Sequence[str], limit: int
-) -> dict[str, str]:
-    """Ids of jobs that workers have claimed, each with its task."""
-    pipe = connection.pipeline()
-    for name in names:
-        pipe.xpending_range(keys.of("stream", name), "workers", "-", "+", limit)
-    claimed = [
-        (name, entry["message_id"])
-        for name, reply in zip(names, await connection.execute_each(pipe), strict=True)
-        for entry in (() if isinstance(reply, Exception) else reply)
-    ]
-    pipe = connection.pipeline()
-    for name, position in claimed:
-        pipe.xrange(keys.of("stream", name), position, position)
-    replies = await connection.execute_each(pipe)
-    return {
-        entry["job"]: name
-        for (name, _), reply in zip(claimed, replies, strict=True)
-        for _, entry in (() if isinstance(reply, Exception) else reply)
-        if "job" in entry
-    }
 
 
 async def log_behind(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.keys import QUEUES, QueueKeys
+from infinitas.broker.lists import Lists
 from infinitas.broker.reading import Stored
 from infinitas.core.codec import from_ms
 from infinitas.core.records import QueueInfo
@@ -18,9 +19,7 @@ async def list_queues(connection: Connection) -> list[str]:
 async def all_queues(connection: Connection) -> list[QueueInfo]:
     """All queues, by name."""
     queues = await list_queues(connection)
-    counted = await asyncio.gather(
-        *(connection.run_script("count_queue", QueueKeys(queue)) for queue in queues)
-    )
+    counted = await asyncio.gather(*(Lists(connection, QueueKeys(queue)).count_queue() for queue in queues))
     return [_queue_info(queue, *found) for queue, found in zip(queues, counted, strict=True)]
 
 

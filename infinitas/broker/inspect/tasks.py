@@ -9,9 +9,9 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.inspect.schedules import schedule_infos
 from infinitas.broker.keys import QueueKeys
+from infinitas.broker.lists import Lists
 from infinitas.broker.reading import task_definition, task_info, task_line
 from infinitas.broker.stored_rules import task_of_rule
-from infinitas.core.codec import json_text
 from infinitas.core.errors import InfinitasError
 from infinitas.core.namespace import may_mean, prefix_of
 from infinitas.core.records import ScheduleInfo, TaskInfo, TaskLine
@@ -56,9 +56,7 @@ async def list_tasks(
 async def _lines(
     connection: Connection, keys: QueueKeys, names: Sequence[str], recent: bool
 ) -> list[TaskLine]:
-    rows, others = await connection.run_script(
-        "list_tasks", keys, names=json_text(names), runs="1" if recent else "", slots=_NEXT_SLOTS
-    )
+    rows, others = await Lists(connection, keys).list_tasks(names, _NEXT_SLOTS, runs=recent)
     rules: dict[str, list[tuple[str, str, str | None]]] = {}
     for key, text, slot in zip(others[::3], others[1::3], others[2::3], strict=True):
         rules.setdefault(task_of_rule(key, text), []).append((key, text, slot))
@@ -116,6 +114,11 @@ async def _tasks(connection: Connection, keys: QueueKeys, names: list[str] | Non
     pipe.zrange(keys["processors"], 0, -1, withscores=True)
     pipe.time()
     defined, due, processors, clock = await connection.execute(pipe)
+    if names is not None and due:
+        # Of few tasks, only their own schedules are read whole.
+        texts = await connection.command("hmget", keys["schedules"], [key for key, _ in due])
+        rules = zip(due, texts, strict=True)
+        due = [each for each, text in rules if text and task_of_rule(each[0], text) in names]
     definitions = defined if names is None else dict(zip(names, defined, strict=True))
     definitions = {name: text for name, text in definitions.items() if text}
     # A task's own schedule, and those that come next: there may be a million of them.

@@ -16,7 +16,7 @@ from infinitas.core.records import AttemptInfo
 from infinitas.core.states import State
 from infinitas.core.waiting import Waiting
 from infinitas.server.auth import MayRead, MayRunJobs
-from infinitas.server.dependencies import ClientOf
+from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.redacted import view_job, view_jobs
 from infinitas.wire.jobs import CancelBody, JobId, JobPage, JobView
@@ -82,8 +82,14 @@ class BulkAnswer(BaseModel):
 
 
 @router.get("")
-async def list_jobs(client: ClientOf, _: MayRead, query: Annotated[ListQuery, Query()]) -> JobPage:
+async def list_jobs(
+    client: ClientOf, reads: ReadsOf, _: MayRead, query: Annotated[ListQuery, Query()]
+) -> JobPage:
     """Jobs by due time, latest first."""
+    return await reads.read(("jobs", query.model_dump_json()), lambda: _list(client, query))
+
+
+async def _list(client: RedisClient, query: ListQuery) -> JobPage:
     after = Position.from_cursor(query.cursor) if query.cursor else None
     wanted = JobQuery(**query.model_dump(exclude={"cursor", "limit"})).filter()
     page, following = await client.page(wanted, after, query.limit)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.records import QueueInfo, WorkerInfo
 from infinitas.server.auth import MayChangeTasks, MayRead
-from infinitas.server.dependencies import ClientOf
+from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.probes import Probes
 from infinitas.wire.values import Name, Text
 
@@ -35,9 +35,9 @@ class Readiness(BaseModel):
 
 
 @router.get("/workers")
-async def list_workers(client: ClientOf, _: MayRead) -> list[WorkerInfo]:
+async def list_workers(client: ClientOf, reads: ReadsOf, _: MayRead) -> list[WorkerInfo]:
     """Live workers: host, load and last heartbeat."""
-    return await client.workers()
+    return await reads.read("workers", client.workers)
 
 
 @router.post("/workers/{id:path}/drain", status_code=202)
@@ -50,9 +50,9 @@ async def drain_worker(
 
 
 @router.get("/queues")
-async def list_queues(client: ClientOf, _: MayRead) -> list[QueueInfo]:
-    """How much waits and runs in each queue, and since when."""
-    return await client.queue_infos()
+async def list_queues(client: ClientOf, reads: ReadsOf, _: MayRead) -> list[QueueInfo]:
+    """How much waits and runs in each queue, and since when; jobs a minute."""
+    return await reads.read("queues", client.queue_infos)
 
 
 @probes.get("/livez")

@@ -12,7 +12,7 @@ from infinitas.core.names import check_name
 from infinitas.core.records import TaskRemoval
 from infinitas.core.schedule import EMPTY_ARGS
 from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
-from infinitas.server.dependencies import ClientOf
+from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.redacted import view_job, view_task
 from infinitas.tasks.send_options import check_headers
@@ -44,14 +44,18 @@ def _new_job(task: str, body: NewJobBody) -> NewJob:
 @router.get("", response_model=TaskPage)
 async def list_tasks(
     client: ClientOf,
+    reads: ReadsOf,
     _: MayRead,
     cursor: Name | None = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000,
     recent: bool = False,
 ) -> Response:
     """Tasks by name; `recent`: with the last ten runs of each."""
-    lines, following = await client.task_page(cursor, limit, recent=recent)
-    return Response(show_lines(lines, following), media_type="application/json")
+
+    async def make() -> bytes:
+        return show_lines(*await client.task_page(cursor, limit, recent=recent))
+
+    return Response(await reads.read(("tasks", cursor, limit, recent), make), media_type="application/json")
 
 
 @router.get("/{name:path}")

@@ -89,7 +89,7 @@ class RemoteSession:
         await self._session.serve(stop)
 
     def resize(self, capacity: int) -> None:
-        """The worker says how many jobs it holds at once. A drained one gets no more, whatever it says."""
+        """Set how many jobs the worker holds at once. A drained one gets no more, whatever it sends."""
         if not self._session.drained:
             self.capacity.resize(capacity)
 
