@@ -40,6 +40,6 @@ class SharedReads:
 
 
 def _look_at_fault(task: "asyncio.Task[object]") -> None:
-    """Those who waited have it; asyncio need not log it where nobody did."""
+    """The callers have it; without any, asyncio need not log it."""
     if not task.cancelled():
         task.exception()

@@ -52,7 +52,7 @@ async def test_one_that_goes_away_takes_the_answer_from_no_other() -> None:
     assert await both[1] == 0
 
 
-async def test_a_fault_is_that_of_all_who_waited_and_of_no_later_one() -> None:
+async def test_a_fault_reaches_all_that_wait_and_no_later_one() -> None:
     source, reads = Source(), SharedReads()
     source.fault = ServerUnreachable("gone")
     source.gate.set()
