@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from infinitas.broker.answers import name_taken
 from infinitas.broker.inspect.schedules import code_schedules
+from infinitas.broker.inspect.tasks import all_tasks
 from infinitas.broker.messages import Declarer, homes_of
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.declaration import (
@@ -24,7 +25,7 @@ from infinitas.tasks.registry import Registry
 
 async def plan_sync(registry: Registry, client: RedisClient) -> SyncPlan:
     """Compare the tasks and schedules of code with what is stored. Stores nothing."""
-    stored = await client.tasks()
+    stored = await all_tasks(client.connection)
     declared = {name: registry.tasks[name].declared for name in sorted(registry.tasks)}
     moves = tuple(move for each in declared.values() for move in _moves(each, stored))
     known = {task.name: task for task in stored} | {

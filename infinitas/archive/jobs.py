@@ -8,11 +8,15 @@ import orjson
 from infinitas.archive.attempts import attempts_of
 from infinitas.archive.pool import Pool
 from infinitas.archive.statements import fetch, statement, statement_with_columns
+from infinitas.core.codec import to_ms
 from infinitas.core.history_rows import JobRow
 from infinitas.core.job_filter import JobFilter, Position
 from infinitas.core.records import JobInfo, LogLine
 from infinitas.core.states import State
 from infinitas.core.text import clean
+
+MOST_SCANNED = 10_000
+"""Jobs whose arguments are looked at for one page."""
 
 
 class Jobs:
@@ -21,14 +25,14 @@ class Jobs:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def find(self, id: str) -> JobInfo | None:
-        """A job of any age, with its attempts and its log, or None."""
+    async def find(self, id: str, *, log: bool = True) -> JobInfo | None:
+        """A job of any age, with its attempts, and its log unless that is not wanted, or None."""
         values = {"id": clean(id)}
         async with self._pool.transaction() as connection:
             found = await fetch(connection, statement_with_columns("select_job", JobRow), values, JobRow)
             if not found:
                 return None
-            lines = await fetch(connection, statement("select_logs"), values, LogLine)
+            lines = await fetch(connection, statement("select_logs"), values, LogLine) if log else []
             attempts = await attempts_of(connection, id)
         return replace(_job(found[0]), log=tuple(lines), attempts=attempts)
 
@@ -39,21 +43,39 @@ class Jobs:
             rows = await (await connection.execute(statement("select_states"), values)).fetchall()
         return {id: State(state) for id, state in rows}
 
-    async def page(self, wanted: JobFilter, before: Position | None, limit: int) -> list[JobInfo]:
-        """Up to `limit` jobs by due time, latest first, after the position `before`."""
+    async def page(
+        self, wanted: JobFilter, before: Position | None, limit: int
+    ) -> tuple[list[JobInfo], Position | None]:
+        """Up to `limit` jobs by due time, latest first, after the position `before`, and where to go on.
+
+        With an argument only `MOST_SCANNED` jobs are looked at: there may be more although few were found.
+        """
         values = {
             **{
                 name: clean(value) if isinstance(value, str) else value
-                for name, value in asdict(wanted).items()
+                for name, value in asdict(replace(wanted, argument=None)).items()
             },
             "before": before.due if before else None,
             "before_id": before.id if before else None,
             "limit": limit,
         }
+        argument, end = wanted.argument, None
         async with self._pool.transaction() as connection:
-            query = statement_with_columns("select_jobs", JobRow)
+            if argument is None:
+                query = statement_with_columns("select_jobs", JobRow)
+            else:
+                query = statement_with_columns("select_jobs_by_argument", JobRow)
+                values |= {
+                    "scan": MOST_SCANNED,
+                    "value": clean(argument.value),
+                    "place": list(map(clean, argument.places[0])),
+                    "other": list(map(clean, argument.places[-1])),
+                }
+                ends = await (await connection.execute(statement("select_scan_end"), values)).fetchall()
+                end = next((Position(to_ms(due), id) for due, id in ends), None)
             rows = await fetch(connection, query, values, JobRow)
-        return [_job(row) for row in rows]
+        found = [_job(row) for row in rows]
+        return found, Position.of(found[-1]) if len(found) == limit else end
 
 
 def _job(row: JobRow) -> JobInfo:

@@ -7,6 +7,7 @@ from infinitas.archive.incident_views import Incidents
 from infinitas.archive.jobs import Jobs
 from infinitas.archive.limits import READS, Limits
 from infinitas.archive.pool import Pool
+from infinitas.archive.queue_rates import QueueRates
 from infinitas.archive.refused import RefusedEvents
 from infinitas.archive.statistics import Statistics
 from infinitas.archive.tasks import Tasks
@@ -27,6 +28,7 @@ class Reader:
         self.access = AccessMark(self._pool)
         self.refused = RefusedEvents(self._pool)
         self.incidents = Incidents(self._pool)
+        self.queue_rates = QueueRates(self._pool)
 
     async def ping(self) -> None:
         """Return if the archive answers, and has its tables."""

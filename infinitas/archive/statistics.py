@@ -5,6 +5,7 @@ from datetime import datetime
 
 from infinitas.archive.pool import Pool
 from infinitas.archive.statements import fetch, statement
+from infinitas.archive.timeline import counted_in
 
 RUNS, SUCCESSES = 30, 50
 MOST_KEPT = 10_000
@@ -72,5 +73,5 @@ class Statistics:
     async def since(self, since: datetime, now: datetime) -> Numbers:
         """Of all tasks; `since` is rounded down to a quarter of an hour."""
         async with self._pool.transaction() as connection:
-            values = {"since": since, "now": now}
+            values = {"since": since, "now": now, **counted_in(since, now)}
             return (await fetch(connection, statement("select_numbers"), values, Numbers))[0]

@@ -134,11 +134,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeartbeatAnswer:
-    """News for a worker: jobs it has lost, and jobs to cancel with the reason."""
+    """News for a worker: jobs it has lost, and jobs to cancel with the reason.
+
+    `stops`: it claims no more jobs, and leaves when those that it runs have ended.
+    """
 
     now: datetime
     lost: list[str]
     cancels: list[tuple[str, str]]
+    stops: bool = False
 
     @property
     def now_ms(self) -> int:

@@ -6,8 +6,8 @@ names what could not be read; a neutral value takes its place.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from functools import lru_cache
+from datetime import UTC, datetime
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import orjson
@@ -24,6 +24,7 @@ from infinitas.core.records import (
     RecentRun,
     ScheduleInfo,
     TaskInfo,
+    TaskLine,
     WorkerInfo,
     check_payloads,
     fault_of_args,
@@ -35,6 +36,12 @@ from infinitas.core.task_definition import UNREADABLE_TASK, TaskDefinition
 T = TypeVar("T")
 Lines = Iterable[tuple[str, Mapping[str, str]]]
 MOST = 1 << 53
+AFTER_ALL = datetime.max.replace(tzinfo=UTC)
+SUMMARY = (
+    *("last_job", "last_job_date", "last_job_status", "last_success", "last_success_date", "last_failure"),
+    *("last_failure_date", "last_failure_error", "streak"),
+)
+"""Fields of a task's summary, as `list_tasks.lua` returns them."""
 _FAULTS = (
     InfinitasError,
     ValueError,
@@ -207,30 +214,69 @@ def task_info(
     summary, recent, length, pending = live
     stored = Stored(summary, "its summary")
     stands = stored.attempt("definition", lambda: task_definition(name, definition), UNREADABLE_TASK)
-    none: tuple[RecentRun, ...] = ()
-    outcomes = stored.attempt("recent", lambda: tuple(_recent_run(text) for text in recent), none)
     # A task that never had a worker has a stream without a group: then nothing is pending.
-    running = 0 if isinstance(pending, Exception) else int(pending["pending"])
-    ready = stored.attempt("stream", lambda: int(length), 0)
+    running = 0 if isinstance(pending, Exception) else pending["pending"]
     own = [info for info in infos if info.schedule.task == name]
     stored.faults += [f"schedule: {info.unreadable}" for info in infos if info.schedule.task != name]
     return TaskInfo(
         name=name,
         queue=queue,
         definition=stands,
-        last_job=_summary(stored, "last_job", stored.text("last_job_status") or ""),
-        last_success=_summary(stored, "last_success", State.SUCCEEDED),
-        last_failure=_summary(stored, "last_failure", State.FAILED),
-        last_error=stored.text("last_failure_error"),
-        streak=stored.count("streak"),
-        recent=outcomes,
         schedules=tuple(info.schedule for info in own),
         next_slot=min((info.next_slot for info in own if info.next_slot), default=None),
-        queued=max(ready - running, 0),
-        running=running,
         has_worker=has_worker,
-        unreadable=stored.unreadable,
+        external=bool(stands.external),
+        **_state(stored, recent, length, running),
     )
+
+
+def task_line(
+    queue: str, name: str, row: Sequence[Any], rules: Sequence[tuple[str, str, str | None]], has_worker: bool
+) -> TaskLine:
+    """A task of `list_tasks.lua`. `rules`: keys, definitions and next slots of its schedules."""
+    definition, summary, length, running, recent = row
+    fields = None if summary is None else dict(zip(SUMMARY, summary, strict=True))
+    stored = Stored(fields, "its summary")
+    stands = stored.attempt("definition", lambda: task_definition(name, definition), UNREADABLE_TASK)
+    # One of another key that can't be read is shown in the list of schedules.
+    others = Stored({})
+    shown = sorted(filter(None, (_rule_line(stored if rule[0] == name else others, *rule) for rule in rules)))
+    return TaskLine(
+        name=name,
+        queue=queue,
+        doc=stands.doc,
+        rules=tuple(text for _, text in shown),
+        next_slot=next((slot for slot, _ in shown if slot != AFTER_ALL), None),
+        has_worker=has_worker,
+        external=bool(stands.external),
+        **_state(stored, recent, length, running),
+    )
+
+
+def _rule_line(stored: Stored, key: str, text: str, score: str | None) -> tuple[datetime, str] | None:
+    """The next slot of a rule and its text; None if it can't be read."""
+    rule = stored.attempt("schedule", partial(_rule, key, text), None)
+    slot = None if score is None else stored.attempt("slot", partial(_slot, float(score)), None)
+    return None if rule is None else (slot or AFTER_ALL, rule.rule_text)
+
+
+def _state(stored: Stored, recent: Any, length: Any, pending: Any) -> dict[str, Any]:
+    """The fields of `TaskState` that a summary, recent outcomes, stream length and pending count give."""
+    none: tuple[RecentRun, ...] = ()
+    outcomes = stored.attempt("recent", lambda: tuple(_recent_run(text) for text in recent), none)
+    running = int(pending or 0)
+    ready = stored.attempt("stream", lambda: int(length), 0)
+    return {
+        "last_job": _summary(stored, "last_job", stored.text("last_job_status") or ""),
+        "last_success": _summary(stored, "last_success", State.SUCCEEDED),
+        "last_failure": _summary(stored, "last_failure", State.FAILED),
+        "last_error": stored.text("last_failure_error"),
+        "streak": stored.count("streak"),
+        "recent": outcomes,
+        "queued": max(ready - running, 0),
+        "running": running,
+        "unreadable": stored.unreadable,
+    }
 
 
 def task_definition(name: str, text: str) -> TaskDefinition:
@@ -292,7 +338,9 @@ def schedule_info(queue: str, key: str, row: Sequence[Any]) -> ScheduleInfo:
     )
 
 
+@lru_cache(maxsize=1 << 13)
 def _rule(key: str, text: str) -> Schedule:
+    """Kept, since lists read the same rules again and again."""
     rule = read_rule(key, text)
     if fault := fault_of_args(rule.args):
         raise ValueError(f"args: {fault}")
@@ -317,7 +365,7 @@ def read_pause(text: str) -> Pause | None:
         return None
 
 
-def worker_info(id: str, record: object) -> WorkerInfo:
+def worker_info(id: str, record: object, stops: bool = False) -> WorkerInfo:
     """The facts that a worker has stored."""
     stored = Stored(record, "its key")
     return WorkerInfo(
@@ -331,6 +379,7 @@ def worker_info(id: str, record: object) -> WorkerInfo:
         busy=stored.count("busy"),
         queues=stored.read("queues", _names, ()),
         tasks=stored.read("tasks", _names, ()),
+        stops=stops,
         unreadable=stored.unreadable,
     )
 

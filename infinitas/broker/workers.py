@@ -73,9 +73,12 @@ class Workers:
         )
         if not alive:
             raise WorkerGone(f"The worker {worker} was declared dead.")
-        now, lost, cancels = answer
+        now, lost, cancels, stops = answer
         return HeartbeatAnswer(
-            now=from_ms(now), lost=list(lost), cancels=[(id, reason) for id, reason in cancels]
+            now=from_ms(now),
+            lost=list(lost),
+            cancels=[(id, reason) for id, reason in cancels],
+            stops=bool(stops),
         )
 
     async def beat_for(self, worker: str) -> bool:
@@ -85,6 +88,10 @@ class Workers:
     async def rest(self, worker: str) -> None:
         """A worker stops: if it is killed before it has left, no crash is charged to its jobs."""
         await self._connection.run_script("rest", self._keys, worker=worker)
+
+    async def drain(self, worker: str) -> bool:
+        """Ask a worker to stop. False: it is no live worker of this queue."""
+        return bool(await self._connection.run_script("drain", self._keys, worker=worker))
 
     async def leave(self, worker: str, job_ttl_s: int) -> bool:
         """Remove a stopping worker. False if it still holds jobs: a rescuer will move them on."""

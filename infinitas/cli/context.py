@@ -31,6 +31,7 @@ from infinitas.core.errors import (
     UnknownSchedule,
     UnknownTask,
     UnknownToken,
+    UnknownWorker,
     UnsafeBroker,
 )
 from infinitas.core.namespace import Namespace
@@ -52,6 +53,7 @@ EXIT_CODES = {
     UnknownRule.code: NOT_FOUND,
     UnknownChannel.code: NOT_FOUND,
     UnknownDelivery.code: NOT_FOUND,
+    UnknownWorker.code: NOT_FOUND,
     ServerUnreachable.code: UNREACHABLE,
     NotInTime.code: ERROR,
     UnsafeBroker.code: ERROR,

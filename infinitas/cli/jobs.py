@@ -19,15 +19,16 @@ def job_group() -> None: ...
 @job_group.command("ls")
 @click.option("-t", "--task", help="Only jobs of this task.")
 @click.option("-s", "--state", type=click.Choice([state.value for state in State]))
+@click.option("-a", "--arg", metavar="NAME:VALUE", help="Only jobs with this argument, by name or position.")
 @click.option("-n", "limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @output_option
 @click.pass_context
 def list_jobs(
-    ctx: click.Context, task: str | None, state: str | None, limit: int, output: str | None
+    ctx: click.Context, task: str | None, state: str | None, arg: str | None, limit: int, output: str | None
 ) -> None:
     """List jobs: running and waiting ones first, then the newest finished ones."""
     wanted = State(state) if state else None
-    jobs = ask_of_task(ctx, task, lambda client, name: client.jobs(name, wanted, limit))
+    jobs = ask_of_task(ctx, task, lambda client, name: client.jobs(name, wanted, limit, arg))
     if output == "json":
         print_json(jobs)
         return

@@ -72,7 +72,7 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """`infinitas worker app:app` runs a worker, `infinitas worker ls` lists them."""
+    """`infinitas worker app:app` runs a worker, `worker ls` lists them, `worker drain` stops one."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -87,10 +87,11 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[:2] == ["worker", "ls"]:
-            from infinitas.cli.workers import list_workers
+        if args[:1] == ["worker"] and args[1:2] in (["ls"], ["drain"]):
+            from infinitas.cli.workers import drain_worker, list_workers
 
-            return "worker ls", list_workers, args[2:]
+            found = list_workers if args[1] == "ls" else drain_worker
+            return f"worker {args[1]}", found, args[2:]
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -64,7 +64,7 @@ def worker(
     log_level: str | None,
     log_format: str | None,
 ) -> None:
-    """Run jobs. `infinitas worker ls` lists the workers that do.
+    """Run jobs. `infinitas worker ls` lists the workers that do, `infinitas worker drain ID` stops one.
 
     Ctrl-C or SIGTERM: take no more, let running jobs finish. A second one hands them back.
     SIGHUP: the same, then start afresh. SIGUSR1: print what every thread and job is doing.

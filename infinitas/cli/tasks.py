@@ -13,7 +13,7 @@ from infinitas.client.interface import Client
 from infinitas.client.job_ids import fresh_id
 from infinitas.core.errors import BadArgs
 from infinitas.core.plural import counted
-from infinitas.core.records import TaskInfo
+from infinitas.core.records import TaskLine, TaskState
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.tasks.arguments import encode_plain
 
@@ -43,7 +43,7 @@ def task_group() -> None: ...
 @click.pass_context
 def list_tasks(ctx: click.Context, output: str | None) -> None:
     """List tasks: failing ones first, then by next slot."""
-    tasks = sorted(ask(ctx, lambda client: client.tasks()), key=_urgency)
+    tasks = sorted(ask(ctx, lambda client: client.tasks(recent=True)), key=_urgency)
     if output == "json":
         print_json(tasks)
         return
@@ -52,12 +52,12 @@ def list_tasks(ctx: click.Context, output: str | None) -> None:
     print_rows(HEADINGS, [_row(task, at) for task in tasks], empty, EXPENDABLE)
 
 
-def _urgency(task: TaskInfo) -> tuple[bool, bool, datetime, str]:
+def _urgency(task: TaskLine) -> tuple[bool, bool, datetime, str]:
     far = datetime.max.replace(tzinfo=now().tzinfo)
     return task.streak >= 0, bool(note(task)) is False, task.next_slot or far, task.name
 
 
-def _row(task: TaskInfo, at: datetime) -> tuple[str, ...]:
+def _row(task: TaskLine, at: datetime) -> tuple[str, ...]:
     last = task.last_job
     outcomes = [(outcome.state, outcome.duration_ms) for outcome in task.recent]
     return (
@@ -70,7 +70,7 @@ def _row(task: TaskInfo, at: datetime) -> tuple[str, ...]:
         relative(task.last_failure.date, at) if task.last_failure else "–",
         streak(task.streak),
         strip(outcomes),
-        ", ".join(schedule.rule_text for schedule in task.schedules[:2]) or "–",
+        ", ".join(task.rules[:2]) or "–",
         note(task),
     )
 
@@ -79,19 +79,19 @@ def streak(count: int) -> str:
     return "–" if count == 0 else f"✓{count}" if count > 0 else f"✗{-count}"
 
 
-def note(task: TaskInfo) -> str:
+def note(task: TaskState) -> str:
     """The line that explains a task's state."""
     if task.unreadable:
         return f"unreadable: {task.unreadable}"
-    if task.definition.external:
+    if task.external:
         return "runs elsewhere"
     if not task.has_worker:
         return f"no worker ({task.queued} waiting)" if task.queued else "no worker"
     return f"{task.queued} waiting" if task.queued else ""
 
 
-def _worker_of(task: TaskInfo) -> str:
-    if task.definition.external:
+def _worker_of(task: TaskState) -> str:
+    if task.external:
         return "runs elsewhere, and reports by pings: infinitas ping ls"
     return "yes" if task.has_worker else "none: infinitas worker MODULE:APP starts one"
 

@@ -1,4 +1,4 @@
-"""`infinitas worker ls`."""
+"""`infinitas worker ls|drain`."""
 
 import click
 
@@ -27,11 +27,12 @@ def list_workers(ctx: click.Context, output: str | None) -> None:
             f"{worker.busy}/{worker.capacity}",
             relative(worker.last_beat, at),
             relative(worker.started, at),
+            "stops" if worker.stops else "",
             _tasks(worker),
         )
         for worker in workers
     ]
-    headings = ("WORKER", "HOST", "PID", "BUSY", "BEAT", "STARTED", "TASKS")
+    headings = ("WORKER", "HOST", "PID", "BUSY", "BEAT", "STARTED", "STATE", "TASKS")
     print_rows(headings, rows, "No workers. Start one: infinitas worker MODULE:APP", EXPENDABLE)
 
 
@@ -39,3 +40,16 @@ def _tasks(worker: WorkerInfo) -> str:
     if worker.unreadable:
         return f"unreadable: {worker.unreadable}"
     return ", ".join(worker.tasks[:5]) + (" …" if len(worker.tasks) > 5 else "")
+
+
+@click.command("drain")
+@click.argument("id")
+@output_option
+@click.pass_context
+def drain_worker(ctx: click.Context, id: str, output: str | None) -> None:
+    """Stop a worker, wherever it runs: it claims no more jobs, finishes those that it runs, and ends."""
+    ask(ctx, lambda client: client.drain_worker(id))
+    if output == "json":
+        print_json({"worker": id, "stops": True})
+    else:
+        click.echo(f"The worker {id} claims no more jobs. It ends when those that it runs have ended.")

@@ -11,17 +11,18 @@ from infinitas.client.http import Http, quoted
 from infinitas.client.http_incidents import HttpIncidents
 from infinitas.client.http_schedules import HttpSchedules
 from infinitas.core.errors import NotInTime, UnknownTask
-from infinitas.core.records import AttemptInfo, JobInfo, TaskInfo, TaskRemoval, WorkerInfo
+from infinitas.core.records import AttemptInfo, JobInfo, TaskInfo, TaskLine, TaskRemoval, WorkerInfo
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.wire.arguments import args_fields
 from infinitas.wire.jobs import JobId, JobPage, JobView
-from infinitas.wire.tasks import TaskView
+from infinitas.wire.tasks import TaskPage, TaskView
 
 LONGEST_WAIT_S = 30
 BATCH = 200
+MOST_PAGES = 10
 _JOB, _JOBS, _JOB_ID = TypeAdapter(JobView), TypeAdapter(JobPage), TypeAdapter(JobId)
-_TASK, _TASKS = TypeAdapter(TaskView), TypeAdapter(list[TaskView])
+_TASK, _TASKS = TypeAdapter(TaskView), TypeAdapter(TaskPage)
 _REMOVAL = TypeAdapter(TaskRemoval)
 _ATTEMPTS, _WORKERS = TypeAdapter(tuple[AttemptInfo, ...]), TypeAdapter(list[WorkerInfo])
 
@@ -66,8 +67,13 @@ class HttpClient:
     async def task(self, name: str) -> TaskInfo:
         return (await self._http.fetch(_TASK, "GET", f"/tasks/{quoted(name)}")).to_record()
 
-    async def tasks(self) -> list[TaskInfo]:
-        return [task.to_record() for task in await self._http.fetch(_TASKS, "GET", "/tasks")]
+    async def tasks(self, *, recent: bool = False) -> list[TaskLine]:
+        page = await self._http.fetch(_TASKS, "GET", "/tasks", recent=recent)
+        found = list(page.items)
+        while page.next is not None:
+            page = await self._http.fetch(_TASKS, "GET", "/tasks", recent=recent, cursor=page.next)
+            found += page.items
+        return [line.to_record() for line in found]
 
     async def remove_task(self, name: str, *, dry_run: bool = False) -> TaskRemoval:
         return await self._http.fetch(_REMOVAL, "DELETE", f"/tasks/{quoted(name)}", dry_run=dry_run)
@@ -76,9 +82,31 @@ class HttpClient:
         job = await self._http.fetch(_JOB, "GET", _path(id))
         return job.to_record(await self._http.fetch(_ATTEMPTS, "GET", f"{_path(id)}/attempts"))
 
-    async def jobs(self, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
-        page = await self._http.fetch(_JOBS, "GET", "/jobs", task=task, state=state, limit=limit)
-        return [job.to_record() for job in page.items]
+    async def jobs(
+        self, task: str | None, state: State | None, limit: int, argument: str | None = None
+    ) -> list[JobInfo]:
+        found: list[JobInfo] = []
+        cursor: str | None = None
+        for _ in range(MOST_PAGES):
+            page = await self._http.fetch(
+                _JOBS,
+                "GET",
+                "/jobs",
+                task=task,
+                state=state,
+                limit=limit - len(found),
+                arg=argument,
+                cursor=cursor,
+            )
+            found += [job.to_record() for job in page.items]
+            cursor = page.next
+            # Only a search for an argument has a page with few jobs before others.
+            if argument is None or cursor is None or len(found) >= limit:
+                break
+        return found
+
+    async def drain_worker(self, id: str) -> None:
+        await self._http.request("POST", f"/workers/{quoted(id)}/drain", {})
 
     async def workers(self) -> list[WorkerInfo]:
         return await self._http.fetch(_WORKERS, "GET", "/workers")

@@ -13,9 +13,10 @@ from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.wire.arguments import args_fields
 from infinitas.wire.jobs import JobId
-from infinitas.wire.schedules import ScheduleView, Slots, change_fields
+from infinitas.wire.schedules import SchedulePage, ScheduleView, Slots, change_fields
 
-_SCHEDULE, _SCHEDULES = TypeAdapter(ScheduleView), TypeAdapter(list[ScheduleView])
+MOST_IN_A_PAGE = 500
+_SCHEDULE, _SCHEDULES = TypeAdapter(ScheduleView), TypeAdapter(SchedulePage)
 _SLOTS, _JOB_ID = TypeAdapter(Slots), TypeAdapter(JobId)
 
 
@@ -29,7 +30,15 @@ class HttpSchedules:
         return (await self._http.fetch(_SCHEDULE, "GET", _path(key))).to_record()
 
     async def next(self, task: str | None, limit: int) -> list[ScheduleInfo]:
-        found = await self._http.fetch(_SCHEDULES, "GET", "/schedules", task=task, limit=limit)
+        found: list[ScheduleView] = []
+        cursor: str | None = None
+        more = True
+        while more and len(found) < limit:
+            most = min(limit - len(found), MOST_IN_A_PAGE)
+            page = await self._http.fetch(
+                _SCHEDULES, "GET", "/schedules", task=task, limit=most, cursor=cursor
+            )
+            found, cursor, more = found + page.items, page.next, page.next is not None
         return [schedule.to_record() for schedule in found]
 
     async def put(

@@ -11,7 +11,15 @@ from infinitas.broker.messages import NewJob
 from infinitas.core.incident import Announced, Incident, IncidentFilter
 from infinitas.core.interval import Every
 from infinitas.core.notify_rules import Mute, MuteRequest, NotifyRule
-from infinitas.core.records import Backfill, JobInfo, ScheduleInfo, TaskInfo, TaskRemoval, WorkerInfo
+from infinitas.core.records import (
+    Backfill,
+    JobInfo,
+    ScheduleInfo,
+    TaskInfo,
+    TaskLine,
+    TaskRemoval,
+    WorkerInfo,
+)
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
@@ -184,8 +192,8 @@ class Client(Protocol):
     async def task(self, name: str) -> TaskInfo:
         """A task with its summary; the archive fills in what Redis no longer has. Raises UnknownTask."""
 
-    async def tasks(self) -> list[TaskInfo]:
-        """All tasks."""
+    async def tasks(self, *, recent: bool = False) -> list[TaskLine]:
+        """All tasks by name; `recent`: with the last ten runs of each."""
 
     async def remove_task(self, name: str, *, dry_run: bool = False) -> TaskRemoval:
         """Remove a task and its schedules, and cancel its jobs that wait. History stays in the archive.
@@ -199,8 +207,16 @@ class Client(Protocol):
     async def job(self, id: str) -> JobInfo:
         """A job, live or archived, with its log. Raises UnknownJob."""
 
-    async def jobs(self, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
+    async def jobs(
+        self, task: str | None, state: State | None, limit: int, argument: str | None = None
+    ) -> list[JobInfo]:
         """Live jobs first, then the archive's, newest first, each job once."""
+
+    async def drain_worker(self, id: str) -> None:
+        """Ask a worker to stop: it claims no more jobs, finishes those that it runs, and leaves.
+
+        Raises UnknownWorker: there is no live worker of that id.
+        """
 
     async def workers(self) -> list[WorkerInfo]:
         """Workers that live now."""

@@ -1,6 +1,7 @@
 """External tasks: made, pinged and removed. A ping finds its task by the token in its address."""
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 
 from infinitas.broker.messages import DueSlot
@@ -15,7 +16,7 @@ from infinitas.core.errors import BadArgs, NameTaken, UnknownTask, UnknownToken
 from infinitas.core.interval import Every
 from infinitas.core.ping_report import PingReport
 from infinitas.core.planner import Fire, plan
-from infinitas.core.records import ExternalTaskInfo, TaskInfo
+from infinitas.core.records import ExternalTaskInfo, TaskInfo, TaskLine
 from infinitas.core.schedule_options import Entry, ScheduleOptions, make_schedule
 from infinitas.core.task_definition import TaskDefinition
 
@@ -66,11 +67,11 @@ class ExternalTasks:
         made = {each.task: each.created for each in await self._tokens.all()}
         return ExternalTaskInfo(task=info, token_made=made.get(name))
 
-    async def all(self, tasks: list[TaskInfo]) -> list[ExternalTaskInfo]:
+    async def all(self, tasks: Sequence[TaskLine]) -> list[ExternalTaskInfo]:
         """Those of `tasks` that are external."""
         made = {each.task: each.created for each in await self._tokens.all()}
-        external = [info for info in tasks if info.definition.external]
-        return [ExternalTaskInfo(task=info, token_made=made.get(info.name)) for info in external]
+        found = [await self._find(line.name) for line in tasks if line.external]
+        return [ExternalTaskInfo(task=info, token_made=made.get(info.name)) for info in found if info]
 
     async def rotate(self, name: str) -> str:
         """Give an external task a new token; the old one ends. Returns its text. Raises UnknownTask."""

@@ -13,7 +13,7 @@ from infinitas.broker.enqueue_batches import external_task, key_taken
 from infinitas.broker.homes import find_home
 from infinitas.broker.inspect.jobs import find_job, find_jobs, live_jobs
 from infinitas.broker.inspect.queues import all_queues
-from infinitas.broker.inspect.tasks import all_tasks, find_definitions, find_task
+from infinitas.broker.inspect.tasks import find_definitions, find_task, list_tasks
 from infinitas.broker.inspect.waiting import find_waiting
 from infinitas.broker.inspect.workers import live_workers
 from infinitas.broker.messages import NewJob
@@ -26,6 +26,7 @@ from infinitas.client.job_ids import fresh_id
 from infinitas.client.pings import ExternalTasks
 from infinitas.client.redis_schedules import RedisSchedules
 from infinitas.client.removal import plan_removal, remove_task
+from infinitas.core.argument_match import ArgumentMatch, parameter_names
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import (
     AlreadyEnded,
@@ -36,14 +37,25 @@ from infinitas.core.errors import (
     ServerUnreachable,
     UnknownJob,
     UnknownTask,
+    UnknownWorker,
 )
 from infinitas.core.job_filter import JobFilter, Position
 from infinitas.core.names import MAX_REASON_CHARS, check_text
-from infinitas.core.records import AttemptInfo, JobInfo, QueueInfo, TaskInfo, TaskRemoval, WorkerInfo
+from infinitas.core.records import (
+    AttemptInfo,
+    JobInfo,
+    QueueInfo,
+    TaskInfo,
+    TaskLine,
+    TaskRemoval,
+    WorkerInfo,
+)
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.waiting import Waiting
 
+TASK_PAGE = 1_000
+MAX_WORKER_CHARS = 600
 RERUN_OF = "infinitas-rerun-of"
 """The header by which a job that was run again names the first one."""
 
@@ -160,8 +172,18 @@ class RedisClient:
         """The stored definitions of those of these tasks that there are."""
         return await find_definitions(self.connection, names)
 
-    async def tasks(self) -> list[TaskInfo]:
-        return await all_tasks(self.connection)
+    async def tasks(self, *, recent: bool = False) -> list[TaskLine]:
+        found, after = await self.task_page(None, TASK_PAGE, recent=recent)
+        while after is not None:
+            lines, after = await self.task_page(after, TASK_PAGE, recent=recent)
+            found += lines
+        return found
+
+    async def task_page(
+        self, after: str | None, limit: int, *, recent: bool = False
+    ) -> tuple[list[TaskLine], str | None]:
+        """Tasks by name after `after`, and the last one's name if there are more."""
+        return await list_tasks(self.connection, after, limit, recent=recent)
 
     async def remove_task(self, name: str, *, dry_run: bool = False) -> TaskRemoval:
         task = await self._backend.live_task(name)
@@ -171,19 +193,19 @@ class RedisClient:
             await PingTokens(self.connection).remove(name)
         return await remove_task(self._backend, task, self.job_ttl_s)
 
-    async def job(self, id: str) -> JobInfo:
-        found = await self.find_job(id)
+    async def job(self, id: str, *, log: bool = True) -> JobInfo:
+        found = await self.find_job(id, log=log)
         return found if found.attempts else replace(found, attempts=await self._attempts(id))
 
-    async def find_job(self, id: str) -> JobInfo:
+    async def find_job(self, id: str, *, log: bool = True) -> JobInfo:
         """`job`; of one that Redis has without its attempts, for which Postgres is not asked."""
-        found = await find_job(self.connection, id)
+        found = await find_job(self.connection, id, log=log)
         if found is None:
             await self._backend.carry()
-            found = await find_job(self.connection, id)
+            found = await find_job(self.connection, id, log=log)
         if found is not None:
             return found
-        if self.archive is not None and (archived := await self.archive.jobs.find(id)):
+        if self.archive is not None and (archived := await self.archive.jobs.find(id, log=log)):
             return archived
         where = "" if self.archive is not None else " in Redis (there is no archive to look in)"
         raise UnknownJob(f"There is no job {id[:120]!r}{where}.")
@@ -201,11 +223,16 @@ class RedisClient:
         except ServerUnreachable:
             return ()
 
-    async def jobs(self, task: str | None, state: State | None, limit: int) -> list[JobInfo]:
+    async def jobs(
+        self, task: str | None, state: State | None, limit: int, argument: str | None = None
+    ) -> list[JobInfo]:
+        match = None if argument is None else ArgumentMatch.from_text(argument)
+        wanted = await self._resolved(JobFilter(task=task, state=state, argument=match))
         found = {job.id: job for job in await live_jobs(self.connection, task, limit)}
-        for job in await self._archived(JobFilter(task=task, state=state), None, limit):
+        archived, _following = await self._archived(wanted, None, limit)
+        for job in archived:
             found.setdefault(job.id, job)
-        return [job for job in found.values() if state in (None, job.state)][:limit]
+        return [job for job in found.values() if wanted.matches(job)][:limit]
 
     async def page(
         self, wanted: JobFilter, after: Position | None, limit: int
@@ -215,13 +242,15 @@ class RedisClient:
         A job that the archive does not have yet, or has in an older state, comes from Redis. Without
         an archive, or while it is away, there are only live jobs.
         """
-        archived = await self._archived(wanted, after, limit)
+        wanted = await self._resolved(wanted)
+        archived, last = await self._archived(wanted, after, limit)
         live = {job.id: job for job in await live_jobs(self.connection, wanted.task, limit, wanted.state)}
         stale = [job for job in archived if not job.ended and job.id not in live]
         live |= {job.id: job for job in await find_jobs(self.connection, stale)}
-        last = Position.of(archived[-1]) if len(archived) == limit else None
         found = {job.id: job for job in archived} | live
         ordered = sorted(filter(wanted.matches, found.values()), key=Position.of, reverse=True)
+        if wanted.argument is not None:
+            ordered = await self._without_hidden(wanted.argument, ordered)
         page = [
             job
             for job in ordered
@@ -230,21 +259,52 @@ class RedisClient:
         following = Position.of(page[limit - 1]) if len(page) > limit else last
         return page[:limit], following
 
-    async def _archived(self, wanted: JobFilter, after: Position | None, limit: int) -> list[JobInfo]:
+    async def _resolved(self, wanted: JobFilter) -> JobFilter:
+        """With the position of a named argument, where the task is given and has declared its parameters."""
+        if wanted.argument is None or wanted.task is None:
+            return wanted
+        definition = (await self.definitions([wanted.task])).get(wanted.task)
+        names = parameter_names(definition.parameters) if definition else ()
+        return replace(wanted, argument=wanted.argument.with_position(names))
+
+    async def _without_hidden(self, argument: ArgumentMatch, jobs: Sequence[JobInfo]) -> list[JobInfo]:
+        """A value that is not shown must not be found either."""
+        definitions = await self.definitions(sorted({job.task for job in jobs}))
+        hidden = {name: each.redact for name, each in definitions.items()}
+        return [job for job in jobs if argument.matches(job.args, hidden.get(job.task, ()))]
+
+    async def _archived(
+        self, wanted: JobFilter, after: Position | None, limit: int
+    ) -> tuple[list[JobInfo], Position | None]:
         if self.archive is None:
-            return []
+            return [], None
         try:
             return await self.archive.jobs.page(wanted, after, limit)
         except ServerUnreachable:
-            return []
+            return [], None
 
     async def queue_infos(self) -> list[QueueInfo]:
-        """All queues, with their numbers."""
-        return await all_queues(self.connection)
+        """All queues, with their numbers. Without the archive, or while it is away, the rates are None."""
+        found = await all_queues(self.connection)
+        if self.archive is None:
+            return found
+        try:
+            rates = await self.archive.queue_rates.at(await self.connection.now())
+        except ServerUnreachable:
+            return found
+        none = (0.0, 0.0)
+        known = [(info, *rates.get(info.name, none)) for info in found]
+        return [replace(info, came=came, ended=ended) for info, came, ended in known]
 
     async def queues(self) -> list[str]:
         """Names of all queues."""
         return await self._backend.queues()
+
+    async def drain_worker(self, id: str) -> None:
+        check_text(id, "worker", MAX_WORKER_CHARS)
+        answers = [await (await self.broker(queue)).workers.drain(id) for queue in await self.queues()]
+        if not any(answers):
+            raise UnknownWorker(f"There is no live worker {id!r}. `infinitas worker ls` lists them.")
 
     async def workers(self) -> list[WorkerInfo]:
         return await live_workers(self.connection)

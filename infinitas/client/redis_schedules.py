@@ -28,6 +28,7 @@ from infinitas.core.schedule_options import (
     check_moment,
     make_schedule,
 )
+from infinitas.core.slot_position import SlotPosition
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 
@@ -82,6 +83,13 @@ class RedisSchedules:
 
     async def next(self, task: str | None, limit: int) -> list[ScheduleInfo]:
         return await next_schedules(self._backend.connection, task, limit)
+
+    async def page(
+        self, task: str | None, after: SlotPosition | None, limit: int
+    ) -> tuple[list[ScheduleInfo], SlotPosition | None]:
+        """Schedules by next slot, and where the next page begins."""
+        found = await next_schedules(self._backend.connection, task, limit + 1, after)
+        return found[:limit], SlotPosition.of(found[limit - 1]) if len(found) > limit else None
 
     async def put(
         self,

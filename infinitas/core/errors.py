@@ -127,6 +127,10 @@ class ChannelOfFile(Refused):
     code = "channel_of_file"
 
 
+class UnknownWorker(Refused):
+    code = "unknown_worker"
+
+
 class BadSchedule(Refused):
     """`column`: where the fault is in a cron text, counted from 1; None for other faults."""
 

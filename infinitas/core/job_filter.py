@@ -5,6 +5,7 @@ import binascii
 from dataclasses import dataclass
 from datetime import datetime
 
+from infinitas.core.argument_match import ArgumentMatch
 from infinitas.core.codec import from_ms, instant_ms, to_ms
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_text
@@ -25,6 +26,7 @@ class JobFilter:
     key: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    argument: ArgumentMatch | None = None
 
     def matches(self, job: JobInfo) -> bool:
         same = all(
@@ -35,6 +37,7 @@ class JobFilter:
             same
             and (self.since is None or job.due >= self.since)
             and (self.until is None or job.due < self.until)
+            and (self.argument is None or self.argument.matches(job.args))
         )
 
 

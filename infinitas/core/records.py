@@ -35,32 +35,48 @@ class RecentRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskInfo:
-    """A task as stored, with its summary.
+class TaskState:
+    """What a task and a line of a list of tasks have in common: the summary.
 
     Attributes:
         streak: how many jobs in a row had the same end: positive for successes, negative for failures.
-        recent: the last ten finished jobs, oldest first.
+        recent: the last ten finished jobs, oldest first; in a list only if they were asked for.
         next_slot: the earliest next slot of the task's schedules.
         queued: ready jobs that no worker has claimed; `running`: claimed jobs.
         has_worker: whether a live worker can run the task now.
+        external: its jobs are runs elsewhere, which pings report; it needs no worker.
     """
 
     name: str
     queue: str
-    definition: TaskDefinition
     last_job: JobSummary | None = None
     last_success: JobSummary | None = None
     last_failure: JobSummary | None = None
     last_error: str | None = None
     streak: int = 0
     recent: tuple[RecentRun, ...] = ()
-    schedules: tuple[Schedule, ...] = ()
     next_slot: datetime | None = None
     queued: int = 0
     running: int = 0
     has_worker: bool = False
+    external: bool = False
     unreadable: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskLine(TaskState):
+    """A task in a list. `rules`: its schedules as text, those with the earliest next slot first."""
+
+    doc: str = ""
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskInfo(TaskState):
+    """A task as stored, with its summary."""
+
+    definition: TaskDefinition
+    schedules: tuple[Schedule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +237,7 @@ class QueueInfo:
         queued: ready and not claimed; `running`: claimed; `waiting`: for their time.
         oldest: when the oldest job in a stream became ready.
         events: events that are not archived yet.
+        came, ended: jobs a minute, the mean of about five minutes, as archived; None without an archive.
     """
 
     name: str
@@ -230,6 +247,8 @@ class QueueInfo:
     waiting: int
     oldest: datetime | None
     events: int
+    came: float | None = None
+    ended: float | None = None
     unreadable: str | None = None
 
 
@@ -283,7 +302,10 @@ class JobInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerInfo:
-    """A live worker; `last_beat` is its last heartbeat by the clock of Redis."""
+    """A live worker; `last_beat` is its last heartbeat by the clock of Redis.
+
+    `stops`: it claims no more jobs, and leaves when those that it runs have ended.
+    """
 
     id: str
     host: str
@@ -295,6 +317,7 @@ class WorkerInfo:
     busy: int
     queues: tuple[str, ...]
     tasks: tuple[str, ...]
+    stops: bool = False
     unreadable: str | None = None
 
 

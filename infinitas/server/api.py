@@ -34,6 +34,7 @@ from infinitas.server.routes import (
     timeline,
     tokens,
 )
+from infinitas.server.shared_reads import SharedReads
 from infinitas.server.streams import OpenStreams
 from infinitas.server.websocket import routes as websocket
 from infinitas.server.websocket.gateway import Gateway
@@ -71,6 +72,7 @@ def make_api(
         },
     )
     api.state.client = client
+    api.state.reads = SharedReads()
     api.state.gateway = gateway
     api.state.channels = channel_access
     api.state.open_access = access

@@ -1,4 +1,4 @@
-"""FastAPI dependencies of the routes: the server's client, and its access to channels."""
+"""FastAPI dependencies of the routes: the client, the channels, the readings that equal requests share."""
 
 from typing import Annotated
 
@@ -7,6 +7,7 @@ from fastapi.requests import HTTPConnection
 
 from infinitas.client.channel_access import ChannelAccess
 from infinitas.client.redis_client import RedisClient
+from infinitas.server.shared_reads import SharedReads
 
 
 def client_of(request: HTTPConnection) -> RedisClient:
@@ -15,6 +16,13 @@ def client_of(request: HTTPConnection) -> RedisClient:
     return client
 
 
+def reads_of(request: HTTPConnection) -> SharedReads:
+    reads = request.app.state.reads
+    assert isinstance(reads, SharedReads)
+    return reads
+
+
+ReadsOf = Annotated[SharedReads, Depends(reads_of)]
 ClientOf = Annotated[RedisClient, Depends(client_of)]
 
 

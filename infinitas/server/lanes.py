@@ -1,5 +1,6 @@
 """The lanes of a timeline as JSON. A request costs a bounded time: buckets grow, `missing` names the rest."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,8 +16,9 @@ from infinitas.core.cron.expression import load_zone
 from infinitas.core.errors import ServerUnreachable
 from infinitas.core.pause_spans import pause_spans
 from infinitas.core.records import COUNTED_S, PauseNote, ScheduleInfo, Window
-from infinitas.core.slot_counts import bucket_for, count_in_buckets, count_slots
+from infinitas.core.slot_counts import bucket_for
 from infinitas.server.computing import GoOn, compute
+from infinitas.server.planned_slots import PlannedSlots, round_down, round_up
 
 MOST_BUCKETS = 15_000
 """Of the past, and as many of absent and coming slots."""
@@ -30,6 +32,11 @@ MOST_SLOT_BYTES = 4 * 1024 * 1024
 _BYTES_A_BUCKET = 70
 """Of JSON, beside the key."""
 MORE_SCHEDULES = "more schedules"
+END_S = 300
+"""Coming slots may lie up to so many seconds behind the end."""
+LATE_S = 10
+"""A slot that is late is absent within so many seconds."""
+_PLANNED = PlannedSlots()
 _MS = timedelta(milliseconds=1)
 
 
@@ -50,7 +57,7 @@ class _Slots:
     future: tuple[datetime, datetime]
 
     def total(self) -> int:
-        return sum(count_slots(self.info.schedule, *part) for part in (self.absent, self.future))
+        return sum(_PLANNED.total(self.info.schedule, *part) for part in (self.absent, self.future))
 
 
 @dataclass(slots=True)
@@ -64,16 +71,19 @@ async def draw_lanes(
     client: RedisClient, task: str | None, now: datetime, since: datetime, until: datetime, wanted_s: int
 ) -> bytes:
     """The body of `/timeline`: its `Timeline` as JSON. Raises ServerUnreachable: Redis gave no answer."""
-    infos = await client.schedules.next(task, MOST_SCHEDULES)
+    window = Window(task=task, since=since, until=min(until, now))
+    # Both take long, one in Redis and the other in Postgres.
+    infos, ended = await asyncio.gather(client.schedules.next(task, MOST_SCHEDULES), _ended(client, window))
     missing = [MORE_SCHEDULES] if len(infos) == MOST_SCHEDULES else []
     unreadable = [info.schedule.key for info in infos if info.unreadable is not None]
     missing += [f"unreadable schedule {key}" for key in unreadable[:MOST_NAMED]]
     readable = [info for info in infos if info.unreadable is None]
-    slots = [_slots(info, now, since, until) for info in readable]
-    window = Window(task=task, since=since, until=min(until, now))
+    # Rounded, so that the same counts serve many requests.
+    known, end = round_down(now, LATE_S), round_up(until, min(wanted_s, END_S))
+    slots = [_slots(info, known, since, end) for info in readable]
     totals = await compute(partial(_totals, slots))
     coming = bucket_for(wanted_s, totals, until - since, MOST_BUCKETS)
-    past, bucket_s = await _read_past(client, window, coming)
+    past, bucket_s = await _read_past(client, window, coming, ended)
     lanes: dict[str, _Lane] = {}
     for name, buckets, _ in past.lanes:
         lanes[name] = _Lane(past=orjson.Fragment(buckets))
@@ -94,17 +104,30 @@ async def draw_lanes(
     return orjson.dumps(shown, option=orjson.OPT_UTC_Z)
 
 
-async def _read_past(client: RedisClient, window: Window, bucket_s: int) -> tuple[_Past, int]:
+async def _ended(client: RedisClient, window: Window) -> Mapping[str, int] | None:
+    """About how many jobs of each task have ended; None without an archive, or while it is away."""
+    if client.archive is None:
+        return None
+    try:
+        return await client.archive.timeline.totals(window)
+    except ServerUnreachable:
+        return None
+
+
+async def _read_past(
+    client: RedisClient, window: Window, bucket_s: int, ended: Mapping[str, int] | None
+) -> tuple[_Past, int]:
     """The archive's part, and the bucket that it is counted in. Without an archive `missing` names it."""
-    if client.archive is None or window.until <= window.since:
-        return _Past(missing=["history"] if client.archive is None else []), bucket_s
+    if client.archive is None or ended is None:
+        return _Past(missing=["history"]), bucket_s
+    if window.until <= window.since:
+        return _Past(), bucket_s
     past, timeline = _Past(), client.archive.timeline
     try:
-        totals = await timeline.totals(window)
-        counts = sum(totals.values()) > MOST_READ
+        counts = sum(ended.values()) > MOST_READ
         if counts:
             least = -(-bucket_s // COUNTED_S) * COUNTED_S
-            bucket_s = bucket_for(least, totals.values(), window.until - window.since, MOST_BUCKETS)
+            bucket_s = bucket_for(least, ended.values(), window.until - window.since, MOST_BUCKETS)
         past.lanes = await timeline.lanes(window, bucket_s, counts=counts, limit=MOST_READ)
         past.pauses = await timeline.pauses(window.since, window.until, MOST_PAUSES)
     except ServerUnreachable:
@@ -153,7 +176,7 @@ def _counted(
     """Buckets with slots, not more slots than the schedule has runs left."""
     rule = info.schedule
     left = None if rule.max_runs is None else max(rule.max_runs - info.runs, 0)
-    for begins, count in sorted(count_in_buckets(rule, *part, bucket_s).items()):
+    for begins, count in _PLANNED.buckets(rule, *part, bucket_s):
         if left is not None:
             count, left = min(count, left), max(left - count, 0)
         if count:

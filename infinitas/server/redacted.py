@@ -55,12 +55,11 @@ async def view_schedule(client: RedisClient, info: ScheduleInfo) -> ScheduleView
     return (await view_schedules(client, [info]))[0]
 
 
-def view_task(info: TaskInfo, *, whole: bool = False) -> TaskView:
-    """`whole`: with the schema of the arguments."""
+def view_task(info: TaskInfo) -> TaskView:
     hidden = info.definition.redact
     rules = tuple(replace(rule, args=hide(rule.args, hidden)) for rule in info.schedules)
     error = kind_of_error(info.last_error) if hidden and info.last_error else info.last_error
-    return TaskView.of(replace(info, schedules=rules, last_error=error), whole=whole)
+    return TaskView.of(replace(info, schedules=rules, last_error=error))
 
 
 def kind_of_error(error: str) -> str:

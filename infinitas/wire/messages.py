@@ -122,7 +122,14 @@ class Drain(OpenFields):
     t: Literal["drain"]
 
 
-Message = Hello | Welcome | JobMessage | Cancel | Limit | Ack | Err | BeatAck | Drain
+@dataclass(kw_only=True)
+class Stop(OpenFields):
+    """A person drains this worker: it gets no more jobs. Finish those that you hold, then send `bye`."""
+
+    t: Literal["stop"]
+
+
+Message = Hello | Welcome | JobMessage | Cancel | Limit | Ack | Err | BeatAck | Drain | Stop
 MESSAGES: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="t")])
 
 

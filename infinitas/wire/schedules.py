@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -137,16 +138,7 @@ class RuleView(BaseModel):
 
     @classmethod
     def of_rule(cls, rule: Schedule, /, **state: object) -> Self:
-        fields = {
-            **_shown(rule),
-            "key": rule.key,
-            "task": rule.task,
-            "rule": rule.rule_text,
-            "args": show_args(rule.args),
-            "origin": rule.origin,
-            "overridden": rule.overridden,
-        }
-        return cls.model_validate({**fields, **state})
+        return cls.model_validate({**_rule_fields(rule), **state})
 
     def to_rule(self) -> Schedule:
         fields: dict[str, Any] = {name: getattr(self, name) for name in _SAME}
@@ -193,6 +185,20 @@ class ScheduleView(RuleView):
 _STATE = ScheduleView.model_fields.keys() - RuleView.model_fields.keys() - {"paused"}
 
 
+@lru_cache(maxsize=4_096)
+def _rule_fields(rule: Schedule) -> Mapping[str, Any]:
+    """Kept, since lists show the same rules again and again."""
+    return {
+        **_shown(rule),
+        "key": rule.key,
+        "task": rule.task,
+        "rule": rule.rule_text,
+        "args": show_args(rule.args),
+        "origin": rule.origin,
+        "overridden": rule.overridden,
+    }
+
+
 def _shown(rule: Schedule) -> Mapping[str, Any]:
     fields: dict[str, Any] = {name: getattr(rule, name) for name in _SAME}
     fields |= {name: _to_seconds(getattr(rule, f"{name}_ms")) for name in _SECONDS}
@@ -215,3 +221,10 @@ def _to_moment(ms: int | None) -> datetime | None:
 
 def _from_moment(moment: datetime | None) -> int | None:
     return None if moment is None else to_ms(moment)
+
+
+class SchedulePage(BaseModel):
+    """`next` is the `cursor` of the next page; null on the last."""
+
+    items: list[ScheduleView]
+    next: str | None

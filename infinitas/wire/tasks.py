@@ -1,15 +1,15 @@
 """Tasks as the API shows them."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Self
 
+import orjson
 from pydantic import BaseModel, JsonValue
 from pydantic_core import from_json
 
 from infinitas.core.errors import BadName, ConfigError
-from infinitas.core.records import JobSummary, RecentRun, TaskInfo
-from infinitas.core.schedule import Schedule
+from infinitas.core.records import JobSummary, RecentRun, TaskInfo, TaskLine
 from infinitas.core.task_definition import UNREADABLE_TASK, TaskDefinition
 from infinitas.wire.definitions import define
 from infinitas.wire.schedules import RuleView
@@ -35,6 +35,8 @@ class TaskView(BaseModel):
     queue: str
     doc: str
     has_worker: bool
+    external: bool
+    """Its jobs run elsewhere, and pings report them."""
     queued: int
     running: int
     streak: int
@@ -47,14 +49,13 @@ class TaskView(BaseModel):
     options: dict[str, JsonValue]
     """As a worker declares them (docs/tasks.md)."""
     parameters: dict[str, JsonValue] | None
-    """JSON Schema of the arguments; null in a list, and if no worker has declared one."""
+    """JSON Schema of the arguments; null if no worker has declared one."""
     schedules: list[RuleView]
     unreadable: str | None
     """What could not be read, and why; what it names has a neutral value."""
 
     @classmethod
-    def of(cls, info: TaskInfo, *, whole: bool = False) -> Self:
-        """`whole`: with the schema of the arguments."""
+    def of(cls, info: TaskInfo) -> Self:
         options = info.definition.options
         schema = options.pop("parameters", None)
         fields = {name: getattr(info, name) for name in _SAME}
@@ -63,8 +64,8 @@ class TaskView(BaseModel):
             **fields,
             doc=info.definition.doc,
             options=options,
-            parameters=from_json(schema) if whole and schema else None,
-            schedules=[_view_rule(rule) for rule in info.schedules],
+            parameters=from_json(schema) if schema else None,
+            schedules=[RuleView.of_rule(rule) for rule in info.schedules],
         )
 
     def to_record(self) -> TaskInfo:
@@ -85,11 +86,60 @@ class TaskView(BaseModel):
             return UNREADABLE_TASK
 
 
-@lru_cache(maxsize=4_096)
-def _view_rule(rule: Schedule) -> RuleView:
-    """Kept, since lists show the same rules again and again."""
-    return RuleView.of_rule(rule)
+class TaskLineView(BaseModel):
+    """A task in a list: what a list shows of it."""
+
+    name: str
+    queue: str
+    doc: str
+    has_worker: bool
+    external: bool
+    """Its jobs run elsewhere, and pings report them."""
+    queued: int
+    running: int
+    streak: int
+    next_slot: datetime | None
+    rules: tuple[str, ...]
+    """Its schedules as text, those with the earliest next slot first."""
+    last_job: LastJob | None
+    last_success: LastJob | None
+    last_failure: LastJob | None
+    last_error: str | None
+    recent: tuple[RecentRun, ...]
+    """The last ten runs, oldest first; empty unless `recent` asks for them."""
+    unreadable: str | None
+
+    def to_record(self) -> TaskLine:
+        fields: dict[str, Any] = {name: getattr(self, name) for name in _OF_LINE}
+        for name in _LAST:
+            last = getattr(self, name)
+            fields[name] = last and last.to_record()
+        return TaskLine(**fields)
+
+
+class TaskPage(BaseModel):
+    """`next` is the `cursor` of the next page; null on the last."""
+
+    items: list[TaskLineView]
+    next: str | None
+
+
+def show_lines(lines: Sequence[TaskLine], following: str | None) -> bytes:
+    """A `TaskPage` as JSON."""
+    items = [
+        {
+            name: _show_last(getattr(line, name)) if name in _LAST else getattr(line, name)
+            for name in TaskLineView.model_fields
+        }
+        for line in lines
+    ]
+    return orjson.dumps({"items": items, "next": following}, option=orjson.OPT_UTC_Z)
+
+
+def _show_last(summary: JobSummary | None) -> dict[str, object] | None:
+    return None if summary is None else {"id": summary.id, "at": summary.date, "status": summary.status}
 
 
 _LAST = ("last_job", "last_success", "last_failure")
+_OF_LINE = TaskLineView.model_fields.keys() - set(_LAST)
 _SAME = TaskView.model_fields.keys() - {*_LAST, "doc", "options", "parameters", "schedules"}

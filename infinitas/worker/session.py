@@ -1,7 +1,8 @@
 """One worker id, from joining to leaving. A worker that was declared dead begins a new session."""
 
 import asyncio
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Coroutine, Mapping, Sequence
+from typing import Any
 
 from infinitas.broker.messages import ClaimedJob, HeartbeatAnswer, Settlement
 from infinitas.core.errors import InfinitasError
@@ -40,6 +41,7 @@ class Session:
         patience_s: how long a claimer waits for a bell before it claims anyway.
         declares: names of the tasks to declare; None: all.
         fence: of a resumed session, for its claimers.
+        on_drain: called instead of a stop of this session when a person drains the worker.
     """
 
     def __init__(
@@ -56,10 +58,14 @@ class Session:
         patience_s: float,
         declares: Container[str] | None = None,
         fence: str = "",
+        on_drain: Callable[[], None] | None = None,
     ) -> None:
         self.id = id
         self.dead = False
         """Redis declared this worker dead."""
+        self.drained = False
+        """A person has drained this worker: no other session follows."""
+        self._on_drain = on_drain or self._over_soon
         self._refusal: InfinitasError | None = None
         self._refused = asyncio.Event()
         self._held_at_death: Held = {}
@@ -168,6 +174,8 @@ class Session:
         return self._registration.facts(self._capacity)
 
     def on_heartbeat(self, answer: HeartbeatAnswer) -> None:
+        if answer.stops:
+            self._loop.call_soon_threadsafe(self._begin_drain)
         if not self._report_to_supervisor():
             self._loop.call_soon_threadsafe(self._stop_without_supervisor)
         if answer.lost or answer.cancels:
@@ -219,6 +227,16 @@ class Session:
             _log.warning("The supervisor is gone: stopping.")
             self._stop.request()
 
+    def _begin_drain(self) -> None:
+        """Once, and not where the worker stops by itself."""
+        if not (self.drained or self._over.is_set()):
+            _log.info("Worker %s is drained: it claims no more jobs.", self.id)
+            self.drained = True
+            self._on_drain()
+
+    def _over_soon(self) -> None:
+        self._over.set()
+
     async def _end_on(self, stop: StopSignal) -> None:
         await stop.requested.wait()
         self._over.set()
@@ -226,15 +244,15 @@ class Session:
     async def _drain(self, stop: StopSignal) -> None:
         """Let jobs finish until the deadline or a second signal; hand back what is left."""
         await self._registration.announce_stop()
+        if self.drained:
+            # What runs has all the time that its own limits give it, until the worker is stopped as well.
+            await _first_of(self._running.wait_until_none(), stop.requested.wait(), self._refused.wait())
         if not self._running:
             return
         limit = self._settings.shutdown_timeout
         _log.info("Stopping: %s may finish within %g s.", counted(len(self._running), "job"), limit)
-        waits = (self._running.wait_until_none(), stop.forced.wait(), self._refused.wait())
-        ends = [asyncio.create_task(wait) for wait in waits]
-        await asyncio.wait(ends, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-        for end in ends:
-            end.cancel()
+        ended, forced, refused = self._running.wait_until_none(), stop.forced.wait(), self._refused.wait()
+        await _first_of(ended, forced, refused, within_s=limit)
         if self._running and self._refusal is None:
             await self._release(self._all_held())
             self._running.lose_all()
@@ -257,3 +275,11 @@ class Session:
         except InfinitasError as error:
             self._outbox.give_up(error)
             _log.warning("The last log lines are lost: %s", error)
+
+
+async def _first_of(*waits: Coroutine[Any, Any, object], within_s: float | None = None) -> None:
+    """Returns when one of these waits is over, or after `within_s`; the others are cancelled."""
+    ends = [asyncio.create_task(wait) for wait in waits]
+    await asyncio.wait(ends, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    for end in ends:
+        end.cancel()

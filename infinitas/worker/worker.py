@@ -131,6 +131,8 @@ class Worker:
                     burst.cancel()
                 self._plugins.call("on_worker_stop", session.id)
                 _log.info("Worker %s has stopped.", session.id)
+            if session.drained:
+                return
 
     def _stop_when_used_up(self, capacity: Capacity, stop: StopSignal) -> None:
         if capacity.used_up and not stop.requested.is_set():

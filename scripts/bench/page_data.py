@@ -37,10 +37,14 @@ _TASKS = """
 INSERT INTO infinitas_tasks (name, queue)
 SELECT 'task-' || n, 'default' FROM generate_series(0, %(tasks)s - 1) n ON CONFLICT DO NOTHING
 """
+_INDEXES = """
+SELECT indexrelid::regclass::text, replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') FROM pg_index
+WHERE indrelid = 'infinitas_jobs'::regclass AND NOT indisprimary
+"""
 _COUNTS = """
-INSERT INTO infinitas_job_counts
-SELECT task, infinitas_quarter(due_at), state, infinitas_counted_reason(state, reason), count(*)
-FROM infinitas_jobs GROUP BY 1, 2, 3, 4 ORDER BY 2
+INSERT INTO infinitas_job_counts (task, size, start, state, reason, jobs)
+SELECT task, size, start, state, infinitas_counted_reason(state, reason), count(*)
+FROM infinitas_jobs, infinitas_parts(due_at) GROUP BY 1, 2, 3, 4, 5 ORDER BY 2, 3
 """
 _LAGS = """
 INSERT INTO infinitas_lags
@@ -55,9 +59,15 @@ def fill_archive(url: str, tasks: int, jobs: int) -> None:
         connection.execute("SET synchronous_commit = off")
         connection.execute(_MONTHS)
         connection.execute(_TASKS, {"tasks": tasks})
+        # One index at a time is faster than each row in all of them.
+        indexes = connection.execute(_INDEXES).fetchall()
+        for name, _ in indexes:
+            connection.execute(f"DROP INDEX {name}")  # type: ignore[arg-type]
         for first in range(1, jobs + 1, FILL):
             values = {"tasks": tasks, "jobs": jobs, "days": DAYS, "first": first}
             connection.execute(_INSERT, values | {"last": min(first + FILL - 1, jobs)})
+        for _, definition in indexes:
+            connection.execute(definition)
         connection.execute(_COUNTS)
         connection.execute(_LAGS)
         connection.execute("VACUUM ANALYZE")

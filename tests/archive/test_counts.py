@@ -13,12 +13,14 @@ from infinitas.core.events import Event
 from tests.archive.facts import DUE, other
 
 FOLD = """
-SELECT task, infinitas_quarter(due_at), state, infinitas_counted_reason(state, reason), count(*)
-FROM infinitas_jobs WHERE state IN ('succeeded', 'failed', 'cancelled', 'skipped', 'missed')
-GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+SELECT task, size, start, state, infinitas_counted_reason(state, reason), count(*)
+FROM infinitas_jobs, infinitas_parts(due_at)
+WHERE state IN ('succeeded', 'failed', 'cancelled', 'skipped', 'missed')
+GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
 """
 COUNTS = (
-    "SELECT task, start, state, reason, jobs FROM infinitas_job_counts WHERE jobs <> 0 ORDER BY 1, 2, 3, 4"
+    "SELECT task, size, start, state, reason, jobs FROM infinitas_job_counts"
+    " WHERE jobs <> 0 ORDER BY 1, 2, 3, 4, 5"
 )
 BEGUN = "SELECT count(*) FROM infinitas_jobs WHERE started_at IS NOT NULL AND schedule IS NOT NULL"
 LAGS = "SELECT coalesce(sum(jobs), 0) FROM infinitas_lags"

@@ -34,7 +34,7 @@ class World:
         asyncio.run_coroutine_threadsafe(self._parts.enter_async_context(parts), self._loop).result(
             PATIENCE_S
         )
-        eventually(lambda: self.http.get("tasks").json())
+        eventually(lambda: self.http.get("tasks").json()["items"])
 
     def stop(self) -> None:
         asyncio.run_coroutine_threadsafe(self._parts.aclose(), self._loop).result(PATIENCE_S)
@@ -72,4 +72,4 @@ class World:
         return found
 
     def task(self, name: str) -> dict[str, object]:
-        return next(task for task in self.http.get("tasks").json() if task["name"] == name)
+        return next(task for task in self.http.get("tasks").json()["items"] if task["name"] == name)

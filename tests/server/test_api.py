@@ -79,7 +79,7 @@ def test_a_schedules_life(http: httpx.Client) -> None:
     past = {"start": "2026-05-04T00:00:00Z", "end": "2026-05-04T00:10:00Z", "dry_run": True}
     http.patch(url, json={"cron": "*/5 * * * *"})
     assert len(http.post(f"{url}/backfill", json=past).json()["slots"]) == 2
-    assert {each["key"] for each in http.get(f"{API}/schedules").json()} == {key, "tick"}
+    assert {each["key"] for each in http.get(f"{API}/schedules").json()["items"]} == {key, "tick"}
     assert http.delete(url).status_code == 204
     assert http.get(url).json()["code"] == "unknown_schedule"
 

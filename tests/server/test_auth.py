@@ -38,6 +38,7 @@ NEEDS = {
     "POST /jobs/{id}/retry": "jobs",
     "POST /jobs/{id}/rerun": "jobs",
     "GET /workers": "read",
+    "POST /workers/{id}/drain": "tasks",
     "GET /login": "read",
     "GET /queues": "read",
     "GET /timeline": "read",

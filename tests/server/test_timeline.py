@@ -18,9 +18,9 @@ SELECT 'j' || n, now() - n * interval '2 s', 'noop', 'default', n,
     now(), now() FROM generate_series(1, %(jobs)s) n
 """
 COUNT = """
-INSERT INTO infinitas_job_counts
-SELECT task, infinitas_quarter(due_at), state, infinitas_counted_reason(state, reason), count(*)
-FROM infinitas_jobs GROUP BY 1, 2, 3, 4
+INSERT INTO infinitas_job_counts (task, size, start, state, reason, jobs)
+SELECT task, size, start, state, infinitas_counted_reason(state, reason), count(*)
+FROM infinitas_jobs, infinitas_parts(due_at) GROUP BY 1, 2, 3, 4, 5
 """
 
 

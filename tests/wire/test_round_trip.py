@@ -9,7 +9,16 @@ from pydantic_core import to_json
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import BadArgs
 from infinitas.core.interval import Every
-from infinitas.core.records import JobInfo, JobSummary, LogLine, Pause, RecentRun, ScheduleInfo, TaskInfo
+from infinitas.core.records import (
+    JobInfo,
+    JobSummary,
+    LogLine,
+    Pause,
+    RecentRun,
+    ScheduleInfo,
+    TaskInfo,
+    TaskLine,
+)
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.schedule_options import make_schedule
 from infinitas.core.states import Reason, State
@@ -18,7 +27,7 @@ from infinitas.wire import frames
 from infinitas.wire.arguments import ArgumentsBody, read_args, show_args
 from infinitas.wire.jobs import JobView
 from infinitas.wire.schedules import Change, ScheduleView, change_fields
-from infinitas.wire.tasks import TaskView
+from infinitas.wire.tasks import TaskPage, TaskView, show_lines
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALL_OPTIONS = Schedule(
@@ -119,6 +128,19 @@ def test_a_task() -> None:
     assert TaskView.model_validate_json(text).to_record() == info
     newer = text.replace('"timeout"', '"of_a_newer_version"')
     assert TaskView.model_validate_json(newer).to_record().definition is UNREADABLE_TASK
+
+
+def test_a_list_of_tasks() -> None:
+    run = RecentRun(job="j", state=State.SUCCEEDED, ended=NOW, duration_ms=3)
+    last = JobSummary(id="j", date=NOW, status="running")
+    lines = [
+        TaskLine(
+            name="a", queue="q", doc="Does it.", rules=("* * * * *",), next_slot=NOW, streak=-2, queued=1
+        ),
+        TaskLine(name="b", queue="q", last_job=last, last_error="e", recent=(run,), has_worker=True),
+    ]
+    page = TaskPage.model_validate_json(show_lines(lines, "b"))
+    assert ([each.to_record() for each in page.items], page.next) == (lines, "b")
 
 
 @pytest.mark.parametrize("text", ["[[],{}]", '[[1,"a"],{}]', '[[],{"a":1}]', '[[1],{"a":1}]'])

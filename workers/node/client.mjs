@@ -131,6 +131,7 @@ const hear = {
     note(`${code}: ${detail}`);
   },
   drain: () => note("the server stops; coming back"),
+  stop: () => stopping || stop(), // a person drains this worker
 };
 
 // Somebody else has the job: stop its code, and say nothing more of it.

@@ -34,7 +34,7 @@ WITH changed AS (
                 THEN job.started_at IS NULL OR excluded.started_at IS NOT NULL
             ELSE job.started_at IS NULL AND job.state IN ('skipped', 'missed')
         END)
-    RETURNING task, queue, id, due_at, schedule, started_at, ended_at, state, reason, error,
+    RETURNING task, queue, id, due_at, schedule, created_at, started_at, ended_at, state, reason, error,
         was, was_reason, was_started
 ), ends AS (
     SELECT task, due_at, state, reason, 1 AS jobs FROM changed
@@ -43,19 +43,36 @@ WITH changed AS (
     SELECT task, due_at, was, was_reason, -1 FROM changed
     WHERE was IN ('succeeded', 'failed', 'cancelled', 'skipped', 'missed')
 ), counted AS (
-    INSERT INTO infinitas_job_counts AS c (task, start, state, reason, jobs)
+    INSERT INTO infinitas_job_counts AS c (task, size, start, state, reason, jobs)
     SELECT * FROM (
-        SELECT task, infinitas_quarter(due_at) AS start, state, infinitas_counted_reason(state, reason) AS reason,
-            sum(jobs) AS jobs
-        FROM ends GROUP BY 1, 2, 3, 4
-    ) AS sums WHERE jobs <> 0 ORDER BY task, start, state, reason
-    ON CONFLICT (task, start, state, reason) DO UPDATE SET jobs = c.jobs + excluded.jobs
+        SELECT task, size, start, state, infinitas_counted_reason(state, reason) AS reason, sum(jobs) AS jobs
+        FROM ends, infinitas_parts(due_at) GROUP BY 1, 2, 3, 4, 5
+    ) AS sums WHERE jobs <> 0 ORDER BY task, size, start, state, reason
+    ON CONFLICT (task, size, start, state, reason) DO UPDATE SET jobs = c.jobs + excluded.jobs
 ), lagged AS (
     INSERT INTO infinitas_lags AS l (queue, start, lag, jobs)
     SELECT queue, infinitas_quarter(due_at), infinitas_lag(due_at, started_at), count(*) FROM changed
     WHERE started_at IS NOT NULL AND schedule IS NOT NULL AND was_started IS NOT TRUE
     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     ON CONFLICT (queue, start, lag) DO UPDATE SET jobs = l.jobs + excluded.jobs
+), passed AS (
+    -- A row that was there before has `was`. Slots that did not run never came.
+    SELECT queue, date_trunc('minute', created_at) AS minute, 1 AS came, 0 AS ended FROM changed
+    WHERE was IS NULL AND created_at IS NOT NULL AND state NOT IN ('skipped', 'missed')
+    UNION ALL
+    SELECT queue, date_trunc('minute', ended_at), 0, 1 FROM changed
+    WHERE ended_at IS NOT NULL AND state IN ('succeeded', 'failed', 'cancelled')
+        AND coalesce(was, '') NOT IN ('succeeded', 'failed', 'cancelled')
+), minutes AS (
+    INSERT INTO infinitas_queue_minutes AS m (queue, place, start, came, ended)
+    SELECT DISTINCT ON (queue, place) queue, place, minute, came, ended FROM (
+        SELECT queue, extract(minute FROM minute)::smallint AS place, minute, sum(came) AS came, sum(ended) AS ended
+        FROM passed GROUP BY 1, 2, 3
+    ) AS sums ORDER BY queue, place, minute DESC
+    ON CONFLICT (queue, place) DO UPDATE SET start = excluded.start,
+        came = CASE WHEN m.start = excluded.start THEN m.came ELSE 0 END + excluded.came,
+        ended = CASE WHEN m.start = excluded.start THEN m.ended ELSE 0 END + excluded.ended
+    WHERE m.start <= excluded.start
 ), started AS (
     SELECT DISTINCT ON (task) task, id, started_at,
         CASE WHEN state IN ('succeeded', 'failed', 'cancelled') THEN state ELSE 'running' END AS status

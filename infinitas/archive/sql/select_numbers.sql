@@ -9,4 +9,8 @@ SELECT
             FROM infinitas_lags WHERE start >= infinitas_quarter(%(since)s) AND start < %(now)s GROUP BY lag
         ) AS lags WHERE up_to >= 0.95 * total ORDER BY lag LIMIT 1
     )::float8 AS lag_ms
-FROM infinitas_job_counts WHERE start >= infinitas_quarter(%(since)s) AND start < %(now)s;
+FROM unnest(%(sizes)s::int[], %(firsts)s::timestamptz[], %(ends)s::timestamptz[]) AS part (size, first, after),
+    LATERAL (
+        SELECT state, jobs FROM infinitas_job_counts AS c
+        WHERE c.size = part.size AND c.start >= part.first AND c.start < part.after OFFSET 0
+    ) AS counted;

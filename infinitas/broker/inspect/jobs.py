@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from infinitas.broker.connection import Connection
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.keys import QueueKeys
+from infinitas.broker.lists import Lists
 from infinitas.broker.reading import job_info, log_lines, recent_run
 from infinitas.core.records import JobInfo, LogLine
 from infinitas.core.states import FINAL, State
@@ -14,13 +15,15 @@ _PAGE = 500
 _ENDED_A_LIMIT = 4
 
 
-async def find_job(connection: Connection, id: str) -> JobInfo | None:
-    """A job that Redis still has, with its log, or None."""
+async def find_job(connection: Connection, id: str, *, log: bool = True) -> JobInfo | None:
+    """A job that Redis still has, with its log unless that is not wanted, or None."""
     for queue in await list_queues(connection):
         keys = QueueKeys(queue)
         pipe = connection.pipeline()
         pipe.hgetall(keys.of("job", id))
         if fields := (await connection.execute_each(pipe))[0]:
+            if not log:
+                return job_info(queue, id, fields)
             pipe = connection.pipeline()
             pipe.xrange(keys.of("log", id))
             return job_info(queue, id, fields, (await connection.execute_each(pipe))[0])
@@ -118,6 +121,18 @@ def _ended(recent: Mapping[str, Sequence[str]], limit: int, state: State | None)
     return {job: name for _, job, name in heapq.nlargest(_ENDED_A_LIMIT * limit, found)}
 
 
+async def log_behind(
+    connection: Connection, queue: str, id: str, position: str
+) -> tuple[str, Sequence[LogLine]]:
+    """`log_since` without waiting; none where the key holds something else."""
+    pipe = connection.pipeline()
+    pipe.xrange(QueueKeys(queue).of("log", id), f"({position}")
+    (chunks,) = await connection.execute_each(pipe)
+    if isinstance(chunks, Exception) or not chunks:
+        return position, ()
+    return chunks[-1][0], log_lines(chunks)
+
+
 async def _running(
     connection: Connection, keys: QueueKeys, names: Sequence[str], limit: int
 ) -> dict[str, str]:
@@ -127,24 +142,7 @@ async def _running(
         pipe.hvals(keys.of("open", name))
     open_runs = zip(names, await connection.execute_each(pipe), strict=True)
     elsewhere = {id: name for name, ids in open_runs if not isinstance(ids, Exception) for id in ids}
-    pipe = connection.pipeline()
-    for name in names:
-        pipe.xpending_range(keys.of("stream", name), "workers", "-", "+", limit)
-    claimed = [
-        (name, entry["message_id"])
-        for name, reply in zip(names, await connection.execute_each(pipe), strict=True)
-        for entry in (() if isinstance(reply, Exception) else reply)
-    ]
-    pipe = connection.pipeline()
-    for name, position in claimed:
-        pipe.xrange(keys.of("stream", name), position, position)
-    replies = await connection.execute_each(pipe)
-    return elsewhere | {
-        entry["job"]: name
-        for (name, _), reply in zip(claimed, replies, strict=True)
-        for _, entry in (() if isinstance(reply, Exception) else reply)
-        if "job" in entry
-    }
+    return elsewhere | await Lists(connection, keys).list_running(names, limit)
 
 
 async def log_since(

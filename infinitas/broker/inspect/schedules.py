@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.inspect.queues import list_queues
@@ -10,9 +9,9 @@ from infinitas.broker.keys import QueueKeys
 from infinitas.broker.reading import schedule_info
 from infinitas.broker.stored_rules import stated_task, task_of_rule
 from infinitas.core.records import ScheduleInfo
+from infinitas.core.slot_position import SlotPosition
 
 _PAGE = 1000
-_FAR = datetime.max.replace(tzinfo=UTC)
 
 
 async def find_schedule(connection: Connection, key: str) -> ScheduleInfo | None:
@@ -59,21 +58,29 @@ async def keys_of_task(connection: Connection, queue: str, task: str) -> list[st
             return sorted(found)
 
 
-async def next_schedules(connection: Connection, task: str | None, limit: int) -> list[ScheduleInfo]:
-    """Up to `limit` schedules, those with the earliest next slot first."""
+async def next_schedules(
+    connection: Connection, task: str | None, limit: int, after: SlotPosition | None = None
+) -> list[ScheduleInfo]:
+    """Up to `limit` schedules behind a position, those with the earliest next slot first."""
     found: list[ScheduleInfo] = []
+    least = after.slot_ms if after else "-inf"
     for queue in await list_queues(connection):
         keys, start = QueueKeys(queue), 0
         own: list[ScheduleInfo] = []
         while len(own) < limit:
-            names = await connection.command("zrange", keys["due"], start, start + _PAGE - 1)
+            names = await connection.command("zrangebyscore", keys["due"], least, "+inf", start, _PAGE)
             infos = await schedule_infos(connection, keys, names)
-            own += [info for info in infos if task in (None, info.schedule.task, info.schedule.key)]
+            own += [
+                info
+                for info in infos
+                if task in (None, info.schedule.task, info.schedule.key)
+                and (after is None or SlotPosition.of(info) > after)
+            ]
             start += _PAGE
             if len(names) < _PAGE:
                 break
         found += own
-    found.sort(key=lambda info: (info.next_slot or _FAR, info.schedule.key))
+    found.sort(key=SlotPosition.of)
     return found[:limit]
 
 
@@ -93,8 +100,17 @@ async def schedule_infos(connection: Connection, keys: QueueKeys, names: Sequenc
     for kind in ("schedules", "marks", "paused", "skips", "runs", "live", "backfills"):
         pipe.hmget(keys[kind], names)
     pipe.zmscore(keys["due"], names)
-    for name in names:
-        pipe.llen(keys.of("backfill", name))
     replies = await connection.execute_each(pipe)
-    rows = zip(*replies[:8], replies[8:], strict=True)
+    waiting = await _waiting(
+        connection, keys, [name for name, fill in zip(names, replies[6], strict=True) if fill]
+    )
+    rows = zip(*replies, (waiting.get(name) for name in names), strict=True)
     return [schedule_info(keys.queue, key, row) for key, row in zip(names, rows, strict=True) if row[0]]
+
+
+async def _waiting(connection: Connection, keys: QueueKeys, filling: Sequence[str]) -> dict[str, object]:
+    """How many slots of each backfill wait; few schedules have one."""
+    pipe = connection.pipeline()
+    for name in filling:
+        pipe.llen(keys.of("backfill", name))
+    return dict(zip(filling, await connection.execute_each(pipe), strict=True)) if filling else {}

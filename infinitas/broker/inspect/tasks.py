@@ -1,5 +1,6 @@
 """Tasks with their definitions, summaries and schedules."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -8,10 +9,12 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.inspect.schedules import schedule_infos
 from infinitas.broker.keys import QueueKeys
-from infinitas.broker.reading import task_definition, task_info
+from infinitas.broker.lists import Lists
+from infinitas.broker.reading import task_definition, task_info, task_line
+from infinitas.broker.stored_rules import task_of_rule
 from infinitas.core.errors import InfinitasError
 from infinitas.core.namespace import may_mean, prefix_of
-from infinitas.core.records import ScheduleInfo, TaskInfo
+from infinitas.core.records import ScheduleInfo, TaskInfo, TaskLine
 from infinitas.core.task_definition import TaskDefinition
 
 _NEXT_SLOTS = 1000
@@ -27,8 +30,49 @@ async def find_task(connection: Connection, name: str) -> TaskInfo | None:
     return None
 
 
+async def list_tasks(
+    connection: Connection, after: str | None, limit: int, *, recent: bool
+) -> tuple[list[TaskLine], str | None]:
+    """Up to `limit` tasks of all queues by name, after `after`, and the last one's name if there are more.
+
+    One script for each queue reads all that is shown of its tasks.
+    """
+    queues = await list_queues(connection)
+    pipe = connection.pipeline()
+    for queue in queues:
+        pipe.hkeys(QueueKeys(queue)["tasks"])
+    named = zip(queues, await connection.execute(pipe), strict=True)
+    # A task that is moving to another queue may be in both.
+    known = sorted((name, queue) for queue, names in named for name in names if after is None or name > after)
+    page = [each for each in known if len(known) <= limit or each[0] <= known[limit - 1][0]]
+    wanted: dict[str, list[str]] = {}
+    for name, queue in page:
+        wanted.setdefault(queue, []).append(name)
+    found = await asyncio.gather(
+        *(_lines(connection, QueueKeys(queue), names, recent) for queue, names in wanted.items())
+    )
+    lines = sorted((line for lines in found for line in lines), key=lambda line: line.name)
+    return lines, page[-1][0] if len(page) < len(known) else None
+
+
+async def _lines(
+    connection: Connection, keys: QueueKeys, names: Sequence[str], recent: bool
+) -> list[TaskLine]:
+    rows, others = await Lists(connection, keys).list_tasks(names, _NEXT_SLOTS, runs=recent)
+    rules: dict[str, list[tuple[str, str, str | None]]] = {}
+    for key, text, slot in zip(others[::3], others[1::3], others[2::3], strict=True):
+        rules.setdefault(task_of_rule(key, text), []).append((key, text, slot))
+    found: list[TaskLine] = []
+    for name, row in zip(names, rows, strict=True):
+        if row is not None:
+            *facts, rule, slot, alive = row
+            own = [(name, rule, slot)] if rule else []
+            found.append(task_line(keys.queue, name, facts, own + rules.get(name, []), bool(alive)))
+    return found
+
+
 async def all_tasks(connection: Connection) -> list[TaskInfo]:
-    """Every task of every queue, by name."""
+    """Every task of every queue with its definition, by name: a command for each thing of each task."""
     found = [
         info
         for queue in await list_queues(connection)
@@ -72,6 +116,11 @@ async def _tasks(connection: Connection, keys: QueueKeys, names: list[str] | Non
     pipe.zrange(keys["processors"], 0, -1, withscores=True)
     pipe.time()
     defined, due, processors, clock = await connection.execute(pipe)
+    if names is not None and due:
+        # Of few tasks, only their own schedules are read whole.
+        texts = await connection.command("hmget", keys["schedules"], [key for key, _ in due])
+        rules = zip(due, texts, strict=True)
+        due = [each for each, text in rules if text and task_of_rule(each[0], text) in names]
     definitions = defined if names is None else dict(zip(names, defined, strict=True))
     definitions = {name: text for name, text in definitions.items() if text}
     # A task's own schedule, and those that come next: there may be a million of them.

@@ -1,9 +1,10 @@
--- Beat: a worker's heartbeat, with the jobs that it holds. The answer has its lost and cancelled jobs.
+-- Beat: a worker's heartbeat, with the jobs that it holds. The answer has its lost and cancelled jobs, and whether
+-- it is to stop.
 -- flags: allow-oom
--- keys: beats members processors
+-- keys: beats members processors stopping
 -- args: prefix worker lease held
 -- lease: ms; held: JSON list of {id, attempt}
--- returns: {0} if this worker was declared dead, else {1, now, lost ids, {id, reason} to cancel, …}
+-- returns: {0} if this worker was declared dead, else {1, now, lost ids, {id, reason} to cancel, …, 1 if it stops}
 
 if not redis.call('ZSCORE', beats, worker) then return {0} end
 redis.call('ZINCRBY', beats, 1, worker)
@@ -19,4 +20,4 @@ for _, item in ipairs(cjson.decode(held)) do
     cancels[#cancels + 1] = {item[1], job[4]}
   end
 end
-return {1, now, lost, cancels}
+return {1, now, lost, cancels, redis.call('SISMEMBER', stopping, worker)}

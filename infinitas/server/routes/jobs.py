@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import Scope
+from infinitas.core.argument_match import ArgumentMatch
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import BadArgs, NotInTime, Refused, UnknownJob
 from infinitas.core.job_filter import JobFilter, Position
@@ -20,7 +21,7 @@ from infinitas.core.states import State
 from infinitas.core.waiting import Waiting
 from infinitas.server.audit_trail import note_done, note_dry_run
 from infinitas.server.auth import MayRead, MayRunJobs
-from infinitas.server.dependencies import ClientOf
+from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.once import OnceOf
 from infinitas.server.redacted import hide_jobs, view_job, view_jobs
@@ -31,6 +32,7 @@ from infinitas.wire.values import Flag, Instant, Name, Text, Whole
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=IdempotentRoute)
 LONGEST_WAIT_S = 60.0
 MOST_PAGE_BYTES = 8_000_000
+MOST_PAGES = 10
 _WAIT = re.compile(r"\bwait=(\d{1,3})\b")
 
 
@@ -46,9 +48,13 @@ class JobQuery(BaseModel):
     key: Name | None = None
     since: Instant | None = None
     until: Instant | None = None
+    arg: Text | None = Field(default=None, max_length=400)
+    """One argument as `name:value` or `0:value` (docs/http.md)."""
 
     def filter(self) -> JobFilter:
-        return JobFilter(**self.model_dump())
+        """Raises BadArgs."""
+        argument = None if self.arg is None else ArgumentMatch.from_text(self.arg)
+        return JobFilter(**self.model_dump(exclude={"arg"}), argument=argument)
 
 
 class ListQuery(JobQuery):
@@ -84,8 +90,14 @@ class BulkAnswer(BaseModel):
 
 
 @router.get("")
-async def list_jobs(client: ClientOf, _: MayRead, query: Annotated[ListQuery, Query()]) -> JobPage:
+async def list_jobs(
+    client: ClientOf, reads: ReadsOf, _: MayRead, query: Annotated[ListQuery, Query()]
+) -> JobPage:
     """Jobs by due time, latest first."""
+    return await reads.read(("jobs", query.model_dump_json()), lambda: _list(client, query))
+
+
+async def _list(client: RedisClient, query: ListQuery) -> JobPage:
     after = Position.from_cursor(query.cursor) if query.cursor else None
     wanted = JobQuery(**query.model_dump(exclude={"cursor", "limit"})).filter()
     page, following = _within_bytes(*await client.page(wanted, after, query.limit))
@@ -150,8 +162,7 @@ async def _selected(client: RedisClient, body: BulkBody) -> dict[str, int]:
     """The ids, and for a retry when each of these jobs ended."""
     ids = body.ids or []
     if body.filter is not None:
-        page, _following = await client.page(body.filter.filter(), None, body.limit)
-        return {job.id: _end(job) for job in page}
+        return {job.id: _end(job) for job in await _find(client, body.filter.filter(), body.limit)}
     return await _ends(client, ids) if body.action == "retry" else dict.fromkeys(ids, NOT_ENDED)
 
 
@@ -168,6 +179,18 @@ async def _retry(client: RedisClient, id: str, ends: Mapping[str, int]) -> JobIn
     return await client.retry(id)
 
 
+async def _find(client: RedisClient, wanted: JobFilter, limit: int) -> list[JobInfo]:
+    """The first `limit` jobs. A page of a search for an argument may have few, and another follow."""
+    found: list[JobInfo] = []
+    after = None
+    for _ in range(MOST_PAGES):
+        page, after = await client.page(wanted, after, limit - len(found))
+        found += page
+        if after is None or len(found) == limit:
+            break
+    return found
+
+
 @router.get("/{id:path}/attempts")
 async def list_attempts(id: Name, client: ClientOf, _: MayRead) -> list[AttemptInfo]:
     """Every execution, oldest first; empty without an archive."""
@@ -181,8 +204,8 @@ async def show_waiting(id: Name, client: ClientOf, _: MayRead) -> Waiting | None
 
 
 @router.get("/{id:path}")
-async def show_job(id: Name, request: Request, client: ClientOf, _: MayRead) -> JobView:
-    """One job, live or archived, with its log.
+async def show_job(id: Name, request: Request, client: ClientOf, _: MayRead, log: bool = True) -> JobView:
+    """One job, live or archived, with its log, or with an empty one where `log` is false.
 
     With the header `Prefer: wait=8` (RFC 7240) the response comes when the job has ended, or after so many
     seconds, at most 60.
@@ -193,7 +216,7 @@ async def show_job(id: Name, request: Request, client: ClientOf, _: MayRead) -> 
         with suppress(NotInTime):
             ended = await watch.during(client.wait_for_end(id, min(float(wanted[1]), LONGEST_WAIT_S)))
             return await view_job(client, ended)
-    return await view_job(client, await client.find_job(id))
+    return await view_job(client, await client.find_job(id, log=log))
 
 
 @router.post("/{id:path}/cancel")

@@ -1,6 +1,6 @@
 """`/jobs/{id}/logs`: a job's lines, as a page or as a stream that follows a running job."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from infinitas.broker.inspect.jobs import log_since
+from infinitas.broker.inspect.jobs import log_behind, log_since
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import Scope
 from infinitas.core.errors import BadArgs, InfinitasError
@@ -26,6 +26,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 STREAM = "text/event-stream"
 WAIT_MS = 2_000
 _START = "0-0"
+_CURSOR = r"^[0-9]{1,19}-[0-9]{1,19}\.[0-9]{1,12}$"
 
 
 class NumberedLine(BaseModel):
@@ -38,10 +39,14 @@ class NumberedLine(BaseModel):
 
 
 class LogPage(BaseModel):
-    """`next` is the `after` of the next page; null when there is none now."""
+    """`next` is the `after` of the next page; null when there is none now.
+
+    `cursor` marks where later lines go on; null where there is a `next`.
+    """
 
     items: list[NumberedLine]
     next: int | None
+    cursor: str | None
     ended: bool
 
 
@@ -55,16 +60,16 @@ async def show_log(
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
     after: Annotated[int, Query(ge=-1, le=1 << 40)] = -1,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    cursor: Annotated[str | None, Query(pattern=_CURSOR)] = None,
 ) -> LogPage | StreamingResponse:
-    """Lines after number `after`. With `Accept: text/event-stream` they come as they are written.
+    """Lines after number `after`; with `cursor`, which a page returned, only those that came since.
 
+    With `Accept: text/event-stream` they come as they are written.
     The stream ends with an event `end` that has the job's state; `Last-Event-ID` resumes after that line.
     """
-    (job,) = await hide_jobs(client, [await client.find_job(id)])
+    job = await client.find_job(id, log=False)
     if STREAM not in accept:
-        lines = [_numbered(n, line) for n, line in enumerate(job.log) if after < n <= after + limit]
-        more = bool(lines) and lines[-1].n < len(job.log) - 1
-        return LogPage(items=lines, next=lines[-1].n if more else None, ended=job.ended is not None)
+        return await _page(client, job, after, limit) if cursor is None else await _new(client, job, cursor)
     if last_event_id is not None:
         if not last_event_id.isdecimal():
             raise BadArgs("Last-Event-ID is the number of a line.")
@@ -83,6 +88,36 @@ async def _counted(streams: OpenStreams, token: str, events: AsyncIterator[bytes
             yield event
 
 
+async def _page(client: RedisClient, job: JobInfo, after: int, limit: int) -> LogPage:
+    position, lines = await log_behind(client.connection, job.queue, job.id, _START)
+    if not lines and job.ended:
+        lines = (await client.find_job(job.id)).log
+    lines = await _hidden(client, job, lines)
+    shown = [_numbered(n, line) for n, line in enumerate(lines) if after < n <= after + limit]
+    more = bool(shown) and shown[-1].n < len(lines) - 1
+    return LogPage(
+        items=shown,
+        next=shown[-1].n if more else None,
+        cursor=None if more else f"{position}.{len(lines)}",
+        ended=job.ended is not None,
+    )
+
+
+async def _new(client: RedisClient, job: JobInfo, cursor: str) -> LogPage:
+    """The lines that came since a page returned this cursor."""
+    position, _, first = cursor.partition(".")
+    position, lines = await log_behind(client.connection, job.queue, job.id, position)
+    lines = await _hidden(client, job, lines)
+    shown = [_numbered(n, line) for n, line in enumerate(lines, int(first))]
+    following = f"{position}.{int(first) + len(lines)}"
+    return LogPage(items=shown, next=None, cursor=following, ended=job.ended is not None)
+
+
+async def _hidden(client: RedisClient, job: JobInfo, lines: Sequence[LogLine]) -> Sequence[LogLine]:
+    (shown,) = await hide_jobs(client, [replace(job, log=tuple(lines))])
+    return shown.log
+
+
 async def _follow(client: RedisClient, job: JobInfo, after: int, watch: TokenWatch) -> AsyncIterator[bytes]:
     """Server-sent events, until the job has ended, the token is revoked or the client has disconnected."""
     position, number = _START, -1
@@ -95,8 +130,7 @@ async def _follow(client: RedisClient, job: JobInfo, after: int, watch: TokenWat
             else:
                 wait = 0 if ended else WAIT_MS
                 position, lines = await log_since(client.connection, job.queue, job.id, position, wait)
-            (shown,) = await hide_jobs(client, [replace(job, log=tuple(lines))])
-            for line in shown.log:
+            for line in await _hidden(client, job, lines):
                 number += 1
                 if number > after:
                     yield _event("line", _numbered(number, line).model_dump(mode="json"), number)

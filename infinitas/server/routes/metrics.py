@@ -14,7 +14,7 @@ from infinitas.broker.health import Health
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import InfinitasError
 from infinitas.core.incident import IncidentKind
-from infinitas.core.records import JobSummary, QueueInfo, TaskCounts, TaskInfo, WorkerInfo
+from infinitas.core.records import JobSummary, QueueInfo, TaskCounts, TaskLine, WorkerInfo
 from infinitas.server.auth import MayRead
 from infinitas.server.dependencies import ClientOf
 
@@ -43,7 +43,7 @@ async def metrics(client: ClientOf, request: Request, _: MayRead) -> Response:
 class _Snapshot(Collector):
     """Gauges of tasks, workers and WebSockets, read at one moment."""
 
-    def __init__(self, tasks: list[TaskInfo], workers: list[WorkerInfo], sockets: Mapping[str, int]) -> None:
+    def __init__(self, tasks: list[TaskLine], workers: list[WorkerInfo], sockets: Mapping[str, int]) -> None:
         self._sockets = sockets
         self._tasks = tasks[:MOST_TASKS]
         self._workers = workers
@@ -52,7 +52,7 @@ class _Snapshot(Collector):
         tasks = self._tasks
         yield _gauge("queue_depth", "Ready jobs that no worker has claimed.", ((t, t.queued) for t in tasks))
         yield _gauge("jobs_running", "Jobs that run on a worker.", ((t, t.running) for t in tasks))
-        served = ((t, t.has_worker) for t in tasks if not t.definition.external)
+        served = ((t, t.has_worker) for t in tasks if not t.external)
         yield _gauge("task_has_worker", "1 if a live worker serves it; absent if it runs elsewhere.", served)
         yield _gauge(
             "task_consecutive_failures", "Failures in a row.", ((t, max(0, -t.streak)) for t in tasks)
@@ -228,7 +228,7 @@ async def _overdue(client: RedisClient) -> dict[str, int]:
     return {queue: await (await client.broker(queue)).schedules.unfired(OVERDUE_AFTER) for queue in queues}
 
 
-def _gauge(name: str, text: str, values: Iterable[tuple[TaskInfo, float]]) -> GaugeMetricFamily:
+def _gauge(name: str, text: str, values: Iterable[tuple[TaskLine, float]]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"infinitas_{name}", text, labels=["task"])
     for task, value in values:
         family.add_metric([task.name], value)

@@ -14,6 +14,7 @@ from infinitas.core.records import ScheduleInfo
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.schedule_options import Entry, make_schedule
 from infinitas.core.schedule_preview import Preview, preview_schedule
+from infinitas.core.slot_position import SlotPosition
 from infinitas.server.audit_trail import note, note_done, note_dry_run
 from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.computing import compute
@@ -28,6 +29,7 @@ from infinitas.wire.schedules import (
     Change,
     NewSchedule,
     PauseBody,
+    SchedulePage,
     ScheduleView,
     SkipBody,
     Slots,
@@ -41,11 +43,22 @@ router = APIRouter(prefix="/schedules", tags=["schedules"], route_class=Idempote
 
 @router.get("")
 async def list_schedules(
-    client: ClientOf, _: MayRead, task: Name | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
-) -> list[ScheduleView]:
-    """Schedules, those with the earliest next slot first; arguments beyond 16,000 characters are left out."""
-    found = await client.schedules.next(task, limit)
-    return await view_schedules(client, [_shortened(info) for info in found])
+    client: ClientOf,
+    _: MayRead,
+    task: Name | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    cursor: Annotated[str | None, Query(max_length=1_100)] = None,
+) -> SchedulePage:
+    """Schedules, those with the earliest next slot first. One that fires meanwhile may be on two pages.
+
+    Arguments beyond 16,000 characters are left out.
+    """
+    after = None if cursor is None else SlotPosition.from_text(cursor)
+    found, following = await client.schedules.page(task, after, limit)
+    return SchedulePage(
+        items=await view_schedules(client, [_shortened(info) for info in found]),
+        next=following.to_text() if following else None,
+    )
 
 
 def _shortened(info: ScheduleInfo) -> ScheduleInfo:

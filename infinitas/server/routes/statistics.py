@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import ServerUnreachable
-from infinitas.core.records import TaskInfo
+from infinitas.core.records import TaskLine
 from infinitas.server.auth import MayRead
-from infinitas.server.dependencies import ClientOf
+from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.wire.values import Name
 
 router = APIRouter(tags=["system"])
@@ -63,11 +63,17 @@ class Statistics(BaseModel):
 @router.get("/statistics", response_model=Statistics)
 async def show_statistics(
     client: ClientOf,
+    reads: ReadsOf,
     _: MayRead,
     task: Name | None = None,
     limit: Annotated[int, Query(ge=1, le=5_000)] = 1_000,
 ) -> Response:
     """The last 30 runs and durations of each task by name, or of one; numbers of the last 24 h."""
+    shown = await reads.read(("statistics", task, limit), lambda: _read(client, task, limit))
+    return Response(shown, media_type="application/json")
+
+
+async def _read(client: RedisClient, task: str | None, limit: int) -> bytes:
     now = await client.connection.now()
     found: dict[str, Any] = {"now": now, "tasks": [], "day": None, "missing": []}
     try:
@@ -76,7 +82,7 @@ async def show_statistics(
         found |= await _live(client, task, limit)
     if len(found["tasks"]) == limit and task is None:
         found["missing"].append("more tasks")
-    return Response(orjson.dumps(found, option=orjson.OPT_UTC_Z), media_type="application/json")
+    return orjson.dumps(found, option=orjson.OPT_UTC_Z)
 
 
 async def _archived(client: RedisClient, task: str | None, now: datetime, limit: int) -> dict[str, Any]:
@@ -108,11 +114,11 @@ async def _archived(client: RedisClient, task: str | None, now: datetime, limit:
 
 async def _live(client: RedisClient, task: str | None, limit: int) -> dict[str, Any]:
     """What Redis has: the last ten runs."""
-    infos = [info for info in await client.tasks() if task in (None, info.name)][:limit]
+    infos = [info for info in await client.tasks(recent=True) if task in (None, info.name)][:limit]
     return {"tasks": [_of_task(info) for info in infos], "missing": ["history"]}
 
 
-def _of_task(info: TaskInfo) -> dict[str, Any]:
+def _of_task(info: TaskLine) -> dict[str, Any]:
     runs = [
         {
             "id": run.job,

@@ -1,15 +1,29 @@
 """`/workers`, `/queues`, and the probes of this server."""
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
+from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.records import QueueInfo, WorkerInfo
-from infinitas.server.auth import MayRead
-from infinitas.server.dependencies import ClientOf
+from infinitas.server.auth import MayChangeTasks, MayRead
+from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.probes import Probes
+from infinitas.wire.values import Name, Text
 
 router = APIRouter(tags=["system"])
 probes = APIRouter(tags=["system"])
+
+
+class DrainBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Text = Field(default="", max_length=MAX_REASON_CHARS)
+
+
+class Draining(BaseModel):
+    """The worker that was asked to stop: `GET /workers` shows it with `stops` until it has left."""
+
+    worker: str
 
 
 class Readiness(BaseModel):
@@ -21,15 +35,24 @@ class Readiness(BaseModel):
 
 
 @router.get("/workers")
-async def list_workers(client: ClientOf, _: MayRead) -> list[WorkerInfo]:
+async def list_workers(client: ClientOf, reads: ReadsOf, _: MayRead) -> list[WorkerInfo]:
     """Live workers: host, load and last heartbeat."""
-    return await client.workers()
+    return await reads.read("workers", client.workers)
+
+
+@router.post("/workers/{id:path}/drain", status_code=202)
+async def drain_worker(
+    id: Name, client: ClientOf, _: MayChangeTasks, body: DrainBody | None = None
+) -> Draining:
+    """Ask a worker to stop: it claims no more jobs, finishes those that it runs, and leaves."""
+    await client.drain_worker(id)
+    return Draining(worker=id)
 
 
 @router.get("/queues")
-async def list_queues(client: ClientOf, _: MayRead) -> list[QueueInfo]:
-    """How much waits and runs in each queue, and since when."""
-    return await client.queue_infos()
+async def list_queues(client: ClientOf, reads: ReadsOf, _: MayRead) -> list[QueueInfo]:
+    """How much waits and runs in each queue, and since when; jobs a minute."""
+    return await reads.read("queues", client.queue_infos)
 
 
 @probes.get("/livez")

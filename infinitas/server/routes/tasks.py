@@ -1,6 +1,8 @@
 """`/tasks`: list and declare tasks, and send their jobs."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import JsonValue
 
 from infinitas.broker.messages import NewJob
@@ -10,7 +12,7 @@ from infinitas.core.records import TaskRemoval
 from infinitas.core.schedule import EMPTY_ARGS
 from infinitas.server.audit_trail import note_done, note_dry_run
 from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
-from infinitas.server.dependencies import ClientOf
+from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.once import Once, OnceOf
 from infinitas.server.redacted import view_job, view_task
@@ -18,7 +20,7 @@ from infinitas.server.websocket.declared_tasks import refuse_new_queues
 from infinitas.tasks.send_options import check_headers
 from infinitas.wire.definitions import define
 from infinitas.wire.jobs import Batch, JobIds, JobView, NewJobBody
-from infinitas.wire.tasks import TaskView
+from infinitas.wire.tasks import TaskPage, TaskView, show_lines
 from infinitas.wire.values import Name
 
 router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=IdempotentRoute)
@@ -41,16 +43,27 @@ def _new_job(task: str, body: NewJobBody, once: Once) -> NewJob:
     )
 
 
-@router.get("")
-async def list_tasks(client: ClientOf, _: MayRead) -> list[TaskView]:
-    """All tasks, by name."""
-    return [view_task(info) for info in await client.tasks()]
+@router.get("", response_model=TaskPage)
+async def list_tasks(
+    client: ClientOf,
+    reads: ReadsOf,
+    _: MayRead,
+    cursor: Name | None = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000,
+    recent: bool = False,
+) -> Response:
+    """Tasks by name; `recent`: with the last ten runs of each."""
+
+    async def make() -> bytes:
+        return show_lines(*await client.task_page(cursor, limit, recent=recent))
+
+    return Response(await reads.read(("tasks", cursor, limit, recent), make), media_type="application/json")
 
 
 @router.get("/{name:path}")
 async def show_task(name: Name, client: ClientOf, _: MayRead) -> TaskView:
-    """One task, with its last job, success and failure."""
-    return view_task(await client.task(name), whole=True)
+    """One task, with its options, schedules, the last ten runs, last job, success and failure."""
+    return view_task(await client.task(name))
 
 
 @router.post("/{name:path}/jobs", status_code=202)
@@ -98,4 +111,4 @@ async def declare_task(
     definition = define(check_name(name, "task"), options)
     await refuse_new_queues(client, [definition.queue], token)
     await (await client.broker(definition.queue)).declarations.declare([definition], [])
-    return view_task(await client.live_task(name), whole=True)
+    return view_task(await client.live_task(name))

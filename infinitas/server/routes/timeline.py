@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from infinitas.core.errors import BadArgs
 from infinitas.server.auth import MayRead
-from infinitas.server.dependencies import ClientOf
+from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.lanes import draw_lanes
 from infinitas.wire.values import Instant, Name
 
@@ -85,6 +85,7 @@ class Timeline(BaseModel):
 @router.get("/timeline", response_model=Timeline)
 async def timeline(
     client: ClientOf,
+    reads: ReadsOf,
     _: MayRead,
     task: Name | None = None,
     since: Instant | None = None,
@@ -96,4 +97,6 @@ async def timeline(
     since, until = since or now - DAY, until or now + DAY
     if not timedelta(0) < until - since <= LONGEST:
         raise BadArgs("A timeline begins before it ends, and is no longer than 31 days.")
-    return Response(await draw_lanes(client, task, now, since, until, bucket), media_type="application/json")
+    key = ("timeline", task, since, until, bucket)
+    drawn = await reads.read(key, lambda: draw_lanes(client, task, now, since, until, bucket))
+    return Response(drawn, media_type="application/json")

@@ -81,7 +81,9 @@ class RemoteSession:
             patience_s=PATIENCE_S,
             declares={entry.name for entry in identify.tasks if entry.options is not None},
             fence=f"{admission.connection}." if admission.resumed else "",
+            on_drain=self._drain,
         )
+        self._socket = socket
 
     async def begin(self) -> set[Key]:
         """Join, or resume. Returns the jobs that the worker holds by Redis' account.
@@ -101,6 +103,15 @@ class RemoteSession:
     async def serve(self, stop: StopSignal) -> None:
         """Returns when the worker has left, is declared dead, or after `detach`."""
         await self._session.serve(stop)
+
+    def resize(self, capacity: int) -> None:
+        """Set how many jobs the worker holds at once. A drained one gets no more, whatever it sends."""
+        if not self._session.drained:
+            self.capacity.resize(capacity)
+
+    def _drain(self) -> None:
+        self.capacity.resize(0)
+        self._socket.send(messages.dump(messages.Stop(t="stop")))
 
     def detach(self) -> None:
         """End `serve`. Worker and jobs stay in Redis, for the connection that resumes the session."""

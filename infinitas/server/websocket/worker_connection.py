@@ -168,7 +168,7 @@ class WorkerConnection:
         if isinstance(frame, frames.Beat):
             self._session.heartbeat.beat()
         elif isinstance(frame, frames.Capacity):
-            self._session.capacity.resize(frame.n)
+            self._session.resize(frame.n)
         elif isinstance(frame, frames.Bye):
             self._stop.request()
         elif isinstance(frame, frames.Identify):

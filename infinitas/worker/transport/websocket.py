@@ -224,7 +224,7 @@ class WebSocketQueue:
         inbox.lost.clear()
         # A job that has not begun can't be interrupted yet: its cancel stays here until it has.
         cancels = [(job, inbox.cancels.pop(job)) for job in held & inbox.cancels.keys()]
-        return HeartbeatAnswer(now=datetime.now(UTC), lost=lost, cancels=cancels)
+        return HeartbeatAnswer(now=datetime.now(UTC), lost=lost, cancels=cancels, stops=self._link.stops)
 
     async def _claim(self, limit: int) -> Claim:
         self._refuse_if_gone()

@@ -78,6 +78,8 @@ class Link:
         self._session: str | None = None
         self.gone = False
         """The session is over: the server has given its jobs to other workers."""
+        self.stops = False
+        """A person drains this worker: the server gives it no more jobs."""
         self.refusal: InfinitasError | None = None
         """Why the server refuses this worker: it is not asked again."""
         self._last_error: Message | None = None
@@ -104,7 +106,7 @@ class Link:
         """
         await self.end()
         self._identify, self._queues = identify, dict(queues)
-        self._session, self.gone, self.refusal = None, False, None
+        self._session, self.gone, self.stops, self.refusal = None, False, False, None
         self.requests = Requests(self.send, self._unreachable)
         self.inboxes = {queue: Inbox() for queue in self._queues.values()}
         self._welcome = asyncio.get_running_loop().create_future()
@@ -305,6 +307,10 @@ class Link:
                 self.inboxes[queue].call(message["job"])
         elif kind == "cancel" and message["code"] == JobLost.code:
             self._lose(key_of(message))
+        elif kind == "stop":
+            self.stops = True
+            for queue, inbox in self.inboxes.items():
+                inbox.call(queue)
 
     def _take(self, message: Message) -> None:
         key = key_of(message)

@@ -1,6 +1,7 @@
 """The first view of the page, on many tasks and a large archive: its requests, and in a browser."""
 
 import asyncio
+import os
 import time
 
 import httpx
@@ -43,6 +44,7 @@ def run(args: Arguments) -> None:
                     f"   {size / 1000:7,.0f} kB",
                     flush=True,
                 )
+        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
         views = first_views(f"http://127.0.0.1:{port}/", VIEWS)
         if views:
             p50, _, largest = percentiles(views)
@@ -56,6 +58,7 @@ def requests_of_page() -> dict[str, str]:
     week = f"since={iso(now - 7 * DAY_S)}&until={iso(now + 7 * DAY_S)}".replace("+", "%2B")
     return {
         "tasks": "/tasks",
+        "one task": "/tasks/task-7",
         "schedules": "/schedules?limit=500",
         "workers": "/workers",
         "queues": "/queues",

@@ -9,7 +9,7 @@ import { ask } from "./question.js";
 import { pause, resume } from "./schedule_actions.js";
 
 /** @typedef {import("../context.js").Context} Context */
-/** @typedef {import("../lib/types.js").Task} Task */
+/** @typedef {import("../lib/types.js").TaskLine} Task */
 /** @typedef {import("../lib/types.js").Schedule} Schedule */
 /** @typedef {import("../lib/types.js").Job} Job */
 

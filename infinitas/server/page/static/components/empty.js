@@ -59,7 +59,7 @@ function snippet(title, text) {
   return h("figure", null, h("figcaption", null, title, button), h("pre", { tabindex: "0" }, text));
 }
 
-/** The command that helps a task without a worker. @param {import("../lib/types.js").Task} task */
+/** The command that helps a task without a worker. @param {import("../lib/types.js").TaskLine} task */
 export function noWorker(task) {
   return [`No worker serves ${task.name}. Start one: `, h("code", null, "infinitas worker module:app")];
 }

@@ -32,6 +32,8 @@ const ZOOMS = /** @type {Record<string, [number, number]>} */ ({
   "7 d": [168, 1800],
 });
 const POLL_MS = 60_000;
+/** Pages that ask for the same span share the server's answer. */
+const SHARED_MS = 5_000;
 
 export class Lanes {
   #asTable = false;
@@ -168,7 +170,7 @@ export class Lanes {
 /** @param {string | undefined} task @returns {Promise<Timeline>} */
 function loadTimeline(task) {
   const [hours, bucket] = ZOOMS[prefs.zoom] ?? [24, 300];
-  const now = clock.now();
+  const now = Math.floor(clock.now() / SHARED_MS) * SHARED_MS;
   const since = new Date(now - hours * HOUR_MS).toISOString();
   return get("timeline", { task, since, until: new Date(now + hours * HOUR_MS).toISOString(), bucket });
 }

@@ -1,6 +1,6 @@
 /** The command palette: views, tasks, and the job of a pasted id. */
 
-import { get } from "../lib/api.js";
+import { getTasks } from "../lib/api.js";
 import { h, render } from "../lib/dom.js";
 import { go, to } from "../lib/router.js";
 import { openDialog } from "./dialog.js";
@@ -27,7 +27,7 @@ class Palette {
 
   async open() {
     this.#draw();
-    const tasks = /** @type {{ name: string }[]} */ (await get("tasks").catch(() => []));
+    const tasks = await getTasks().catch(() => []);
     const open = tasks.map(({ name }) => ({ title: name, hint: "task", run: () => go(to(["tasks", name])) }));
     this.#commands = [...this.#commands, ...open];
     if (this.#dialog.isConnected) this.#draw();

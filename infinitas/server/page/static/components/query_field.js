@@ -1,6 +1,6 @@
 /** The query of the jobs list, with suggestions for the part at its end. */
 
-import { get } from "../lib/api.js";
+import { get, getSchedules, getTasks } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { FIELDS, STATES, term } from "../lib/query.js";
 import { go, to } from "../lib/router.js";
@@ -13,15 +13,15 @@ const VALUES = {
   state: async () => STATES,
   since: async () => SPANS,
   until: async () => SPANS,
-  task: () => namesOf("tasks", "name"),
-  worker: () => namesOf("workers", "id"),
-  schedule: () => namesOf("schedules?limit=500", "key"),
+  task: () => namesOf(getTasks(), "name"),
+  worker: () => namesOf(get("workers"), "id"),
+  schedule: () => namesOf(getSchedules(), "key"),
 };
 
-/** @param {string} path @param {string} field @returns {Promise<string[]>} */
-async function namesOf(path, field) {
-  const found = await get(path).catch(() => []);
-  return found.map((/** @type {Record<string, string>} */ each) => each[field]);
+/** @param {Promise<any[]>} loaded @param {string} field @returns {Promise<string[]>} */
+async function namesOf(loaded, field) {
+  const found = await loaded.catch(() => []);
+  return found.map((each) => String(each[field]));
 }
 
 /** @param {string} text of the address */

@@ -24,6 +24,35 @@ export function get(path, query) {
   return request("GET", path, { query });
 }
 
+/**
+ * All pages of a list, each item once: one that has moved on meanwhile may be on two pages.
+ *
+ * @param {string} path
+ * @param {string} name of the field that no two items have in common
+ * @param {Query} [query]
+ * @returns {Promise<any[]>}
+ */
+export async function getAll(path, name, query) {
+  const found = new Map();
+  let cursor = null;
+  do {
+    const page = await get(path, { ...query, cursor });
+    for (const item of page.items) found.set(item[name], item);
+    cursor = page.next;
+  } while (cursor !== null);
+  return [...found.values()];
+}
+
+/** Tasks as lists show them. @returns {Promise<import("./types.js").TaskLine[]>} */
+export function getTasks() {
+  return getAll("tasks", "name");
+}
+
+/** Schedules of all tasks, or of one. @param {string} [task] @returns {Promise<import("./types.js").Schedule[]>} */
+export function getSchedules(task) {
+  return getAll("schedules", "key", { task, limit: 500 });
+}
+
 /** @param {string} method @param {string} path @param {unknown} [body] @returns {Promise<any>} */
 export function send(method, path, body) {
   return request(method, path, { body });

@@ -3,7 +3,7 @@
 import { clock } from "./clock.js";
 import { duration, plural } from "./format.js";
 
-/** @typedef {import("./types.js").Task} Task */
+/** @typedef {import("./types.js").TaskLine} Task */
 /** @typedef {import("./types.js").Schedule} Schedule */
 /**
  * `rank`: the smaller, the more urgent; those below `WELL` need attention.
@@ -35,7 +35,7 @@ export function healthOf(task, schedules) {
 
 /** An external task needs no worker: its runs are reported by pings. @param {Task} task */
 export function served(task) {
-  return task.has_worker || task.options.external === true;
+  return task.has_worker || task.external;
 }
 
 /** @param {Task} task @returns {Health} */

@@ -1,4 +1,4 @@
-/** The query of the jobs list: `task:backup state:failed since:24h worker:eu-3 key:x schedule:y`. */
+/** The query of the jobs list: `task:backup state:failed since:24h worker:eu-3 args.id:7`. */
 
 /** @typedef {Record<string, string>} JobFilter */
 
@@ -14,6 +14,8 @@ export const STATES = [
   "skipped",
   "missed",
 ];
+/** Before the name or the position of an argument: `args.id:7`, `args.0:7`. */
+const ARGUMENT = "args.";
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
 /** A query that can't be read; the text names the part. */
@@ -28,7 +30,13 @@ export function parseQuery(text, nowMs) {
   /** @type {JobFilter} */
   const filter = {};
   for (const { field, value } of split(text)) {
-    if (!FIELDS.includes(field)) throw new QueryError(`“${field}:” is no field; use ${FIELDS.join(", ")}.`);
+    if (field.startsWith(ARGUMENT) && field.length > ARGUMENT.length) {
+      if (filter.arg) throw new QueryError("One argument can be searched for, not two.");
+      filter.arg = `${field.slice(ARGUMENT.length)}:${value}`;
+      continue;
+    }
+    if (!FIELDS.includes(field))
+      throw new QueryError(`“${field}:” is no field; use ${FIELDS.join(", ")}, args.NAME.`);
     if (field === "state" && !STATES.includes(value)) {
       throw new QueryError(`“${value}” is no state; use ${STATES.join(", ")}.`);
     }
@@ -39,9 +47,9 @@ export function parseQuery(text, nowMs) {
 
 /** Parts of a query; a part without a field is a task. @param {string} text */
 function split(text) {
-  const parts = text.match(/(?:[a-z]+:)?(?:"(?:[^"\\]|\\.)*"|[^\s"]+)/gs) ?? [];
+  const parts = text.match(/(?:(?:args\.[^\s":]+|[a-z]+):)?(?:"(?:[^"\\]|\\.)*"|[^\s"]+)/gs) ?? [];
   return parts.map((part) => {
-    const found = /^([a-z]+):(.*)$/s.exec(part);
+    const found = /^(args\.[^\s":]+|[a-z]+):(.*)$/s.exec(part);
     const [field, value] = found ? [found[1] ?? "", found[2] ?? ""] : ["task", part];
     return { field, value: unquote(value) };
   });

@@ -3,7 +3,7 @@
 import { duration } from "./format.js";
 import { healthOf } from "./health.js";
 
-/** @typedef {import("./types.js").Task} Task */
+/** @typedef {import("./types.js").TaskLine} Task */
 /** @typedef {import("./types.js").Schedule} Schedule */
 /** @typedef {import("./types.js").TaskStatistics} TaskStatistics */
 /**

@@ -50,11 +50,13 @@ export interface Schedule extends Rule {
   unreadable: string | null;
 }
 
-export interface Task {
+/** A task in a list. */
+export interface TaskLine {
   name: string;
   queue: string;
   doc: string;
   has_worker: boolean;
+  external: boolean;
   queued: number;
   running: number;
   streak: number;
@@ -63,10 +65,12 @@ export interface Task {
   last_success: LastJob | null;
   last_failure: LastJob | null;
   last_error: string | null;
-  recent: { job: string; state: string; ended: string; duration_ms: number }[];
+  unreadable: string | null;
+}
+
+export interface Task extends TaskLine {
   options: Record<string, unknown>;
   schedules: Rule[];
-  unreadable: string | null;
   parameters: Schema | null;
 }
 
@@ -132,6 +136,7 @@ export interface Worker {
   busy: number;
   queues: string[];
   tasks: string[];
+  stops: boolean;
   unreadable: string | null;
 }
 
@@ -143,6 +148,8 @@ export interface Queue {
   waiting: number;
   oldest: string | null;
   events: number;
+  came: number | null;
+  ended: number | null;
   unreadable: string | null;
 }
 

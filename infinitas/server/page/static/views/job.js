@@ -3,6 +3,7 @@
 import { get, part } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { duration, percent } from "../lib/format.js";
+import { JobLog } from "../lib/job_log.js";
 import { formatJson } from "../lib/json.js";
 import { term } from "../lib/query.js";
 import { to } from "../lib/router.js";
@@ -23,26 +24,36 @@ const LIVE_EVERY_S = 2;
 /** @param {import("../context.js").Context} context @param {string} id @returns {import("../shell.js").View} */
 export function jobView(context, id) {
   const address = `jobs/${part(id)}`;
-  const job = context.resource([`job:${id}`], () => /** @type {Promise<Job>} */ (get(address)));
+  const job = context.resource(
+    [`job:${id}`],
+    () => /** @type {Promise<Job>} */ (get(address, { log: false })),
+  );
   const attempts = context.resource(
     [`job:${id}`],
     () => /** @type {Promise<Attempt[]>} */ (get(`${address}/attempts`)),
     { everyMs: 2_000 },
   );
   const why = context.resource([`job:${id}`, "workers"], loadWhy, { everyMs: 2_000, pollMs: 5_000 });
-  const log = new LogView(context);
+  const view = new LogView(context);
+  const log = new JobLog(`${address}/logs`);
+  const lines = context.resource([`job:${id}`], () => log.load());
   let seconds = 0;
   context.onSecond(() => {
     if (!job.value || job.value.ended) return;
     // Lines and progress are no events of the feed.
-    if (++seconds % LIVE_EVERY_S === 0) job.refresh();
+    if (++seconds % LIVE_EVERY_S === 0) {
+      job.refresh();
+      lines.refresh();
+    }
     context.redraw();
   });
   return {
     title: `Job ${id}`,
-    shortcuts: log.shortcuts,
+    shortcuts: view.shortcuts,
     render: () =>
-      job.value ? parts(context, job.value, attempts.value ?? [], why.value, log) : waiting(job),
+      job.value
+        ? parts(context, { ...job.value, log: lines.value ?? [] }, attempts.value ?? [], why.value, view)
+        : waiting(job),
   };
 
   /** @returns {Promise<Waiting | null>} */
@@ -52,8 +63,8 @@ export function jobView(context, id) {
 }
 
 /** @param {import("../context.js").Context} context @param {Job} job @param {Attempt[]} attempts
- * @param {Waiting | null | undefined} why @param {LogView} log */
-function parts(context, job, attempts, why, log) {
+ * @param {Waiting | null | undefined} why @param {LogView} view */
+function parts(context, job, attempts, why, view) {
   const bars = attemptBars(job, attempts);
   return [
     head(context, job),
@@ -61,7 +72,7 @@ function parts(context, job, attempts, why, log) {
     whyWaiting(job, why),
     job.error && section("Error", h("pre", { class: "error", tabindex: "0" }, job.traceback ?? job.error)),
     bars && section("Attempts", bars),
-    section("Log", log.render(job)),
+    section("Log", view.render(job)),
     h("div", { class: "pair", key: "pair" }, json("Arguments", job.args), outcome(job)),
     details(job),
   ];

@@ -1,6 +1,6 @@
 /** Now: the verdict, what needs attention, four numbers, what runs, and the lanes of all tasks. */
 
-import { get } from "../lib/api.js";
+import { get, getSchedules, getTasks } from "../lib/api.js";
 import { clock } from "../lib/clock.js";
 import { h } from "../lib/dom.js";
 import { count, duration, percent, plural, relative } from "../lib/format.js";
@@ -21,7 +21,7 @@ import { ago, until } from "../components/time.js";
 /** @typedef {import("../lib/types.js").JobPage} JobPage */
 /** @typedef {import("../lib/types.js").Queue} Queue */
 /** @typedef {import("../lib/types.js").Schedule} Schedule */
-/** @typedef {import("../lib/types.js").Task} Task */
+/** @typedef {import("../lib/types.js").TaskLine} Task */
 /** @typedef {import("../lib/types.js").Worker} Worker */
 
 const MOST_ATTENTION = 6;
@@ -31,12 +31,8 @@ const RUNNING = { state: "running", limit: 200 };
 /** @param {Context} context @returns {import("../shell.js").View} */
 export function nowView(context) {
   const topics = ["tasks", "jobs", "schedules", "workers"];
-  const tasks = context.resource(topics, () => /** @type {Promise<Task[]>} */ (get("tasks")));
-  const schedules = context.resource(
-    ["schedules"],
-    () => /** @type {Promise<Schedule[]>} */ (get("schedules", { limit: 500 })),
-    { everyMs: 2_000 },
-  );
+  const tasks = context.resource(topics, getTasks);
+  const schedules = context.resource(["schedules"], getSchedules, { everyMs: 2_000 });
   const workers = context.resource(["workers"], () => /** @type {Promise<Worker[]>} */ (get("workers")), {
     pollMs: 10_000,
   });

@@ -9,7 +9,17 @@ import { ago } from "../components/time.js";
 
 /** @typedef {import("../lib/types.js").Queue} Queue */
 
-const COLUMNS = ["Queue", "Ready", "Oldest", "Running", "Later", "Tasks", "Not archived"];
+const COLUMNS = [
+  "Queue",
+  "Ready",
+  "Oldest",
+  "In / min",
+  "Out / min",
+  "Running",
+  "Later",
+  "Tasks",
+  "Not archived",
+];
 
 /** @param {import("../context.js").Context} context @returns {import("../shell.js").View} */
 export function queuesView(context) {
@@ -36,9 +46,16 @@ function queueRow(queue) {
     ),
     cell("Ready", count(queue.queued)),
     cell("Oldest", ago(queue.oldest, "none")),
+    cell("In / min", perMinute(queue.came)),
+    cell("Out / min", perMinute(queue.ended)),
     cell("Running", count(queue.running)),
     cell("Later", count(queue.waiting)),
     cell("Tasks", count(queue.tasks)),
     cell("Not archived", count(queue.events)),
   ]);
+}
+
+/** The mean of about five minutes. @param {number | null} rate null while Postgres is away */
+function perMinute(rate) {
+  return rate === null ? "–" : rate > 0 && rate < 10 ? rate.toFixed(1) : count(Math.round(rate));
 }

@@ -1,6 +1,6 @@
 /** One task: its state, its lane, schedules with their next slots, durations, its last jobs. */
 
-import { get, part } from "../lib/api.js";
+import { get, getSchedules, part } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { setScheduleZone } from "../lib/prefs.js";
 import { term } from "../lib/query.js";
@@ -35,10 +35,7 @@ export function taskView(context, name) {
     [topic, "workers"],
     () => /** @type {Promise<Task>} */ (get(`tasks/${part(name)}`)),
   );
-  const schedules = context.resource(
-    [topic, "schedules"],
-    () => /** @type {Promise<Schedule[]>} */ (get("schedules", { task: name })),
-  );
+  const schedules = context.resource([topic, "schedules"], () => getSchedules(name));
   const jobs = context.resource(
     [topic],
     () => /** @type {Promise<JobPage>} */ (get("jobs", { task: name, limit: CHARTED })),
@@ -71,7 +68,7 @@ export function taskView(context, name) {
         own().map((schedule) => scheduleView(context, schedule)),
         chart(found),
         lastJobs(found, name),
-        options(row.task),
+        task.value && options(task.value),
       ];
     },
   };
@@ -122,7 +119,8 @@ function head(context, { task, schedules, health, statistics }) {
   ];
 }
 
-/** @param {Task} task @param {import("../lib/types.js").TaskStatistics} statistics */
+/** @param {import("../lib/types.js").TaskLine} task
+ * @param {import("../lib/types.js").TaskStatistics} statistics */
 function figuresOf(task, statistics) {
   const streak =
     task.streak === 0 ? "–" : `${Math.abs(task.streak)} ${task.streak > 0 ? "succeeded" : "failed"}`;

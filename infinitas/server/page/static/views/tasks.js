@@ -1,6 +1,6 @@
 /** Tasks: one row each, those that need attention first. */
 
-import { get } from "../lib/api.js";
+import { getSchedules, getTasks } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { plural } from "../lib/format.js";
 import { SteadyOrder, rowsOf, typical } from "../lib/rows.js";
@@ -18,7 +18,7 @@ import { ago, until } from "../components/time.js";
 
 /** @typedef {import("../context.js").Context} Context */
 /** @typedef {import("../lib/rows.js").Row} Row */
-/** @typedef {import("../lib/types.js").Task} Task */
+/** @typedef {import("../lib/types.js").TaskLine} Task */
 /** @typedef {import("../lib/types.js").Schedule} Schedule */
 /** @typedef {{ text: string, kind: string, grouped: boolean }} Choice */
 
@@ -49,15 +49,8 @@ export function tasksView(context, query) {
     kind: query.get("state") ?? "",
     grouped: query.has("grouped"),
   };
-  const tasks = context.resource(
-    ["tasks", "jobs", "schedules", "workers"],
-    () => /** @type {Promise<Task[]>} */ (get("tasks")),
-  );
-  const schedules = context.resource(
-    ["schedules"],
-    () => /** @type {Promise<Schedule[]>} */ (get("schedules", { limit: 500 })),
-    { everyMs: 2_000 },
-  );
+  const tasks = context.resource(["tasks", "jobs", "schedules", "workers"], getTasks);
+  const schedules = context.resource(["schedules"], getSchedules, { everyMs: 2_000 });
   const statistics = context.resource(["jobs"], loadStatistics, STATISTICS_TIMES);
   /** @type {SteadyOrder<Row>} */
   const order = new SteadyOrder();
@@ -181,7 +174,7 @@ function bodyOf(context, rows, { grouped }) {
 
 /** @param {Context} context @param {Row} row */
 function rowView(context, { task, schedules, health, statistics }) {
-  const rule = schedules[0] ?? task.schedules[0];
+  const rule = schedules[0];
   return row(task.name, [
     cell("State", badge(health.kind, health.word, health.cause), "lead"),
     h(

@@ -1,6 +1,6 @@
 /** Workers by host: how busy they are, what each runs, and the tasks that none serves. */
 
-import { get } from "../lib/api.js";
+import { get, getTasks } from "../lib/api.js";
 import { clock } from "../lib/clock.js";
 import { h } from "../lib/dom.js";
 import { count, duration, plural } from "../lib/format.js";
@@ -11,24 +11,26 @@ import { noWorker } from "../components/empty.js";
 import { section, waiting } from "../components/section.js";
 import { cell, row, table } from "../components/table.js";
 import { ago } from "../components/time.js";
+import { drainAction } from "../components/worker_actions.js";
 
+/** @typedef {import("../context.js").Context} Context */
 /** @typedef {import("../lib/types.js").Job} Job */
 /** @typedef {import("../lib/types.js").JobPage} JobPage */
-/** @typedef {import("../lib/types.js").Task} Task */
+/** @typedef {import("../lib/types.js").TaskLine} Task */
 /** @typedef {import("../lib/types.js").Worker} Worker */
 
-const COLUMNS = ["Worker", "Busy", "Runs now", "Heartbeat", "Tasks", "Version", "Started"];
+const COLUMNS = ["Worker", "Busy", "Runs now", "Heartbeat", "Tasks", "Version", "Started", ""];
 const MOST_JOBS = 3;
 const MOST_TASKS = 3;
 const RUNNING = { state: "running", limit: 500 };
 
-/** @param {import("../context.js").Context} context @returns {import("../shell.js").View} */
+/** @param {Context} context @returns {import("../shell.js").View} */
 export function workersView(context) {
   const workers = context.resource(["workers"], () => /** @type {Promise<Worker[]>} */ (get("workers")), {
     everyMs: 2_000,
     pollMs: 4_000,
   });
-  const tasks = context.resource(["tasks", "workers"], () => /** @type {Promise<Task[]>} */ (get("tasks")), {
+  const tasks = context.resource(["tasks", "workers"], getTasks, {
     everyMs: 2_000,
   });
   const running = context.resource(["jobs"], () => /** @type {Promise<JobPage>} */ (get("jobs", RUNNING)), {
@@ -43,7 +45,7 @@ export function workersView(context) {
       return [
         head(workers.value),
         workers.value.length === 0 && none(),
-        [...hosts].map(([host, own]) => section(host, workerTable(own, jobs))),
+        [...hosts].map(([host, own]) => section(host, workerTable(context, own, jobs))),
         unserved((tasks.value ?? []).filter((task) => !served(task))),
       ];
     },
@@ -77,16 +79,16 @@ function none() {
   );
 }
 
-/** @param {Worker[]} workers @param {Map<string, Job[]>} jobs */
-function workerTable(workers, jobs) {
+/** @param {Context} context @param {Worker[]} workers @param {Map<string, Job[]>} jobs */
+function workerTable(context, workers, jobs) {
   return table(
     COLUMNS,
-    workers.map((worker) => workerRow(worker, jobs.get(worker.id) ?? [])),
+    workers.map((worker) => workerRow(context, worker, jobs.get(worker.id) ?? [])),
   );
 }
 
-/** @param {Worker} worker @param {Job[]} jobs */
-function workerRow(worker, jobs) {
+/** @param {Context} context @param {Worker} worker @param {Job[]} jobs */
+function workerRow(context, worker, jobs) {
   const list = to(["jobs"], { q: `${term("worker", worker.id)} state:running` });
   return row(worker.id, [
     h(
@@ -94,6 +96,7 @@ function workerRow(worker, jobs) {
       { class: "name" },
       h("a", { href: list }, worker.id),
       h("small", { class: "faint" }, `process ${worker.pid}`),
+      worker.stops && h("small", { class: "faint" }, "stops when its jobs have ended"),
       worker.unreadable && h("small", { class: "fault" }, worker.unreadable),
     ),
     cell(
@@ -109,6 +112,7 @@ function workerRow(worker, jobs) {
     cell("Tasks", tasksOf(worker)),
     cell("Version", worker.version, "faint"),
     cell("Started", ago(worker.started), "time"),
+    h("td", { class: "actions" }, drainAction(context, worker)),
   ]);
 }
 
