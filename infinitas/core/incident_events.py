@@ -141,6 +141,7 @@ class EventFold:
         self._fold.recover((IncidentKind.PAUSED_TOO_LONG,), event.fields.get("schedule", ""), at)
 
     def task_gone(self, event: Event, at: datetime) -> None:
+        """Removed, or elsewhere under another name: there, incidents begin anew."""
         self._fold.recover(OF_A_TASK, event.fields.get("task", ""), at)
 
     def amiss(self, event: Event, at: datetime) -> None:
@@ -273,6 +274,7 @@ _HANDLERS: Mapping[str, Callable[[EventFold, Event, datetime], None]] = {
     EventKind.SCHEDULE_ENDED: EventFold.schedule_gone,
     EventKind.SCHEDULE_RESUMED: EventFold.resumed,
     EventKind.TASK_REMOVED: EventFold.task_gone,
+    EventKind.TASK_MOVED: EventFold.task_gone,
     EventKind.WORKER_LOST: EventFold.worker_lost,
     EventKind.WORKER_JOINED: EventFold.worker_joined,
     EventKind.ARCHIVE_BEHIND: EventFold.amiss,

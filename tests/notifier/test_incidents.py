@@ -217,6 +217,17 @@ async def test_what_fails_again_while_it_recovers_in_one_batch(
         assert incident["closed_at"] >= incident["opened_at"]
 
 
+@pytest.mark.parametrize("kind", ["task.removed", "task.moved"])
+async def test_a_task_that_is_gone_has_no_open_incident(
+    broker: QueueBroker, redis: Any, postgres_url: str, kind: str
+) -> None:
+    async with notifier(broker, postgres_url) as parts:
+        await parts.run(1)
+        redis.xadd(f"{P}events", {"type": kind, "at": parts.now_ms + 1_000, "task": "t", "target": "{}"})
+        await parts.follow()
+        assert parts.open_kinds() == []
+
+
 async def test_retried_attempts_are_no_incident(broker: QueueBroker, postgres_url: str) -> None:
     async with notifier(broker, postgres_url) as parts:
         await broker.jobs.enqueue([NewJob(id="j", task="t", args="[[],{}]")])
