@@ -120,7 +120,7 @@ def list_tokens(ctx: click.Context, output: str | None) -> None:
 @output_option
 @click.pass_context
 def remove_token(ctx: click.Context, id: str, output: str | None) -> None:
-    """Revoke a token at once."""
+    """Revoke a token. Requests are refused from now on, open sockets within 10 s."""
 
     async def remove(client: RedisClient) -> None:
         await Tokens(client.connection).remove(id)
