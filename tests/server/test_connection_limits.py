@@ -27,7 +27,7 @@ async def answer(
 @asynccontextmanager
 async def serving(limits: ConnectionLimits) -> AsyncIterator[Open]:
     config = uvicorn.Config(
-        answer,  # type: ignore[arg-type]
+        answer,
         port=0,
         log_config=None,
         lifespan="off",
