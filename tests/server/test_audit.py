@@ -160,7 +160,7 @@ def test_sign_ins_and_tokens_are_in_the_audit_without_secrets(
     admin = make_token("admin")
     headers = {"Authorization": f"Bearer {admin}"}
     http.post(f"{API}/login", json={"token": admin})
-    pasted = {"X-Reason": f"with {admin}"}
+    pasted = {"X-Reason": f"with {admin}", "X-Forwarded-For": "203.0.113.7"}
     http.put(f"{API}/schedules/n", json={"task": "noop", "cron": "0 3 * * *"}, headers=pasted)
     http.delete(f"{API}/login")
 
@@ -172,3 +172,6 @@ def test_sign_ins_and_tokens_are_in_the_audit_without_secrets(
     assert [each["action"] for each in entries] == ["sign_out", "put_schedule", "sign_in", "add_token"]
     assert admin.split("_")[2] not in str(entries)
     assert [each["actor"] for each in entries] == ["admin", "admin", "admin", "infinitas token"]
+    assert [each["origin"] for each in entries] == ["127.0.0.1", "127.0.0.1", "127.0.0.1", ""], (
+        "no proxy is trusted"
+    )

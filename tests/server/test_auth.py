@@ -39,7 +39,6 @@ NEEDS = {
     "POST /jobs/{id}/rerun": "jobs",
     "GET /workers": "read",
     "POST /workers/{id}/drain": "tasks",
-    "GET /login": "read",
     "GET /queues": "read",
     "GET /timeline": "read",
     "GET /audit": "read",
@@ -75,8 +74,8 @@ NEEDS = {
 }
 
 PINGS = {f"{method} /ping/{{token}}{more}" for method in ("GET", "POST") for more in ("", "/{what}")}
-OPEN = {"POST /login", "DELETE /login", "GET /asyncapi.json", *PINGS}
-"""Logging in has its token in the body; logging out needs none. A ping has its own in the address."""
+OPEN = {"POST /login", "DELETE /login", "GET /login", "GET /asyncapi.json", *PINGS}
+"""Logging in has its token in the body; logging out needs none; any token is shown itself. A ping has its own."""
 
 
 def request(http: httpx.Client, route: str, token: str | None) -> httpx.Response:

@@ -4,14 +4,17 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from click.testing import CliRunner
+from fastapi import FastAPI, Request
 from redis import Redis
 
 from infinitas.broker.tokens import Tokens
+from infinitas.cli.main import cli
 from infinitas.core.errors import BadName, RateLimited
 from infinitas.core.names import check_name
 from infinitas.devservers.servers import Urls
 from infinitas.runtime.config import Settings
+from infinitas.server.audit_trail import origin_of
 from infinitas.server.edge import ALWAYS, Edge
 from infinitas.server.routes import jobs
 from infinitas.server.server import serving
@@ -154,3 +157,18 @@ async def test_a_list_of_schedules_has_no_long_arguments(api: FastAPI) -> None:
         listed = {each["key"]: each for each in (await http.get(f"{API}/schedules")).json()}
         assert listed["long"]["args"] == ["…"]
         assert (await http.get(f"{API}/schedules/long")).json()["args"] == rule["args"]
+
+
+@pytest.mark.parametrize(
+    ("client", "origin"), [("203.0.113.7", "203.0.113.7"), ("::1", "::1"), ("x" * 30_000, "")]
+)
+def test_the_origin_of_a_change_is_an_address(client: str, origin: str) -> None:
+    """A trusted proxy may pass on any text."""
+    assert origin_of(Request({"type": "http", "headers": [], "client": (client, 0)})) == origin
+
+
+def test_a_password_on_the_command_line_is_warned_of() -> None:
+    for url, warned in (("redis://:hunter2@127.0.0.1:1", True), ("redis://127.0.0.1:1", False)):
+        result = CliRunner().invoke(cli, ["--redis-url", url, "token", "ls"])
+        assert ("INFINITAS_REDIS_URL instead" in result.output) is warned
+        assert "hunter2" not in result.output

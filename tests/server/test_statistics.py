@@ -74,7 +74,7 @@ def test_without_postgres_there_are_the_runs_of_redis(
 ) -> None:
     ids = run_some(http, make_peer, "s" * 3 + "f")
     processes.environment["INFINITAS_POSTGRES_URL"] = "postgresql://none@127.0.0.1:1/none"
-    processes.start("server", "--port", "0")
+    processes.start("server", "--port", "0", "--open")
     with httpx.Client(base_url=address(processes), timeout=PATIENCE_S) as half:
         found = statistics(half, "noop")
         assert (found["missing"], found["day"]) == (["history"], None)
