@@ -69,11 +69,5 @@ def _respond(asset: Asset, accepted: str) -> Response:
 def _html(root_path: str) -> str:
     base = f"{root_path.rstrip('/')}/"
     folder = f"static/{_assets.version}/"
-    links = [f'<link rel="stylesheet" href="{folder}style.css">']
-    links += [f'<link rel="modulepreload" href="{folder}{path}">' for path in _assets.preloads()]
     template = _assets.files["index.html"].content.decode()
-    return (
-        template.replace("{base}", escape(base, quote=True))
-        .replace("{folder}", folder)
-        .replace("{links}", "\n".join(links))
-    )
+    return template.replace("{base}", escape(base, quote=True)).replace("{folder}", folder)
