@@ -24,12 +24,12 @@ import { until } from "./time.js";
 /** @typedef {{ from: number, to: number }} Span */
 
 const HOUR_MS = 3_600_000;
-/** Hours to each side of now, and the width of a bucket in seconds. */
-const ZOOMS = /** @type {Record<string, [number, number]>} */ ({
-  "1 h": [1, 15],
-  "6 h": [6, 60],
-  "24 h": [24, 300],
-  "7 d": [168, 1800],
+/** Hours before now and after it, and the width of a bucket in seconds. The API looks a day ahead. */
+const ZOOMS = /** @type {Record<string, [number, number, number]>} */ ({
+  "1 h": [1, 1, 15],
+  "6 h": [6, 6, 60],
+  "24 h": [24, 24, 300],
+  "7 d": [168, 24, 1800],
 });
 const POLL_MS = 60_000;
 
@@ -134,7 +134,7 @@ export class Lanes {
       h(
         "button",
         { type: "button", "aria-pressed": String(name === prefs.zoom), onclick: () => this.#zoomTo(name) },
-        `± ${name}`,
+        name,
       ),
     );
     return h("div", { class: "choice", role: "group", "aria-label": "Zoom" }, buttons);
@@ -167,10 +167,10 @@ export class Lanes {
 
 /** @param {string | undefined} task @returns {Promise<Timeline>} */
 function loadTimeline(task) {
-  const [hours, bucket] = ZOOMS[prefs.zoom] ?? [24, 300];
+  const [before, after, bucket] = ZOOMS[prefs.zoom] ?? [24, 24, 300];
   const now = clock.now();
-  const since = new Date(now - hours * HOUR_MS).toISOString();
-  return get("timeline", { task, since, until: new Date(now + hours * HOUR_MS).toISOString(), bucket });
+  const since = new Date(now - before * HOUR_MS).toISOString();
+  return get("timeline", { task, since, until: new Date(now + after * HOUR_MS).toISOString(), bucket });
 }
 
 /** @param {string} task @returns {Lane} */

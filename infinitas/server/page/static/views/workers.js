@@ -8,7 +8,7 @@ import { term } from "../lib/query.js";
 import { to } from "../lib/router.js";
 import { noWorker } from "../components/empty.js";
 import { section, waiting } from "../components/section.js";
-import { cell, row, table } from "../components/table.js";
+import { NONE, cell, row, table } from "../components/table.js";
 import { ago } from "../components/time.js";
 
 /** @typedef {import("../lib/types.js").Job} Job */
@@ -101,11 +101,11 @@ function workerRow(worker, jobs) {
         h("meter", { max: worker.capacity, value: worker.busy, "aria-label": "Busy places" }),
         ` ${worker.busy}/${worker.capacity}`,
       ],
-      "time",
+      "busy",
     ),
     cell("Runs now", jobsOf(jobs, list)),
     cell("Heartbeat", ago(worker.last_beat), "time"),
-    cell("Tasks", tasksOf(worker)),
+    cell("Tasks", tasksOf(worker), "serves"),
     cell("Version", worker.version, "faint"),
     cell("Started", ago(worker.started), "time"),
   ]);
@@ -113,7 +113,7 @@ function workerRow(worker, jobs) {
 
 /** @param {Job[]} jobs @param {string} list */
 function jobsOf(jobs, list) {
-  if (jobs.length === 0) return h("span", { class: "faint" }, "–");
+  if (jobs.length === 0) return NONE;
   const rest = jobs.length - MOST_JOBS;
   return [
     jobs.slice(0, MOST_JOBS).map((job) => {
