@@ -1,6 +1,9 @@
 """Much of everything: a thousand tasks, a log of 100,000 lines, lines of a megabyte."""
 
 import json
+from datetime import datetime, timedelta
+from functools import partial
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, Route, expect
 
@@ -9,18 +12,63 @@ from tests.page.world import World
 
 LINES = 100_000
 MEGABYTE = 1_000_000
+TASKS = 1_000
+FILES, CALLS, BYTES, ELEMENTS = 4, 8, 100_000, 3_000
 
 
-def test_a_thousand_tasks(open_page: OpenPage, world: World) -> None:
-    world.declare([f"many-{number:04}" for number in range(1_000)])
-    page = open_page().page
-    expect(page.locator("h1")).to_contain_text("next")
+def many(world: World) -> dict[str, object]:
+    """Answers of the API for a thousand tasks: copies of what it returns for one."""
+    task = world.task("backup")
+    schedule = world.http.get("schedules/backup").json()
+    timeline = world.http.get("timeline", params={"task": "backup"}).json()
+    lane = {**timeline["lanes"][0], "past": _past(timeline["since"])}
+    names = [f"many-{number:04}" for number in range(TASKS)]
+    return {
+        "tasks": [{**task, "name": name} for name in names],
+        "schedules?*": [{**schedule, "key": name, "task": name} for name in names],
+        "timeline?*": {**timeline, "lanes": [{**lane, "task": name} for name in names]},
+    }
+
+
+def _past(since: str) -> list[dict[str, object]]:
+    """A job in each hour."""
+    begin = datetime.fromisoformat(since)
+    starts = [begin + timedelta(hours=n) for n in range(16)]
+    return [
+        {"start": at.isoformat(), "state": "succeeded", "reason": None, "count": 1, "longest": 2, "job": "x"}
+        for at in starts
+    ]
+
+
+def test_the_first_view_of_a_thousand_tasks(open_page: OpenPage, world: World) -> None:
+    """Budgets in numbers that do not depend on the machine: requests, bytes, elements."""
+    shown = open_page(None)
+    page = shown.page
+    for path, answer in many(world).items():
+        body = json.dumps(answer)
+        page.route(f"**/api/v1/{path}", partial(Route.fulfill, body=body))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(urlsplit(request.url).path))
+    shown.goto()
+    expect(page.locator("h1")).to_contain_text("1 000 tasks")
     expect(page.locator("inf-lane").first).to_be_visible()
+    files = [path for path in requests if "/static/" in path]
+    assert len(files) == len(set(files)) <= FILES, files
+    assert requests.count("/api/v1/login") == 1, "it is loaded beside the script, and not again"
+    first = requests[: requests.index("/api/v1/timeline") + 1]
+    assert len(first) <= 2 + FILES + CALLS, first
+    sent = page.evaluate(
+        "performance.getEntriesByType('resource').filter(e => e.name.includes('/static/'))"
+        ".reduce((sum, e) => sum + e.transferSize, 0)"
+    )
+    assert sent <= BYTES
+    # What is out of the window is no element, however many tasks there are.
     assert page.locator("inf-lane").count() <= 200
-    page.goto(f"{world.server.address}/tasks?q=many-0777")
+    assert page.evaluate("document.querySelectorAll('*').length") <= ELEMENTS
+    shown.visit("tasks?q=many-0777")
     expect(page.locator("table.tasks tbody tr")).to_have_count(1)
     page.get_by_label("Filter by name").fill("")
-    expect(page.get_by_text("1 008 tasks")).to_be_visible()
+    expect(page.get_by_text("1 000 tasks")).to_be_visible()
     page.mouse.wheel(0, 60_000)
     expect(page.locator("table.tasks tbody tr").nth(150)).to_be_attached()
 
@@ -28,7 +76,7 @@ def test_a_thousand_tasks(open_page: OpenPage, world: World) -> None:
 def with_log(open_page: OpenPage, world: World, lines: list[str], path: str = "") -> Page:
     """A page of an ended job to whose answer these lines are added: no worker would log so much in a test."""
     id = world.ended("chatty", 1)
-    shown = open_page(None)
+    shown = open_page()
 
     def add(route: Route) -> None:
         answer = route.fetch()
@@ -39,7 +87,7 @@ def with_log(open_page: OpenPage, world: World, lines: list[str], path: str = ""
         route.fulfill(response=answer, body=json.dumps(job))
 
     shown.page.route(f"**/api/v1/jobs/{id}", add)
-    return shown.goto(f"jobs/{id}{path}")
+    return shown.visit(f"jobs/{id}{path}")
 
 
 def test_a_log_of_a_hundred_thousand_lines(open_page: OpenPage, world: World) -> None:

@@ -1,7 +1,7 @@
-"""Joins the ES modules of the page into one script: one request in place of seventy, each the wait of the next.
+"""Joins the ES modules of the page into one script: one request in place of seventy that wait for each other.
 
-Each module becomes a function that is called once, after those it imports, and returns what it exports. It takes the
-forms of import and export that the page uses, one declaration a statement; another form is an error, at the start.
+Each module becomes a function that is called once, after those it imports, and returns what it exports.
+It takes the forms of import and export that the page uses. Another form is an error when the server starts.
 """
 
 import re

@@ -16,7 +16,7 @@ const STEPS_MS = [5, 10, 15, 30]
 const MOST_TICKS = 9;
 /** Room that the word at now needs, as a share of the width: of a wide window, and of a narrow one. */
 const ROOM = [1 / 18, 1 / 6];
-const NARROW_PX = 760;
+const NARROW_PX = 1_000;
 
 /** @param {number} from @param {number} to @param {ClockChange[]} changes */
 export function axis(from, to, changes) {
