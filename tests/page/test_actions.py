@@ -211,6 +211,7 @@ def test_backfill_by_times_counts_first(open_page: OpenPage, world: World) -> No
 
 def test_backfill_by_dragging_over_the_past(open_page: OpenPage, world: World) -> None:
     page = open_page("tasks/sync_crm").page
+    page.get_by_role("button", name="24 h").click()
     lane = page.locator("inf-lane")
     expect(lane).to_be_visible()
     box = lane.bounding_box()

@@ -32,9 +32,14 @@ const ZOOMS = /** @type {Record<string, [number, number, number]>} */ ({
   "7 d": [168, 24, 1800],
 });
 const POLL_MS = 60_000;
+const USUAL = "24 h";
+/** Where all history is younger than its past side. */
+const YOUNG = "1 h";
 
 export class Lanes {
   #asTable = false;
+  /** The zoom while a person has chosen none. */
+  #fitting = USUAL;
   #context;
   #task;
   #onSpan;
@@ -48,7 +53,18 @@ export class Lanes {
     this.#onSpan = onSpan;
     this.#growing = new Growing(() => context.redraw());
     const topics = task ? [`task:${task}`] : ["jobs", "schedules"];
-    this.timeline = context.resource(topics, () => loadTimeline(task), { everyMs: 5_000, pollMs: POLL_MS });
+    this.timeline = context.resource(topics, () => this.#load(), { everyMs: 5_000, pollMs: POLL_MS });
+  }
+
+  get #zoom() {
+    return prefs.zoom || this.#fitting;
+  }
+
+  async #load() {
+    const timeline = await loadTimeline(this.#task, this.#zoom);
+    if (prefs.zoom || this.#fitting !== USUAL || !isYoung(timeline)) return timeline;
+    this.#fitting = YOUNG;
+    return loadTimeline(this.#task, YOUNG);
   }
 
   /** @returns {import("../lib/keyboard.js").Shortcut[]} */
@@ -133,7 +149,7 @@ export class Lanes {
     const buttons = Object.keys(ZOOMS).map((name) =>
       h(
         "button",
-        { type: "button", "aria-pressed": String(name === prefs.zoom), onclick: () => this.#zoomTo(name) },
+        { type: "button", "aria-pressed": String(name === this.#zoom), onclick: () => this.#zoomTo(name) },
         name,
       ),
     );
@@ -160,14 +176,21 @@ export class Lanes {
   /** @param {number} step */
   #zoomBy(step) {
     const names = Object.keys(ZOOMS);
-    const next = names[names.indexOf(prefs.zoom) + step];
+    const next = names[names.indexOf(this.#zoom) + step];
     if (next) this.#zoomTo(next);
   }
 }
 
-/** @param {string | undefined} task @returns {Promise<Timeline>} */
-function loadTimeline(task) {
-  const [before, after, bucket] = ZOOMS[prefs.zoom] ?? [24, 24, 300];
+/** Whether all jobs are of the last hour: in a day they would be one dot. @param {Timeline} timeline */
+function isYoung({ lanes, now }) {
+  const begin = Date.parse(now) - HOUR_MS;
+  const past = lanes.flatMap((lane) => lane.past);
+  return past.length > 0 && past.every(({ start }) => Date.parse(start) >= begin);
+}
+
+/** @param {string | undefined} task @param {string} zoom @returns {Promise<Timeline>} */
+function loadTimeline(task, zoom) {
+  const [before, after, bucket] = ZOOMS[zoom] ?? [24, 24, 300];
   const now = clock.now();
   const since = new Date(now - before * HOUR_MS).toISOString();
   return get("timeline", { task, since, until: new Date(now + after * HOUR_MS).toISOString(), bucket });
