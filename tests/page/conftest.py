@@ -64,6 +64,8 @@ class Shown:
 
     def visit(self, path: str = "") -> Page:
         """Show another view of the page that is loaded, as a link of it does."""
+        # Rows stand still under the pointer, so it does not stay where the last test has left it.
+        self.page.mouse.move(1, 1)
         self.page.evaluate(VISIT, f"{self.base}/{path}")
         return self.page
 

@@ -1,13 +1,15 @@
 """Much of everything: a thousand tasks, a log of 100,000 lines, lines of a megabyte."""
 
 import json
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.page.conftest import OpenPage
+from tests.page.conftest import OpenPage, Shown
 from tests.page.world import World
 
 LINES = 100_000
@@ -73,25 +75,37 @@ def test_the_first_view_of_a_thousand_tasks(open_page: OpenPage, world: World) -
     expect(page.locator("table.tasks tbody tr").nth(150)).to_be_attached()
 
 
-def with_log(open_page: OpenPage, world: World, lines: list[str], path: str = "") -> Page:
-    """A page of an ended job to whose answer these lines are added: no worker would log so much in a test."""
-    id = world.ended("chatty", 1)
-    shown = open_page()
-
-    def add(route: Route) -> None:
-        answer = route.fetch()
-        job = answer.json()
-        if "log" in job:
-            at = job["due"]
-            job["log"] = [{"at": at, "level": "info", "text": text} for text in lines]
-        route.fulfill(response=answer, body=json.dumps(job))
-
-    shown.page.route(f"**/api/v1/jobs/{id}", add)
-    return shown.visit(f"jobs/{id}{path}")
+WITH_LOG = """([id, make]) => {
+  const real = window.fetch;
+  const lines = (0, eval)(make);
+  window.fetch = async (address, options) => {
+    const response = await real(address, options);
+    if (!String(address).endsWith(`/jobs/${id}`)) return response;
+    const job = await response.json();
+    job.log = lines.map((text) => ({ at: job.due, level: "info", text }));
+    return new Response(JSON.stringify(job), { headers: response.headers });
+  };
+  window.restore = () => { window.fetch = real; };
+}"""
 
 
-def test_a_log_of_a_hundred_thousand_lines(open_page: OpenPage, world: World) -> None:
-    page = with_log(open_page, world, [f"line {n} of many" for n in range(1, LINES + 1)], "#L70000")
+@pytest.fixture
+def with_log(tab: Shown, world: World) -> Iterator[Callable[..., Page]]:
+    """Shows an ended job with other log lines, made in the browser: no worker would log so much in a test."""
+
+    def show(lines: str, path: str = "") -> Page:
+        id = world.ended("chatty", 1)
+        page = tab.goto("jobs")
+        page.evaluate(WITH_LOG, [id, lines])
+        return tab.visit(f"jobs/{id}{path}")
+
+    yield show
+    tab.page.evaluate("restore()")
+    assert tab.take_faults() == []
+
+
+def test_a_log_of_a_hundred_thousand_lines(with_log: Callable[..., Page]) -> None:
+    page = with_log(f"Array.from({{ length: {LINES} }}, (_, n) => `line ${{n + 1}} of many`)", "#L70000")
     expect(page.locator(".line.is-chosen")).to_contain_text("line 70000 of many")
     assert page.locator(".line").count() < 200
     page.locator("inf-log").evaluate("log => { log.scrollTop = log.scrollHeight; }")
@@ -101,8 +115,8 @@ def test_a_log_of_a_hundred_thousand_lines(open_page: OpenPage, world: World) ->
     expect(page.locator(".line mark")).to_have_text("line 99999 ")
 
 
-def test_lines_of_a_megabyte(open_page: OpenPage, world: World) -> None:
-    page = with_log(open_page, world, ["x" * MEGABYTE, "short", "ש" * 400])
+def test_lines_of_a_megabyte(with_log: Callable[..., Page]) -> None:
+    page = with_log(f"['x'.repeat({MEGABYTE}), 'short', 'ש'.repeat(400)]")
     expect(page.locator(".line").last).to_be_visible()
     assert page.locator(".line").count() < 200
     page.get_by_role("button", name="Wrap").click()
