@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from infinitas.server.page.assets import Asset, load_assets
 
 router = APIRouter(include_in_schema=False)
-VIEWS: Final = ("tasks", "jobs", "schedules", "workers", "queues", "audit", "tokens")
+VIEWS: Final = ("tasks", "jobs", "schedules", "workers", "queues", "incidents", "channels", "audit", "tokens")
 """First parts of the addresses that the page itself shows; `/` is the view Now."""
 _POLICY = "; ".join(
     (

@@ -14,6 +14,8 @@ import { showHelp } from "./components/help.js";
 import { liveBadge } from "./components/live_badge.js";
 import { showPalette } from "./components/palette.js";
 import { auditView } from "./views/audit.js";
+import { channelsView } from "./views/channels.js";
+import { incidentsView } from "./views/incidents.js";
 import { jobView } from "./views/job.js";
 import { jobsView } from "./views/jobs.js";
 import { nowView } from "./views/now.js";
@@ -32,9 +34,11 @@ const PLACES = /** @type {Place[]} */ ([
   { path: "", title: "Now", key: "n" },
   { path: "tasks", title: "Tasks", key: "t" },
   { path: "jobs", title: "Jobs", key: "j" },
+  { path: "incidents", title: "Incidents", key: "i" },
   { path: "workers", title: "Workers", key: "w" },
   { path: "queues", title: "Queues", key: "q" },
   { path: "audit", title: "Audit", key: "a" },
+  { path: "channels", title: "Channels", key: "c", scope: "admin" },
   { path: "tokens", title: "Tokens", key: "k", scope: "admin" },
 ]);
 
@@ -45,6 +49,8 @@ const VIEWS = {
   jobs: (context, path, query) => (path[1] ? jobView(context, path[1]) : jobsView(context, query)),
   workers: workersView,
   queues: queuesView,
+  incidents: incidentsView,
+  channels: channelsView,
   audit: (context, _path, query) => auditView(context, query),
   tokens: tokensView,
 };

@@ -87,9 +87,9 @@ function none({ q, target, actor }) {
 function entryRow(entry) {
   return row(String(entry.id), [
     cell("When", [at(entry.at), " ", h("small", { class: "faint" }, ago(entry.at))], "time"),
-    cell("Actor", entry.actor),
+    cell("Actor", entry.actor, "time"),
     cell("Action", entry.action.replaceAll("_", " ")),
-    h("td", { "data-name": "Target", class: "name" }, entry.target),
+    h("td", { "data-name": "Target", class: "name" }, entry.target || NONE),
     cell("Change", changeOf(entry)),
     cell("Reason", entry.reason || NONE),
     cell("From", entry.origin, "faint"),
