@@ -1,5 +1,7 @@
 """Incidents, mutes and channels: shown and acted on. The answers are given; the API has its own tests."""
 
+from functools import partial
+
 import pytest
 from playwright.sync_api import Page, Route, expect
 
@@ -69,14 +71,14 @@ def serve(page: Page, posted: list[tuple[str, object]]) -> None:
         "deliveries/9/replay": {},
     }
 
-    def answer(route: Route, value: object) -> None:
+    def answer(route: Route, *, value: object) -> None:
         if route.request.method == "POST":
             posted.append((route.request.url.partition("/api/v1/")[2], route.request.post_data_json))
             value = {"id": 7}
         route.fulfill(json=value)
 
     for path, value in answers.items():
-        page.route(f"**/api/v1/{path}", lambda route, value=value: answer(route, value))  # type: ignore[misc]
+        page.route(f"**/api/v1/{path}", partial(answer, value=value))
 
 
 def test_incidents_are_taken_on_and_muted(
