@@ -268,7 +268,7 @@ def test_axe_finds_nothing_in_dialogs(open_page: OpenPage, violations: Violation
     assert not {name: faults for name, faults in found.items() if faults}
 
 
-def test_empty_states_say_what_to_do(open_page: OpenPage, violations: Violations) -> None:
+def test_empty_states_name_the_next_step(open_page: OpenPage, violations: Violations) -> None:
     """Answers are emptied on the way: no other world is needed for them."""
     shown = open_page()
     page = shown.page

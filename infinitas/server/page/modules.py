@@ -63,5 +63,5 @@ def _as_constant(found: re.Match[str], folder: str) -> str:
 
 
 def _name(path: str) -> str:
-    """A name that only this module has: `_` and each other character are told apart."""
+    """A name that only this module has: no two characters of paths become the same."""
     return "module_" + re.sub(r"\W|_", lambda found: f"_{ord(found[0]):x}_", path)
