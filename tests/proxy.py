@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection
 
 
 class Proxy:
-    """Listens on loopback. `target`: where new connections go."""
+    """Listens on loopback. `target`: where new connections go, a port or the path of a Unix socket."""
 
-    def __init__(self, target: int, rewrite: Callable[[bytes], bytes] = bytes) -> None:
+    def __init__(self, target: int | str, rewrite: Callable[[bytes], bytes] = bytes) -> None:
         self.target = target
         self._rewrite = rewrite
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -38,13 +38,25 @@ class Proxy:
             while True:
                 client, _ = self._listening.accept()
                 try:
-                    server = socket.create_connection(("127.0.0.1", self.target))
+                    server = _connect(self.target)
                 except OSError:
                     client.close()
                     continue
                 self._open += [client, server]
                 for ends in ((client, server, bytes), (server, client, self._rewrite)):
                     threading.Thread(target=_pump, args=(*ends, self._silent), daemon=True).start()
+
+
+def _connect(target: int | str) -> socket.socket:
+    if isinstance(target, int):
+        return socket.create_connection(("127.0.0.1", target))
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(target)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _close(each: socket.socket) -> None:

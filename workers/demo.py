@@ -1,6 +1,6 @@
-"""All three examples in one app: `infinitas dev workers.demo:app`, or simply `scripts/demo`."""
+"""All examples in one app: `infinitas dev workers.demo:app`, or simply `scripts/demo`."""
 
-from workers import crawler, orders, reminders
+from workers import crawler, orders, photos, reminders
 from workers.app import app
 
-__all__ = ["app", "crawler", "orders", "reminders"]
+__all__ = ["app", "crawler", "orders", "photos", "reminders"]

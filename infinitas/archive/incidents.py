@@ -142,6 +142,11 @@ class IncidentTable:
         query = statement_with_columns("select_mutes", Mute)
         return await fetch(self._connection, query, {"ended": False, "limit": MOST_MUTES}, Mute)
 
+    async def channels(self) -> list[str]:
+        """Names of all channels, those of files included."""
+        rows = await self._connection.execute(statement("select_channel_names"), {"limit": MOST_RULES})
+        return [name for (name,) in await rows.fetchall()]
+
     async def rules(self) -> list[NotifyRule]:
         """Those that were made at run time; one that can't be read is left out, and logged."""
         rows = await self._connection.execute(statement("select_notify_rules"), {"limit": MOST_RULES})

@@ -11,6 +11,8 @@ from infinitas.core.notify_rules import PLUGINS, Announcement, Mute, NotifyRule,
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.notifier.task_options import TaskOptions
 
+WITHOUT_RULES = "every channel"
+
 
 class Announcer:
     """Writes announcements; `composer` makes messages of them.
@@ -54,7 +56,11 @@ class Announcer:
         return bool(news) and await self._announce(table, news, await table.mutes(), now)
 
     async def all_rules(self, table: IncidentTable) -> list[NotifyRule]:
-        return [*self._rules, *await table.rules()]
+        """Those of the file and those made at run time; without any, one for everything to every channel."""
+        if rules := [*self._rules, *await table.rules()]:
+            return rules
+        channels = await table.channels()
+        return [NotifyRule(name=WITHOUT_RULES, channels=channels)] if channels else []
 
     async def _announce(
         self,

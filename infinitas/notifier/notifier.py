@@ -1,27 +1,35 @@
-"""The notifier process: for each queue a recorder of incidents; for all of them one composer of messages."""
+"""The notifier process: a recorder of incidents for each queue, one composer and one sender for all."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
+from infinitas.archive.channels import Channels
 from infinitas.archive.connection import Archive
 from infinitas.archive.migrate import Tables
 from infinitas.broker.connection import Connection
 from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.queue import QueueBroker
+from infinitas.core.channel_records import ChannelFault
 from infinitas.core.errors import ConfigError, ServerUnreachable
+from infinitas.core.incident import IncidentKind
+from infinitas.core.incident_fold import Occurrence
 from infinitas.core.notice_groups import Limit
 from infinitas.core.task_definition import parse_rate
 from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.monitor.overdue import OverdueMonitor
 from infinitas.notifier.announcer import Announcer
+from infinitas.notifier.channel_monitor import ChannelMonitor
 from infinitas.notifier.checker import Checker
 from infinitas.notifier.composer import Composer
+from infinitas.notifier.desk import IncidentDesk
 from infinitas.notifier.hooks import Hooks
 from infinitas.notifier.incident_recorder import IncidentRecorder
 from infinitas.notifier.load_checks import CheckLimits
+from infinitas.notifier.pings.reporter import make_reporter
+from infinitas.notifier.sender import Sender
 from infinitas.notifier.sweeper import Sweeper
 from infinitas.notifier.task_options import TaskOptions
 from infinitas.notifier.troubles import Troubles
@@ -87,10 +95,12 @@ class _Notifier:
         archive = self._archive()
         recorder = IncidentRecorder(connection, queue, archive, announcer, self._options)
         checker = Checker(connection, queue, archive, announcer, _check_limits(self._settings))
+        pings = make_reporter(self._settings, connection, queue, self._archive())
         event_readers = EventReaderMonitor(Health(connection, queue), self._settings.events_max)
         return [
             self._waking(f"incident recorder {queue}", recorder.run_once),
             self._waking(f"checker {queue}", checker.run_once),
+            Loop(f"pings {queue}", self._with_tables(pings.run_once)),
             # Also here, so that they run while neither scheduler nor archiver does.
             Loop(f"event readers {queue}", event_readers.run_once),
             Loop(f"overdue {queue}", OverdueMonitor(QueueBroker(connection, queue)).run_once),
@@ -100,9 +110,13 @@ class _Notifier:
         troubles = Troubles(self.connection, self._settings.page_url)
         composer = Composer(self._shared, troubles, _limit(self._settings), self._woken)
         sweeper = Sweeper(self._shared, self._announcer)
+        sender = Sender(self._archive(), self._settings.channels, self._settings.channel_networks)
+        monitor = _channel_monitor(self._archive(), self._announcer, self._woken.set)
         found = [
             Loop("composer", self._with_tables(composer.run_once)),
             self._waking("sweeper", sweeper.run_once),
+            Loop("sender", self._with_tables(sender.run_once)),
+            Loop("channel monitor", self._with_tables(monitor.run_once)),
         ]
         if self._plugins is not None:
             # A slow hook holds its connection.
@@ -140,6 +154,21 @@ class _Notifier:
                 raise
 
         return run
+
+
+def _channel_monitor(archive: Archive, announcer: Announcer, wake: Callable[[], None]) -> ChannelMonitor:
+    desk = IncidentDesk(archive, announcer)
+
+    async def report(fault: ChannelFault) -> None:
+        kind = IncidentKind.CHANNEL_FAILING
+        await desk.report(Occurrence(kind=kind, subject=fault.channel, at=fault.since, error=fault.error))
+        wake()
+
+    async def recover(channel: str) -> None:
+        await desk.recover(IncidentKind.CHANNEL_FAILING, channel)
+        wake()
+
+    return ChannelMonitor(Channels(archive), report, recover)
 
 
 def _limit(settings: Settings) -> Limit:

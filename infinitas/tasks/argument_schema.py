@@ -27,7 +27,8 @@ def argument_schema(function: Callable[..., object], names: Sequence[str]) -> st
             warnings.simplefilter("ignore")
             adapter: TypeAdapter[Any] = TypeAdapter(_stub(function, names))
             made = adapter.json_schema()
-        text = orjson.dumps(made, option=orjson.OPT_SORT_KEYS).decode()
+        # In the order of the parameters: a form shows them so, and knows arguments given by position.
+        text = orjson.dumps(made).decode()
     except Exception:  # noqa: BLE001 - also what an annotation's own code raises: a form is not worth a worker
         return ""
     return text if len(text) <= MAX_SCHEMA_CHARS else ""

@@ -1,15 +1,24 @@
-"""Fixtures of the browser tests: one Chromium a module, one server a session, pages that report faults."""
+"""Fixtures of the browser tests: one Chromium, one server, one loaded page that the tests walk through."""
 
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 from redis import Redis
 
 from infinitas.devservers.servers import Urls
 from tests.databases import Databases
+from tests.page.shop import EXACT, ODD
 from tests.page.world import World
 from tests.server_fixtures import Server
 from tests.support import PATIENCE_S
@@ -27,6 +36,14 @@ AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 
 expect.set_options(timeout=15_000)
 OpenPage = Callable[..., "Shown"]
+Violations = Callable[[Page], list[str]]
+WIDE: ViewportSize = {"width": 1400, "height": 900}
+VISIT = """address => {
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+  for (const button of document.querySelectorAll(".notices [aria-label=Dismiss]")) button.click();
+  history.pushState(null, "", address);
+  dispatchEvent(new PopStateEvent("popstate"));
+}"""
 
 
 class Shown:
@@ -41,26 +58,35 @@ class Shown:
         page.on("pageerror", lambda error: self._found.append(f"page error: {error}"))
 
     def goto(self, path: str = "") -> Page:
+        """Load a view, with all its files."""
         self.page.goto(f"{self.base}/{path}")
+        return self.page
+
+    def visit(self, path: str = "") -> Page:
+        """Show another view of the page that is loaded, as a link of it does."""
+        # Rows stand still under the pointer, so it does not stay where the last test has left it.
+        self.page.mouse.move(1, 1)
+        self.page.evaluate(VISIT, f"{self.base}/{path}")
         return self.page
 
     def expect_faults(self, *texts: str) -> None:
         """Faults that are the point of the test: failed requests that the browser logs by itself."""
         self._expected += texts
 
-    @property
-    def faults(self) -> list[str]:
-        """Those that are not expected."""
-        return [fault for fault in self._found if not any(text in fault for text in self._expected)]
+    def take_faults(self) -> list[str]:
+        """Those since the last call that are not expected."""
+        found = [fault for fault in self._found if not any(text in fault for text in self._expected)]
+        self._found, self._expected = [], ()
+        return found
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self._found.append(f"{message.type}: {message.text}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Not for the session: the loop of Playwright would be in the way of async tests of other modules."""
+    """Not for the session: the loop of Playwright would be in the way of async tests of other folders."""
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert chromium, "Chromium is missing; scripts/setup dev installs it."
     with sync_playwright() as playwright:
@@ -69,7 +95,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def world(shared_server: Server, servers: Urls, databases: Databases) -> Iterator[World]:
     """The shared server with the tasks of `tests.page.shop`, a worker, scheduler and archiver."""
     with Redis.from_url(servers.redis, decode_responses=True) as redis:
@@ -83,15 +109,43 @@ def world(shared_server: Server, servers: Urls, databases: Databases) -> Iterato
         shared_server.pause()
 
 
+@pytest.fixture(scope="package")
+def jobs(world: World) -> dict[str, str]:
+    """Ids of ended jobs by name: one that failed, one that succeeded, one that was tried twice."""
+    return {
+        "failed": world.ended("sync_crm", EXACT),
+        "odd": world.ended(ODD),
+        "twice": world.ended("twice"),
+        "chatty": world.ended("chatty", 40),
+    }
+
+
+@pytest.fixture(scope="package")
+def tab(browser: Browser, world: World) -> Iterator[Shown]:
+    """One loaded page for all tests that need no browser profile of their own."""
+    context = browser.new_context(viewport=WIDE)
+    context.set_default_timeout(PATIENCE_S * 1000)
+    shown = Shown(context.new_page(), world.server.address)
+    yield shown
+    context.close()
+
+
 @pytest.fixture
 def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
-    """Opens pages, each in a browser profile of its own; no error may be left in any of them."""
+    """Opens pages; no error may be left in any of them.
+
+    With a path alone it is a view of the shared page; with options, a page in a browser profile of its own.
+    """
     contexts: list[BrowserContext] = []
     shown: list[Shown] = []
 
     def open_page(path: str | None = "", *, base: str | None = None, **options: object) -> Shown:
+        if path is not None and base is None and not options:
+            shown.append(request.getfixturevalue("tab"))
+            shown[-1].visit(path) if shown[-1].page.url.startswith("http") else shown[-1].goto(path)
+            return shown[-1]
         address = base or request.getfixturevalue("world").server.address
-        context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **options})  # type: ignore[arg-type]
+        context = browser.new_context(**{"viewport": WIDE, **options})  # type: ignore[arg-type]
         context.set_default_timeout(PATIENCE_S * 1000)
         contexts.append(context)
         shown.append(Shown(context.new_page(), address))
@@ -100,19 +154,16 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open
         return shown[-1]
 
     yield open_page
+    for each in shown:
+        each.page.unroute_all()
+    faults = [fault for each in shown for fault in each.take_faults()]
     for context in contexts:
         context.close()
-    assert not [fault for each in shown for fault in each.faults]
+    assert not faults
 
 
-@pytest.fixture
-def page(open_page: OpenPage) -> Page:
-    """A page of the world, not yet at any address."""
-    return open_page(None).page
-
-
-@pytest.fixture
-def violations() -> Callable[[Page], list[str]]:
+@pytest.fixture(scope="session")
+def violations() -> Violations:
     """Runs axe in a page, also where its policy allows no foreign script."""
     source = AXE.read_text()
 

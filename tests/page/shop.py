@@ -62,3 +62,9 @@ def report(year: int, customer: str = "all") -> None:
 @app.task(schedule="0 9 * * mon-fri", timezone="America/New_York")
 def invoices() -> None:
     """One invoice per open order."""
+
+
+@app.task
+def move(source: str, target: str, amount: int, note: str = "") -> list[object]:
+    """Arguments whose order counts."""
+    return [source, target, amount, note]

@@ -1,9 +1,10 @@
-"""Log in with a token, log out, and what a token's scopes leave on the page."""
+"""Log in with a token, log out, tokens made and revoked, and what a token's scopes leave on the page."""
 
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from click.testing import CliRunner
 from playwright.sync_api import expect
@@ -12,14 +13,23 @@ from redis import Redis
 from infinitas.broker.keys import TOKENS
 from infinitas.cli.main import cli
 from infinitas.devservers.servers import Urls
-from tests.page.conftest import OpenPage, Shown
+from tests.page.conftest import OpenPage, Shown, Violations
 from tests.page.world import World
 from tests.server_fixtures import MakeToken
 
 
+@pytest.fixture(autouse=True)
+def parked(tab: Shown, servers: Urls) -> Iterator[None]:
+    """The shared page makes no requests while there are tokens, which it lacks."""
+    tab.page.goto("about:blank")
+    yield
+    with Redis.from_url(servers.redis) as redis:
+        redis.delete(TOKENS)
+
+
 @pytest.fixture
-def token(world: World, servers: Urls) -> Iterator[MakeToken]:
-    """Makes tokens; without any left, the machine itself has access again."""
+def token(world: World, servers: Urls) -> MakeToken:
+    """Makes tokens."""
 
     def make(*scopes: str) -> str:
         options = [option for scope in scopes for option in ("--scope", scope)]
@@ -29,9 +39,7 @@ def token(world: World, servers: Urls) -> Iterator[MakeToken]:
             made = thread.submit(CliRunner().invoke, cli, command, catch_exceptions=False).result()
         return str(made.output.strip())
 
-    yield make
-    with Redis.from_url(servers.redis) as redis:
-        redis.delete(TOKENS)
+    return make
 
 
 def log_in(shown: Shown, token: str) -> None:
@@ -41,13 +49,15 @@ def log_in(shown: Shown, token: str) -> None:
     expect(page.locator(".live")).to_have_text("live")
 
 
-def test_log_in_once_then_out(open_page: OpenPage, token: MakeToken) -> None:
+def test_log_in_once_then_out(open_page: OpenPage, token: MakeToken, violations: Violations) -> None:
     secret = token("admin")
-    shown = open_page("tasks/backup")
+    shown = open_page("tasks/backup", color_scheme="dark")
     page = shown.page
+    assert violations(page) == []
     page.get_by_label("Access token").fill("inf_wrong")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_be_visible()
+    assert violations(page) == []
     log_in(shown, secret)
     expect(page.locator("h1")).to_have_text("backup")
     page.reload()
@@ -60,12 +70,12 @@ def test_log_in_once_then_out(open_page: OpenPage, token: MakeToken) -> None:
 
 def test_a_token_that_only_reads_has_no_buttons(open_page: OpenPage, token: MakeToken, world: World) -> None:
     secret = token("read")
-    shown = open_page("tasks/backup")
+    shown = open_page("tasks/backup", base=world.server.address)
     log_in(shown, secret)
     page = shown.page
     names = re.compile("^(Run|Pause|Resume|Edit|Skip|Trigger|Backfill|Retry|Cancel)")
     for path in ("tasks/backup", "tasks", "", "jobs?q=state%3Afailed"):
-        page.goto(f"{shown.base}/{path}")
+        shown.visit(path)
         expect(page.locator("h1")).to_be_visible()
         expect(page.locator(".live")).to_have_text("live")
         expect(page.get_by_role("button", name=names)).to_have_count(0)
@@ -79,9 +89,11 @@ def test_a_token_that_only_reads_has_no_buttons(open_page: OpenPage, token: Make
     shown.expect_faults("401", "403")
 
 
-def test_jobs_without_tasks_may_run_and_not_pause(open_page: OpenPage, token: MakeToken) -> None:
+def test_jobs_without_tasks_may_run_and_not_pause(
+    open_page: OpenPage, token: MakeToken, world: World
+) -> None:
     secret = token("read", "jobs")
-    shown = open_page("tasks/backup")
+    shown = open_page("tasks/backup", base=world.server.address)
     log_in(shown, secret)
     page = shown.page
     expect(page.get_by_role("button", name="Run backup")).to_be_visible()
@@ -89,3 +101,34 @@ def test_jobs_without_tasks_may_run_and_not_pause(open_page: OpenPage, token: Ma
     expect(page.get_by_role("button", name=re.compile("^Pause"))).to_have_count(0)
     expect(page.locator("inf-lane[drags]")).to_have_count(0)
     shown.expect_faults("401")
+
+
+def test_tokens_are_made_and_revoked(open_page: OpenPage, world: World, violations: Violations) -> None:
+    shown = open_page("tokens", base=world.server.address)
+    page = shown.page
+    expect(page.get_by_text("No token: the server answers")).to_be_visible()
+    page.get_by_role("button", name="New token").click()
+    dialog = page.get_by_role("dialog", name="New token")
+    expect(dialog.get_by_label("Name")).to_be_focused()
+    page.keyboard.type("ada")
+    dialog.get_by_label("Scopes").fill("admin")
+    assert violations(page) == []
+    dialog.get_by_role("button", name="Make it").click()
+    # The first token ends the access of the machine itself, and this page goes on with the token.
+    expect(page.locator(".notices")).to_contain_text("This page is logged in with it.")
+    secret = page.locator(".secret").text_content()
+    assert secret is not None
+    assert secret.startswith("inf_")
+    row = page.get_by_role("row", name=re.compile("^ada"))
+    expect(row).to_contain_text("admin")
+    assert httpx.get(f"{world.server.address}/api/v1/tasks").status_code == 401
+    used = {"Authorization": f"Bearer {secret}"}
+    assert httpx.get(f"{world.server.address}/api/v1/tasks", headers=used).status_code == 200
+    assert violations(page) == []
+    row.get_by_role("button", name="Revoke ada").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    expect(page.locator(".notices")).to_contain_text("Revoked the token ada.")
+    assert httpx.get(f"{world.server.address}/api/v1/tasks", headers=used).status_code != 200 or (
+        httpx.get(f"{world.server.address}/api/v1/tasks").status_code == 200
+    )
+    shown.expect_faults("401", "WebSocket")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -98,6 +99,9 @@ def test_reset_takes_a_change_back(open_page: OpenPage, world: World) -> None:
     notice(page, "backup is again as the code declares it: 30 2 * * *.")
     assert schedule(world)["overridden"] is False
     expect(page.get_by_role("button", name="Reset backup")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    notice(page, "Undone.")
+    assert schedule(world)["cron"] == "0 5 * * *"
 
 
 def test_refused_previews_are_no_fault_of_the_page(open_page: OpenPage) -> None:
@@ -114,6 +118,32 @@ def test_trigger_sends_a_job(open_page: OpenPage, world: World) -> None:
     page.get_by_role("button", name="Run now").click()
     notice(page, "Sent job")
     expect(page.locator(".head .badge.is-succeeded")).to_be_visible()
+
+
+def test_what_was_sent_is_cancelled_by_undo(open_page: OpenPage, world: World, tmp_path: Path) -> None:
+    page = open_page("tasks/steps").page
+    page.get_by_role("button", name="Run steps").click()
+    page.get_by_role("dialog").get_by_label("gate").fill(str(tmp_path / "gate"))
+    page.get_by_role("button", name="Run now").click()
+    expect(page.locator(".head .badge.is-running")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    notice(page, "Cancelled 1 job.")
+    expect(page.locator(".head .badge.is-cancelled")).to_be_visible()
+
+
+def test_arguments_by_position_keep_their_order(open_page: OpenPage, world: World) -> None:
+    page = open_page(f"jobs/{world.ended('move', 'zoo', 'bank', 5)}").page
+    expect(page.get_by_role("region", name="Result")).to_contain_text('["zoo", "bank", 5, ""]')
+    page.get_by_role("button", name="Run with other arguments").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".field > span")).to_have_text(
+        ["source", "target", "amount", "note", "Or all arguments as JSON"]
+    )
+    expect(dialog.get_by_label("source")).to_have_value("zoo")
+    expect(dialog.get_by_label("target")).to_have_value("bank")
+    dialog.get_by_label("amount").fill("6")
+    dialog.get_by_role("button", name="Run now").click()
+    expect(page.get_by_role("region", name="Result")).to_contain_text('["zoo", "bank", 6, ""]')
 
 
 def test_run_with_arguments(open_page: OpenPage, world: World) -> None:
@@ -162,6 +192,7 @@ def test_bulk_counts_first(open_page: OpenPage, world: World) -> None:
     ids = [str(world.app.find("report").using(delay=600).send(year).id) for year in range(3)]
     page = open_page("jobs?q=task%3Areport+state%3Ascheduled").page
     page.get_by_role("button", name="Cancel all …").click()
+    expect(page.get_by_role("dialog")).to_contain_text("All that match task:report state:scheduled.")
     page.get_by_role("button", name="Cancel 3 jobs").click()
     notice(page, "3 jobs cancelled.")
     assert {world.job(id)["state"] for id in ids} == {"cancelled"}
@@ -180,6 +211,7 @@ def test_backfill_by_times_counts_first(open_page: OpenPage, world: World) -> No
 
 def test_backfill_by_dragging_over_the_past(open_page: OpenPage, world: World) -> None:
     page = open_page("tasks/sync_crm").page
+    page.get_by_role("button", name="24 h").click()
     lane = page.locator("inf-lane")
     expect(lane).to_be_visible()
     box = lane.bounding_box()

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests.page.conftest import OpenPage
 from tests.page.world import World
 from tests.proxy import Proxy
+from tests.support import eventually
 
 
 @pytest.fixture
@@ -41,7 +42,9 @@ def test_a_lost_feed_is_stale_then_catches_up(open_page: OpenPage, world: World,
     shown.expect_faults("WebSocket", "Failed to load resource", "ERR_")
 
 
-def test_requests_that_fail_show_a_banner_and_back_off(open_page: OpenPage, proxy: Proxy) -> None:
+def test_requests_that_fail_show_a_banner_and_back_off(
+    open_page: OpenPage, proxy: Proxy, world: World
+) -> None:
     shown = open_page("tasks", base=f"http://127.0.0.1:{proxy.port}")
     page = shown.page
     expect(page.locator("table.tasks")).to_be_visible()
@@ -51,8 +54,9 @@ def test_requests_that_fail_show_a_banner_and_back_off(open_page: OpenPage, prox
     page.keyboard.press("g")
     page.keyboard.press("n")
     expect(page.get_by_role("alert").first).to_contain_text("The server gives no answer")
-    # Four tries in a second each would be a load on a server that is down.
-    page.wait_for_timeout(3_000)
+    # Each event is a reason to load; a server that is down gets few tries all the same.
+    world.app.find("chatty").send_many([(1,)] * 20)
+    eventually(lambda: world.task("chatty")["queued"] == 0)
     assert len([url for url in calls if url.endswith("/tasks")]) <= 3
     page.unroute("**/api/v1/tasks")
     page.get_by_role("button", name="Try now").click()

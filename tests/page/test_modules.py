@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from infinitas.server.page.assets import load_assets
@@ -54,3 +55,9 @@ def test_no_function_is_long() -> None:
 
 def test_no_file_is_long() -> None:
     assert not [file.name for file in STATIC.rglob("*.*") if len(file.read_text().splitlines()) > 400]
+
+
+def test_the_demo_is_installed_with_what_serves_the_page() -> None:
+    with (STATIC.parents[3] / "pyproject.toml").open("rb") as file:
+        extras = tomllib.load(file)["project"]["optional-dependencies"]
+    assert "server" in extras["demo"][0]

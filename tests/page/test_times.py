@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.page.conftest import OpenPage
 
-ZONES = {"America/New_York": ("21:30:00|20:30:00"), "Asia/Kathmandu": "07:15:00|06:15:00"}
+ZONES = {"America/New_York": "21:30|20:30", "Asia/Kathmandu": "07:15|06:15"}
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -15,11 +15,11 @@ def test_slots_are_shown_in_the_chosen_zone(open_page: OpenPage, zone: str) -> N
     page = open_page("tasks/backup", timezone_id=zone).page
     first = page.locator("inf-slots li").first
     expect(first).to_contain_text(re.compile(ZONES[zone]))
-    expect(first).to_contain_text("02:30:00 Copenhagen")
+    expect(first).to_contain_text("02:30 Copenhagen")
     page.keyboard.press("z")
-    expect(first).to_contain_text(re.compile("00:30:00|01:30:00"))
+    expect(first).to_contain_text(re.compile("00:30|01:30"))
     page.keyboard.press("z")
-    expect(first).to_have_text(re.compile(r"^[\d-]* ?02:30:00"))
+    expect(first).to_have_text(re.compile(r"02:30$"))
 
 
 def test_a_clock_change_within_the_lanes_is_marked(open_page: OpenPage) -> None:
@@ -38,7 +38,7 @@ def test_a_clock_change_within_the_lanes_is_marked(open_page: OpenPage) -> None:
 
 
 def test_the_choice_of_zone_stays(open_page: OpenPage) -> None:
-    page = open_page("tasks").page
+    page = open_page("tasks", color_scheme="dark").page
     page.get_by_role("button", name=re.compile("^Times: local")).click()
     page.reload()
     expect(page.get_by_role("button", name=re.compile("^Times: UTC"))).to_be_visible()

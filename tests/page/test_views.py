@@ -1,36 +1,29 @@
 """Each view, on real jobs: what it shows, what it opens, and that axe finds nothing."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.page.conftest import OpenPage
+from tests.page.conftest import WIDE, OpenPage, Shown, Violations
 from tests.page.shop import EXACT, ODD
 from tests.page.world import World
 from tests.support import eventually
 
-Violations = Callable[[Page], list[str]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def jobs(world: World) -> dict[str, str]:
-    """Ids of jobs by name: one that failed, one that succeeded, one that was tried twice."""
-    return {
-        "failed": world.ended("sync_crm", EXACT),
-        "odd": world.ended(ODD),
-        "twice": world.ended("twice"),
-        "chatty": world.ended("chatty", 40),
-    }
+pytestmark = pytest.mark.usefixtures("jobs")
 
 
 def test_now_names_what_failed_and_comes_next(open_page: OpenPage) -> None:
     page = open_page().page
     expect(page.locator("h1")).to_contain_text(re.compile(r"\d failing"))
     expect(page.locator("h1")).to_contain_text(re.compile(r"next: (backup|invoices|sync_crm) in \d+ "))
+    figures = page.locator(".numbers dt")
+    expect(figures).to_have_text(
+        ["success, 24 h", "lag from slot to start, p95", "oldest queued job", "workers"]
+    )
     attention = page.locator(".attention li", has_text="sync_crm")
     expect(attention).to_contain_text("crm.example.com refused the connection")
     attention.get_by_role("link", name="Open error").click()
@@ -41,30 +34,30 @@ def test_now_shows_progress_and_ends(open_page: OpenPage, world: World, tmp_path
     page = open_page().page
     world.send("steps", str(tmp_path / "gate"))
     row = page.locator(".running li", has_text="steps")
-    expect(row).to_contain_text("40 % step 2 of 5")
+    expect(row).to_contain_text("40\u00a0% step 2 of 5")
     (tmp_path / "gate").touch()
     expect(row).to_have_count(0)
 
 
 def test_lanes_go_by_keys_from_task_to_job(open_page: OpenPage, jobs: dict[str, str]) -> None:
     page = open_page().page
-    lane = page.get_by_role("slider", name=re.compile("^sync_crm: 1 failed"))
+    lane = page.get_by_role("slider", name=re.compile("^twice: 1 failed"))
     expect(lane).to_be_visible()
     page.keyboard.press("l")
     expect(page.locator("inf-lane:focus")).to_have_count(1)
     lane.focus()
     page.keyboard.press("ArrowRight")
     expect(lane).to_have_attribute("aria-valuetext", re.compile("failed"))
-    expect(page.locator(".card")).to_contain_text("sync_crm")
+    expect(page.locator(".card")).to_contain_text("twice")
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(f"/jobs/{re.escape(quote(jobs['failed']))}"))
+    expect(page).to_have_url(re.compile(f"/jobs/{re.escape(quote(jobs['twice']))}"))
 
 
 def test_lanes_as_a_table(open_page: OpenPage, violations: Violations) -> None:
     page = open_page().page
     expect(page.locator("inf-lane").first).to_be_visible()
     page.keyboard.press("v")
-    expect(page.get_by_role("row", name=re.compile("sync_crm.*1 failed"))).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("twice.*1 failed"))).to_be_visible()
     assert violations(page) == []
 
 
@@ -115,10 +108,11 @@ def test_a_failed_job_shows_the_error_and_each_attempt(open_page: OpenPage, jobs
     assert headings.index("Error") < headings.index("Attempts") < headings.index("Log")
 
 
-def test_whole_numbers_are_exact(open_page: OpenPage, jobs: dict[str, str], world: World) -> None:
-    page = open_page(f"jobs/{jobs['odd']}").page
+def test_whole_numbers_are_exact(open_page: OpenPage, jobs: dict[str, str]) -> None:
+    shown = open_page(f"jobs/{jobs['odd']}")
+    page = shown.page
     expect(page.get_by_role("region", name="Result")).to_contain_text(str(EXACT))
-    page.goto(f"{world.server.address}/jobs/{jobs['failed']}")
+    shown.visit(f"jobs/{jobs['failed']}")
     expect(page.get_by_role("region", name="Arguments")).to_contain_text(str(EXACT))
 
 
@@ -130,7 +124,7 @@ def test_the_log_of_a_running_job_is_live(open_page: OpenPage, world: World, tmp
     page.get_by_label("Least level").select_option("warning")
     expect(page.locator(".line")).to_have_count(1)
     (tmp_path / "gate").touch()
-    expect(page.locator(".badge.is-succeeded")).to_be_visible()
+    expect(page.locator(".head .badge.is-succeeded")).to_be_visible()
 
 
 def test_a_link_to_a_line(open_page: OpenPage, jobs: dict[str, str]) -> None:
@@ -154,7 +148,8 @@ def test_jobs_by_a_query_with_suggestions(open_page: OpenPage) -> None:
     expect(field).to_have_value("state:failed ")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"q=state%3Afailed"))
-    expect(page.locator("table.jobs tbody tr")).to_have_count(2)
+    expect(page.locator("table.jobs tbody tr").first).to_be_visible()
+    expect(page.locator("table.jobs tbody tr:not(:has(.is-failed))")).to_have_count(0)
 
 
 def test_a_query_that_cannot_be_read_names_the_part(open_page: OpenPage) -> None:
@@ -163,15 +158,15 @@ def test_a_query_that_cannot_be_read_names_the_part(open_page: OpenPage) -> None
 
 
 def test_the_jobs_list_goes_on_by_cursor(open_page: OpenPage, world: World) -> None:
-    world.app.find("chatty").send_many([(1,)] * 120)
-    eventually(lambda: world.task("chatty")["queued"] == 0 and world.task("chatty")["running"] == 0)
-    page = open_page(f"jobs?q={quote('task:chatty')}").page
+    world.app.find("invoices").send_many([()] * 120)
+    eventually(lambda: world.task("invoices")["queued"] == 0 and world.task("invoices")["running"] == 0)
+    page = open_page(f"jobs?q={quote('task:invoices')}").page
     rows = page.locator("table.jobs tbody tr")
     expect(rows).to_have_count(50)
     page.mouse.wheel(0, 20_000)
     expect(rows).to_have_count(100)
     page.mouse.wheel(0, 20_000)
-    expect(rows).to_have_count(121)
+    expect(rows).to_have_count(120)
 
 
 def test_workers_and_queues(open_page: OpenPage) -> None:
@@ -190,8 +185,9 @@ def test_keys_and_palette(open_page: OpenPage) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("Control+k")
     palette = page.get_by_role("dialog", name="Search and commands")
-    palette.get_by_role("combobox").fill("backup")
-    expect(palette.get_by_role("option")).to_have_count(1)
+    expect(palette.get_by_role("combobox")).to_be_focused()
+    page.keyboard.type("backup")
+    expect(palette.get_by_role("option")).to_have_text(["backup task", "Run backup"])
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("backup")
 
@@ -202,29 +198,96 @@ def test_an_address_of_nothing(open_page: OpenPage) -> None:
     shown.expect_faults("404")
 
 
-VIEWS = ["", "tasks", "tasks/backup", "tasks/sync_crm", "jobs", "workers", "queues", "audit", "job"]
+VIEWS = ["", "tasks", "tasks/backup", "tasks/sync_crm", "jobs", "job", "workers", "queues", "audit"]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_no_violation(
-    open_page: OpenPage, violations: Violations, jobs: dict[str, str], theme: str
+@pytest.fixture
+def as_before(tab: Shown) -> Iterator[None]:
+    """The shared page has its window and colours back."""
+    yield
+    tab.page.set_viewport_size(WIDE)
+    tab.page.emulate_media(color_scheme="light", reduced_motion="no-preference")
+
+
+def _settled(shown: Shown, view: str, jobs: dict[str, str]) -> None:
+    shown.visit(f"jobs/{jobs['failed']}" if view == "job" else view)
+    expect(shown.page.locator("h1")).to_be_visible()
+    expect(shown.page.locator(".live")).to_have_text("live")
+
+
+@pytest.mark.usefixtures("as_before")
+def test_axe_finds_no_violation_and_nothing_is_wider_than_the_window(
+    open_page: OpenPage, violations: Violations, jobs: dict[str, str]
 ) -> None:
-    shown = open_page(None, color_scheme=theme)
+    """Each view, light and wide, dark and narrow: together they see each colour and each layout."""
+    shown = open_page()
+    page = shown.page
     found: dict[str, list[str]] = {}
-    for view in VIEWS:
-        page = shown.goto(f"jobs/{jobs['failed']}" if view == "job" else view)
-        expect(page.locator("h1")).to_be_visible()
-        expect(page.locator(".live")).to_have_text("live")
+    wide: list[str] = []
+    for theme, width in (("light", 1400), ("dark", 360)):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        for view in VIEWS:
+            _settled(shown, view, jobs)
+            found[f"{view} {theme}"] = violations(page)
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                wide.append(f"{view} {width}")
+    assert not {view: faults for view, faults in found.items() if faults}
+    assert wide == []
+
+
+@pytest.mark.usefixtures("as_before")
+@pytest.mark.parametrize("width", [1000, 1180, 1290, 3840])
+def test_no_view_is_wider_than_the_window(open_page: OpenPage, jobs: dict[str, str], width: int) -> None:
+    shown = open_page()
+    shown.page.set_viewport_size({"width": width, "height": 800})
+    wide = []
+    for view in ("", "tasks", "tasks/backup", "jobs", "workers", "audit"):
+        _settled(shown, view, jobs)
+        if shown.page.evaluate("document.documentElement.scrollWidth") > width:
+            wide.append(view)
+    assert wide == []
+
+
+def test_axe_finds_nothing_in_dialogs(open_page: OpenPage, violations: Violations) -> None:
+    page = open_page("tasks/backup").page
+    expect(page.locator("inf-slots li")).to_have_count(10)
+    found: dict[str, list[str]] = {}
+    for name in ("Edit backup", "Pause backup", "Backfill backup", "Trigger backup"):
+        page.get_by_role("button", name=name).first.click()
+        expect(page.locator("dialog :focus")).to_have_count(1)
+        found[name] = violations(page)
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Trigger backup")).to_be_focused()
+    for key in ("?", "Control+k"):
+        page.keyboard.press(key)
+        expect(page.get_by_role("dialog")).to_be_visible()
+        found[key] = violations(page)
+        page.keyboard.press("Escape")
+    assert not {name: faults for name, faults in found.items() if faults}
+
+
+def test_empty_states_name_the_next_step(open_page: OpenPage, violations: Violations) -> None:
+    """Answers are emptied on the way: no other world is needed for them."""
+    shown = open_page()
+    page = shown.page
+    for path in ("tasks", "workers", "queues", "schedules?*"):
+        page.route(f"**/api/v1/{path}", lambda route: route.fulfill(json=[]))
+    page.route("**/api/v1/jobs*", lambda route: route.fulfill(json={"items": [], "next": None}))
+    page.route("**/api/v1/audit*", lambda route: route.fulfill(json={"items": [], "next": None}))
+    found: dict[str, list[str]] = {}
+    texts = {
+        "": "infinitas worker app:app",
+        "tasks": "No task yet",
+        "jobs": "No job yet",
+        "jobs?q=state%3Afailed": "No job matches",
+        "workers": "No worker is live. Start one: infinitas worker",
+        "queues": "No queue yet",
+        "audit": "No change yet",
+    }
+    for view, text in texts.items():
+        shown.visit(view)
+        expect(page.locator("main")).to_contain_text(text)
         found[view] = violations(page)
     assert not {view: faults for view, faults in found.items() if faults}
-
-
-@pytest.mark.parametrize("view", ["", "tasks", "tasks/backup", "jobs", "job", "workers", "queues", "audit"])
-def test_a_narrow_window_scrolls_in_one_direction_only(
-    open_page: OpenPage, jobs: dict[str, str], view: str
-) -> None:
-    path = f"jobs/{jobs['failed']}" if view == "job" else view
-    page = open_page(path, viewport={"width": 360, "height": 740}).page
-    expect(page.locator("h1")).to_be_visible()
-    expect(page.locator(".live")).to_have_text("live")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360

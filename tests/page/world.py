@@ -2,14 +2,15 @@
 
 import asyncio
 import threading
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 
 import httpx
 
 from infinitas import Infinitas
-from infinitas.broker.connection import Connection
-from infinitas.broker.queue import QueueBroker
-from infinitas.core.task_definition import TaskDefinition
+from infinitas.runtime.signals import StopSignal
+from infinitas.server.server import Binding, run_server
+from tests.own_redis import free_port
 from tests.page.shop import app
 from tests.server_fixtures import Server
 from tests.support import PATIENCE_S, eventually, running
@@ -20,7 +21,7 @@ class World:
 
     def __init__(self, server: Server, redis_url: str) -> None:
         self.server = server
-        self._redis_url = redis_url
+        self.redis_url = redis_url
         self.http = httpx.Client(base_url=f"{server.address}/api/v1", timeout=PATIENCE_S)
         self.app: Infinitas = app.configure(redis_url=redis_url, postgres_url=server.postgres_url)
         self._loop = asyncio.new_event_loop()
@@ -39,6 +40,20 @@ class World:
     def stop(self) -> None:
         asyncio.run_coroutine_threadsafe(self._parts.aclose(), self._loop).result(PATIENCE_S)
 
+    @contextmanager
+    def another_server(self, **settings: str) -> Iterator[str]:
+        """A second server, in the loop of the parts; yields its address."""
+        port, stop = free_port(), StopSignal()
+        chosen = self.app.settings.model_copy(update=settings)
+        serving = asyncio.run_coroutine_threadsafe(
+            run_server(chosen, Binding(port=port, rate=0), stop), self._loop
+        )
+        address = f"http://127.0.0.1:{port}"
+        eventually(lambda: _answers(address))
+        yield address
+        self._loop.call_soon_threadsafe(stop.request)
+        serving.result(PATIENCE_S)
+
     def close(self) -> None:
         self.stop()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -46,16 +61,6 @@ class World:
         self._loop.close()
         self.http.close()
         self.app.close()
-
-    def declare(self, names: list[str]) -> None:
-        """Declare tasks without a worker."""
-        asyncio.run_coroutine_threadsafe(self._declare(names), self._loop).result(PATIENCE_S)
-
-    async def _declare(self, names: list[str]) -> None:
-        connection = Connection(self._redis_url, "test")
-        broker = QueueBroker(connection, "default")
-        await broker.declarations.declare([TaskDefinition(name=name) for name in names], [])
-        await connection.close()
 
     def send(self, task: str, *args: object) -> str:
         """Send a job and return its id."""
@@ -73,3 +78,10 @@ class World:
 
     def task(self, name: str) -> dict[str, object]:
         return next(task for task in self.http.get("tasks").json()["items"] if task["name"] == name)
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/api/v1/tasks").is_success
+    except httpx.TransportError:
+        return False

@@ -75,7 +75,7 @@ NEEDS = {
 
 PINGS = {f"{method} /ping/{{token}}{more}" for method in ("GET", "POST") for more in ("", "/{what}")}
 OPEN = {"POST /login", "DELETE /login", "GET /login", "GET /asyncapi.json", *PINGS}
-"""Logging in has its token in the body; logging out needs none; any token is shown itself. A ping has its own."""
+"""A login has its token in the body, a logout needs none; any token is shown itself; a ping has its own."""
 
 
 def request(http: httpx.Client, route: str, token: str | None) -> httpx.Response:

@@ -154,7 +154,7 @@ async def test_a_list_of_schedules_has_no_long_arguments(api: FastAPI) -> None:
     async with visiting(api) as http:
         rule = {"task": "noop", "cron": "0 4 1 1 *", "args": ["x" * 20_000]}
         assert (await http.put(f"{API}/schedules/long", json=rule)).status_code == 200
-        listed = {each["key"]: each for each in (await http.get(f"{API}/schedules")).json()}
+        listed = {each["key"]: each for each in (await http.get(f"{API}/schedules")).json()["items"]}
         assert listed["long"]["args"] == ["…"]
         assert (await http.get(f"{API}/schedules/long")).json()["args"] == rule["args"]
 

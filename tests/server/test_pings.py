@@ -90,7 +90,9 @@ def test_an_address_is_replaced_and_removed(http: httpx.Client) -> None:
     assert http.get(new).status_code == 404
     assert http.get(f"{API}/tasks/host%2Fbackup").status_code == 404
     assert http.delete(f"{API}/pings/host%2Fbackup").status_code == 404
-    actions = eventually(lambda: http.get(f"{API}/pings").json() == []) and http.get(f"{API}/tasks").json()
+    actions = (
+        eventually(lambda: http.get(f"{API}/pings").json() == []) and http.get(f"{API}/tasks").json()["items"]
+    )
     assert "host/backup" not in [task["name"] for task in actions]
 
 

@@ -1,4 +1,4 @@
-"""The files of the page, read once: each with its media type, compressed, under a name of their content."""
+"""What browsers get of the page, read once: one script, one style, an icon and the HTML, compressed."""
 
 import gzip
 import hashlib
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+
+from infinitas.server.page.modules import join_modules
 
 _TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -26,17 +28,13 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Assets:
-    """All files by path, styles as one.
+    """All files by path, modules as one and styles as one.
 
     `version` is a digest: a new one is a new address, so browsers may keep each file.
     """
 
     files: Mapping[str, Asset]
     version: str
-
-    def preloads(self) -> list[str]:
-        """Paths of the modules: a browser that knows all of them at once waits for no chain of imports."""
-        return sorted(path for path in self.files if path.endswith(".js"))
 
 
 def load_assets() -> Assets:
@@ -50,6 +48,8 @@ def load_assets() -> Assets:
     # One request in place of one a file.
     styles = [found.pop(path) for path in sorted(found) if path.endswith(".css")]
     found["style.css"] = _asset(b"\n".join(each.content for each in styles), ".css")
+    modules = {path: found.pop(path).content.decode() for path in sorted(found) if path.endswith(".js")}
+    found["main.js"] = _asset(join_modules(modules, "main.js").encode(), ".js")
     digest = hashlib.sha256()
     for path in sorted(found):
         digest.update(path.encode() + b"\0" + found[path].content)

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from infinitas.server.page.assets import Asset, load_assets
 
 router = APIRouter(include_in_schema=False)
-VIEWS: Final = ("tasks", "jobs", "schedules", "workers", "queues", "audit", "tokens")
+VIEWS: Final = ("tasks", "jobs", "schedules", "workers", "queues", "incidents", "channels", "audit", "tokens")
 """First parts of the addresses that the page itself shows; `/` is the view Now."""
 _POLICY = "; ".join(
     (
@@ -69,11 +69,5 @@ def _respond(asset: Asset, accepted: str) -> Response:
 def _html(root_path: str) -> str:
     base = f"{root_path.rstrip('/')}/"
     folder = f"static/{_assets.version}/"
-    links = [f'<link rel="stylesheet" href="{folder}style.css">']
-    links += [f'<link rel="modulepreload" href="{folder}{path}">' for path in _assets.preloads()]
     template = _assets.files["index.html"].content.decode()
-    return (
-        template.replace("{base}", escape(base, quote=True))
-        .replace("{folder}", folder)
-        .replace("{links}", "\n".join(links))
-    )
+    return template.replace("{base}", escape(base, quote=True)).replace("{folder}", folder)

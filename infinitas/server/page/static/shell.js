@@ -8,11 +8,14 @@ import { Keyboard } from "./lib/keyboard.js";
 import { nextTheme, nextZone, prefs, setScheduleZone } from "./lib/prefs.js";
 import { go, here, onMove, to } from "./lib/router.js";
 import { Context } from "./context.js";
+import { runTask } from "./components/actions.js";
 import { banner } from "./components/banner.js";
 import { showHelp } from "./components/help.js";
 import { liveBadge } from "./components/live_badge.js";
 import { showPalette } from "./components/palette.js";
 import { auditView } from "./views/audit.js";
+import { channelsView } from "./views/channels.js";
+import { incidentsView } from "./views/incidents.js";
 import { jobView } from "./views/job.js";
 import { jobsView } from "./views/jobs.js";
 import { nowView } from "./views/now.js";
@@ -31,9 +34,11 @@ const PLACES = /** @type {Place[]} */ ([
   { path: "", title: "Now", key: "n" },
   { path: "tasks", title: "Tasks", key: "t" },
   { path: "jobs", title: "Jobs", key: "j" },
+  { path: "incidents", title: "Incidents", key: "i" },
   { path: "workers", title: "Workers", key: "w" },
   { path: "queues", title: "Queues", key: "q" },
   { path: "audit", title: "Audit", key: "a" },
+  { path: "channels", title: "Channels", key: "c", scope: "admin" },
   { path: "tokens", title: "Tokens", key: "k", scope: "admin" },
 ]);
 
@@ -44,6 +49,8 @@ const VIEWS = {
   jobs: (context, path, query) => (path[1] ? jobView(context, path[1]) : jobsView(context, query)),
   workers: workersView,
   queues: queuesView,
+  incidents: incidentsView,
+  channels: channelsView,
   audit: (context, _path, query) => auditView(context, query),
   tokens: tokensView,
 };
@@ -112,9 +119,9 @@ export class Shell {
         { class: "top" },
         h(
           "a",
-          { class: "brand", href: to([]) },
+          { class: "brand", href: to([]), "aria-label": "Infinitas" },
           h("span", { class: "logo", "aria-hidden": "true" }, "∞"),
-          "Infinitas",
+          h("span", null, "Infinitas"),
         ),
         h("nav", { "aria-label": "Views" }, places),
         h("div", { class: "tools" }, liveBadge(this.feed, this.#context.resources), this.#buttons()),
@@ -132,7 +139,17 @@ export class Shell {
     const theme = { system: "◐", light: "☀", dark: "☾" }[prefs.theme];
     const { name } = this.token;
     return [
-      tool("⌕", "Search and commands (Ctrl K)", () => this.#palette()),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "find",
+          "aria-label": "Search and commands (Ctrl K)",
+          onclick: () => this.#palette(),
+        },
+        h("span", null, "Search"),
+        h("kbd", null, "Ctrl K"),
+      ),
       tool(prefs.zone, `Times: ${prefs.zone}; switch`, () => this.#switch(nextZone)),
       tool(theme, `Colours: ${prefs.theme}; switch`, () => this.#switch(nextTheme)),
       tool("?", "Keys", () => this.#help()),
@@ -151,12 +168,14 @@ export class Shell {
   }
 
   #palette() {
-    showPalette([
+    const commands = [
       ...this.#places().map(({ path, title }) => ({ title, hint: "view", run: () => goTo(path) })),
       { title: "Switch the colours", run: () => this.#switch(nextTheme) },
       { title: "Switch the time zone", run: () => this.#switch(nextZone) },
       { title: "Keys", run: () => this.#help() },
-    ]);
+    ];
+    const context = this.#context;
+    showPalette(commands, context.may("jobs") ? (task) => void runTask(context, task) : undefined);
   }
 
   /** @returns {Shortcut[]} */

@@ -4,7 +4,7 @@ import { part, send } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { go, to } from "../lib/router.js";
 import { argsQuestion } from "./args_form.js";
-import { act } from "./notices.js";
+import { act, sent } from "./notices.js";
 import { ask } from "./question.js";
 import { pause, resume } from "./schedule_actions.js";
 
@@ -66,7 +66,7 @@ export async function runTask(context, task) {
     const job = await send("POST", `tasks/${part(task.name)}/jobs`, { args: args.value });
     context.refresh();
     go(to(["jobs", job.id]));
-    return `Sent job ${job.id}.`;
+    return sent(`Sent job ${job.id}.`, [job.id]);
   });
 }
 
@@ -96,7 +96,7 @@ async function rerun(job) {
   await act(async () => {
     const { id } = await send("POST", `jobs/${part(job.id)}/rerun`);
     go(to(["jobs", id]));
-    return `Sent job ${id} with the same arguments.`;
+    return sent(`Sent job ${id} with the same arguments.`, [id]);
   });
 }
 
@@ -112,7 +112,7 @@ async function runOther(job) {
   await act(async () => {
     const { id } = await send("POST", `tasks/${part(job.task)}/jobs`, { args: args.value });
     go(to(["jobs", id]));
-    return `Sent job ${id}.`;
+    return sent(`Sent job ${id}.`, [id]);
   });
 }
 

@@ -54,11 +54,10 @@ function namedOf({ properties }, args) {
   return Object.keys(args).every((name) => names.includes(name)) ? { ...args } : null;
 }
 
-/** A schema has its names in no order, so that only a single one has a position. @param {string[]} names
- * @param {unknown[]} args */
+/** A schema names arguments in the order of their positions. @param {string[]} names @param {unknown[]} args */
 function positional(names, args) {
-  const [name] = names;
-  return names.length === 1 && args.length === 1 && name !== undefined ? { [name]: args[0] } : null;
+  if (args.length > names.length) return null;
+  return Object.fromEntries(args.map((value, n) => [names[n], value]));
 }
 
 /** @param {Schema} schema @param {string} name @param {Schema} each @param {unknown} value @returns {Field} */

@@ -14,7 +14,8 @@ export function banner(resources) {
       "The login has ended. ",
       h("button", { type: "button", onclick: () => location.reload() }, "Log in again"),
     );
-  if (error.status === 404 && resources.every((resource) => resource.error)) return null;
+  // The view itself names what does not exist.
+  if (failed.every((resource) => resource.error?.status === 404)) return null;
   const kept = failed.some((resource) => resource.value !== undefined);
   const retry = () => {
     for (const resource of failed) resource.retry();

@@ -10,6 +10,7 @@ export function openDialog(label, name = "") {
     if (event.target === dialog) dialog.close();
   };
   document.body.append(dialog);
-  dialog.showModal();
+  // Once it is filled, so that the browser finds the field that gets the focus.
+  queueMicrotask(() => dialog.isConnected && dialog.showModal());
   return dialog;
 }

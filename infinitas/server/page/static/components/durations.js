@@ -36,7 +36,7 @@ export function durations(jobs) {
 
 /** @param {Job} job @param {number} longest */
 function column(job, longest) {
-  const height = LEAST + (HEIGHT - LEAST) * ((job.duration ?? 0) / longest);
+  const height = LEAST + (HEIGHT - LEAST) * (Math.max(0, job.duration ?? 0) / longest);
   const title = `${clockTime(job.due)} · ${job.state} · ${duration(job.duration ?? 0)}`;
   return h(
     "a",

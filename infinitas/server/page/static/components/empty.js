@@ -48,15 +48,17 @@ new Worker("${address}")
 
 /** @param {string} title @param {string} text */
 function snippet(title, text) {
+  return h("figure", null, h("figcaption", null, title, copyButton(text)), h("pre", { tabindex: "0" }, text));
+}
+
+/** Absent where there is no clipboard: in pages over plain HTTP from another machine. @param {string} text */
+export function copyButton(text) {
   const copy = () =>
     void act(async () => {
       await navigator.clipboard.writeText(text);
       return "Copied.";
     });
-  // Browsers offer no clipboard to pages over plain HTTP from another machine.
-  const button =
-    navigator.clipboard && h("button", { type: "button", class: "quiet", onclick: copy }, "Copy");
-  return h("figure", null, h("figcaption", null, title, button), h("pre", { tabindex: "0" }, text));
+  return navigator.clipboard && h("button", { type: "button", class: "quiet", onclick: copy }, "Copy");
 }
 
 /** The command that helps a task without a worker. @param {import("../lib/types.js").TaskLine} task */

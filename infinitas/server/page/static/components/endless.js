@@ -31,12 +31,13 @@ export class EndlessList {
    * @param {string[]} topics
    * @param {(cursor?: string | number) => Promise<Page<T>>} load
    * @param {(item: T) => string} nameOf tells items apart
+   * @param {{ everyMs?: number, pollMs?: number }} [times] of the first page
    */
-  constructor(context, topics, load, nameOf) {
+  constructor(context, topics, load, nameOf, times = { everyMs: 1_500 }) {
     this.#context = context;
     this.#load = load;
     this.#nameOf = nameOf;
-    this.first = context.resource(topics, () => load(), { everyMs: 1_500 });
+    this.first = context.resource(topics, () => load(), times);
     this.holders = {
       onpointerenter: () => {
         this.#held = this.#all();

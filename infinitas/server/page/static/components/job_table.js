@@ -4,7 +4,7 @@ import { h } from "../lib/dom.js";
 import { duration } from "../lib/format.js";
 import { to } from "../lib/router.js";
 import { jobBadge } from "./state.js";
-import { cell, row, table } from "./table.js";
+import { NONE, cell, row, table } from "./table.js";
 import { ago, at } from "./time.js";
 
 /** @typedef {import("../lib/types.js").Job} Job */
@@ -32,7 +32,7 @@ function jobRow(job, named) {
       fault && h("small", { class: "fault", title: fault }, fault),
     ),
     cell("Due", [at(job.due), " ", h("small", { class: "faint" }, ago(job.due))], "time"),
-    cell("Took", job.duration === null ? h("span", { class: "faint" }, "–") : duration(job.duration), "time"),
-    cell("Worker", job.worker ?? "–", "faint"),
+    cell("Took", job.duration === null ? NONE : duration(job.duration), "time"),
+    cell("Worker", job.worker ?? NONE, "faint worker"),
   ]);
 }

@@ -14,15 +14,19 @@ const STEPS_MS = [5, 10, 15, 30]
   .map((each) => each * MINUTE_MS)
   .concat([1, 3, 6, 12, 24, 48].map((each) => each * HOUR_MS));
 const MOST_TICKS = 9;
+/** Room that the word at now needs, as a share of the width: of a wide window, and of a narrow one. */
+const ROOM = [1 / 18, 1 / 6];
+const NARROW_PX = 1_000;
 
 /** @param {number} from @param {number} to @param {ClockChange[]} changes */
 export function axis(from, to, changes) {
   const now = clock.now();
   const step = STEPS_MS.find((each) => (to - from) / each <= MOST_TICKS) ?? 7 * DAY_MS;
   const offset = offsetMinutes(zoneName(), from) * MINUTE_MS;
+  const room = (to - from) * /** @type {number} */ (ROOM[innerWidth < NARROW_PX ? 1 : 0]);
   const ticks = [];
   for (let at = Math.ceil((from + offset) / step) * step - offset; at < to; at += step) {
-    if (Math.abs(at - now) > (to - from) / 18) ticks.push(tick((at - from) / (to - from), label(at, step)));
+    if (Math.abs(at - now) > room) ticks.push(tick((at - from) / (to - from), label(at, step)));
   }
   ticks.push(tick((now - from) / (to - from), "now", "is-now"));
   for (const change of changes)

@@ -18,7 +18,7 @@ export const HEIGHT = 30;
 const FOOT = HEIGHT - 4;
 const TALL = 18;
 const LEAST_PX = 3;
-/** Marks closer than this become a heat strip. */
+/** Marks closer than this become a heat strip, whose columns are this wide. */
 const DENSE_PX = 5;
 const HOLLOW = new Set(["absent", "missed", "skipped"]);
 
@@ -59,35 +59,37 @@ function isDense(pen, marks) {
 
 /** @param {Pen} pen @param {Mark[]} marks */
 function drawHeat(pen, marks) {
-  const buckets = [...Map.groupBy(marks, ({ start }) => start).values()];
+  // Columns of one width: buckets of the API would beat with the schedule.
+  const column = (/** @type {Mark} */ { start }) => Math.floor(xOf(pen, start) / DENSE_PX);
+  const buckets = [...Map.groupBy(marks, column).entries()].sort(([a], [b]) => a - b);
   const total = (/** @type {Mark[]} */ bucket) => bucket.reduce((sum, { count }) => sum + count, 0);
-  const most = Math.max(...buckets.map(total));
+  const most = Math.max(...buckets.map(([, bucket]) => total(bucket)));
   let flagged = -10;
-  for (const bucket of buckets) {
+  for (const [place, bucket] of buckets) {
     const sum = total(bucket);
     const tall = 4 + (TALL - 4) * Math.sqrt(sum / most);
-    const x = drawColumn(pen, byRank(bucket), tall, sum);
+    const x = place * DENSE_PX;
+    drawColumn(pen, x, byRank(bucket), tall, sum);
     const worst = bucket.reduce((a, b) => (rank(a.state) < rank(b.state) ? a : b));
-    if (x - flagged < 9 || !drawFlag(pen, worst.state, x + 1)) continue;
+    if (x - flagged < 9 || !drawFlag(pen, worst.state, x + DENSE_PX / 2)) continue;
     flagged = x;
   }
 }
 
-/** @param {Pen} pen @param {Mark[]} marks of one bucket, the worst last @param {number} tall @param {number} sum */
-function drawColumn(pen, marks, tall, sum) {
-  const { canvas, colour, scale } = pen;
-  const x = xOf(pen, marks[0]?.start ?? 0);
+/** @param {Pen} pen @param {number} x @param {Mark[]} marks of one column, the worst last @param {number} tall
+ * @param {number} sum */
+function drawColumn({ canvas, colour }, x, marks, tall, sum) {
+  const counts = Map.groupBy(marks, ({ state }) => state);
   let foot = FOOT;
-  for (const mark of marks) {
-    const part = Math.max(marks.length > 1 ? 3 : 0, (tall * mark.count) / sum);
-    const wide = Math.max((endOf(mark) - mark.start) * scale, LEAST_PX - 1);
-    canvas.fillStyle = colour(mark.state);
-    if (HOLLOW.has(mark.state)) canvas.globalAlpha = 0.55;
-    canvas.fillRect(x, foot - part, wide, part);
+  for (const [state, found] of counts) {
+    const share = found.reduce((all, { count }) => all + count, 0) / sum;
+    const part = Math.max(counts.size > 1 ? 4 : 0, tall * share);
+    canvas.fillStyle = colour(state);
+    if (HOLLOW.has(state)) canvas.globalAlpha = 0.55;
+    canvas.fillRect(x, foot - part, DENSE_PX - 1, part);
     canvas.globalAlpha = 1;
     foot -= part;
   }
-  return x;
 }
 
 /** @param {Pen} pen @param {Mark} mark */
@@ -123,17 +125,23 @@ function drawTail(pen, mark, x) {
 /** @param {Pen} pen @param {Mark[]} marks */
 function drawFuture(pen, marks) {
   const { canvas, colour, scale } = pen;
-  canvas.strokeStyle = colour("faint");
   canvas.fillStyle = colour("faint");
-  const dense = isDense(pen, marks);
-  for (const mark of marks) {
-    const x = xOf(pen, mark.start);
-    if (dense) {
-      canvas.globalAlpha = 0.22;
-      canvas.fillRect(x, FOOT - 6, Math.max((mark.end - mark.start) * scale, 1), 6);
-      canvas.globalAlpha = 1;
-    } else canvas.strokeRect(x + 0.5, FOOT - TALL + 4.5, 3, TALL - 5);
+  const first = marks[0];
+  const last = marks[marks.length - 1];
+  if (first && last && isDense(pen, marks)) {
+    canvas.globalAlpha = 0.25;
+    const x = xOf(pen, first.start);
+    canvas.fillRect(x, FOOT - 6, (last.end - first.start) * scale, 6);
+    canvas.globalAlpha = 1;
+    return;
   }
+  canvas.globalAlpha = 0.7;
+  for (const mark of marks) {
+    canvas.beginPath();
+    canvas.roundRect(xOf(pen, mark.start), FOOT - 11, 2.5, 11, 1);
+    canvas.fill();
+  }
+  canvas.globalAlpha = 1;
 }
 
 /** A small sign above: outcomes differ by shape too. @param {Pen} pen @param {string} state @param {number} x */

@@ -24,19 +24,24 @@ import { until } from "./time.js";
 /** @typedef {{ from: number, to: number }} Span */
 
 const HOUR_MS = 3_600_000;
-/** Hours to each side of now, and the width of a bucket in seconds. */
-const ZOOMS = /** @type {Record<string, [number, number]>} */ ({
-  "1 h": [1, 15],
-  "6 h": [6, 60],
-  "24 h": [24, 300],
-  "7 d": [168, 1800],
+/** Hours before now and after it, and the width of a bucket in seconds. The API looks a day ahead. */
+const ZOOMS = /** @type {Record<string, [number, number, number]>} */ ({
+  "1 h": [1, 1, 15],
+  "6 h": [6, 6, 60],
+  "24 h": [24, 24, 300],
+  "7 d": [168, 24, 1800],
 });
 const POLL_MS = 60_000;
 /** Pages that ask for the same span share the server's answer. */
 const SHARED_MS = 5_000;
+const USUAL = "24 h";
+/** Where all history is younger than its past side. */
+const YOUNG = "1 h";
 
 export class Lanes {
   #asTable = false;
+  /** The zoom while a person has chosen none. */
+  #fitting = USUAL;
   #context;
   #task;
   #onSpan;
@@ -50,7 +55,18 @@ export class Lanes {
     this.#onSpan = onSpan;
     this.#growing = new Growing(() => context.redraw());
     const topics = task ? [`task:${task}`] : ["jobs", "schedules"];
-    this.timeline = context.resource(topics, () => loadTimeline(task), { everyMs: 5_000, pollMs: POLL_MS });
+    this.timeline = context.resource(topics, () => this.#load(), { everyMs: 5_000, pollMs: POLL_MS });
+  }
+
+  get #zoom() {
+    return prefs.zoom || this.#fitting;
+  }
+
+  async #load() {
+    const timeline = await loadTimeline(this.#task, this.#zoom);
+    if (prefs.zoom || this.#fitting !== USUAL || !isYoung(timeline)) return timeline;
+    this.#fitting = YOUNG;
+    return loadTimeline(this.#task, YOUNG);
   }
 
   /** @returns {import("../lib/keyboard.js").Shortcut[]} */
@@ -135,8 +151,8 @@ export class Lanes {
     const buttons = Object.keys(ZOOMS).map((name) =>
       h(
         "button",
-        { type: "button", "aria-pressed": String(name === prefs.zoom), onclick: () => this.#zoomTo(name) },
-        `± ${name}`,
+        { type: "button", "aria-pressed": String(name === this.#zoom), onclick: () => this.#zoomTo(name) },
+        name,
       ),
     );
     return h("div", { class: "choice", role: "group", "aria-label": "Zoom" }, buttons);
@@ -162,17 +178,24 @@ export class Lanes {
   /** @param {number} step */
   #zoomBy(step) {
     const names = Object.keys(ZOOMS);
-    const next = names[names.indexOf(prefs.zoom) + step];
+    const next = names[names.indexOf(this.#zoom) + step];
     if (next) this.#zoomTo(next);
   }
 }
 
-/** @param {string | undefined} task @returns {Promise<Timeline>} */
-function loadTimeline(task) {
-  const [hours, bucket] = ZOOMS[prefs.zoom] ?? [24, 300];
+/** Whether all jobs are of the last hour: in a day they would be one dot. @param {Timeline} timeline */
+function isYoung({ lanes, now }) {
+  const begin = Date.parse(now) - HOUR_MS;
+  const past = lanes.flatMap((lane) => lane.past);
+  return past.length > 0 && past.every(({ start }) => Date.parse(start) >= begin);
+}
+
+/** @param {string | undefined} task @param {string} zoom @returns {Promise<Timeline>} */
+function loadTimeline(task, zoom) {
+  const [before, after, bucket] = ZOOMS[zoom] ?? [24, 24, 300];
   const now = Math.floor(clock.now() / SHARED_MS) * SHARED_MS;
-  const since = new Date(now - hours * HOUR_MS).toISOString();
-  return get("timeline", { task, since, until: new Date(now + hours * HOUR_MS).toISOString(), bucket });
+  const since = new Date(now - before * HOUR_MS).toISOString();
+  return get("timeline", { task, since, until: new Date(now + after * HOUR_MS).toISOString(), bucket });
 }
 
 /** @param {string} task @returns {Lane} */

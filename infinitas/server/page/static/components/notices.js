@@ -1,9 +1,11 @@
 /** Short messages about what an action did, with an undo where there is one. */
 
+import { send } from "../lib/api.js";
 import { h, render } from "../lib/dom.js";
+import { plural } from "../lib/format.js";
 
 const SHOWN_MS = 8_000;
-/** @typedef {() => Promise<void>} Undo */
+/** Undoes an action; a text that it returns is what it has done. @typedef {() => Promise<string | void>} Undo */
 /** @typedef {{ id: number, text: string, bad: boolean, undo?: Undo }} Notice */
 
 /** @type {Notice[]} */
@@ -40,6 +42,16 @@ export async function act(action) {
   }
 }
 
+/** What `act` reports of jobs that were sent: to undo it is to cancel those that have not ended.
+ * @param {string} text @param {string[]} ids */
+export function sent(text, ids) {
+  const undo = async () => {
+    const { done } = await send("POST", "jobs/bulk", { action: "cancel", ids, reason: "undone on the page" });
+    return done.length === 0 ? "It is too late: all have ended." : `Cancelled ${plural(done.length, "job")}.`;
+  };
+  return { text, undo };
+}
+
 /** @param {number} id */
 function dismiss(id) {
   notices = notices.filter((notice) => notice.id !== id);
@@ -55,8 +67,7 @@ function noticeView({ id, text, bad, undo }) {
   const revert = () => {
     dismiss(id);
     void act(async () => {
-      await undo?.();
-      return "Undone.";
+      return (await undo?.()) ?? "Undone.";
     });
   };
   return h(

@@ -9,9 +9,10 @@ import { openDialog } from "./dialog.js";
 
 const MOST = 12;
 
-/** @param {Command[]} commands of the page; tasks are added */
-export function showPalette(commands) {
-  void new Palette(commands).open();
+/** @param {Command[]} commands of the page; tasks are added
+ * @param {((task: import("../lib/types.js").TaskLine) => void) | undefined} run what runs a task, for those who may */
+export function showPalette(commands, run) {
+  void new Palette(commands, run).open();
 }
 
 class Palette {
@@ -19,17 +20,21 @@ class Palette {
   #text = "";
   #chosen = 0;
   #commands;
+  #run;
 
-  /** @param {Command[]} commands */
-  constructor(commands) {
+  /** @param {Command[]} commands @param {((task: import("../lib/types.js").TaskLine) => void) | undefined} run */
+  constructor(commands, run) {
     this.#commands = commands;
+    this.#run = run;
   }
 
   async open() {
     this.#draw();
     const tasks = await getTasks().catch(() => []);
     const open = tasks.map(({ name }) => ({ title: name, hint: "task", run: () => go(to(["tasks", name])) }));
-    this.#commands = [...this.#commands, ...open];
+    const run = this.#run;
+    const starts = run ? tasks.map((task) => ({ title: `Run ${task.name}`, run: () => run(task) })) : [];
+    this.#commands = [...this.#commands, ...open, ...starts];
     if (this.#dialog.isConnected) this.#draw();
   }
 

@@ -20,9 +20,14 @@ export function ask(question) {
     /** @param {Record<string, string> | null} answer */
     const finish = (answer) => {
       resolve(answer);
-      dialog.remove();
+      dialog.onclose = () => dialog.remove();
+      // By `close`, which gives the focus back to where it was.
+      dialog.close();
     };
-    dialog.onclose = () => finish(null);
+    dialog.onclose = () => {
+      dialog.remove();
+      resolve(null);
+    };
     const draw = (/** @type {string} */ fault) =>
       render(dialog, questionView(question, fault, submit, dialog));
     /** @param {SubmitEvent} event */

@@ -1,10 +1,10 @@
 /** Pause, resume, skip, trigger, backfill: what a person may do with a schedule; with undo where there is one. */
 
 import { part, send } from "../lib/api.js";
-import { clockTime, plural } from "../lib/format.js";
+import { clockTime, plural, slotTime } from "../lib/format.js";
 import { go, to } from "../lib/router.js";
 import { argsQuestion } from "./args_form.js";
-import { act } from "./notices.js";
+import { act, sent } from "./notices.js";
 import { ask } from "./question.js";
 
 /** @typedef {import("../context.js").Context} Context */
@@ -61,7 +61,10 @@ export async function reset(context, schedule) {
   await act(async () => {
     const { rule } = await post(schedule, "reset");
     context.refresh();
-    return `${schedule.key} is again as the code declares it: ${rule}.`;
+    const text = `${schedule.key} is again as the code declares it: ${rule}.`;
+    const { key, cron, every, at, timezone, overlap, catch_up } = schedule;
+    const own = { ...(cron ? { cron } : every ? { every } : { at }), timezone, overlap, catch_up };
+    return { text, undo: () => revert(context, () => send("PATCH", `schedules/${part(key)}`, own)) };
   });
 }
 
@@ -71,7 +74,7 @@ export async function skipNext(context, schedule) {
     const { slots } = await post(schedule, "skip", { count: schedule.skips + 1 });
     context.refresh();
     const last = slots.at(-1);
-    const text = last ? `The slot of ${clockTime(last)} becomes no job.` : "There is no slot to skip.";
+    const text = last ? `The slot of ${slotTime(last)} becomes no job.` : "There is no slot to skip.";
     const undo = () => revert(context, () => post(schedule, "skip", { count: schedule.skips }));
     return last ? { text, undo } : text;
   });
@@ -98,7 +101,7 @@ export async function trigger(context, schedule) {
     const { id } = await post(schedule, "trigger", { args: args.value });
     context.refresh();
     go(to(["jobs", id]));
-    return `Sent job ${id}.`;
+    return sent(`Sent job ${id}.`, [id]);
   });
 }
 
@@ -128,6 +131,23 @@ export async function backfill(context, schedule, span) {
   });
 }
 
+/** The same for one of the schedules of a task. @param {Context} context @param {Schedule[]} schedules
+ * @param {{ from: number, to: number }} span */
+export async function backfillOne(context, schedules, span) {
+  const keys = schedules.map(({ key }) => key);
+  const answer =
+    keys.length < 2
+      ? { key: keys[0] }
+      : await ask({
+          title: "Backfill which schedule?",
+          text: `From ${clockTime(span.from)} to ${clockTime(span.to)}.`,
+          button: "Count the slots",
+          fields: [{ name: "key", label: "Schedule", options: keys }],
+        });
+  const chosen = schedules.find(({ key }) => key === answer?.key);
+  if (chosen) await backfill(context, chosen, span);
+}
+
 /** @param {Schedule} schedule @returns {Promise<{ from: number, to: number } | null>} */
 async function askSpan(schedule) {
   const answer = await ask({
@@ -147,7 +167,7 @@ async function askSpan(schedule) {
 function backfillText(slots, known) {
   const shown = slots
     .slice(0, MOST_SHOWN)
-    .map((slot) => clockTime(slot))
+    .map((slot) => slotTime(slot))
     .join(", ");
   const more = slots.length > MOST_SHOWN ? ` and ${slots.length - MOST_SHOWN} more` : "";
   const rest = known > 0 ? ` ${plural(known, "slot")} of this span had a job already.` : "";

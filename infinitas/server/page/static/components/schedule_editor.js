@@ -3,7 +3,7 @@
 import { part, send } from "../lib/api.js";
 import { clock } from "../lib/clock.js";
 import { h, render } from "../lib/dom.js";
-import { clockTime, plural } from "../lib/format.js";
+import { plural, slotTime } from "../lib/format.js";
 import { openDialog } from "./dialog.js";
 import { act } from "./notices.js";
 import { fieldOf } from "./question.js";
@@ -195,7 +195,7 @@ function soon(preview) {
 function previewView(preview, before, interval) {
   const after = soon(preview);
   const many = after.length >= MOST || before.length >= MOST;
-  const next = preview.slots.slice(0, 3).map(({ utc }) => clockTime(utc));
+  const next = preview.slots.slice(0, 3).map(({ utc }) => slotTime(utc));
   return [
     h("p", { key: "words" }, h("b", null, preview.description)),
     h("p", { key: "next" }, next.length ? `Next: ${next.join(", ")}` : "No slot to come."),
@@ -229,6 +229,6 @@ function difference(before, after) {
 function changes(name, sign, slots) {
   if (slots.length === 0) return null;
   const rest = slots.length > SHOWN ? ` and ${slots.length - SHOWN} more` : "";
-  const shown = slots.slice(0, SHOWN).map((slot) => clockTime(slot));
+  const shown = slots.slice(0, SHOWN).map((slot) => slotTime(slot));
   return h("p", { class: name, key: name }, `${sign}${slots.length} ${name}: ${shown.join(", ")}${rest}`);
 }

@@ -2,7 +2,7 @@
 
 import { send } from "../lib/api.js";
 import { h, render } from "../lib/dom.js";
-import { clockTime, fullTime } from "../lib/format.js";
+import { clockTime, fullTime, isoDay, slotTime } from "../lib/format.js";
 import { prefs, zoneName } from "../lib/prefs.js";
 
 /** @typedef {import("../lib/types.js").Schedule} Schedule */
@@ -76,14 +76,20 @@ customElements.define("inf-slots", Slots);
 
 /** @param {import("../lib/types.js").PreviewSlot} slot @param {string} zone @param {boolean} skipped */
 function slotView({ utc, note }, zone, skipped) {
-  const shown = clockTime(utc);
-  const own = clockTime(utc, zone);
+  const shown = slotTime(utc);
+  const own = slotTime(utc, zone);
   const other = own !== shown && (zoneName() ?? "") !== zone;
+  const sameDay = isoDay(new Date(utc), zone) === isoDay(new Date(utc), zoneName());
   return h(
     "li",
     { key: utc, class: skipped ? "is-left-out" : note ? "is-noted" : "", title: fullTime(utc, zone) },
     skipped ? h("s", null, shown) : shown,
-    other && h("small", { class: "faint" }, ` ${own} ${zone.split("/").at(-1)?.replaceAll("_", " ")}`),
+    other &&
+      h(
+        "small",
+        { class: "faint" },
+        ` ${sameDay ? slotTime(utc, zone, utc) : own} ${zone.split("/").at(-1)?.replaceAll("_", " ")}`,
+      ),
     note && h("small", null, ` ${note}`),
     skipped && h("small", { class: "faint" }, " no job"),
   );

@@ -13,6 +13,7 @@ const MARKS = {
   cancelled: "⊘",
   skipped: "↷",
   missed: "◌",
+  late: "◌",
   lost: "☠",
   released: "⇤",
   failing: "✕",

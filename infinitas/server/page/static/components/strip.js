@@ -6,7 +6,7 @@ import { duration } from "../lib/format.js";
 /** @typedef {import("../lib/types.js").Run} Run */
 
 const HEIGHT = 22;
-const STEP = 6;
+const STEP = 5;
 const LEAST = 3;
 
 /** @param {Run[]} runs oldest first @param {number} [most] */
@@ -33,7 +33,7 @@ export function strip(runs, most = 30) {
 
 /** @param {Run} run @param {number} x @param {number} longest */
 function bar(run, x, longest) {
-  const height = LEAST + (HEIGHT - LEAST) * Math.sqrt((run.duration_ms ?? 0) / longest);
+  const height = LEAST + (HEIGHT - LEAST) * Math.sqrt(Math.max(0, run.duration_ms ?? 0) / longest);
   const title = h("title", null, `${run.state} · ${duration((run.duration_ms ?? 0) / 1000)} · ${run.ended}`);
   const shape =
     run.state === "succeeded"

@@ -5,6 +5,9 @@ import { h } from "../lib/dom.js";
 /** @typedef {import("../lib/dom.js").Parts} Parts */
 /** @typedef {import("../lib/dom.js").Props} Props */
 
+/** Stands where a cell has nothing; cards of narrow windows leave such cells out. */
+export const NONE = h("span", { class: "faint none" }, "–");
+
 /** @param {string[]} columns @param {Parts} rows @param {Props} [props] */
 export function table(columns, rows, props = {}) {
   const head = columns.map((name) =>

@@ -45,12 +45,12 @@ customElements.define("inf-time", RelativeTime);
 
 /** @param {string | null | undefined} moment @param {string} [none] */
 export function ago(moment, none = "–") {
-  return moment ? h("inf-time", { at: moment }) : h("span", { class: "faint" }, none);
+  return moment ? h("inf-time", { at: moment }) : h("span", { class: "faint none" }, none);
 }
 
 /** A moment to come, with the time left. @param {string | null | undefined} moment @param {string} [none] */
 export function until(moment, none = "–") {
-  return moment ? h("inf-time", { at: moment, coming: true }) : h("span", { class: "faint" }, none);
+  return moment ? h("inf-time", { at: moment, coming: true }) : h("span", { class: "faint none" }, none);
 }
 
 /** A moment as a time of day. @param {string | null | undefined} moment */

@@ -59,6 +59,22 @@ export function clockTime(moment, zone = zoneName()) {
   return day === isoDay(new Date(clock.now()), zone) ? time : `${day} ${time}`;
 }
 
+/** A slot: "Sat 28 Nov 01:30", without the day if it is today, with seconds if there are some.
+ * @param {string} moment @param {string} [zone] @param {string | number} [today] what counts as today */
+export function slotTime(moment, zone = zoneName(), today = clock.now()) {
+  const at = new Date(moment);
+  const text = at.toLocaleTimeString("en-GB", { timeZone: zone, hourCycle: "h23" });
+  const time = text.endsWith(":00") ? text.slice(0, -3) : text;
+  if (isoDay(at, zone) === isoDay(new Date(today), zone)) return time;
+  const day = at.toLocaleDateString("en-GB", {
+    timeZone: zone,
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+  });
+  return `${day.replace(",", "")} ${time}`;
+}
+
 /** With date, offset and UTC, for titles. @param {string | number} moment @param {string} [zone] */
 export function fullTime(moment, zone = zoneName()) {
   const at = new Date(moment);
@@ -81,7 +97,7 @@ export function isoDay(at, zone) {
 /** @param {number} value from 0 to 1 */
 export function percent(value) {
   const text = (value * 100).toFixed(value > 0.9 && value < 1 ? 1 : 0);
-  return `${value < 1 && text === "100.0" ? "99.9" : text} %`;
+  return `${value < 1 && text === "100.0" ? "99.9" : text}\u00a0%`;
 }
 
 /** @param {number} value */

@@ -1,14 +1,14 @@
 /** What a task's state means for a person: one verdict, its cause, and how urgent it is. */
 
 import { clock } from "./clock.js";
-import { duration, plural } from "./format.js";
+import { clockTime, duration, plural } from "./format.js";
 
 /** @typedef {import("./types.js").TaskLine} Task */
 /** @typedef {import("./types.js").Schedule} Schedule */
 /**
  * `rank`: the smaller, the more urgent; those below `WELL` need attention.
  *
- * @typedef {{ kind: "failing" | "missed" | "no-worker" | "broken" | "paused" | "running" | "ok" | "new",
+ * @typedef {{ kind: "failing" | "late" | "missed" | "no-worker" | "broken" | "paused" | "running" | "ok" | "new",
  *   word: string, cause: string, rank: number }} Health
  */
 
@@ -21,7 +21,8 @@ export function healthOf(task, schedules) {
   if (unreadable) return { kind: "broken", word: "unreadable", cause: unreadable, rank: 0 };
   if (task.streak < 0) return failing(task);
   const late = schedules.map(lateness).sort((a, b) => b - a)[0] ?? 0;
-  if (late > 0) return missed(task, late);
+  if (late > 0) return overdue(task, late);
+  if (task.last_job?.status === "missed") return missed(task.last_job);
   if (!served(task) && task.queued > 0) {
     return {
       kind: "no-worker",
@@ -46,9 +47,14 @@ function failing(task) {
 }
 
 /** @param {Task} task @param {number} lateMs @returns {Health} */
-function missed(task, lateMs) {
+function overdue(task, lateMs) {
   const why = served(task) ? "no scheduler has fired the slot" : "and no worker serves the task";
-  return { kind: "missed", word: "late", cause: `due ${duration(lateMs / 1000)} ago, ${why}`, rank: 2 };
+  return { kind: "late", word: "late", cause: `due ${duration(lateMs / 1000)} ago, ${why}`, rank: 2 };
+}
+
+/** @param {import("./types.js").LastJob} last @returns {Health} */
+function missed({ at }) {
+  return { kind: "missed", word: "missed", cause: `the slot of ${clockTime(at)} became no job`, rank: 3 };
 }
 
 /** @param {Task} task @param {Schedule[]} schedules @returns {Health} */

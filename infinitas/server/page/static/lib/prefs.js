@@ -24,7 +24,8 @@ function save(name, value) {
 export const prefs = {
   theme: /** @type {Theme} */ (load("theme", "system")),
   zone: /** @type {Zone} */ (load("zone", "local")),
-  zoom: load("zoom", "24 h"),
+  /** Empty until a person chooses one. */
+  zoom: load("zoom", ""),
 };
 
 export function applyTheme() {

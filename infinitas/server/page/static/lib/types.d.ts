@@ -274,3 +274,53 @@ export interface ClockChange {
   zone: string;
   shift: number;
 }
+
+export interface Incident {
+  id: string;
+  kind: string;
+  subject: string;
+  task: string | null;
+  job: string | null;
+  error: string | null;
+  count: number;
+  opened_at: string;
+  closed_at: string | null;
+  acknowledged_by: string | null;
+}
+export interface IncidentPage {
+  items: Incident[];
+  next: string | null;
+}
+export interface Mute {
+  id: number;
+  tasks: string;
+  kinds: string[];
+  until: string;
+  reason: string;
+  actor: string;
+}
+export interface Channel {
+  name: string;
+  type: string;
+  origin: string;
+  state: string;
+  target: string;
+  failures: number;
+  last_error: string | null;
+  last_sent_at: string | null;
+  waiting: number;
+}
+export interface Delivery {
+  id: number;
+  at: string;
+  title: string;
+  number: number;
+  outcome: string;
+  answer: string;
+  took_ms: number;
+  next_at: string | null;
+}
+export interface DeliveryPage {
+  items: Delivery[];
+  next: number | null;
+}

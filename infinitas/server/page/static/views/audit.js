@@ -2,13 +2,13 @@
 
 import { get } from "../lib/api.js";
 import { h } from "../lib/dom.js";
-import { formatJson } from "../lib/json.js";
 import { go, to } from "../lib/router.js";
+import { changeOf } from "../components/change.js";
 import { valuesOf } from "../components/question.js";
 import { EndlessList } from "../components/endless.js";
 import { moreButton } from "../components/more.js";
 import { waiting } from "../components/section.js";
-import { cell, row, table } from "../components/table.js";
+import { NONE, cell, row, table } from "../components/table.js";
 import { ago, at } from "../components/time.js";
 
 /** @typedef {import("../lib/types.js").AuditEntry} Entry */
@@ -87,33 +87,11 @@ function none({ q, target, actor }) {
 function entryRow(entry) {
   return row(String(entry.id), [
     cell("When", [at(entry.at), " ", h("small", { class: "faint" }, ago(entry.at))], "time"),
-    cell("Actor", entry.actor),
-    cell("Action", entry.action),
-    h("td", { "data-name": "Target", class: "name" }, entry.target),
+    cell("Actor", entry.actor, "time"),
+    cell("Action", entry.action.replaceAll("_", " ")),
+    h("td", { "data-name": "Target", class: "name" }, entry.target || NONE),
     cell("Change", changeOf(entry)),
-    cell("Reason", entry.reason || h("span", { class: "faint" }, "–")),
+    cell("Reason", entry.reason || NONE),
     cell("From", entry.origin, "faint"),
   ]);
-}
-
-/** Each changed field, before → after. @param {Entry} entry */
-function changeOf({ changes }) {
-  const found = Object.entries(changes ?? {});
-  if (found.length === 0) return h("span", { class: "faint" }, "–");
-  return found.map(([name, [before, after]]) =>
-    h(
-      "div",
-      { key: name, class: "change" },
-      h("span", { class: "faint" }, `${name.replaceAll("_", " ")} `),
-      before !== null && h("del", null, short(before)),
-      " ",
-      after !== null && h("ins", null, short(after)),
-    ),
-  );
-}
-
-/** @param {unknown} value */
-function short(value) {
-  const text = typeof value === "string" ? value : formatJson(value, 0);
-  return text.length > 80 ? `${text.slice(0, 80)} …` : text;
 }

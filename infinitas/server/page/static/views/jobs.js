@@ -44,7 +44,7 @@ export function jobsView(context, query) {
               plural(jobs.length, "job") + (list.next ? " and more" : ""),
             ),
         ),
-        h("div", { class: "bar" }, quickFilters(text), bulkBar(context, filter, jobs)),
+        h("div", { class: "bar" }, quickFilters(text), bulkBar(context, filter, jobs, text)),
         list.fresh > 0 &&
           h(
             "button",

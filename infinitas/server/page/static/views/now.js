@@ -11,7 +11,7 @@ import { STATISTICS_TIMES, loadStatistics } from "../lib/statistics.js";
 import { attentionActions } from "../components/actions.js";
 import { emptyTasks, noWorker } from "../components/empty.js";
 import { Lanes } from "../components/lanes.js";
-import { figures, section, waiting } from "../components/section.js";
+import { figures, waiting } from "../components/section.js";
 import { badge, mark } from "../components/state.js";
 import { ago, until } from "../components/time.js";
 
@@ -25,7 +25,7 @@ import { ago, until } from "../components/time.js";
 /** @typedef {import("../lib/types.js").Worker} Worker */
 
 const MOST_ATTENTION = 6;
-const MOST_RUNNING = 6;
+const MOST_RUNNING = 3;
 const RUNNING = { state: "running", limit: 200 };
 
 /** @param {Context} context @returns {import("../shell.js").View} */
@@ -64,8 +64,12 @@ export function nowView(context) {
         { class: "stack", ...holders },
         verdict(rows),
         attention(context, rows),
-        numbers(statistics.value?.day, queues.value, workers.value),
-        runningJobs(jobs, rows),
+        h(
+          "div",
+          { class: "glance", key: "glance" },
+          numbers(statistics.value?.day, queues.value, workers.value),
+          runningJobs(jobs, rows),
+        ),
         lanes.render(rows, jobs),
       );
     },
@@ -75,7 +79,13 @@ export function nowView(context) {
 /** @param {Row[]} rows */
 function verdict(rows) {
   const ill = rows.filter(({ health }) => health.rank < WELL);
-  const names = { failing: "failing", missed: "late", "no-worker": "without a worker", broken: "unreadable" };
+  const names = {
+    failing: "failing",
+    late: "late",
+    missed: "missed",
+    "no-worker": "without a worker",
+    broken: "unreadable",
+  };
   const faults = [...Map.groupBy(ill, ({ health }) => health.kind)].map(
     ([kind, found]) => `${count(found.length)} ${names[/** @type {keyof typeof names} */ (kind)]}`,
   );
@@ -93,7 +103,7 @@ function verdict(rows) {
 /** @param {Row[]} rows */
 function nextSlot(rows) {
   const coming = rows
-    .filter(({ task, health }) => task.next_slot && health.kind !== "paused" && health.kind !== "missed")
+    .filter(({ task, health }) => task.next_slot && health.kind !== "paused" && health.kind !== "late")
     .map(({ task }) => task)
     .sort((a, b) => ((a.next_slot ?? "") < (b.next_slot ?? "") ? -1 : 1))[0];
   if (!coming) return "no slot to come";
@@ -157,21 +167,22 @@ function waitText(queued) {
   return queued === 0 ? "no job waits" : queued === 1 ? "1 job waits" : `${count(queued)} jobs wait`;
 }
 
-/** @param {Job[]} jobs @param {Row[]} rows */
+/** As high with no job as with many: what is below stands still. @param {Job[]} jobs @param {Row[]} rows */
 function runningJobs(jobs, rows) {
-  if (jobs.length === 0) return null;
   const known = new Map(rows.map(({ task, statistics }) => [task.name, statistics.p50_ms]));
   const shown = [...jobs]
     .sort((a, b) => ((a.started ?? "") < (b.started ?? "") ? -1 : 1))
     .slice(0, MOST_RUNNING);
-  const rest = jobs.length - shown.length;
-  const all = h(
-    "a",
-    { href: to(["jobs"], { q: "state:running" }) },
-    rest > 0 ? `all ${jobs.length}` : "list",
-  );
+  const list = h("a", { href: to(["jobs"], { q: "state:running" }) }, `all ${count(jobs.length)}`);
   const items = shown.map((job) => runningRow(job, known.get(job.task) ?? null));
-  return section("Running", h("ul", { class: "running" }, items), all);
+  return h(
+    "section",
+    { class: "running-now", "aria-label": "Running", key: "running" },
+    h("div", { class: "bar" }, h("h2", null, "Running"), jobs.length > shown.length && list),
+    items.length > 0
+      ? h("ul", { class: "running" }, items)
+      : h("p", { class: "faint" }, "No job runs at the moment."),
+  );
 }
 
 /** @param {Job} job @param {number | null} typical in ms */

@@ -8,18 +8,21 @@ import { rowsOf, typical } from "../lib/rows.js";
 import { to } from "../lib/router.js";
 import { STATISTICS_TIMES, loadTaskStatistics } from "../lib/statistics.js";
 import { runTask, taskActions } from "../components/actions.js";
+import { changeOf } from "../components/change.js";
 import { durations } from "../components/durations.js";
 import { noWorker } from "../components/empty.js";
 import { jobTable } from "../components/job_table.js";
 import { Lanes } from "../components/lanes.js";
-import { backfill, pause, resume } from "../components/schedule_actions.js";
+import { backfillOne, pause, resume } from "../components/schedule_actions.js";
 import { scheduleView } from "../components/schedule.js";
 import { facts, figures, section, waiting } from "../components/section.js";
 import { badge } from "../components/state.js";
+import { NONE, cell, row, table } from "../components/table.js";
 import { ago, until } from "../components/time.js";
 
 /** @typedef {import("../context.js").Context} Context */
 /** @typedef {import("../lib/rows.js").Row} Row */
+/** @typedef {import("../lib/types.js").AuditEntry} AuditEntry */
 /** @typedef {import("../lib/types.js").Job} Job */
 /** @typedef {import("../lib/types.js").JobPage} JobPage */
 /** @typedef {import("../lib/types.js").Task} Task */
@@ -27,6 +30,7 @@ import { ago, until } from "../components/time.js";
 
 const CHARTED = 100;
 const LISTED = 15;
+const CHANGES = 5;
 
 /** @param {Context} context @param {string} name @returns {import("../shell.js").View} */
 export function taskView(context, name) {
@@ -42,20 +46,21 @@ export function taskView(context, name) {
     { everyMs: 2_000 },
   );
   const statistics = context.resource([topic], () => loadTaskStatistics(name), STATISTICS_TIMES);
+  const changes = context.resource([topic, "audit"], () => lastChanges(name), { everyMs: 5_000 });
   const own = () => schedules.value ?? [];
   const lanes = new Lanes(context, { task: name, onSpan: context.may("tasks") ? drag : undefined });
   return {
     title: name,
     shortcuts: [...lanes.shortcuts, ...keysOf(context, () => task.value, own)],
     render: () => {
-      const row = task.value && rowsOf([task.value], own(), statistics.value?.tasks ?? [])[0];
-      if (!row) return waiting(task);
+      const known = task.value && rowsOf([task.value], own(), statistics.value?.tasks ?? [])[0];
+      if (!known) return waiting(task);
       setScheduleZone(own()[0]?.timezone);
       const found = jobs.value?.items ?? [];
       return [
-        head(context, row),
+        head(context, known),
         lanes.render(
-          [row],
+          [known],
           found.filter((job) => job.state === "running"),
         ),
         context.may("tasks") &&
@@ -68,6 +73,7 @@ export function taskView(context, name) {
         own().map((schedule) => scheduleView(context, schedule)),
         chart(found),
         lastJobs(found, name),
+        changesOf(changes.value ?? [], name),
         task.value && options(task.value),
       ];
     },
@@ -75,8 +81,7 @@ export function taskView(context, name) {
 
   /** @param {{ from: number, to: number }} span */
   function drag(span) {
-    const first = own()[0];
-    if (first) void backfill(context, first, span);
+    void backfillOne(context, own(), span);
   }
 }
 
@@ -147,15 +152,34 @@ function chart(jobs) {
 
 /** @param {Job[]} jobs @param {string} name */
 function lastJobs(jobs, name) {
-  const all = [
-    h("a", { href: to(["jobs"], { q: term("task", name) }) }, "all"),
-    h("a", { href: to(["audit"], { target: name }) }, "audit"),
-  ];
+  const all = h("a", { href: to(["jobs"], { q: term("task", name) }) }, "all");
   const body =
     jobs.length === 0
       ? h("p", { class: "faint" }, "No job yet.")
       : jobTable(jobs.slice(0, LISTED), {}, { task: false });
   return section("Last jobs", body, all);
+}
+
+/** None where no Postgres keeps an audit, or while it is away. @param {string} name @returns {Promise<AuditEntry[]>} */
+async function lastChanges(name) {
+  const page = await get("audit", { target: name, limit: CHANGES }).catch(() => null);
+  return page?.items ?? [];
+}
+
+/** @param {AuditEntry[]} entries @param {string} name */
+function changesOf(entries, name) {
+  if (entries.length === 0) return null;
+  const rows = entries.map((entry) =>
+    row(String(entry.id), [
+      cell("When", ago(entry.at), "time"),
+      cell("Actor", entry.actor),
+      cell("Action", entry.action.replaceAll("_", " ")),
+      cell("Change", changeOf(entry)),
+      cell("Reason", entry.reason || NONE),
+    ]),
+  );
+  const all = h("a", { href: to(["audit"], { target: name }) }, "audit");
+  return section("Changes", table(["When", "Actor", "Action", "Change", "Reason"], rows), all);
 }
 
 /** @param {Task} task */

@@ -13,7 +13,7 @@ import { Growing } from "../components/more.js";
 import { waiting } from "../components/section.js";
 import { badge } from "../components/state.js";
 import { strip } from "../components/strip.js";
-import { cell, row, table } from "../components/table.js";
+import { NONE, cell, row, table } from "../components/table.js";
 import { ago, until } from "../components/time.js";
 
 /** @typedef {import("../context.js").Context} Context */
@@ -36,7 +36,8 @@ const COLUMNS = [
 /** Kinds of health that have a filter, with their names. */
 const KINDS = /** @type {[string, string][]} */ ([
   ["failing", "failing"],
-  ["missed", "late"],
+  ["late", "late"],
+  ["missed", "missed"],
   ["no-worker", "no worker"],
   ["running", "running"],
   ["paused", "paused"],
@@ -183,7 +184,11 @@ function rowView(context, { task, schedules, health, statistics }) {
       h("a", { href: to(["tasks", task.name]) }, task.name),
       task.doc && h("small", { class: "faint", title: task.doc }, task.doc),
     ),
-    cell("Schedule", rule ? ruleText(rule, schedules.length) : h("span", { class: "faint" }, "sent by code")),
+    cell(
+      "Schedule",
+      rule ? ruleText(rule, schedules.length) : h("span", { class: "faint none" }, "sent by code"),
+      "rule",
+    ),
     cell(
       "Next",
       health.kind === "paused" ? h("span", { class: "faint" }, "paused") : until(task.next_slot),
@@ -191,8 +196,8 @@ function rowView(context, { task, schedules, health, statistics }) {
     ),
     cell("Last success", jobLink(task.last_success), "time"),
     cell("Last failure", jobLink(task.last_failure), "time"),
-    cell("Last runs", strip(statistics.runs), "runs"),
-    cell("p50 / p95", typical(statistics), "faint time"),
+    cell("Last runs", statistics.runs.length > 0 ? strip(statistics.runs) : NONE, "runs"),
+    cell("p50 / p95", statistics.p50_ms === null ? NONE : typical(statistics), "faint time"),
     h("td", { class: "actions" }, taskActions(context, task, schedules)),
   ]);
 }
@@ -201,14 +206,14 @@ function rowView(context, { task, schedules, health, statistics }) {
 function ruleText(rule, count) {
   return [
     h("span", { title: `${rule.rule} ${rule.timezone}` }, ruleWords(rule)),
-    rule.timezone !== "UTC" && h("small", { class: "faint" }, ` ${rule.timezone}`),
+    rule.timezone !== "UTC" && h("small", { class: "faint" }, ` ${rule.timezone.replaceAll("_", " ")}`),
     count > 1 && h("small", { class: "faint" }, ` and ${count - 1} more`),
   ];
 }
 
 /** @param {import("../lib/types.js").LastJob | null} last */
 function jobLink(last) {
-  return last ? h("a", { href: to(["jobs", last.id]) }, ago(last.at)) : h("span", { class: "faint" }, "–");
+  return last ? h("a", { href: to(["jobs", last.id]) }, ago(last.at)) : NONE;
 }
 
 /** @param {Choice} choice */

@@ -2,6 +2,7 @@
 
 import { get, part, send } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { copyButton } from "../components/empty.js";
 import { act } from "../components/notices.js";
 import { ask } from "../components/question.js";
 import { waiting } from "../components/section.js";
@@ -20,7 +21,13 @@ export function tokensView(context) {
   const tokens = context.resource([], load, { pollMs: 15_000 });
   let secret = "";
   const make = async () => {
-    secret = (await makeToken(context)) ?? secret;
+    const first = tokens.value?.length === 0;
+    const made = await makeToken();
+    if (!made) return;
+    secret = made;
+    // From the first token on, this machine needs one as well.
+    if (first) await act(() => logIn(made));
+    context.refresh();
     context.redraw();
   };
   return {
@@ -38,6 +45,8 @@ export function tokensView(context) {
           { class: "why", role: "status" },
           "Copy it now, it is shown once: ",
           h("code", { class: "secret" }, secret),
+          " ",
+          copyButton(secret),
         ),
       !tokens.value && waiting(tokens),
       tokens.value?.length === 0 &&
@@ -51,8 +60,14 @@ export function tokensView(context) {
   };
 }
 
-/** @param {Context} context @returns {Promise<string | null>} the text of the token */
-async function makeToken(context) {
+/** @param {string} token */
+async function logIn(token) {
+  await send("POST", "login", { token });
+  return "It is the first token: from now on every request needs one. This page is logged in with it.";
+}
+
+/** @returns {Promise<string | null>} the text of the token */
+async function makeToken() {
   const answer = await ask({
     title: "New token",
     button: "Make it",
@@ -82,7 +97,6 @@ async function makeToken(context) {
     const days = answer.days ? Number(answer.days) * DAY_S : null;
     const made = await send("POST", "tokens", { name: answer.name, scopes, expires_in: days });
     text = made.token;
-    context.refresh();
     return made.warning ?? `Made the token ${answer.name}.`;
   });
   return text;

@@ -9,7 +9,7 @@ import { term } from "../lib/query.js";
 import { to } from "../lib/router.js";
 import { noWorker } from "../components/empty.js";
 import { section, waiting } from "../components/section.js";
-import { cell, row, table } from "../components/table.js";
+import { NONE, cell, row, table } from "../components/table.js";
 import { ago } from "../components/time.js";
 import { drainAction } from "../components/worker_actions.js";
 
@@ -105,11 +105,11 @@ function workerRow(context, worker, jobs) {
         h("meter", { max: worker.capacity, value: worker.busy, "aria-label": "Busy places" }),
         ` ${worker.busy}/${worker.capacity}`,
       ],
-      "time",
+      "busy",
     ),
     cell("Runs now", jobsOf(jobs, list)),
     cell("Heartbeat", ago(worker.last_beat), "time"),
-    cell("Tasks", tasksOf(worker)),
+    cell("Tasks", tasksOf(worker), "serves"),
     cell("Version", worker.version, "faint"),
     cell("Started", ago(worker.started), "time"),
     h("td", { class: "actions" }, drainAction(context, worker)),
@@ -118,7 +118,7 @@ function workerRow(context, worker, jobs) {
 
 /** @param {Job[]} jobs @param {string} list */
 function jobsOf(jobs, list) {
-  if (jobs.length === 0) return h("span", { class: "faint" }, "–");
+  if (jobs.length === 0) return NONE;
   const rest = jobs.length - MOST_JOBS;
   return [
     jobs.slice(0, MOST_JOBS).map((job) => {

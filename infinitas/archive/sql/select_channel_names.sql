@@ -1,0 +1,1 @@
+SELECT name FROM infinitas_channels ORDER BY name LIMIT %(limit)s;
