@@ -17,6 +17,8 @@ START = "0-0"
 ARCHIVER = "archiver"
 """The archiver's name among the readers."""
 NOTIFIER = "notifier"
+PINGS = "pings"
+"""The part of the notifier that sends pings."""
 _OF_THE_ENTRY = ("type", "at", "jobs")
 
 

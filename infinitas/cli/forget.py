@@ -10,10 +10,14 @@ from infinitas.broker.inspect.queues import list_queues
 from infinitas.cli.output import print_json
 
 
-async def forget_reader(connection: Connection, queues: Sequence[str] | None, reader: str) -> list[str]:
-    """Returns the queues that kept events for this reader."""
-    found = sorted(queues or await list_queues(connection))
-    return [queue for queue in found if await EventStream(connection, queue, reader).forget()]
+async def forget_readers(connection: Connection, queues: Sequence[str] | None, *readers: str) -> list[str]:
+    """Returns the queues that kept events for one of these readers."""
+    forgotten = []
+    for queue in sorted(queues or await list_queues(connection)):
+        known = [await EventStream(connection, queue, reader).forget() for reader in readers]
+        if any(known):
+            forgotten.append(queue)
+    return forgotten
 
 
 def print_forgotten(queues: list[str], output: str | None, reader: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from infinitas.app.app import Infinitas
-from infinitas.broker.events import ARCHIVER, NOTIFIER
+from infinitas.broker.events import ARCHIVER, NOTIFIER, PINGS
 from infinitas.cli.context import (
     ask_redis,
     configured_app,
@@ -18,7 +18,7 @@ from infinitas.cli.context import (
     print_error,
     settings,
 )
-from infinitas.cli.forget import forget_reader, print_forgotten
+from infinitas.cli.forget import forget_readers, print_forgotten
 from infinitas.core.errors import ConfigError, InfinitasError
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import set_up_logging
@@ -181,7 +181,7 @@ def archiver(
     `--forget` ends that, after the last archiver was stopped.
     """
     if forget:
-        forgotten = ask_redis(ctx, lambda client: forget_reader(client.connection, queues, ARCHIVER))
+        forgotten = ask_redis(ctx, lambda client: forget_readers(client.connection, queues, ARCHIVER))
         print_forgotten(forgotten, output, ARCHIVER)
         return
     if output is not None:
@@ -214,7 +214,7 @@ def notifier(
     notifier that was there once has read it; where none is to come back, `--forget` ends that.
     """
     if forget:
-        forgotten = ask_redis(ctx, lambda client: forget_reader(client.connection, queues, NOTIFIER))
+        forgotten = ask_redis(ctx, lambda client: forget_readers(client.connection, queues, NOTIFIER, PINGS))
         print_forgotten(forgotten, output, NOTIFIER)
         return
     if output is not None:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from infinitas.archive.connection import Archive
 from infinitas.archive.ping_positions import PingPositions
 from infinitas.broker.connection import Connection
-from infinitas.broker.events import START, EventStream
+from infinitas.broker.events import PINGS, START, EventStream
 from infinitas.broker.keys import QueueKeys
 from infinitas.core.errors import InfinitasError
 from infinitas.core.event_kinds import EventKind
@@ -31,7 +31,6 @@ from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("pings")
-READER = "pings"
 """Its name among the readers of events."""
 ENTRIES = 200
 MOST_EVENTS = 4_000
@@ -66,7 +65,7 @@ class PingReporter:
     ) -> None:
         self._connection = connection
         self._keys = QueueKeys(queue)
-        self._stream = EventStream(connection, queue, READER)
+        self._stream = EventStream(connection, queue, PINGS)
         self._positions = positions
         self._monitors = monitors
         self._sender = sender or Sender()
@@ -94,7 +93,7 @@ class PingReporter:
 
     async def _claim(self) -> str | None:
         """The position, if this notifier may send; the first one begins with what happens from now on."""
-        new = await self._connection.command("hget", self._keys["readers"], READER) is None
+        new = await self._connection.command("hget", self._keys["readers"], PINGS) is None
         if new:
             # A reader before the position is stored, so that nothing is dropped in between.
             await self._stream.trim(START)
