@@ -245,6 +245,7 @@ def task_line(
         name=name,
         queue=queue,
         doc=stands.doc,
+        hides=bool(stands.redact),
         rules=tuple(text for _, text in shown),
         next_slot=next((slot for slot, _ in shown if slot != AFTER_ALL), None),
         has_worker=has_worker,

@@ -55,8 +55,7 @@ class ArgumentMatch:
             positional, named = from_json(args)
         except (ValueError, TypeError):
             return False
-        if hidden:
-            positional, named = redact(positional, named, hidden)
+        positional, named = redact(positional, named, hidden)
         return any(self._is_at([positional, named], place) for place in self.places)
 
     def _is_at(self, value: object, place: Sequence[str]) -> bool:

@@ -65,10 +65,16 @@ class TaskState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskLine(TaskState):
-    """A task in a list. `rules`: its schedules as text, those with the earliest next slot first."""
+    """A task in a list.
+
+    Attributes:
+        rules: its schedules as text, those with the earliest next slot first.
+        hides: it has arguments that the server hides.
+    """
 
     doc: str = ""
     rules: tuple[str, ...] = ()
+    hides: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from infinitas.core.records import (
     LogLine,
     ScheduleInfo,
     TaskInfo,
+    TaskLine,
     check_payloads,
 )
 from infinitas.core.redaction import HIDDEN, hidden_values, hide, mask, mask_value, redact
@@ -60,6 +61,14 @@ def view_task(info: TaskInfo) -> TaskView:
     rules = tuple(replace(rule, args=hide(rule.args, hidden)) for rule in info.schedules)
     error = kind_of_error(info.last_error) if hidden and info.last_error else info.last_error
     return TaskView.of(replace(info, schedules=rules, last_error=error))
+
+
+def hide_lines(lines: Sequence[TaskLine]) -> list[TaskLine]:
+    """Tasks of a list as they may be shown."""
+    return [
+        replace(line, last_error=kind_of_error(line.last_error)) if line.hides and line.last_error else line
+        for line in lines
+    ]
 
 
 def kind_of_error(error: str) -> str:

@@ -171,7 +171,9 @@ KINDS = frozenset(
 FRAMES: TypeAdapter[Frame] = TypeAdapter(Annotated[Frame, Field(discriminator="t")])
 _TEXTS: TypeAdapter[Frame | list[Frame]] = TypeAdapter(
     Annotated[Frame, Field(discriminator="t")]
-    | Annotated[list[Annotated[Frame, Field(discriminator="t")]], Field(max_length=MOST_IN_A_FRAME)]
+    | Annotated[
+        list[Annotated[Frame, Field(discriminator="t")]], Field(min_length=1, max_length=MOST_IN_A_FRAME)
+    ]
 )
 
 

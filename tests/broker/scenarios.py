@@ -8,6 +8,7 @@ from typing import Any
 from infinitas.broker.answers import APPLIED
 from infinitas.broker.events import EventStream
 from infinitas.broker.health import Health
+from infinitas.broker.lists import Lists
 from infinitas.broker.messages import ClaimRequest, Declarer, DueSlot, Home, NewJob, Report, UnreadableSlot
 from infinitas.broker.moves import Moves, Target
 from infinitas.broker.pings import Ping, PingKind, Pings
@@ -487,3 +488,23 @@ async def external(broker: QueueBroker, job: str) -> bool:
 @scenario("ping", slot_waits_while_a_run_is_open)
 async def _(broker: QueueBroker) -> Any:
     return await external(broker, "two")
+
+
+@scenario("drain", nothing)
+async def _drain(broker: QueueBroker) -> object:
+    return await broker.workers.drain("w1")
+
+
+@scenario("list_tasks", queued)
+async def _list_tasks(broker: QueueBroker) -> object:
+    return await Lists(broker.connection, broker.keys).list_tasks(["t"], 10, runs=True)
+
+
+@scenario("list_running", running)
+async def _list_running(broker: QueueBroker) -> object:
+    return await Lists(broker.connection, broker.keys).list_running(["t"], 10)
+
+
+@scenario("count_queue", queued)
+async def _count_queue(broker: QueueBroker) -> object:
+    return await Lists(broker.connection, broker.keys).count_queue()

@@ -26,10 +26,14 @@ def many(world: World) -> dict[str, object]:
     lane = {**timeline["lanes"][0], "past": _past(timeline["since"])}
     names = [f"many-{number:04}" for number in range(TASKS)]
     return {
-        "tasks": [{**task, "name": name} for name in names],
-        "schedules?*": [{**schedule, "key": name, "task": name} for name in names],
+        "tasks*": _all([{**task, "name": name} for name in names]),
+        "schedules?*": _all([{**schedule, "key": name, "task": name} for name in names]),
         "timeline?*": {**timeline, "lanes": [{**lane, "task": name} for name in names]},
     }
+
+
+def _all(items: list[object]) -> dict[str, object]:
+    return {"items": items, "next": None}
 
 
 def _past(since: str) -> list[dict[str, object]]:
@@ -80,10 +84,10 @@ WITH_LOG = """([id, make]) => {
   const lines = (0, eval)(make);
   window.fetch = async (address, options) => {
     const response = await real(address, options);
-    if (!String(address).endsWith(`/jobs/${id}`)) return response;
-    const job = await response.json();
-    job.log = lines.map((text) => ({ at: job.due, level: "info", text }));
-    return new Response(JSON.stringify(job), { headers: response.headers });
+    if (!String(address).includes(`/jobs/${id}/logs`)) return response;
+    const page = await response.json();
+    page.items = lines.map((text, n) => ({ n, at: "2026-11-27T12:00:00Z", level: "info", text }));
+    return new Response(JSON.stringify({ ...page, next: null }), { headers: response.headers });
   };
   window.restore = () => { window.fetch = real; };
 }"""

@@ -272,10 +272,10 @@ def test_empty_states_name_the_next_step(open_page: OpenPage, violations: Violat
     """Answers are emptied on the way: no other world is needed for them."""
     shown = open_page()
     page = shown.page
-    for path in ("tasks", "workers", "queues", "schedules?*"):
+    for path in ("workers", "queues"):
         page.route(f"**/api/v1/{path}", lambda route: route.fulfill(json=[]))
-    page.route("**/api/v1/jobs*", lambda route: route.fulfill(json={"items": [], "next": None}))
-    page.route("**/api/v1/audit*", lambda route: route.fulfill(json={"items": [], "next": None}))
+    for path in ("tasks*", "schedules?*", "jobs*", "audit*"):
+        page.route(f"**/api/v1/{path}", lambda route: route.fulfill(json={"items": [], "next": None}))
     found: dict[str, list[str]] = {}
     texts = {
         "": "infinitas worker app:app",

@@ -18,7 +18,7 @@ from tests.support import Processes, eventually
 
 API = "/api/v1"
 SCHEMA = {"type": "object", "properties": {"user": {"type": "integer"}, "text": {"type": "string"}}}
-OPTIONS = {"no_processor": "wait", "parameters": SCHEMA, "redact": ["secret", "card.number"]}
+OPTIONS = {"no_processor": "wait", "parameters": SCHEMA, "redact": ["secret", "card.number", "5"]}
 
 
 def send(http: httpx.Client, args: Any) -> str:

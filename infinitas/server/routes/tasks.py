@@ -15,7 +15,7 @@ from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.once import Once, OnceOf
-from infinitas.server.redacted import view_job, view_task
+from infinitas.server.redacted import hide_lines, view_job, view_task
 from infinitas.server.websocket.declared_tasks import refuse_new_queues
 from infinitas.tasks.send_options import check_headers
 from infinitas.wire.definitions import define
@@ -55,7 +55,8 @@ async def list_tasks(
     """Tasks by name; `recent`: with the last ten runs of each."""
 
     async def make() -> bytes:
-        return show_lines(*await client.task_page(cursor, limit, recent=recent))
+        lines, following = await client.task_page(cursor, limit, recent=recent)
+        return show_lines(hide_lines(lines), following)
 
     return Response(await reads.read(("tasks", cursor, limit, recent), make), media_type="application/json")
 

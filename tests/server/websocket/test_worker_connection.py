@@ -262,7 +262,6 @@ def test_a_wrong_beginning_is_explained(
             "unknown_job",
         ),
         ({"t": "identify", "tasks": [{"name": "t"}], "capacity": 1}, "bad_frame"),
-        ({"t": "what"}, "bad_frame"),
         ({"t": "done", "id": "x", "job": "no-such"}, "bad_frame"),
     ],
 )
