@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.server_fixtures import MakeToken
 from tests.support import PATIENCE_S, ROOT
 
 CHECKS = "not_a_server_error,response_schema_conformance,status_code_conformance,content_type_conformance"
@@ -15,13 +16,15 @@ CHECKS = "not_a_server_error,response_schema_conformance,status_code_conformance
 
 @pytest.mark.long
 @pytest.mark.timeout(15 * PATIENCE_S)
-def test_schemathesis_finds_nothing(http: httpx.Client, tmp_path: Path) -> None:
+def test_schemathesis_finds_nothing(http: httpx.Client, tmp_path: Path, make_token: MakeToken) -> None:
+    """With a token: without one it would make the first, and get 401 from then on."""
     said = subprocess.run(
         [
             str(Path(sys.executable).with_name("schemathesis")),
             "run",
             f"{http.base_url}/api/v1/openapi.json",
             *("--checks", CHECKS, "--max-examples", "12", "--no-color", "--request-timeout", "60"),
+            *("--header", f"Authorization: Bearer {make_token('admin')}"),
         ],
         cwd=tmp_path,
         capture_output=True,
