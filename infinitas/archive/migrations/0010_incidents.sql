@@ -29,8 +29,8 @@ CREATE TABLE infinitas_incidents (
     acknowledged_by text,
     acknowledged_at timestamptz
 );
-CREATE UNIQUE INDEX infinitas_incidents_open ON infinitas_incidents (kind, subject) WHERE closed_at IS NULL;
-CREATE INDEX infinitas_incidents_subject ON infinitas_incidents (kind, subject, closed_at DESC);
+CREATE UNIQUE INDEX infinitas_incidents_open ON infinitas_incidents (subject, kind) WHERE closed_at IS NULL;
+CREATE INDEX infinitas_incidents_subject ON infinitas_incidents (subject, closed_at DESC);
 CREATE INDEX infinitas_incidents_time ON infinitas_incidents (opened_at DESC, id DESC);
 CREATE INDEX infinitas_incidents_task ON infinitas_incidents (task, opened_at DESC) WHERE task IS NOT NULL;
 
@@ -42,7 +42,7 @@ CREATE TABLE infinitas_failure_counts (
     times timestamptz[] NOT NULL
 );
 
--- Which channels are told of an incident, and what: `reason` is a message that still has to be made, after
+-- Which channels are notified of an incident: `reason` is that of a message which still has to be made, after
 -- `not_before`, with others that wait for the same channel.
 CREATE TABLE infinitas_announcements (
     incident text NOT NULL,
@@ -51,12 +51,11 @@ CREATE TABLE infinitas_announcements (
     reason text,
     waits_since timestamptz,
     not_before timestamptz,
-    told_at timestamptz,
+    announced_at timestamptz,
     PRIMARY KEY (incident, channel)
 );
 CREATE INDEX infinitas_announcements_waiting ON infinitas_announcements (channel, not_before)
     WHERE reason IS NOT NULL;
-CREATE INDEX infinitas_announcements_incident ON infinitas_announcements (incident);
 
 -- The outbox: messages for channels to send. A sender claims a row that is due for a time, and records the end.
 CREATE TABLE infinitas_notices (
@@ -84,7 +83,7 @@ CREATE TABLE infinitas_channel_rates (
     held boolean NOT NULL DEFAULT false
 );
 
--- Nothing is told of these incidents until then. `tasks` is a glob; without kinds all are meant.
+-- No message about these incidents leaves until then. `tasks` is a glob; without kinds all are meant.
 CREATE TABLE infinitas_mutes (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tasks text NOT NULL,
