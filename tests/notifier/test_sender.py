@@ -370,6 +370,21 @@ async def test_twenty_kills_lose_nothing(world: World) -> None:
     assert sum(counts.values()) - len(ids) <= 40
 
 
+async def test_of_many_that_claim_at_once_one_has_the_message(world: World) -> None:
+    archives = [Archive(world.url, "test") for _ in range(8)]
+    claims: list[str] = []
+    for number in range(15):
+        world.put(f"n{number:02}")
+        found = await asyncio.gather(
+            *(Outbox(archive).claim(f"s{place}", 30.0, 5) for place, archive in enumerate(archives))
+        )
+        claims += [claimed.id for each in found for claimed in each]
+        world.rows("UPDATE infinitas_notices SET state = 'sent' RETURNING 1")
+    for archive in archives:
+        await archive.close()
+    assert claims == [f"n{number:02}" for number in range(15)]
+
+
 async def test_two_senders_send_each_message_once(world: World) -> None:
     ids = [f"n{number:03}" for number in range(40)]
     async with receiver() as found:
