@@ -57,7 +57,7 @@ class Composer:
                 made += await self._compose(channel, since, now)
             except ServerUnreachable:
                 raise
-            except Exception:
+            except Exception:  # noqa: BLE001 - what is wrong with one channel's rows holds up no other
                 _log.exception("No message can be made for channel %s.", channel)
         return made
 

@@ -27,6 +27,7 @@ ANNOUNCEMENTS = """
         ('broken', 'plugins:', 'all', 'opened', now() - interval '1 hour', now(), NULL),
         ('broken', 'reminded', 'all', NULL, NULL, NULL, now() - interval '1 day')
 """
+RATES = "INSERT INTO infinitas_channel_rates (channel, tokens, filled_at) VALUES ('another', 'NaN', now())"
 RULES = """
     INSERT INTO infinitas_notify_rules (name, rule, actor)
     VALUES ('a', '5', 'me'), ('b', '{}', 'me'), ('c', '{"channels": [1]}', 'me'), ('d', '[[]]', 'me'),
@@ -48,7 +49,7 @@ async def test_broken_incidents_announcements_and_rules_stop_no_other(
     await declare(broker, redis)
     plugin = Hearing()
     async with notifier(broker, postgres_url, has_hooks=True) as parts:
-        for text in (INCIDENT, ANNOUNCEMENTS, RULES):
+        for text in (INCIDENT, ANNOUNCEMENTS, RATES, RULES):
             parts.query(text)
         await parts.run()
         await parts.follow()
