@@ -21,7 +21,8 @@ INCIDENT = """
     VALUES ('broken', 'of a newer version', 't', now() - interval '1 day', now())
 """
 ANNOUNCEMENTS = """
-    INSERT INTO infinitas_announcements (incident, channel, rule, reason, waits_since, not_before, announced_at)
+    INSERT INTO infinitas_announcements
+        (incident, channel, rule, reason, waits_since, not_before, announced_at)
     VALUES ('broken', 'ops', 'all', 'opened', now(), now(), NULL),
         ('broken', 'another', 'all', 'opened', now() - interval '1 hour', now(), NULL),
         ('broken', 'plugins:', 'all', 'opened', now() - interval '1 hour', now(), NULL),
@@ -103,7 +104,8 @@ async def test_a_broken_message_or_channel_holds_up_no_other(broker: QueueBroker
             for name in ("list", "bare"):
                 parts.query(
                     "INSERT INTO infinitas_notices (id, channel, reason, due_at, notice) SELECT"
-                    f" '{name}', '{name}', reason, now(), notice FROM infinitas_notices WHERE id = '{notice.id}'"
+                    f" '{name}', '{name}', reason, now(), notice"
+                    f" FROM infinitas_notices WHERE id = '{notice.id}'"
                 )
             sender = Sender(Archive(postgres_url, "test"), channels)
 
