@@ -20,7 +20,7 @@ async def hide_secrets(
         definitions: of the tasks that are declared.
 
     Raises:
-        ServerUnreachable: Redis does not tell which values are secret.
+        ServerUnreachable: Redis gives no answer, so that it is not known which values are secret.
     """
     jobs = dict.fromkeys(event.fields.get("job", "") for event in events if _quotes(event))
     known = await arguments_of(connection, queue, list(jobs))

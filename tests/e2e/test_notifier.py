@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from functools import partial
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from redis import Redis
 
 from infinitas.devservers.servers import Urls
 from tests.apps import jobs
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver, Request, receiving
 from tests.support import Processes, eventually
 
 CONFIG = """
@@ -86,6 +87,10 @@ def test_a_notifier_that_is_killed_twenty_times_leaves_nothing_untold(
     """Real failures, a real receiver: each task is told, and what came twice has one id."""
     names = [f"victim-{n}" for n in range(20)]
 
+    def slowly(_: Request) -> int:
+        time.sleep(0.1)
+        return 200
+
     def end_claims() -> None:
         """Those of killed notifiers: each would hold its channel for half a minute."""
         rows(
@@ -98,7 +103,16 @@ def test_a_notifier_that_is_killed_twenty_times_leaves_nothing_untold(
         return {each["subject"] for request in ops.requests for each in request.json["data"]["incidents"]}
 
     with receiving() as ops:
-        ops.answer = lambda _: time.sleep(0.1) or 200
+
+        def message_after(before: int) -> bool:
+            end_claims()
+            return len(ops.requests) > before
+
+        def all_told() -> bool:
+            end_claims()
+            return told(ops) >= set(names)
+
+        ops.answer = slowly
         channel = f'[channels.ops]\ntype = "webhook"\nurl = "{ops.url}/hook"\nallow_private = true\n'
         (processes.folder / "infinitas.toml").write_text(
             f'notify_group = 0\nnotify_rate = "1000/h"\n{channel}'
@@ -107,15 +121,21 @@ def test_a_notifier_that_is_killed_twenty_times_leaves_nothing_untold(
         eventually(lambda: rows(postgres_url, "SELECT 1 FROM infinitas_notifier_positions"))
         for n, name in enumerate(names):
             before = len(ops.requests)
-            fields = {"type": "job.failed", "task": name, "job": name, "reason": "error", "error": "no"}
+            fields: dict[Any, Any] = {
+                "type": "job.failed",
+                "task": name,
+                "job": name,
+                "reason": "error",
+                "error": "no",
+            }
             redis.xadd("{infinitas:default}:events", {**fields, "at": round(time.time() * 1000)})
             if n % 4 == 3:
                 # In the middle of a message, as the receiver sees it; else wherever it is.
-                eventually(lambda before=before: end_claims() or len(ops.requests) > before)
+                eventually(partial(message_after, before))
             os.kill(notifier.pid, signal.SIGKILL)
             notifier.wait()
             notifier = processes.start("notifier")
-        eventually(lambda: end_claims() or told(ops) >= set(names))
+        eventually(all_told)
     bodies: dict[str, set[bytes]] = {}
     for each in ops.requests:
         bodies.setdefault(each.headers["webhook-id"], set()).add(each.body)
