@@ -20,6 +20,9 @@ from infinitas.core.notice import Notice, NoticeReason
 from infinitas.core.notice_groups import Rate, Waiting
 from infinitas.core.notice_json import notice_to_json
 
+_KINDS = [str(kind) for kind in IncidentKind]
+_REASONS = [str(reason) for reason in NoticeReason]
+
 
 class AnnouncementTable:
     """Announcements and notices, in one transaction."""
@@ -104,8 +107,12 @@ class AnnouncementTable:
             )
 
     async def _rows(self, name: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
-        """Rows that have the columns of an incident, beside others."""
+        """Rows that have the columns of an incident, beside others.
+
+        What only a newer version knows is left for its notifiers.
+        """
         names = ", ".join(f"i.{column}" for column in columns(Incident))
+        values = {**values, "kinds": _KINDS, "reasons": _REASONS}
         query = statement(name).replace("{columns}", names).encode()
         async with self._connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(query, values)

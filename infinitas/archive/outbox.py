@@ -1,6 +1,6 @@
 """The outbox of messages, and the log of their deliveries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from infinitas.archive.connection import Archive
 from infinitas.archive.statements import fetch, statement
@@ -11,6 +11,7 @@ from infinitas.core.notice_json import notice_to_json
 
 KEPT_S = 30 * 86_400
 """Seconds that deliveries are kept."""
+OTHERS_S = 30.0
 FIRST_WAIT_S = 5.0
 LONGEST_WAIT_S = 300.0
 """A failing channel is tried after 5, 10, 20 … seconds, at last each 5 minutes."""
@@ -22,9 +23,15 @@ class Outbox:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
 
-    async def claim(self, sender: str, lease_s: float, limit: int) -> list[ClaimedNotice]:
-        """Messages that are due, at most one of each channel; no other sender gets them for so long."""
-        values = {"sender": sender, "lease_s": lease_s, "limit": limit}
+    async def claim(
+        self, sender: str, own: Collection[str], lease_s: float, limit: int
+    ) -> list[ClaimedNotice]:
+        """Messages that are due, at most one of each channel; no other sender gets them for so long.
+
+        Those of channels that are neither stored nor the sender's `own` are left to others for half a minute.
+        """
+        values: dict[str, object] = {"sender": sender, "lease_s": lease_s, "limit": limit}
+        values |= {"own": list(own), "others_s": OTHERS_S}
         async with self._archive.transaction() as connection:
             return await fetch(connection, statement("claim_notices"), values, ClaimedNotice)
 

@@ -94,8 +94,10 @@ class EventFold:
         self._fold.recover((IncidentKind.MISSED,), event.fields.get("task", ""), at)
 
     def missed(self, event: Event, at: datetime) -> None:
-        """A slot became no job."""
-        error = f"The slot of {_time(event.fields.get('due'))} was not fired in time."
+        """A slot became no job, or was one of a task that runs elsewhere and got no ping."""
+        no_ping = event.fields.get("reason") == Reason.NO_PING
+        what = "got no ping within its grace" if no_ping else "was not fired in time"
+        error = f"The slot of {_time(event.fields.get('due'))} {what}."
         self._of_schedule(event, at, IncidentKind.MISSED, error, missed=1)
 
     def not_started(self, event: Event, at: datetime) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from infinitas.archive.announcements import AnnouncementTable
 from infinitas.archive.connection import Archive
 from infinitas.archive.incidents import IncidentTable
+from infinitas.core.errors import ServerUnreachable
 from infinitas.core.notice_groups import (
     FIRST_WAIT,
     MOST_TROUBLES,
@@ -50,7 +51,15 @@ class Composer:
         async with self._archive.transaction() as connection:
             now = await IncidentTable(connection).now()
             waiting = await AnnouncementTable(connection).waiting_channels()
-        return sum([await self._compose(channel, since, now) for channel, since in waiting.items()])
+        made = 0
+        for channel, since in waiting.items():
+            try:
+                made += await self._compose(channel, since, now)
+            except ServerUnreachable:
+                raise
+            except Exception:  # noqa: BLE001 - what is wrong with one channel's rows holds up no other
+                _log.exception("No message can be made for channel %s.", channel)
+        return made
 
     async def _compose(self, channel: str, since: datetime, now: datetime) -> int:
         async with self._archive.transaction() as connection:

@@ -10,8 +10,8 @@ from infinitas.broker.keys import QueueKeys
 from infinitas.broker.stored_rules import task_of_rule
 from infinitas.core.events import Event
 from infinitas.core.incident_events import EventFold, relevant, schedules_of, subjects_of, tasks_of
-from infinitas.core.incident_fold import Threshold
 from infinitas.notifier.announcer import Announcer
+from infinitas.notifier.secrets import hide_secrets
 from infinitas.notifier.task_options import TaskOptions
 from infinitas.runtime.logging import get_logger
 
@@ -79,7 +79,9 @@ class IncidentRecorder:
     async def _apply(self, events: Sequence[Event], before: str, after: str) -> bool | None:
         """None: another notifier has applied these events. Else whether there are news."""
         owners = await self._owners(schedules_of(events))
-        thresholds = await self._thresholds(tasks_of(events))
+        definitions = await self._options.of(tasks_of(events))
+        thresholds = {name: each.threshold for name, each in definitions.items()}
+        events = await hide_secrets(self._connection, self._queue, events, definitions)
         async with self._archive.transaction() as connection:
             table = IncidentTable(connection)
             if not await table.move_position(self._queue, before, after):
@@ -94,9 +96,6 @@ class IncidentRecorder:
             await table.write(fold)
             await self._announcer.announce(table, fold, now)
         return bool(fold.news)
-
-    async def _thresholds(self, tasks: Collection[str]) -> dict[str, Threshold]:
-        return {name: each.threshold for name, each in (await self._options.of(tasks)).items()}
 
     async def _owners(self, schedules: Collection[str]) -> Mapping[str, str]:
         """The tasks of schedules."""

@@ -80,7 +80,8 @@ class Sender:
         try:
             await self._prepare()
             room = MOST_AT_ONCE - len(self._sending)
-            claimed = await self._outbox.claim(self._id, self._lease_s, room) if room > 0 else []
+            own = self._channels.keys()
+            claimed = await self._outbox.claim(self._id, own, self._lease_s, room) if room > 0 else []
             for each in claimed:
                 self._sending.add(asyncio.create_task(self._send(each), name=f"send to {each.channel}"))
             await self._rest()

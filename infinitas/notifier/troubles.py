@@ -10,9 +10,9 @@ from infinitas.broker.inspect.troubles import LINES, TroubleFacts, trouble_facts
 from infinitas.core.cron.description import describe_cron
 from infinitas.core.errors import InfinitasError
 from infinitas.core.incident import Incident
+from infinitas.core.job_secrets import without_secrets
 from infinitas.core.notice import Trouble
 from infinitas.core.records import JobInfo, TaskInfo
-from infinitas.core.redaction import hide
 from infinitas.core.schedule import Schedule
 
 PATIENCE_S = 3.0
@@ -55,14 +55,15 @@ class Troubles:
         }
 
     def _trouble(self, incident: Incident, facts: TroubleFacts) -> Trouble:
-        task, job = facts.task, facts.job
+        task = facts.task
+        job = _shown(facts.job, task)
         rule = next(iter(task.schedules), None) if task else None
         return Trouble(
             incident=incident,
             log_lines=tuple(line.text[:MAX_LINE_CHARS] for line in job.log[-LINES:]) if job else (),
-            arguments=_arguments(job, task),
-            attempt=job.attempt if job and job.attempt else None,
-            attempts=task.definition.retries + 1 if task and job else None,
+            arguments=job.args[:MAX_ARGUMENTS_CHARS] if job else None,
+            attempt=facts.job.attempt if facts.job and facts.job.attempt else None,
+            attempts=task.definition.retries + 1 if task and facts.job else None,
             last_success_at=task.last_success.date if task and task.last_success else None,
             next_slot_at=task.next_slot if task else None,
             schedule=_words(rule) if rule else None,
@@ -84,11 +85,12 @@ def _words(rule: Schedule) -> str:
     return describe_cron(rule.parsed(rule.cron).fields) if rule.cron is not None else rule.rule_text
 
 
-def _arguments(job: JobInfo | None, task: TaskInfo | None) -> str | None:
-    # Without the definition it is not known which of them are secret.
-    if job is None or task is None or task.unreadable is not None:
+def _shown(job: JobInfo | None, task: TaskInfo | None) -> JobInfo | None:
+    """The job as people outside may see it."""
+    # Without the definition, or the arguments, it is not known which values are secret.
+    if job is None or task is None or task.unreadable is not None or job.unreadable is not None:
         return None
     try:
-        return hide(job.args, task.definition.redact)[:MAX_ARGUMENTS_CHARS]
+        return without_secrets(job, task.definition.redact)
     except ValueError:
         return None

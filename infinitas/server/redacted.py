@@ -4,20 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from pydantic_core import from_json, to_json
-
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import ServerUnreachable
-from infinitas.core.records import (
-    AttemptInfo,
-    JobInfo,
-    LogLine,
-    ScheduleInfo,
-    TaskInfo,
-    TaskLine,
-    check_payloads,
-)
-from infinitas.core.redaction import HIDDEN, hidden_values, hide, mask, mask_value, redact
+from infinitas.core.job_secrets import kind_of_error, without_secrets
+from infinitas.core.records import JobInfo, ScheduleInfo, TaskInfo, TaskLine, check_payloads
+from infinitas.core.redaction import hide
 from infinitas.wire.jobs import JobView
 from infinitas.wire.schedules import ScheduleView
 from infinitas.wire.tasks import TaskView
@@ -38,7 +29,7 @@ async def hide_jobs(client: RedisClient, jobs: Sequence[JobInfo]) -> list[JobInf
     """Jobs as they may be shown. Raises ServerUnreachable."""
     readable = [check_payloads(job) for job in jobs]
     hidden = await _hidden(client, (job.task for job in readable))
-    return [_without_secrets(job, hidden.get(job.task, ())) for job in readable]
+    return [without_secrets(job, hidden.get(job.task, ())) for job in readable]
 
 
 async def view_schedules(client: RedisClient, schedules: Sequence[ScheduleInfo]) -> list[ScheduleView]:
@@ -69,51 +60,6 @@ def hide_lines(lines: Sequence[TaskLine]) -> list[TaskLine]:
         replace(line, last_error=kind_of_error(line.last_error)) if line.hides and line.last_error else line
         for line in lines
     ]
-
-
-def kind_of_error(error: str) -> str:
-    """An error without its text, which may quote arguments that are not at hand: `ValueError: ***`."""
-    kind, colon, _ = error.partition(":")
-    return f"{kind}: {HIDDEN}" if colon and kind.isidentifier() else HIDDEN
-
-
-def _without_secrets(job: JobInfo, paths: Sequence[str]) -> JobInfo:
-    """The paths that held when the job was made, and those that hold now."""
-    if not job.args:
-        return job
-    before = positional, named = from_json(job.args)
-    after = redact(positional, named, [*dict.fromkeys((*job.redact, *paths))])
-    values = hidden_values(before, after)
-    if not values:
-        return replace(job, args=to_json(after).decode())
-
-    def text(shown: str | None) -> str | None:
-        return mask(shown, values) if shown else shown
-
-    def payload(shown: str | None) -> str | None:
-        return to_json(mask_value(from_json(shown), values)).decode() if shown else shown
-
-    return replace(
-        job,
-        args=to_json(after).decode(),
-        error=text(job.error),
-        traceback=text(job.traceback),
-        step=text(job.step),
-        result=payload(job.result),
-        checkpoint=payload(job.checkpoint),
-        headers={name: mask(value, values) for name, value in job.headers.items()},
-        log=tuple(_line(line, values) for line in job.log),
-        attempts=tuple(_attempt(attempt, values) for attempt in job.attempts),
-    )
-
-
-def _line(line: LogLine, values: set[str]) -> LogLine:
-    return replace(line, text=mask(line.text, values))
-
-
-def _attempt(attempt: AttemptInfo, values: set[str]) -> AttemptInfo:
-    error, traceback = (mask(text, values) if text else text for text in (attempt.error, attempt.traceback))
-    return replace(attempt, error=error, traceback=traceback)
 
 
 async def _hidden(client: RedisClient, tasks: Iterable[str]) -> dict[str, Sequence[str]]:

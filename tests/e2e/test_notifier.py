@@ -2,15 +2,18 @@
 
 import os
 import signal
+import time
+from functools import partial
 from typing import Any
 
+import orjson
 import psycopg
 import pytest
 from redis import Redis
 
 from infinitas.devservers.servers import Urls
 from tests.apps import jobs
-from tests.receiver import receiving
+from tests.receiver import Receiver, Request, receiving
 from tests.support import Processes, eventually
 
 CONFIG = """
@@ -75,6 +78,75 @@ def test_a_failure_and_its_recovery_arrive_at_a_channel_without_any_rule(
     assert recovered["data"]["incidents"][0]["id"] == incident["id"]
     assert rows(postgres_url, "SELECT outcome FROM infinitas_deliveries") == [("sent",), ("sent",)]
     app.close()
+
+
+@pytest.mark.long
+def test_a_notifier_that_is_killed_twenty_times_leaves_nothing_untold(
+    processes: Processes, redis: Redis, postgres_url: str
+) -> None:
+    """Real failures, a real receiver: each task is told, and what came twice has one id."""
+    names = [f"victim-{n}" for n in range(20)]
+
+    def slowly(_: Request) -> int:
+        time.sleep(0.1)
+        return 200
+
+    def end_claims() -> None:
+        """Those of killed notifiers: each would hold its channel for half a minute."""
+        rows(
+            postgres_url,
+            "UPDATE infinitas_notices SET claimed_until = now()"
+            " WHERE claimed_until < now() + interval '28 s' RETURNING 1",
+        )
+
+    def told(ops: Receiver) -> set[str]:
+        return {each["subject"] for request in ops.requests for each in request.json["data"]["incidents"]}
+
+    with receiving() as ops:
+
+        def message_after(before: int) -> bool:
+            end_claims()
+            return len(ops.requests) > before
+
+        def all_told() -> bool:
+            end_claims()
+            return told(ops) >= set(names)
+
+        ops.answer = slowly
+        channel = f'[channels.ops]\ntype = "webhook"\nurl = "{ops.url}/hook"\nallow_private = true\n'
+        (processes.folder / "infinitas.toml").write_text(
+            f'notify_group = 0\nnotify_rate = "1000/h"\n{channel}'
+        )
+        notifier = processes.start("notifier")
+        eventually(lambda: rows(postgres_url, "SELECT 1 FROM infinitas_notifier_positions"))
+        for n, name in enumerate(names):
+            before = len(ops.requests)
+            fields: dict[Any, Any] = {
+                "type": "job.failed",
+                "task": name,
+                "job": name,
+                "reason": "error",
+                "error": "no",
+            }
+            redis.xadd("{infinitas:default}:events", {**fields, "at": round(time.time() * 1000)})
+            if n % 4 == 3:
+                # In the middle of a message, as the receiver sees it; else wherever it is.
+                eventually(partial(message_after, before))
+            os.kill(notifier.pid, signal.SIGKILL)
+            notifier.wait()
+            notifier = processes.start("notifier")
+        eventually(all_told)
+    bodies: dict[str, set[bytes]] = {}
+    for each in ops.requests:
+        bodies.setdefault(each.headers["webhook-id"], set()).add(each.body)
+    assert all(len(found) == 1 for found in bodies.values()), "twins are the same message"
+    opened = [
+        each["subject"]
+        for (body,) in bodies.values()
+        for each in orjson.loads(body)["data"]["incidents"]
+        if each["kind"] == "failing"
+    ]
+    assert sorted(opened) == sorted(names), "nothing untold, and nothing twice but twins"
 
 
 def test_without_postgres_the_notifier_ends_with_one_message(processes: Processes) -> None:

@@ -55,7 +55,7 @@ class Parts:
         await self.broker.declarations.declare([task], [rule] if rule else [], Declarer(born=born))
 
     async def run_job(self, id: str, verdict: Verdict | None = None) -> None:
-        await self.broker.jobs.enqueue([NewJob(id=id, task="t", args="[[],{}]")])
+        await self.broker.jobs.enqueue([NewJob(id=id, task="t", args='[[],{"api_key":"s3cr3t"}]')])
         await claimed(self.broker)
         await self.broker.jobs.settle("w1", [settlement(id, 1, verdict or Verdict(state=State.SUCCEEDED))])
 
@@ -97,6 +97,14 @@ async def test_healthchecks(parts: Parts, receiver: Receiver) -> None:
     await parts.run_job("c")
     await reporter.run_once()
     assert receiver.paths[-2:] == [f"/{CHECK}/start", f"/{CHECK}"]
+
+
+async def test_a_failure_quotes_no_secret_argument(parts: Parts, receiver: Receiver) -> None:
+    reporter = await begun(parts)
+    await parts.declare("healthchecks:nightly-backup")
+    await parts.run_job("a", Verdict(state=State.FAILED, reason="error", error="ValueError: no s3cr3t"))
+    await reporter.run_once()
+    assert receiver.requests[-1].body == b"error: ValueError: no ***"
 
 
 async def test_cronitor_with_its_schedule(parts: Parts, receiver: Receiver) -> None:

@@ -67,7 +67,9 @@ class World:
     def let_time_pass(self) -> None:
         """What waits for a try is due."""
         self._db.execute("UPDATE infinitas_channels SET retry_at = NULL")
-        self._db.execute("UPDATE infinitas_notices SET due_at = now() WHERE due_at > now()")
+        self._db.execute(
+            "UPDATE infinitas_notices SET due_at = now() - interval '1 min' WHERE due_at > now()"
+        )
 
     def end_claims(self) -> None:
         """As after half a minute without their sender."""
@@ -210,6 +212,8 @@ async def test_a_failing_channel_is_reported(world: World) -> None:
         await world.add("ops", found.url)
         world.put("n1")
         world.put("lost", channel="nowhere")
+        # No notifier has a channel of this name.
+        world._db.execute("UPDATE infinitas_notices SET due_at = now() - interval '1 day' WHERE id = 'lost'")
         async with sending(world):
             for number in (2, 4, 6):
                 await world.tried(number)
@@ -247,6 +251,19 @@ async def test_channels_of_a_file_are_listed_without_their_secrets(
             return await world.channels.all() == []
 
         await aeventually(gone)
+
+
+async def test_a_channel_of_another_notifiers_file_is_left_to_that_notifier(world: World) -> None:
+    """As in a deploy, while one has the new file and the other the old one."""
+    async with receiver() as found:
+        await world.add("stored", found.url)
+        world.put("n1", channel="ops")
+        world.put("n2", channel="stored")
+        async with sending(world):
+            await world.settled(n2="sent")
+            async with sending(world, ops={"type": "webhook", "url": found.url}):
+                await world.settled(n1="sent")
+    assert [row["outcome"] for row in world.deliveries()] == ["sent", "sent"]
 
 
 async def test_what_is_no_notice_stops_nothing(world: World) -> None:

@@ -54,7 +54,7 @@ def test_jobs_a_minute_that_came_and_ended(
 
     def rates() -> Any:
         found = queue(http)
-        return found if found["came"] and round(found["came"] / found["ended"]) == 2 else None
+        return found if found["ended"] and round(found["came"] / found["ended"]) == 2 else None
 
     found = eventually(rates)
     # Within five minutes: the fifth of them in part.

@@ -10,6 +10,8 @@ from infinitas.broker.reading import job_info, schedule_info, task_info
 from infinitas.core.records import JobInfo, TaskInfo
 
 LINES = 20
+_AT_ONCE = 50
+"""Jobs of one round trip: arguments may be large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,23 @@ async def trouble_facts(
     return [
         _facts(queue, task, job, replies[place * 6 : place * 6 + 6]) for place, (task, job) in enumerate(of)
     ]
+
+
+async def arguments_of(
+    connection: Connection, queue: str, jobs: Sequence[str]
+) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Arguments, and the paths of secret ones, of those of these jobs that Redis still has."""
+    keys, found = QueueKeys(queue), {}
+    for start in range(0, len(jobs), _AT_ONCE):
+        some = jobs[start : start + _AT_ONCE]
+        pipe = connection.pipeline()
+        for job in some:
+            pipe.hmget(keys.of("job", job), "task", "args", "redact")
+        for job, reply in zip(some, await connection.execute_each(pipe), strict=True):
+            if isinstance(reply, list) and reply[0] is not None and reply[1] is not None:
+                record = dict(zip(("task", "args", "redact"), reply, strict=True))
+                found[job] = record["args"], job_info(queue, job, record).redact
+    return found
 
 
 def _facts(queue: str, task: str, job: str, replies: Sequence[Any]) -> TroubleFacts:

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from infinitas.core.notice import Notice, Trouble
+from infinitas.core.notice import Notice, NoticeReason, Trouble
 from infinitas.notifier.messages.facts import error_line, headline
 from infinitas.notifier.messages.safe_text import block, last_lines, line
 
@@ -30,11 +30,19 @@ def payload(notice: Notice) -> bytes:
             "common": line(notice.common) if notice.common else None,
             "rule": line(notice.rule) if notice.rule else None,
             "incidents": [_incident(trouble, room) for trouble in shown],
-            "not_shown": len(notice.troubles) - len(shown),
+            "not_shown": _not_shown(notice, len(shown)),
             "held_back": {line(kind, 100): number for kind, number in notice.held_back.items()},
         },
     }
     return orjson.dumps(body)
+
+
+def _not_shown(notice: Notice, shown: int) -> int:
+    """Of a digest all incidents are counted by kind, of another message those that it does not describe."""
+    counted = sum(notice.held_back.values())
+    if notice.reason is NoticeReason.DIGEST:
+        return max(counted, len(notice.troubles)) - shown
+    return counted + len(notice.troubles) - shown
 
 
 def _incident(trouble: Trouble, room: int) -> dict[str, Any]:

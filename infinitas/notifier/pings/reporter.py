@@ -27,6 +27,7 @@ from infinitas.notifier.pings.protocols import (
 )
 from infinitas.notifier.pings.sender import Sender
 from infinitas.notifier.pings.translation import Signal, choose, tasks_of, translate
+from infinitas.notifier.secrets import hide_secrets
 from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 
@@ -104,11 +105,10 @@ class PingReporter:
 
     async def _report(self, events: Sequence[Event]) -> None:
         watched = await self._watched(tasks_of(events) | _declared(events))
-        signals = [
-            signal
-            for event in events
-            if event.fields.get("task") in watched and (signal := translate(event)) is not None
-        ]
+        definitions = {name: each.task for name, each in watched.items()}
+        of_watched = [event for event in events if event.fields.get("task") in watched]
+        shown = await hide_secrets(self._connection, self._stream.queue, of_watched, definitions)
+        signals = [signal for event in shown if (signal := translate(event)) is not None]
         batch: dict[tuple[str, str], list[Outgoing]] = {}
         for name, each in watched.items():
             self._add_schedule(batch, name, each)

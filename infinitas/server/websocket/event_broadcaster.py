@@ -16,8 +16,8 @@ from infinitas.broker.events import EventStream, Follower
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.core.event_kinds import AUDIT_PREFIX
 from infinitas.core.events import Event
+from infinitas.core.job_secrets import kind_of_error
 from infinitas.runtime.loop import Loop, cancel_all
-from infinitas.server.redacted import kind_of_error
 
 BATCH_S = 0.1
 READ_AT_ONCE = 500
