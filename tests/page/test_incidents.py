@@ -1,4 +1,4 @@
-"""Incidents, mutes and channels: shown and acted on. What a notifier would have recorded is written by the tests."""
+"""Incidents, mutes and channels: shown and acted on. Tests write what a notifier records."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,15 @@ from playwright.sync_api import expect
 from tests.page.conftest import OpenPage, Violations
 from tests.page.world import World
 
-OPEN = """INSERT INTO infinitas_incidents (id, kind, subject, task, queue, opened_at, last_at, closed_at, error)
-  VALUES ('i1', 'slow', 'invoices', 'invoices', 'default', now() - interval '1 hour', now(), NULL, 'Job runs <b>long</b>'),
-    ('i2', 'worker_lost', 'web-1', NULL, 'default', now() - interval '1 hour', now(), NULL, ''),
-    ('i0', 'failing', 'invoices', 'invoices', 'default', now() - interval '2 hours', now(), now() - interval '90 min', 'x')"""
+INSERT = """INSERT INTO infinitas_incidents
+    (id, kind, subject, task, queue, opened_at, last_at, closed_at, error)
+  VALUES (%s, %s, %s, %s, 'default', now() - interval '1 hour', now(),
+    CASE WHEN %s THEN now() - interval '30 min' END, %s)"""
+INCIDENTS = (
+    ("i1", "slow", "invoices", "invoices", False, "Job runs <b>long</b>"),
+    ("i2", "worker_lost", "web-1", None, False, ""),
+    ("i0", "failing", "invoices", "invoices", True, "x"),
+)
 
 
 @pytest.fixture
@@ -20,7 +25,8 @@ def incidents(world: World) -> Iterator[None]:
     """Two that are open, and one that is over after half an hour."""
     assert world.server.postgres_url
     with psycopg.connect(world.server.postgres_url, autocommit=True) as connection:
-        connection.execute(OPEN)
+        for values in INCIDENTS:
+            connection.execute(INSERT, values)
         yield
         connection.execute("DELETE FROM infinitas_incidents")
         connection.execute("DELETE FROM infinitas_mutes")
