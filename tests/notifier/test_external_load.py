@@ -16,7 +16,10 @@ def test_only_a_task_with_a_processor_lacks_a_worker(external: bool, lacks: bool
         CheckLimits(backlog=hour, slow_factor=3, paused=hour, lacking=timedelta()), lambda: 0.0
     )
     load = TaskLoad(
-        task="nightly", definition=TaskDefinition(external=external), has_worker=False, next_slot=True
+        task="nightly",
+        definition=TaskDefinition(name="nightly", external=external),
+        has_worker=False,
+        next_slot=True,
     )
     found, _ = checks.check([load], {}, datetime.now(UTC))
     assert bool(found) is lacks
