@@ -196,7 +196,8 @@ def _print_delivery(delivery: DeliveryView | None, output: str | None) -> None:
 def _trouble(channel: ChannelView) -> str:
     if channel.state != "failing":
         return ""
-    return f"since {moment(channel.failing_since)}, {channel.failures} tries: {channel.last_error}"
+    tries = "1 try" if channel.failures == 1 else f"{channel.failures} tries"
+    return f"since {moment(channel.failing_since)}, {tries}: {channel.last_error}"
 
 
 def _read_secret(name: str) -> str:

@@ -57,6 +57,8 @@ class LoadChecks:
         return found, well
 
     def lacks_worker(self, load: TaskLoad) -> bool:
+        if load.definition.external:
+            return False
         return not load.has_worker and (load.ready > 0 or load.next_slot)
 
     def may_be_slow(self, loads: Iterable[TaskLoad], now: datetime) -> list[str]:

@@ -393,7 +393,7 @@ async def test_of_many_that_claim_at_once_one_has_the_message(world: World) -> N
     for number in range(15):
         world.put(f"n{number:02}")
         found = await asyncio.gather(
-            *(Outbox(archive).claim(f"s{place}", 30.0, 5) for place, archive in enumerate(archives))
+            *(Outbox(archive).claim(f"s{place}", ["ops"], 30.0, 5) for place, archive in enumerate(archives))
         )
         claims += [claimed.id for each in found for claimed in each]
         world.rows("UPDATE infinitas_notices SET state = 'sent' RETURNING 1")

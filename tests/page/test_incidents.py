@@ -1,124 +1,86 @@
-"""Incidents, mutes and channels: shown and acted on. The answers are given; the API has its own tests."""
+"""Incidents, mutes and channels: shown and acted on. Tests write what a notifier records."""
 
-from functools import partial
+from collections.abc import Iterator
 
+import psycopg
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import expect
 
 from tests.page.conftest import OpenPage, Violations
+from tests.page.world import World
 
-INCIDENT = {
-    "id": "i1",
-    "kind": "task_failing",
-    "subject": "backup",
-    "task": "backup",
-    "opened_at": "2026-11-27T10:00:00Z",
-    "last_at": "2026-11-27T10:20:00Z",
-    "closed_at": None,
-    "count": 3,
-    "job": "j1",
-    "error": "OSError: <b>disk</b> is full",
-    "acknowledged_by": None,
-}
-OVER = {**INCIDENT, "id": "i0", "closed_at": "2026-11-27T10:30:00Z"}
-MUTE = {
-    "id": 7,
-    "tasks": "mail.*",
-    "kinds": [],
-    "until": "2099-01-01T00:00:00Z",
-    "reason": "moving house",
-    "actor": "ada",
-}
-CHANNEL = {
-    "name": "ops",
-    "type": "webhook",
-    "origin": "api",
-    "state": "failing",
-    "target": "https://hooks.example.com",
-    "failures": 2,
-    "last_error": "503 from the receiver",
-    "last_sent_at": None,
-    "waiting": 4,
-}
-DELIVERY = {
-    "id": 9,
-    "at": "2026-11-27T10:00:00Z",
-    "title": "backup fails",
-    "number": 2,
-    "outcome": "given_up",
-    "answer": "503",
-    "took_ms": 80,
-    "next_at": None,
-}
+INSERT = """INSERT INTO infinitas_incidents
+    (id, kind, subject, task, queue, opened_at, last_at, closed_at, error)
+  VALUES (%s, %s, %s, %s, 'default', now() - interval '1 hour', now(),
+    CASE WHEN %s THEN now() - interval '30 min' END, %s)"""
+INCIDENTS = (
+    ("i1", "slow", "invoices", "invoices", False, "Job runs <b>long</b>"),
+    ("i2", "worker_lost", "web-1", None, False, ""),
+    ("i0", "failing", "invoices", "invoices", True, "x"),
+)
 
 
 @pytest.fixture
-def posted() -> list[tuple[str, object]]:
-    """Paths and bodies of what the page has sent."""
-    return []
+def incidents(world: World) -> Iterator[None]:
+    """Two that are open, and one that is over after half an hour."""
+    assert world.server.postgres_url
+    with psycopg.connect(world.server.postgres_url, autocommit=True) as connection:
+        for values in INCIDENTS:
+            connection.execute(INSERT, values)
+        yield
+        connection.execute("DELETE FROM infinitas_incidents")
+        connection.execute("DELETE FROM infinitas_mutes")
 
 
-def serve(page: Page, posted: list[tuple[str, object]]) -> None:
-    answers: dict[str, object] = {
-        "incidents?open=true*": {"items": [INCIDENT], "next": None},
-        "incidents?open=false*": {"items": [OVER], "next": None},
-        "mutes": [MUTE],
-        "channels": [CHANNEL],
-        "channels/ops/deliveries*": {"items": [DELIVERY], "next": None},
-        "incidents/i1/acknowledge": {},
-        "mutes/7/end": MUTE,
-        "channels/ops/test": {},
-        "deliveries/9/replay": {},
-    }
-
-    def answer(route: Route, *, value: object) -> None:
-        if route.request.method == "POST":
-            posted.append((route.request.url.partition("/api/v1/")[2], route.request.post_data_json))
-            value = {"id": 7}
-        route.fulfill(json=value)
-
-    for path, value in answers.items():
-        page.route(f"**/api/v1/{path}", partial(answer, value=value))
-
-
-def test_incidents_are_taken_on_and_muted(
-    open_page: OpenPage, violations: Violations, posted: list[tuple[str, object]]
+@pytest.mark.usefixtures("incidents")
+def test_now_shows_open_incidents_until_somebody_takes_them_on(
+    open_page: OpenPage, violations: Violations
 ) -> None:
-    shown = open_page()
-    serve(shown.page, posted)
-    page = shown.visit("incidents")
-    row = page.get_by_role("region", name="Open").get_by_role("row", name="task failing")
-    expect(row).to_contain_text("OSError: <b>disk</b> is full")
-    expect(page.get_by_role("region", name="Over")).to_contain_text("30 m")
-    expect(page.get_by_role("region", name="Muted")).to_contain_text("moving house")
+    page = open_page().page
+    attention = page.get_by_role("list", name="Needs attention")
+    expect(attention.get_by_role("listitem").filter(has_text="worker lost")).to_contain_text("web-1")
+    expect(page.locator(".verdict")).to_contain_text("open")
     assert violations(page) == []
-    row.get_by_role("button", name="Take on backup").click()
+    attention.get_by_role("button", name="Take on web-1").click()
     expect(page.locator(".notices")).to_contain_text("Taken on")
-    row.get_by_role("button", name="Mute backup").click()
+    expect(attention.get_by_text("web-1")).to_have_count(0)
+
+
+@pytest.mark.usefixtures("incidents")
+def test_incidents_are_taken_on_and_muted(open_page: OpenPage, violations: Violations, world: World) -> None:
+    page = open_page("incidents").page
+    row = page.get_by_role("region", name="Open").get_by_role("row", name="slow")
+    expect(row).to_contain_text("Job runs <b>long</b>")
+    expect(page.get_by_role("region", name="Over")).to_contain_text("30 m")
+    assert violations(page) == []
+    row.get_by_role("button", name="Take on invoices").click()
+    expect(page.locator(".notices")).to_contain_text("Taken on")
+    expect(row).to_contain_text("by this machine")
+    row.get_by_role("button", name="Mute invoices").click()
     page.get_by_label("Until").fill("2099-01-01T00:00")
     page.get_by_label("Reason").fill("a new disk comes")
     page.get_by_role("dialog").get_by_role("button", name="Mute").click()
-    expect(page.locator(".notices")).to_contain_text("Muted backup.")
+    expect(page.locator(".notices")).to_contain_text("Muted invoices.")
+    expect(page.get_by_role("region", name="Muted")).to_contain_text("a new disk comes")
+    (mute,) = world.http.get("mutes").json()
+    assert (mute["tasks"], mute["reason"]) == ("invoices", "a new disk comes")
     page.get_by_role("button", name="Undo").click()
-    expect(page.locator(".notices")).to_contain_text("Undone.")
-    assert [path for path, _ in posted] == ["incidents/i1/acknowledge", "mutes", "mutes/7/end"]
-    body = posted[1][1]
-    assert isinstance(body, dict)
-    assert (body["tasks"], body["reason"]) == ("backup", "a new disk comes")
+    expect(page.get_by_role("region", name="Muted")).to_have_count(0)
+    assert world.http.get("mutes").json() == []
 
 
 def test_channels_with_deliveries_and_a_test(
-    open_page: OpenPage, violations: Violations, posted: list[tuple[str, object]]
+    open_page: OpenPage, violations: Violations, world: World
 ) -> None:
-    shown = open_page()
-    serve(shown.page, posted)
-    page = shown.visit("channels")
-    expect(page.get_by_role("row", name="failed 2×")).to_contain_text("503 from the receiver")
+    config = {"type": "webhook", "url": "https://hooks.example.com/secret"}
+    assert world.http.post("channels", json={"name": "ops", "config": config}).status_code == 201
+    page = open_page("channels").page
+    row = page.get_by_role("row", name="ops")
+    expect(row).to_contain_text("https://hooks.example.com/…")
     page.get_by_role("button", name="Test ops").click()
     expect(page.locator(".notices")).to_contain_text("is queued")
+    expect(row.get_by_role("cell", name="1", exact=True)).to_be_visible()
     page.get_by_role("link", name="ops", exact=True).click()
-    expect(page.get_by_role("region", name="Deliveries")).to_contain_text("given up")
+    expect(page.get_by_text("No message was sent to it yet.")).to_be_visible()
     assert violations(page) == []
-    page.get_by_role("button", name="Send again backup fails").click()
-    expect(page.locator(".notices")).to_contain_text("queued again")
-    assert [path for path, _ in posted] == ["channels/ops/test", "deliveries/9/replay"]
+    world.http.delete("channels/ops")

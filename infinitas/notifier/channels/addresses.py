@@ -44,8 +44,9 @@ async def resolve(host: str, port: int, networks: Networks) -> list[str]:
     addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
     allowed = [address for address in addresses if may_connect(address, networks)]
     if not allowed:
+        resolved = "" if addresses == [host] else f"is {', '.join(addresses[:3])}, which "
         raise SendFailed(
-            f"{host} is {', '.join(addresses[:3])}, which is no public address; the setting "
+            f"{host} {resolved}is no public address; the setting "
             "channel_networks, or allow_private of a channel in infinitas.toml, allows it."
         )
     return allowed

@@ -24,10 +24,10 @@ export function button(label, run, kind = "", about) {
   );
 }
 
-/** Run, pause and resume. @param {Context} context @param {Task} task @param {Schedule[]} schedules */
+/** Run, pause and resume; an external task is run by its host alone. @param {Context} context @param {Task} task @param {Schedule[]} schedules */
 export function taskActions(context, task, schedules) {
   return [
-    context.may("jobs") && button("Run", () => void runTask(context, task), "", task.name),
+    !task.external && context.may("jobs") && button("Run", () => void runTask(context, task), "", task.name),
     pauseAction(context, schedules[0]),
   ];
 }
@@ -45,11 +45,14 @@ export function attentionActions(context, { task, health }) {
   const last = task.last_failure;
   if (health.kind === "failing" && last) {
     return [
-      context.may("jobs") && button("Retry", () => void retryJob(context, last.id), "", task.name),
+      !task.external &&
+        context.may("jobs") &&
+        button("Retry", () => void retryJob(context, last.id), "", task.name),
       h("a", { class: "button primary", href: to(["jobs", last.id]) }, "Open error"),
     ];
   }
-  if (health.kind === "broken") return h("a", { class: "button", href: to(["tasks", task.name]) }, "Open");
+  if (health.kind === "broken" || task.external)
+    return h("a", { class: "button", href: to(["tasks", task.name]) }, "Open");
   return context.may("jobs") && button("Run now", () => void runTask(context, task), "", task.name);
 }
 

@@ -80,7 +80,7 @@ function channelRow(context, channel) {
     cell("Goes to", target),
     cell("Last sent", ago(channel.last_sent_at), "time"),
     cell("Waiting", count(queued), "time"),
-    cell("Error", last_error ? h("span", { class: "fault" }, last_error) : NONE),
+    cell("Error", failures > 0 && last_error ? h("span", { class: "fault" }, last_error) : NONE),
     h(
       "td",
       { class: "actions" },
@@ -120,7 +120,7 @@ function deliveryRow(context, delivery) {
   return row(String(id), [
     cell("Outcome", badge(OUTCOMES[outcome] ?? "failed", outcome.replaceAll("_", " ")), "lead"),
     h("td", { class: "name" }, h("b", null, title)),
-    cell("When", [ago(at), next_at && h("small", { class: "faint" }, "again ", until(next_at))], "time"),
+    cell("When", [ago(at), " ", next_at && h("small", { class: "faint" }, "again ", until(next_at))], "time"),
     cell("Try", String(number), "time"),
     cell("Took", duration(took_ms / 1000), "time"),
     cell("Answer", answer || NONE),

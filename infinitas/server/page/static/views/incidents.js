@@ -1,16 +1,16 @@
 /** Incidents: what is wrong now, what was, and which messages about them are muted. */
 
-import { get, part, send } from "../lib/api.js";
+import { get, send } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { duration } from "../lib/format.js";
 import { to } from "../lib/router.js";
 import { button } from "../components/actions.js";
 import { EndlessList } from "../components/endless.js";
+import { incidentBadge, incidentSubject, takeOn } from "../components/incident.js";
 import { moreButton } from "../components/more.js";
 import { act } from "../components/notices.js";
 import { ask } from "../components/question.js";
 import { section, waiting } from "../components/section.js";
-import { badge } from "../components/state.js";
 import { NONE, cell, row, table } from "../components/table.js";
 import { ago, until } from "../components/time.js";
 
@@ -63,34 +63,22 @@ function openTable(context, items) {
 }
 
 /** @param {Incident} incident */
-function common({ kind, subject, task, job, error, count }) {
-  const name = task ? h("a", { href: to(["tasks", task]) }, task) : h("b", null, subject);
+function common(incident) {
+  const { job, error, count } = incident;
   const fault = error?.split("\n")[0];
   return [
-    cell("Kind", badge("failing", kind.replaceAll("_", " ").replaceAll(".", " ")), "lead"),
-    h("td", { class: "name" }, name),
+    cell("Kind", incidentBadge(incident), "lead"),
+    h("td", { class: "name" }, incidentSubject(incident)),
     cell("Error", fault ? (job ? h("a", { href: to(["jobs", job]) }, fault) : fault) : NONE),
     cell("Times", String(count), "time"),
   ];
 }
 
 /** @param {Context} context @param {Incident} incident */
-function actions(context, { id, task, subject, acknowledged_by }) {
+function actions(context, incident) {
   if (!context.may("tasks")) return null;
-  const about = task ?? subject;
-  return [
-    !acknowledged_by && button("Take on", () => void acknowledge(context, id), "", about),
-    button("Mute", () => void mute(context, about), "", about),
-  ];
-}
-
-/** @param {Context} context @param {string} id */
-async function acknowledge(context, id) {
-  await act(async () => {
-    await send("POST", `incidents/${part(id)}/acknowledge`, {});
-    context.refresh();
-    return "Taken on: no reminder follows, its recovery is sent.";
-  });
+  const about = incident.task ?? incident.subject;
+  return [takeOn(context, incident), button("Mute", () => void mute(context, about), "", about)];
 }
 
 /** @param {Context} context @param {string} tasks a glob */

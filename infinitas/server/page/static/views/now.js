@@ -10,6 +10,7 @@ import { to } from "../lib/router.js";
 import { STATISTICS_TIMES, loadStatistics } from "../lib/statistics.js";
 import { attentionActions } from "../components/actions.js";
 import { emptyTasks, noWorker } from "../components/empty.js";
+import { incidentBadge, incidentSubject, takeOn } from "../components/incident.js";
 import { Lanes } from "../components/lanes.js";
 import { figures, waiting } from "../components/section.js";
 import { badge, mark } from "../components/state.js";
@@ -17,6 +18,8 @@ import { ago, until } from "../components/time.js";
 
 /** @typedef {import("../context.js").Context} Context */
 /** @typedef {import("../lib/rows.js").Row} Row */
+/** @typedef {import("../lib/types.js").Incident} Incident */
+/** @typedef {import("../lib/types.js").IncidentPage} IncidentPage */
 /** @typedef {import("../lib/types.js").Job} Job */
 /** @typedef {import("../lib/types.js").JobPage} JobPage */
 /** @typedef {import("../lib/types.js").Queue} Queue */
@@ -25,7 +28,9 @@ import { ago, until } from "../components/time.js";
 /** @typedef {import("../lib/types.js").Worker} Worker */
 
 const MOST_ATTENTION = 6;
+const MOST_INCIDENTS = 3;
 const MOST_RUNNING = 3;
+const OPEN = { open: true, limit: 200 };
 const RUNNING = { state: "running", limit: 200 };
 
 /** @param {Context} context @returns {import("../shell.js").View} */
@@ -40,6 +45,8 @@ export function nowView(context) {
     everyMs: 2_000,
   });
   const running = context.resource(["jobs"], () => /** @type {Promise<JobPage>} */ (get("jobs", RUNNING)));
+  const loadIncidents = () => /** @type {Promise<IncidentPage>} */ (get("incidents", OPEN));
+  const incidents = context.resource(["jobs", "workers"], loadIncidents, { pollMs: 5_000, everyMs: 2_000 });
   const statistics = context.resource(["jobs"], loadStatistics, STATISTICS_TIMES);
   const lanes = new Lanes(context);
   /** @type {SteadyOrder<Row>} */
@@ -58,12 +65,13 @@ export function nowView(context) {
         rowsOf(tasks.value, schedules.value ?? [], statistics.value?.tasks ?? []),
         ({ task }) => task.name,
       );
+      const others = untold(rows, incidents.value?.items ?? []);
       const jobs = running.value?.items ?? [];
       return h(
         "div",
         { class: "stack", ...holders },
-        verdict(rows),
-        attention(context, rows),
+        verdict(rows, others),
+        attention(context, rows, others),
         h(
           "div",
           { class: "glance", key: "glance" },
@@ -76,8 +84,15 @@ export function nowView(context) {
   };
 }
 
-/** @param {Row[]} rows */
-function verdict(rows) {
+/** Open incidents that nobody has taken on, but those of tasks that are shown as ill anyway.
+ * @param {Row[]} rows @param {Incident[]} incidents */
+function untold(rows, incidents) {
+  const ill = new Set(rows.filter(({ health }) => health.rank < WELL).map(({ task }) => task.name));
+  return incidents.filter(({ task, acknowledged_by }) => !acknowledged_by && !(task && ill.has(task)));
+}
+
+/** @param {Row[]} rows @param {Incident[]} others */
+function verdict(rows, others) {
   const ill = rows.filter(({ health }) => health.rank < WELL);
   const names = {
     failing: "failing",
@@ -89,6 +104,7 @@ function verdict(rows) {
   const faults = [...Map.groupBy(ill, ({ health }) => health.kind)].map(
     ([kind, found]) => `${count(found.length)} ${names[/** @type {keyof typeof names} */ (kind)]}`,
   );
+  if (others.length > 0) faults.push(`${plural(others.length, "incident")} open`);
   const well = rows.length - ill.length;
   const good = rows.length === 1 ? "The task is well" : `All ${plural(rows.length, "task")} are well`;
   return h(
@@ -110,16 +126,41 @@ function nextSlot(rows) {
   return ["next: ", h("a", { href: to(["tasks", coming.name]) }, coming.name), " ", until(coming.next_slot)];
 }
 
-/** @param {Context} context @param {Row[]} rows */
-function attention(context, rows) {
+/** @param {Context} context @param {Row[]} rows @param {Incident[]} others */
+function attention(context, rows, others) {
   const ill = rows.filter(({ health }) => health.rank < WELL);
-  if (ill.length === 0) return null;
+  if (ill.length === 0 && others.length === 0) return null;
   const rest = ill.length - MOST_ATTENTION;
   return h(
     "ul",
     { class: "attention", "aria-label": "Needs attention", key: "attention" },
     ill.slice(0, MOST_ATTENTION).map((row) => attentionRow(context, row)),
     rest > 0 && h("li", { key: "rest" }, h("a", { href: to(["tasks"]) }, `${rest} more`)),
+    others.slice(0, MOST_INCIDENTS).map((each) => incidentRow(context, each)),
+    others.length > MOST_INCIDENTS &&
+      h(
+        "li",
+        { key: "incidents" },
+        h("a", { href: to(["incidents"]) }, `all ${count(others.length)} incidents`),
+      ),
+  );
+}
+
+/** @param {Context} context @param {Incident} incident */
+function incidentRow(context, incident) {
+  const { id, error, opened_at } = incident;
+  const cause = error?.split("\n")[0] ?? "";
+  return h(
+    "li",
+    { key: id },
+    incidentBadge(incident),
+    h("span", { class: "name" }, incidentSubject(incident)),
+    h("span", { class: "cause", title: cause }, cause && `${cause} · `, ago(opened_at)),
+    h(
+      "span",
+      { class: "actions" },
+      takeOn(context, incident) ?? h("a", { class: "button", href: to(["incidents"]) }, "Open"),
+    ),
   );
 }
 

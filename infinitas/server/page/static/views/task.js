@@ -90,7 +90,7 @@ export function taskView(context, name) {
 function keysOf(context, task, schedules) {
   const run = () => {
     const found = task();
-    if (found && context.may("jobs")) void runTask(context, found);
+    if (found && !found.external && context.may("jobs")) void runTask(context, found);
   };
   const pauseOrResume = () => {
     const first = schedules()[0];
@@ -113,6 +113,8 @@ function head(context, { task, schedules, health, statistics }) {
       badge(health.kind, health.word),
       h("span", { class: "actions" }, taskActions(context, task, schedules)),
     ),
+    task.external &&
+      h("p", { class: "faint", key: "elsewhere" }, "Runs elsewhere, and reports its runs by pings."),
     task.doc && h("p", { class: "faint", key: "doc" }, task.doc),
     health.cause &&
       h(

@@ -182,6 +182,7 @@ function rowView(context, { task, schedules, health, statistics }) {
       "td",
       { class: "name" },
       h("a", { href: to(["tasks", task.name]) }, task.name),
+      task.external && h("small", { class: "faint" }, "runs elsewhere"),
       task.doc && h("small", { class: "faint", title: task.doc }, task.doc),
     ),
     cell(
