@@ -20,6 +20,8 @@ class Proxy:
 
     def close(self) -> None:
         self.drop()
+        for each in self._silent:
+            _close(each)
         _close(self._listening)
 
     def drop(self) -> None:
