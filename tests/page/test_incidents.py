@@ -33,7 +33,7 @@ def incidents(world: World) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("incidents")
-def test_now_shows_open_incidents_until_somebody_takes_them_on(
+def test_now_shows_open_incidents_until_they_are_taken_on(
     open_page: OpenPage, violations: Violations
 ) -> None:
     page = open_page().page

@@ -32,13 +32,13 @@ from infinitas.runtime.config import Settings
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("pings")
-"""Its name among the readers of events."""
 ENTRIES = 200
 MOST_EVENTS = 4_000
 BLOCK_MS = 10_000
 KEEP_MS = 1_000
-HOLD_S = 60.0
-"""Longer than a batch takes: after so long another notifier takes over from one that was killed."""
+HOLD_S = 22.0
+"""Longer than a batch takes: after so long another notifier takes over from one that was killed, before the reader
+counts as behind (30 s)."""
 RECHECK_S = 2.0
 
 

@@ -14,7 +14,7 @@ AT_ONCE = 16
 PAUSES_S = (0.5, 1.5)
 """Before the second and the third try."""
 WITHIN_S = 5.0
-BATCH_WITHIN_S = 40.0
+BATCH_WITHIN_S = 18.0
 GIVE_UP_AFTER = 5
 """Failures of one service in a row after which the rest of a batch is not sent to it."""
 _AGAIN = frozenset({408, 425, 429})
