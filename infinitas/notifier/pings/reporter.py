@@ -37,8 +37,8 @@ MOST_EVENTS = 4_000
 BLOCK_MS = 10_000
 KEEP_MS = 1_000
 HOLD_S = 22.0
-"""Longer than a batch takes: after so long another notifier takes over from one that was killed, before the reader
-counts as behind (30 s)."""
+"""Longer than a batch takes, and less than 30 s, after which the reader counts as behind: so another
+notifier takes over from one that was killed."""
 RECHECK_S = 2.0
 
 
