@@ -329,6 +329,26 @@ async def test_a_job_in_line_behind_one_that_is_gone_becomes_ready(
     nothing_is_left(redis)
 
 
+@pytest.mark.parametrize("state", ["queued", "succeeded"])
+async def test_an_entry_that_its_job_does_not_name_goes(
+    broker: QueueBroker, reconciler: Reconciler, redis: Redis, state: str
+) -> None:
+    """A second entry would hand the job out twice, or count for a job that is over."""
+    await broker.jobs.enqueue([new("j")])
+    if state == "succeeded":
+        assert await run_all(broker) == ["j"]
+    own = field(redis, "j", "entry")
+    stray = redis.xadd(f"{P}stream:t", {"job": "j"})
+    assert await reconciler.reconcile() == {"entries": 1}
+    left: Any = redis.xrange(f"{P}stream:t")
+    assert stray not in [entry for entry, _ in left]
+    assert [event.fields["counts"] for event in events(redis, "queue.mended")] == ['{"entries":1}']
+    if state == "queued":
+        assert [entry for entry, _ in left] == [own]
+        assert await run_all(broker) == ["j"]
+    nothing_is_left(redis)
+
+
 async def test_ghosts_of_the_pending_list_go(
     broker: QueueBroker, reconciler: Reconciler, redis: Redis
 ) -> None:
