@@ -2,6 +2,7 @@
 
 A file has `{columns}` where it takes those of a table: the fields of the table's row class. It has
 `{incoming}` in the names of temporary tables: a pooler keeps those of an older version in its sessions.
+`{wanted_jobs}` is the condition that lists of jobs share.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ R = TypeVar("R")
 def statement(name: str) -> LiteralString:
     """The SQL of `sql/<name>.sql`."""
     text = (files("infinitas.archive") / "sql" / f"{name}.sql").read_text()
+    if "{wanted_jobs}" in text:
+        text = text.replace("{wanted_jobs}", statement("wanted_jobs"))
     return text.replace("{incoming}", f"incoming_{migrations()[-1][0].partition('_')[0]}")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -93,9 +93,6 @@ class NotifyRule:
         if self.hours is None or incident.kind in self.urgent:
             return None
         return self.hours.until(now)
-
-    def reminds(self, announced_at: datetime, now: datetime) -> bool:
-        return self.remind_every > 0 and now - announced_at >= timedelta(seconds=self.remind_every)
 
     @property
     def values(self) -> dict[str, Any]:

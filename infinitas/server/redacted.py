@@ -1,6 +1,6 @@
 """Records as the API shows them: without hidden arguments, and without their values in other texts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -12,8 +12,6 @@ from infinitas.core.redaction import hide
 from infinitas.wire.jobs import JobView
 from infinitas.wire.schedules import ScheduleView
 from infinitas.wire.tasks import TaskView
-
-Paths = Mapping[str, Sequence[str]]
 
 
 async def view_jobs(client: RedisClient, jobs: Sequence[JobInfo]) -> list[JobView]:

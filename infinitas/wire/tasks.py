@@ -30,7 +30,9 @@ class LastJob(BaseModel):
         return JobSummary(id=self.id, date=self.at, status=self.status)
 
 
-class TaskView(BaseModel):
+class TaskStateView(BaseModel):
+    """What a task and a task in a list have in common."""
+
     name: str
     queue: str
     doc: str
@@ -46,13 +48,17 @@ class TaskView(BaseModel):
     last_failure: LastJob | None
     last_error: str | None
     recent: tuple[RecentRun, ...]
+    """The last ten runs, oldest first; in a list empty unless `recent` asks for them."""
+    unreadable: str | None
+    """What could not be read, and why; what it names has a neutral value."""
+
+
+class TaskView(TaskStateView):
     options: dict[str, JsonValue]
     """As a worker declares them (docs/tasks.md)."""
     parameters: dict[str, JsonValue] | None
     """JSON Schema of the arguments; null if no worker has declared one."""
     schedules: list[RuleView]
-    unreadable: str | None
-    """What could not be read, and why; what it names has a neutral value."""
 
     @classmethod
     def of(cls, info: TaskInfo) -> Self:
@@ -86,28 +92,11 @@ class TaskView(BaseModel):
             return UNREADABLE_TASK
 
 
-class TaskLineView(BaseModel):
+class TaskLineView(TaskStateView):
     """A task in a list: what a list shows of it."""
 
-    name: str
-    queue: str
-    doc: str
-    has_worker: bool
-    external: bool
-    """Its jobs run elsewhere, and pings report them."""
-    queued: int
-    running: int
-    streak: int
-    next_slot: datetime | None
     rules: tuple[str, ...]
     """Its schedules as text, those with the earliest next slot first."""
-    last_job: LastJob | None
-    last_success: LastJob | None
-    last_failure: LastJob | None
-    last_error: str | None
-    recent: tuple[RecentRun, ...]
-    """The last ten runs, oldest first; empty unless `recent` asks for them."""
-    unreadable: str | None
 
     def to_record(self) -> TaskLine:
         fields: dict[str, Any] = {name: getattr(self, name) for name in _OF_LINE}

@@ -1,4 +1,4 @@
-"""`infinitas notifier` as a process: killed workers, killed notifiers, and what it says without Postgres."""
+"""`infinitas notifier` as a process: killed workers, killed notifiers, and its error without Postgres."""
 
 import os
 import signal
@@ -84,7 +84,7 @@ def test_a_failure_and_its_recovery_arrive_at_a_channel_without_any_rule(
 def test_a_notifier_that_is_killed_twenty_times_leaves_nothing_untold(
     processes: Processes, redis: Redis, postgres_url: str
 ) -> None:
-    """Real failures, a real receiver: each task is told, and what came twice has one id."""
+    """Real failures, a real receiver: a message names each task, and what came twice has one id."""
     names = [f"victim-{n}" for n in range(20)]
 
     def slowly(_: Request) -> int:
@@ -99,7 +99,7 @@ def test_a_notifier_that_is_killed_twenty_times_leaves_nothing_untold(
             " WHERE claimed_until < now() + interval '28 s' RETURNING 1",
         )
 
-    def told(ops: Receiver) -> set[str]:
+    def named(ops: Receiver) -> set[str]:
         return {each["subject"] for request in ops.requests for each in request.json["data"]["incidents"]}
 
     with receiving() as ops:
@@ -110,7 +110,7 @@ def test_a_notifier_that_is_killed_twenty_times_leaves_nothing_untold(
 
         def all_told() -> bool:
             end_claims()
-            return told(ops) >= set(names)
+            return named(ops) >= set(names)
 
         ops.answer = slowly
         channel = f'[channels.ops]\ntype = "webhook"\nurl = "{ops.url}/hook"\nallow_private = true\n'

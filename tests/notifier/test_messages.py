@@ -1,4 +1,4 @@
-"""Who is notified what and when: grouping, rates, quiet hours, mutes, reminders, acknowledgements."""
+"""What is sent to which channel, and when: grouping, rates, quiet hours, mutes, reminders."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

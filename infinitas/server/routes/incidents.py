@@ -20,7 +20,6 @@ from infinitas.wire.incidents import (
 from infinitas.wire.values import Name
 
 router = APIRouter(tags=["incidents"])
-MuteId = Annotated[int, Query(ge=1, lt=1 << 62)]
 
 
 @router.get("/incidents")

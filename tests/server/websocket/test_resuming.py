@@ -1,4 +1,4 @@
-"""A session outlives its connections: who may go on with it, with which jobs."""
+"""A session outlives its connections: which worker may resume it, with which jobs."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""A server's own stall is nobody's death: connected workers keep their jobs."""
+"""A server's own stall ends no session: connected workers keep their jobs."""
 
 import asyncio
 from collections.abc import Callable

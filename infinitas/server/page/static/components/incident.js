@@ -20,7 +20,7 @@ export function incidentSubject({ task, subject }) {
   return task ? h("a", { href: to(["tasks", task]) }, task) : h("b", null, subject);
 }
 
-/** Absent for people who may not, and once somebody has. @param {Context} context @param {Incident} incident */
+/** Absent without the right to it, and once it is acknowledged. @param {Context} context @param {Incident} incident */
 export function takeOn(context, { id, task, subject, acknowledged_by }) {
   if (acknowledged_by || !context.may("tasks")) return null;
   const run = () =>

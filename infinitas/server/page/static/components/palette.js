@@ -10,7 +10,7 @@ import { openDialog } from "./dialog.js";
 const MOST = 12;
 
 /** @param {Command[]} commands of the page; tasks are added
- * @param {((task: import("../lib/types.js").TaskLine) => void) | undefined} run what runs a task, for those who may */
+ * @param {((task: import("../lib/types.js").TaskLine) => void) | undefined} run runs a task; undefined without the right to it */
 export function showPalette(commands, run) {
   void new Palette(commands, run).open();
 }

@@ -84,7 +84,7 @@ export function nowView(context) {
   };
 }
 
-/** Open incidents that nobody has taken on, but those of tasks that are shown as ill anyway.
+/** Open incidents that are not acknowledged, but those of tasks that are shown as ill anyway.
  * @param {Row[]} rows @param {Incident[]} incidents */
 function untold(rows, incidents) {
   const ill = new Set(rows.filter(({ health }) => health.rank < WELL).map(({ task }) => task.name));
