@@ -25,6 +25,12 @@ def exec_command(ctx: click.Context, name: str, words: tuple[str, ...], url: str
     reported for ten seconds at most.
     """
 
+    if words[0].startswith("-") and words[0] != "--":
+        raise click.UsageError(
+            f"Options come before the name: infinitas exec {words[0]} … {name} -- command. "
+            f"A command that begins with a dash follows `--`."
+        )
+
     def warn(why: str) -> None:
         click.echo(f"infinitas exec: this run of {name} is not reported: {why}.", err=True)
 

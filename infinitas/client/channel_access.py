@@ -68,8 +68,15 @@ class ChannelAccess:
     async def deliveries(
         self, channel: str | None, notice: str | None, before: int | None, limit: int
     ) -> list[Delivery]:
-        """As `Outbox.deliveries`."""
-        return list(await self._outbox().deliveries(channel, notice, before, limit))
+        """As `Outbox.deliveries`. Those of a removed channel stay.
+
+        Raises:
+            UnknownChannel: there is no such channel, and no delivery of it.
+        """
+        found = list(await self._outbox().deliveries(channel, notice, before, limit))
+        if not found and channel is not None:
+            await self._channels().find(channel)
+        return found
 
     async def replay(self, delivery: int) -> tuple[str, str]:
         """As `Outbox.replay`."""

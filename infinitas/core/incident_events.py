@@ -147,13 +147,13 @@ class EventFold:
         self._fold.recover(OF_A_TASK, event.fields.get("task", ""), at)
 
     def amiss(self, event: Event, at: datetime) -> None:
-        what = event.fields.get("what", "")
+        what, facts = event.fields.get("what", ""), _facts(event.fields.get("facts"))
         self._fold.occur(
             Occurrence(
                 kind=_kind_of(event.kind),
                 subject=self._subject(what),
                 at=at,
-                error=_AMISS[event.kind].format(reader=_reader(what), facts=event.fields.get("facts", "")),
+                error=_AMISS[event.kind].format(reader=_reader(what), facts=facts),
             )
         )
 
@@ -242,6 +242,17 @@ def _names(text: str | None) -> list[str]:
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
+def _facts(text: str | None) -> str:
+    """The sentence that describes a fault, or else its numbers by name."""
+    try:
+        found = orjson.loads(text or "{}")
+    except ValueError:
+        return ""
+    if not isinstance(found, dict):
+        return ""
+    return str(found.get("text") or ", ".join(f"{name} {value}" for name, value in found.items()))
+
+
 def _time(ms: str | None) -> str:
     try:
         return f"{from_ms(int(float(ms or ''))):%Y-%m-%d %H:%M:%S} UTC"
@@ -258,8 +269,8 @@ def _kind_of(kind: str) -> IncidentKind:
 
 
 _AMISS: Mapping[str, str] = {
-    EventKind.ARCHIVE_BEHIND: "The {reader} does not follow the events: {facts}",
-    EventKind.ARCHIVE_GAP: "Events were dropped that the {reader} had not read: {facts}",
+    EventKind.ARCHIVE_BEHIND: "The reader {reader} does not follow the events ({facts}).",
+    EventKind.ARCHIVE_GAP: "Events were dropped that the reader {reader} had not read ({facts}).",
     EventKind.REDIS_AMISS: "{facts}",
 }
 _OF_SCHEDULES = (EventKind.SCHEDULE_MISSED, EventKind.SCHEDULE_LATE, EventKind.SCHEDULE_UNREADABLE)

@@ -69,4 +69,5 @@ class RedisMonitor:
             self._faults.discard(what)
             _log.info("Redis is well again: %s.", what)
         kind = EventKind.REDIS_WELL if fault is None else EventKind.REDIS_AMISS
-        await self._health.amiss(f"redis:{what}", kind, facts, over=fault is None)
+        described = facts if fault is None else {"text": fault, **facts}
+        await self._health.amiss(f"redis:{what}", kind, described, over=fault is None)

@@ -55,6 +55,7 @@ def test_channels_from_the_command_line(
     assert "does `infinitas notifier` run?" in run("test", "ops", "--timeout", "0", code=1)
     assert run("deliveries", "ops") == ""
     assert "unknown_channel" in run("test", "nothing", code=5)
+    assert "unknown_channel" in run("deliveries", "nothing", code=5)
     assert "unknown_delivery" in run("replay", "77", code=5)
     assert run("rm", "ops") == "ops is removed.\n"
     assert "unknown_channel" in run("rm", "ops", code=5)

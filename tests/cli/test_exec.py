@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from infinitas.cli.main import cli
 from infinitas.client import ping_sender
 from tests.receiver import Receiver, receiving
 from tests.support import eventually
@@ -118,6 +120,13 @@ def test_a_command_that_is_not_there_fails_as_in_a_shell(receiver: Receiver) -> 
     code, out, err = run(receiver.url + ADDRESS, "no-such-command")
     assert (code, out, err) == (127, b"", b"no-such-command: No such file or directory\n")
     assert f"{ADDRESS}/127" in receiver.paths
+
+
+def test_an_option_after_the_name_is_explained() -> None:
+    words = ["exec", "backup", "--url", "http://127.0.0.1:1/", "--", "echo"]
+    found = CliRunner().invoke(cli, words)
+    assert found.exit_code == 2
+    assert "Options come before the name: infinitas exec --url" in found.output
 
 
 def test_what_it_leaves_in_the_background_may_write_on(receiver: Receiver, tmp_path: Path) -> None:

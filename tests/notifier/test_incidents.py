@@ -161,7 +161,7 @@ async def test_events_of_schedules_workers_and_readers(
         emit("schedule.late", schedule="t", slot="1", state="running", job="t@1")
         emit("schedule.unreadable", schedule="s", reason="it can't be read")
         emit("worker.lost", worker="eu-3")
-        emit("archive.behind", what="reader:archiver", facts='{"entries":7}')
+        emit("archive.behind", what="reader:archiver", facts='{"waiting_s":31,"entries":7}')
         emit("redis.amiss", what="redis:memory", facts='{"text":"nearly full"}')
         emit("job.missed", task="t", schedule="t", job="t@1", due="1", reason="catch_up", args="[[],{}]")
         await parts.follow()
@@ -174,6 +174,11 @@ async def test_events_of_schedules_workers_and_readers(
             ("missed", "t"),
         }
         assert parts.incidents("kind = 'missed'")[0]["missed"] == 1
+        errors = {each["kind"]: each["error"] for each in parts.incidents()}
+        assert errors["archive_lagging"] == (
+            "The reader archiver does not follow the events (waiting_s 31, entries 7)."
+        )
+        assert errors["redis_amiss"] == "nearly full"
         (notice,) = await parts.compose()
         assert len(notice.troubles) == 6, "one message"
         emit("schedule.removed", schedule="s")
