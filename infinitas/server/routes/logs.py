@@ -124,9 +124,9 @@ async def _follow(client: RedisClient, job: JobInfo, after: int, watch: TokenWat
     try:
         while True:
             await watch.check()
-            ended = (job := await client.find_job(job.id)).ended is not None
+            ended = (job := await client.find_job(job.id, log=False)).ended is not None
             if position == _START and ended:
-                lines = list(job.log)
+                lines = list((await client.find_job(job.id)).log)
             else:
                 wait = 0 if ended else WAIT_MS
                 position, lines = await log_since(client.connection, job.queue, job.id, position, wait)
