@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, islice
 
@@ -46,14 +47,15 @@ def control(kind: str) -> Attack:
 
 
 def requests(path: str, *, scope: str = "", cookie: str = "", body: object = None) -> Attack:
-    """One request after the other."""
+    """One request after the other; a connection that is cut off is opened again."""
 
     def attack(target: Target, seconds: float) -> None:
         ends = time.monotonic() + seconds
         with target.http(getattr(target, scope) if scope else None) as http:
             while time.monotonic() < ends:
                 headers = {"Cookie": cookie} if cookie else {}
-                http.request("GET" if body is None else "POST", path, json=body, headers=headers)
+                with suppress(httpx.TransportError):
+                    http.request("GET" if body is None else "POST", path, json=body, headers=headers)
 
     return attack
 

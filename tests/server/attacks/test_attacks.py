@@ -1,7 +1,7 @@
 """While any of the attacks runs, honest workers and clients go on, and the server's memory stays flat."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -67,16 +67,14 @@ def fort(
         server.stop()
 
 
-SHORT = ("pings", "empty fragments", "slow cookies", "ends of unknown jobs", "subscriptions", "beats")
-
-
-@pytest.mark.parametrize("names", [SHORT, pytest.param(tuple(ATTACKS), marks=pytest.mark.long)])
-def test_honest_workers_and_clients_go_on_while_others_attack(fort: Fort, names: Sequence[str]) -> None:
+@pytest.mark.long
+@pytest.mark.timeout(15 * PATIENCE_S)
+def test_honest_workers_and_clients_go_on_while_others_attack(fort: Fort) -> None:
     """One after the other on one server: what one leaves behind meets the next."""
     latencies(fort.http, REQUESTS)
     before = rss_mb(fort.server)
     slow = {}
-    for name in names:
+    for name in ATTACKS:
         attacking = threading.Thread(target=ATTACKS[name], args=(fort.target, SECONDS))
         attacking.start()
         median = latencies(fort.http, REQUESTS)[REQUESTS // 2]
