@@ -53,7 +53,11 @@ class Server:
         self._process.send_signal(signal.SIGCONT)
         self._begun = len(self._processes.logs())
         with httpx.Client(base_url=self.address, timeout=PATIENCE_S) as http:
-            eventually(lambda: set(http.get("/metrics").text.splitlines()) >= NO_CONNECTIONS)
+            try:
+                eventually(lambda: set(http.get("/metrics").text.splitlines()) >= NO_CONNECTIONS)
+            except AssertionError as error:
+                error.add_note(http.get("/metrics").text[-2000:] + self._processes.logs()[-4000:])
+                raise
         redis.flushall()
         if self.recorded:
             databases.empty(self.postgres_url)

@@ -14,6 +14,8 @@ TIMEOUT_S = 5.0
 START_WITHIN_S = 30.0
 END_WITHIN_S = 10.0
 """How long the end of a run is reported at most: so much longer a command may take."""
+AFTER_START_S = 5.0
+"""How long the report of the end waits for the one of the start, which would open the run again."""
 FIRST_PAUSE_S = 0.2
 _AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
@@ -31,42 +33,31 @@ class PingSender:
         self._warn = warn
         self._rid = uuid.uuid4().hex
         self._began = time.monotonic()
+        self._ended = threading.Event()
+        self._starting: threading.Thread | None = None
 
     def start(self) -> None:
         """Report the start; a failure is found at the end."""
         self._began = time.monotonic()
-        self._in_thread("start", b"", START_WITHIN_S)
+        url = f"{self._url}/start?rid={quote(self._rid)}"
+        deadline = self._began + START_WITHIN_S
+        self._starting = _in_thread(lambda: _send(url, b"", deadline, self._ended))
 
     def end(self, code: int, output: bytes) -> None:
         """Report the end; waits for the server, but not for long."""
-        failures: list[str] = []
+        now = time.monotonic()
+        deadline = now + END_WITHIN_S
+        self._ended.set()
+        if self._starting is not None:
+            self._starting.join(min(AFTER_START_S, END_WITHIN_S / 2))
         what = str(code) if 0 <= code <= 255 else "fail"
-        thread = self._in_thread(what, output, END_WITHIN_S, failures, time.monotonic() - self._began)
-        thread.join(END_WITHIN_S)
-        if thread.is_alive():
-            failures.append("the server did not answer")
-        if failures:
-            self._warn(failures[-1])
-
-    def _in_thread(
-        self,
-        what: str,
-        body: bytes,
-        within_s: float,
-        failures: list[str] | None = None,
-        duration_s: float | None = None,
-    ) -> threading.Thread:
-        took = "" if duration_s is None else f"&duration={duration_s:.3f}"
-        url = f"{self._url}/{what}?rid={quote(self._rid)}{took}"
-
-        def run() -> None:
-            failure = _send(url, body, time.monotonic() + within_s)
-            if failure is not None and failures is not None:
-                failures.append(failure)
-
-        thread = threading.Thread(target=run, daemon=True, name="ping")
-        thread.start()
-        return thread
+        url = f"{self._url}/{what}?rid={quote(self._rid)}&duration={now - self._began:.3f}"
+        failures: list[str | None] = []
+        thread = _in_thread(lambda: failures.append(_send(url, output, deadline, threading.Event())))
+        thread.join(deadline - time.monotonic())
+        failure = failures[0] if failures else "the server did not answer"
+        if failure is not None:
+            self._warn(failure)
 
 
 def why_no_address(url: str) -> str | None:
@@ -81,14 +72,24 @@ def why_no_address(url: str) -> str | None:
     return None
 
 
-def _send(url: str, body: bytes, deadline: float) -> str | None:
-    """Send until the server has taken it, or refused it, or the time is over. Returns why it failed."""
+def _in_thread(send: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=send, daemon=True, name="ping")
+    thread.start()
+    return thread
+
+
+def _send(url: str, body: bytes, deadline: float, outdated: threading.Event) -> str | None:
+    """Send until the server has taken it, or refused it, or the time is over. Returns why it failed.
+
+    What is outdated is tried once.
+    """
     pause = FIRST_PAUSE_S
     while True:
         failure, again = _try(url, body, min(TIMEOUT_S, max(deadline - time.monotonic(), 0.1)))
         if failure is None or not again or time.monotonic() + pause >= deadline:
             return failure
-        time.sleep(pause)
+        if outdated.wait(pause):
+            return failure
         pause *= 2
 
 

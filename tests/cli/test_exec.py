@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,11 +52,22 @@ def test_output_input_and_exit_code_pass_through_and_are_reported(receiver: Rece
     script = "cat; echo to stderr >&2; echo $1 --flag; exit 3"
     ended = run(receiver.url + ADDRESS, "sh", "-c", script, "sh", "-x")
     assert ended == (3, b"from stdin\n-x --flag\n", b"to stderr\n")
-    start_ping, end_ping = sorted(receiver.requests, key=lambda each: each.path, reverse=True)
+    start_ping, end_ping = receiver.requests
     assert (start_ping.path, end_ping.path) == (f"{ADDRESS}/start", f"{ADDRESS}/3")
     assert start_ping.query["rid"] == end_ping.query["rid"]
     assert 0 < float(end_ping.query["duration"][0]) < 60
     assert sorted(end_ping.body.splitlines()) == [b"-x --flag", b"from stdin", b"to stderr"]
+
+
+def test_the_start_is_reported_before_the_end(receiver: Receiver) -> None:
+    """Else the server would take a run that has ended for one that runs."""
+    sender = ping_sender.PingSender(receiver.url + ADDRESS, pytest.fail)
+    receiver.answer = lambda request: 503 if len(receiver.requests) == 1 else 200
+    sender.start()
+    eventually(lambda: receiver.requests)
+    sender.end(0, b"")
+    assert receiver.paths == [f"{ADDRESS}/start", f"{ADDRESS}/0"]
+    assert "ping" not in [each.name for each in threading.enumerate()], "an outdated start is not repeated"
 
 
 def test_only_the_end_of_a_long_output_is_sent(receiver: Receiver) -> None:
