@@ -5,7 +5,10 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Callable
 from urllib.parse import urlsplit
+
+from tests.support import PATIENCE_S
 
 TEXT, PING, PONG = 0x1, 0x9, 0xA
 FIN = 0x80
@@ -33,8 +36,8 @@ class RawSocket:
         """The last MB from the server."""
         self.status = self._head()
 
-    def flood(self, frame: bytes, seconds: float) -> int | None:
-        """Send one frame again and again. Returns the close code; None: the server reads on, or stopped."""
+    def flood(self, frame: bytes, seconds: float) -> None:
+        """Send one frame again and again, until the time is over or the server has closed."""
         chunk = frame * max(1, CHUNK_BYTES // len(frame))
         ends = time.monotonic() + seconds
         self.socket.settimeout(0.5)
@@ -44,24 +47,29 @@ class RawSocket:
             except TimeoutError:
                 continue
             except OSError:
-                break
-        return self.close_code()
+                return
 
-    def close_code(self) -> int | None:
-        """The code of the close frame that the server has sent, if any."""
-        self.socket.settimeout(0.2)
-        try:
-            while data := self.socket.recv(1 << 20):
-                self.received = (self.received + data)[-(1 << 20) :]
-        except OSError:
-            pass
-        for place in range(len(self.received) - 3):
-            if self.received[place] == FIN | 0x8:
-                return int(struct.unpack("!H", self.received[place + 2 : place + 4])[0])
-        return None
+    def close_code(self) -> int:
+        """The code of the close frame that the server sends."""
+        self.receive_until(lambda: self._close_frame() >= 0)
+        place = self._close_frame()
+        return int(struct.unpack("!H", self.received[place + 2 : place + 4])[0])
+
+    def receive_until(self, condition: Callable[[], bool]) -> None:
+        """Read until the condition is true. Raises OSError when the server sends nothing more."""
+        self.socket.settimeout(PATIENCE_S)
+        while not condition():
+            data = self.socket.recv(1 << 20)
+            if not data:
+                raise OSError("the server has closed the connection without a close frame")
+            self.received = (self.received + data)[-(1 << 20) :]
 
     def close(self) -> None:
         self.socket.close()
+
+    def _close_frame(self) -> int:
+        """Where it begins; -1: it has not arrived whole."""
+        return self.received.find(FIN | 0x8, 0, -3)
 
     def _head(self) -> int:
         while b"\r\n\r\n" not in self.received:
