@@ -54,6 +54,7 @@ class Shown:
         self.base = base
         self._found: list[str] = []
         self._expected: tuple[str, ...] = ()
+        self._late: tuple[str, ...] = ()
         page.on("console", self._console)
         page.on("pageerror", lambda error: self._found.append(f"page error: {error}"))
 
@@ -74,14 +75,15 @@ class Shown:
         self._expected += texts
 
     def take_faults(self) -> list[str]:
-        """Those since the last call that are not expected."""
-        found = [fault for fault in self._found if not any(text in fault for text in self._expected)]
-        self._found, self._expected = [], ()
+        """Those since the last call that are not expected; the last test's requests may fail in the next one."""
+        expected = (*self._expected, *self._late)
+        found = [fault for fault in self._found if not any(text in fault for text in expected)]
+        self._found, self._expected, self._late = [], (), self._expected
         return found
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self._found.append(f"{message.type}: {message.text}")
+            self._found.append(f"{message.type}: {message.text} {message.location['url']}")
 
 
 @pytest.fixture(scope="package")
