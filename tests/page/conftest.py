@@ -75,7 +75,7 @@ class Shown:
         self._expected += texts
 
     def take_faults(self) -> list[str]:
-        """Those since the last call that are not expected; the last test's requests may fail in the next one."""
+        """Those since the last call that are not expected; requests of the last test may fail later."""
         expected = (*self._expected, *self._late)
         found = [fault for fault in self._found if not any(text in fault for text in expected)]
         self._found, self._expected, self._late = [], (), self._expected
