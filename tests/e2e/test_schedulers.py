@@ -27,7 +27,7 @@ def test_sixty_slots_are_sixty_jobs_while_a_scheduler_is_killed_again_and_again(
     with forks_of(processes) as forks:
         victim = forks.start("scheduler")
         for key in KEYS:
-            app.schedule("noop", "* * * * * *", key=key, overlap="allow")
+            app.schedule("noop", "* * * * * *", key=key, overlap="allow", catch_up="all")
         firsts = {key: int(redis.zscore(f"{P}due", key) or 0) for key in KEYS}
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
@@ -58,7 +58,7 @@ def test_a_standby_takes_over_within_its_quarter_of_a_second(
 ) -> None:
     app = jobs.app.configure(redis_url=servers.redis)
     schedulers = [processes.start("scheduler"), processes.start("scheduler")]
-    app.schedule("noop", "* * * * * *", key="every-second", overlap="allow")
+    app.schedule("noop", "* * * * * *", key="every-second", overlap="allow", catch_up="all")
     eventually(lambda: redis.xlen(f"{P}stream:noop") >= 3)
     schedulers[0].kill()
     seen = redis.xlen(f"{P}stream:noop")

@@ -43,6 +43,8 @@ VISIT = """address => {
   for (const button of document.querySelectorAll(".notices [aria-label=Dismiss]")) button.click();
   history.pushState(null, "", address);
   dispatchEvent(new PopStateEvent("popstate"));
+  // The view is drawn before the next frame: what a test finds then is no longer the last view's.
+  return new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)));
 }"""
 
 
