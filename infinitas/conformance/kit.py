@@ -235,8 +235,8 @@ class Kit:
             await peer.expect(frames.Accept, job=job.job)
             await peer.expect(frames.Beat)
             peer.answers = False
-            # Nothing is read or closed here, as behind a cut cable. Three silent beats and a first pause are nearly
-            # a lease, which is short here, so the machine may be late by another one.
+            # Nothing is read or closed here, as behind a cut cable. Three silent beats and a first pause are
+            # nearly a lease, which is short here, so the machine may be late by another one.
             socket = await self._next(2 * LEASE_S)
             async with self._greet(socket) as again:
                 if job.job not in [each.job for each in again.identify.in_flight]:
