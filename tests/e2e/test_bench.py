@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / "scripts" / "bench"
-THROUGHPUT = ("throughput", "--jobs", "3000", "--rounds", "1")
+THROUGHPUT = ("throughput", "--jobs", "500", "--rounds", "1")
 
 
 def bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
