@@ -28,6 +28,17 @@ def rows(url: str, query: str) -> list[Any]:
         return connection.execute(query.encode()).fetchall()
 
 
+def message(ops: Receiver, type: str, subject: str) -> Any:
+    """The first message of a type about a subject; a slow machine may have troubles of its own."""
+    found = (
+        request.json
+        for request in ops.requests
+        if request.json["type"] == type
+        and subject in [each["subject"] for each in request.json["data"]["incidents"]]
+    )
+    return next(found, None)
+
+
 @pytest.mark.long
 def test_the_death_of_the_only_worker_is_one_message_however_often_the_notifier_dies(
     processes: Processes, redis: Redis, postgres_url: str
@@ -67,16 +78,14 @@ def test_a_failure_and_its_recovery_arrive_at_a_channel_without_any_rule(
         processes.start("worker", "tests.apps.jobs:app")
         eventually(lambda: rows(postgres_url, "SELECT 1 FROM infinitas_channels"))
         jobs.slow.send(-1)
-        eventually(lambda: len(ops.requests) == 1)
+        opened = eventually(lambda: message(ops, "incident.opened", "slow"))
         jobs.slow.send(0)
-        eventually(lambda: len(ops.requests) == 2)
-    opened, recovered = (request.json for request in ops.requests)
-    assert (opened["type"], recovered["type"]) == ("incident.opened", "incident.recovered")
+        recovered = eventually(lambda: message(ops, "incident.recovered", "slow"))
     (incident,) = opened["data"]["incidents"]
     assert (incident["kind"], incident["task"], incident["attempt"]) == ("failing", "slow", 1)
     assert incident["error"] == "ValueError: sleep length must be non-negative"
     assert recovered["data"]["incidents"][0]["id"] == incident["id"]
-    assert rows(postgres_url, "SELECT outcome FROM infinitas_deliveries") == [("sent",), ("sent",)]
+    assert set(rows(postgres_url, "SELECT outcome FROM infinitas_deliveries")) == {("sent",)}
     app.close()
 
 
