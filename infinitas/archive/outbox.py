@@ -35,6 +35,11 @@ class Outbox:
         async with self._archive.transaction() as connection:
             return await fetch(connection, statement("claim_notices"), values, ClaimedNotice)
 
+    async def renew(self, sender: str, lease_s: float) -> None:
+        """Hold the sender's claims for so long from now."""
+        async with self._archive.transaction() as connection:
+            await connection.execute(statement("renew_claims"), {"sender": sender, "lease_s": lease_s})
+
     async def record(self, sender: str, end: Attempted) -> None:
         """Store the end of a try: its delivery, the message's state, the channel's."""
         claimed = end.claimed

@@ -1,7 +1,7 @@
 """The sender: takes messages from the outbox, sends them through their channels, records each try.
 
-At least once: a sender that dies between sending and recording leaves its claim, and when that ends another
-sender sends the message again, with the same id.
+A sender renews its claims while it sends. At least once: one that dies between sending and recording leaves
+its claim, and when that ends another sender sends the message again, with the same id.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from infinitas.core.notice import Notice
 from infinitas.core.notice_json import notice_from_json
 from infinitas.notifier.channels.addresses import ANYWHERE, Networks
 from infinitas.notifier.channels.opening import open_channel
-from infinitas.notifier.channels.sending import LONGEST_SEND_S, Channel, SendFailed
+from infinitas.notifier.channels.sending import Channel, SendFailed
 from infinitas.notifier.messages.facts import headline
 from infinitas.notifier.messages.rendering import render
 from infinitas.notifier.messages.safe_text import line
@@ -33,8 +33,11 @@ from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import cancel_all
 
 _log = get_logger("notifier")
-LEASE_S = LONGEST_SEND_S + 10.0
-"""Longer than a try can take, so that no message is sent by two senders that live."""
+LEASE_S = 8.0
+"""How long a sender that has died holds the channels to which it was sending."""
+RENEWALS_PER_LEASE = 4
+RECORD_WITHIN_S = 60.0
+"""How long the end of a try is kept while Postgres is away."""
 CHECK_EVERY_S = 0.5
 MOST_AT_ONCE = 50
 DELAYS_S = (5.0, 30.0, 120.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0, 28_800.0)
@@ -52,7 +55,7 @@ class Sender:
     Args:
         channels: those of infinitas.toml.
         networks: private ones that channels may connect to.
-        lease_s: how long a claim holds.
+        lease_s: how long a claim holds that is not renewed.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Sender:
         self._lease_s = lease_s
         self._id = uuid.uuid4().hex[:12]
         self._sending: set[asyncio.Task[None]] = set()
+        self._renewed_at = float("-inf")
         self._published = False
         self._dropped_at = float("-inf")
 
@@ -79,6 +83,7 @@ class Sender:
         """
         try:
             await self._prepare()
+            await self._renew_claims()
             room = MOST_AT_ONCE - len(self._sending)
             own = self._channels.keys()
             claimed = await self._outbox.claim(self._id, own, self._lease_s, room) if room > 0 else []
@@ -96,6 +101,12 @@ class Sender:
         if time.monotonic() - self._dropped_at > DROP_EVERY_S:
             await self._outbox.drop_old()
             self._dropped_at = time.monotonic()
+
+    async def _renew_claims(self) -> None:
+        now = time.monotonic()
+        if self._sending and now - self._renewed_at > self._lease_s / RENEWALS_PER_LEASE:
+            await self._outbox.renew(self._id, self._lease_s)
+            self._renewed_at = now
 
     async def _rest(self) -> None:
         """Until a message has left, so that the next of its channel follows at once, or for a moment."""
@@ -133,13 +144,13 @@ class Sender:
         return open_channel(read_channel(claimed.channel, orjson.loads(claimed.config)), self._networks)
 
     async def _record(self, end: Attempted, begun: float) -> None:
-        """Store the end; while Postgres is away, again until the claim ends: then the message has a twin."""
+        """Store the end, for RECORD_WITHIN_S while Postgres is away: after that the message has a twin."""
         _report(end)
         while True:
             try:
                 return await self._outbox.record(self._id, end)
             except ServerUnreachable:
-                if time.monotonic() - begun > self._lease_s:
+                if time.monotonic() - begun > RECORD_WITHIN_S:
                     _log.error(
                         "The end of message %s (%s) can't be stored: channel %s may get it twice.",
                         end.claimed.id,

@@ -101,11 +101,11 @@ def test_a_notifier_that_is_killed_twenty_times_leaves_nothing_untold(
         return 200
 
     def end_claims() -> None:
-        """Those of killed notifiers: each would hold its channel for half a minute."""
+        """Those of killed notifiers, which are not renewed: each would hold its channel for some seconds."""
         rows(
             postgres_url,
             "UPDATE infinitas_notices SET claimed_until = now()"
-            " WHERE claimed_until < now() + interval '28 s' RETURNING 1",
+            " WHERE claimed_until < now() + interval '5 s' RETURNING 1",
         )
 
     def named(ops: Receiver) -> set[str]:

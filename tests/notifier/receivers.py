@@ -28,11 +28,12 @@ class Receiver:
     """Answers each request with the next of `answers`; the last one again and again.
 
     An answer is the bytes of a whole response, or the name of a bad manner: `slow` never answers, `endless`
-    sends a body without end, `headers` sends headers without end, `drop` closes the connection.
+    sends a body without end, `headers` sends headers without end, `drop` closes the connection. An event: a
+    good answer as soon as it is set.
     """
 
     url: str
-    answers: list[bytes | str]
+    answers: list[bytes | str | asyncio.Event]
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
 
@@ -62,6 +63,9 @@ class Receiver:
                 await writer.drain()
                 await asyncio.sleep(0.001)
         elif answer != "drop":
+            if isinstance(answer, asyncio.Event):
+                await answer.wait()
+                answer = response("204 No Content")
             assert isinstance(answer, bytes)
             writer.write(answer)
             await writer.drain()
@@ -74,7 +78,7 @@ def response(status: str, *headers: str, body: str = "") -> bytes:
 
 @asynccontextmanager
 async def receiver(
-    *answers: bytes | str, certificate: ssl.SSLContext | None = None
+    *answers: bytes | str | asyncio.Event, certificate: ssl.SSLContext | None = None
 ) -> AsyncIterator[Receiver]:
     found = Receiver("", list(answers) or [response("204 No Content")])
     server = await asyncio.start_server(found.handle, "127.0.0.1", 0, ssl=certificate)

@@ -23,7 +23,7 @@ from infinitas.core.notice import Notice, NoticeReason
 from infinitas.core.notice_json import notice_to_json
 from infinitas.notifier import sender as module
 from infinitas.notifier.channels.addresses import ANYWHERE
-from infinitas.notifier.sender import DELAYS_S, Sender
+from infinitas.notifier.sender import DELAYS_S, LEASE_S, Sender
 from infinitas.runtime.channel_settings import read_channels
 from infinitas.runtime.loop import Loop, cancel_all
 from tests.databases import Databases
@@ -72,7 +72,7 @@ class World:
         )
 
     def end_claims(self) -> None:
-        """As after half a minute without their sender."""
+        """As some seconds after the death of their sender."""
         self._db.execute("UPDATE infinitas_notices SET claimed_until = now() WHERE claimed_until > now()")
 
     async def settled(self, **states: str) -> None:
@@ -115,9 +115,9 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def sending(world: World, **channels: object) -> AsyncIterator[Sender]:
+async def sending(world: World, lease_s: float = LEASE_S, **channels: object) -> AsyncIterator[Sender]:
     archive = Archive(world.url, "test")
-    sender = Sender(archive, read_channels(channels), ANYWHERE)
+    sender = Sender(archive, read_channels(channels), ANYWHERE, lease_s)
     task = asyncio.create_task(Loop("sender", sender.run_once).run())
     try:
         yield sender
@@ -346,6 +346,21 @@ async def test_an_outage_of_postgres_between_sending_and_recording(
         await world.add("ops", found.url)
         world.put("n1")
         async with sending(world):
+            await world.settled(n1="sent")
+    assert len(found.requests) == 1
+
+
+async def test_a_message_that_takes_longer_than_a_claim_is_sent_once(world: World) -> None:
+    """The claim is renewed: no other sender takes the message meanwhile."""
+    enough = asyncio.Event()
+    async with receiver(enough) as found:
+        await world.add("ops", found.url)
+        world.put("n1")
+        async with sending(world, 0.4), sending(world, 0.4):
+            await aeventually(lambda: asyncio.sleep(0, bool(found.requests)))
+            ended = "SELECT FROM infinitas_notices WHERE now() > due_at + interval '2 s'"
+            await aeventually(lambda: asyncio.sleep(0, world.rows(ended)))
+            enough.set()
             await world.settled(n1="sent")
     assert len(found.requests) == 1
 
