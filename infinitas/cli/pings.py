@@ -1,11 +1,12 @@
 """`infinitas ping add|ls|rotate|rm`: external tasks, whose runs other hosts report."""
 
+import shlex
 import sys
 from typing import Any
 
 import click
 
-from infinitas.cli.context import ask_redis, output_option
+from infinitas.cli.context import ask_redis, output_option, settings
 from infinitas.cli.output import moment, now, print_json, print_rows, relative
 from infinitas.cli.schedules import Span
 from infinitas.client.redis_client import RedisClient
@@ -59,23 +60,25 @@ def add_external_task(
         return await client.external.add(task, given, policies)
 
     _, token = ask_redis(ctx, add)
-    _print_address(name, token, output)
+    _print_address(ctx, name, token, output)
 
 
-def _print_address(name: str, token: str, output: str | None) -> None:
+def _print_address(ctx: click.Context, name: str, token: str, output: str | None) -> None:
     address = PingAddress.of(name, token)
+    server = settings(ctx).page_url
     if output == "json":
-        print_json(address.model_dump())
+        url = server and server.rstrip("/") + address.path
+        print_json({**address.model_dump(), "url": url})
         return
-    click.echo(address.path)
+    url = (server or "https://HOST:3000").rstrip("/") + address.path
+    click.echo(url if server else address.path)
     if output == "table" or sys.stdout.isatty():
-        url = f"https://HOST:3000{address.path}"
+        missing = "" if server else " https://HOST:3000 is your server: set page_url."
         click.echo(
-            f"\nIt is shown this once. In the crontab of the other host, with the address of your server:\n"
-            f"  {url}\n"
+            f"\nThis address is shown once.{missing} In the crontab of the other host:\n"
             f"    command && curl -fsS -m 10 --retry 3 -o /dev/null {url}\n"
             f"or, where Infinitas is installed, with start, end, exit code and output:\n"
-            f"    INFINITAS_PING_URL={url} infinitas exec {name} -- command"
+            f"    INFINITAS_PING_URL={url} infinitas exec {shlex.quote(name)} -- command"
         )
 
 
@@ -117,7 +120,7 @@ def list_external_tasks(ctx: click.Context, output: str | None) -> None:
 @click.pass_context
 def rotate_token(ctx: click.Context, name: str, output: str | None) -> None:
     """Give a task a new ping address; the old one ends at once."""
-    _print_address(name, ask_redis(ctx, lambda client: client.external.rotate(name)), output)
+    _print_address(ctx, name, ask_redis(ctx, lambda client: client.external.rotate(name)), output)
 
 
 @ping_group.command("rm")
