@@ -68,7 +68,7 @@ def acknowledge(ctx: click.Context, id: str, reason: str, output: str | None) ->
 
     async def put(client: Client) -> tuple[Incident, list[Announced]]:
         await client.incidents.acknowledge(id, actor(), reason)
-        await _audit(client, "acknowledge_incident", id, reason)
+        await note_in_audit(client, "acknowledge_incident", id, reason)
         return await client.incidents.find(id)
 
     _show(*ask(ctx, put), output)
@@ -99,7 +99,7 @@ def mute(
 
     async def put(client: Client) -> Mute:
         found = await client.incidents.mute(request, actor())
-        await _audit(client, "add_mute", str(found.id), reason)
+        await note_in_audit(client, "add_mute", str(found.id), reason)
         return found
 
     found = ask(ctx, put)
@@ -143,7 +143,7 @@ def unmute(ctx: click.Context, id: int, reason: str, output: str | None) -> None
 
     async def put(client: Client) -> Mute:
         found = await client.incidents.unmute(id, reason)
-        await _audit(client, "end_mute", str(id), reason)
+        await note_in_audit(client, "end_mute", str(id), reason)
         return found
 
     found = ask(ctx, put)
@@ -159,7 +159,7 @@ def actor() -> str:
     return f"{name}@{socket.gethostname()}"
 
 
-async def _audit(client: Client, action: str, target: str, reason: str) -> None:
+async def note_in_audit(client: Client, action: str, target: str, reason: str) -> None:
     """Note what this command has changed without a server, which would have noted it."""
     if isinstance(client, RedisClient):
         await (await client.broker(DEFAULT_QUEUE)).audit(

@@ -52,6 +52,11 @@ COMMANDS = {
         "preview",
         "Explain a cron expression: its meaning, next slots, and what clock changes do to it.",
     ),
+    "rule": (
+        "infinitas.cli.notify_rules",
+        "rule_group",
+        "Rules which channels are notified of which incidents: ls, set, rm.",
+    ),
     "schedule": (
         "infinitas.cli.schedules",
         "schedule_group",

@@ -44,6 +44,9 @@ class ArchiveIncidents:
     async def rules(self) -> list[NotifyRule]:
         return await self._reader.incidents.rules()
 
+    async def listed_rules(self) -> list[tuple[str, NotifyRule]]:
+        return [("api", rule) for rule in await self.rules()]
+
     async def put_rule(self, rule: NotifyRule, actor: str) -> None:
         known = {each.name for each in await self.rules()}
         if rule.name not in known and len(known) >= MOST_RULES:
@@ -52,7 +55,9 @@ class ArchiveIncidents:
 
     async def remove_rule(self, name: str) -> None:
         if not await self._reader.incidents.remove_rule(name):
-            raise UnknownRule(f"There is no rule {name[:80]!r} of the API.")
+            raise UnknownRule(
+                f"There is no rule {name[:80]!r} that was made at run time. `infinitas rule ls` lists all."
+            )
 
     @property
     def _reader(self) -> "Reader":

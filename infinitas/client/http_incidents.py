@@ -54,8 +54,11 @@ class HttpIncidents:
         return await self._http.fetch(_MUTE, "POST", f"/mutes/{id}/end", {"reason": reason})
 
     async def rules(self) -> list[NotifyRule]:
+        return [rule for origin, rule in await self.listed_rules() if origin == "api"]
+
+    async def listed_rules(self) -> list[tuple[str, NotifyRule]]:
         found = await self._http.fetch(_RULES, "GET", "/notify-rules")
-        return [each.to_record() for each in found if each.origin == "api"]
+        return [(each.origin, each.to_record()) for each in found]
 
     async def put_rule(self, rule: NotifyRule, actor: str) -> None:
         await self._http.request("PUT", f"/notify-rules/{quoted(rule.name)}", rule.values)

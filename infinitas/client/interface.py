@@ -143,6 +143,9 @@ class IncidentClient(Protocol):
     async def rules(self) -> list[NotifyRule]:
         """Rules that were made at run time."""
 
+    async def listed_rules(self) -> list[tuple[str, NotifyRule]]:
+        """Those, as `api`; through a server before them the rules of its infinitas.toml, as `file`."""
+
     async def put_rule(self, rule: NotifyRule, actor: str) -> None:
         """Add a rule, or replace the one of its name. Raises BadRule: there are too many."""
 

@@ -32,7 +32,7 @@ class ArgumentMatch:
         """From `name:value`, `0:value` or `card.number:value`. Raises BadArgs."""
         found = _TEXT.fullmatch(text) if len(text) <= MAX_CHARS else None
         if found is None or "" in found[1].split("."):
-            raise BadArgs(f"An argument is given as name:value, in up to {MAX_CHARS} characters.")
+            raise BadArgs(f"An argument is given as name:value, e.g. id:7, in up to {MAX_CHARS} characters.")
         return cls(tuple(found[1].split(".")), found[2])
 
     def with_position(self, parameters: Sequence[str]) -> Self:

@@ -126,6 +126,51 @@ def test_incidents_on_the_command_line(
     assert run("unmute", str(muted["id"])).returncode == 5
 
 
+@pytest.mark.parametrize("by_http", [False, True])
+def test_rules_on_the_command_line(
+    incidents: None, server: Server, archiver: None, processes: Processes, by_http: bool
+) -> None:
+    if by_http:
+        processes.environment["INFINITAS_SERVER"] = server.address.replace("http", "ws")
+    else:
+        processes.environment["INFINITAS_POSTGRES_URL"] = server.postgres_url
+
+    def run(*arguments: str) -> Any:
+        return processes.call("rule", *arguments)
+
+    assert run("ls", "-o", "json").stdout == "[]\n"
+    quiet = ("--quiet", "22:00-07:00", "--tz", "Europe/Copenhagen", "--urgent", "missed")
+    made = run("set", "night", "-c", "ops", "-c", "mail", "-t", "crm.*", "--remind-every", "30m", *quiet)
+    assert (made.stdout, made.stderr) == ("The rule night notifies ops, mail.\n", "")
+    (rule,) = json.loads(run("ls", "-o", "json").stdout)
+    assert (rule["name"], rule["origin"], rule["channels"]) == ("night", "api", ["ops", "mail"])
+    assert (rule["remind_every"], rule["urgent"], rule["tasks"]) == (1800, ["missed"], "crm.*")
+    assert "22:00-07:00 Europe/Copenhagen" in run("ls").stdout
+    for wrong in (("--quiet", "noon"), ("--tz", "Mars"), ("--remind-every", "5s"), ("-t", "")):
+        refused = run("set", "night", "-c", "ops", *wrong)
+        assert (refused.returncode, refused.stdout) != (0, ""), wrong
+        assert "Traceback" not in refused.stderr
+    assert run("set", "night").returncode == 2, "which channel?"
+    assert run("rm", "night", "-r", "over").stdout == "The rule night is removed.\n"
+    assert run("rm", "night").returncode == 5
+
+    def audited() -> list[str]:
+        with psycopg.connect(server.postgres_url) as connection:
+            found = connection.execute("SELECT action FROM infinitas_audit ORDER BY id").fetchall()
+        return [action for (action,) in found if action in ("put_rule", "remove_rule")]
+
+    eventually(lambda: audited() == ["put_rule", "remove_rule"])
+
+
+def test_rules_of_the_file_are_listed(server: Server, processes: Processes) -> None:
+    processes.environment["INFINITAS_POSTGRES_URL"] = server.postgres_url
+    (processes.folder / "infinitas.toml").write_text('[[notify]]\nname = "all"\nchannels = ["ops"]\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(processes.folder)
+        (rule,) = json.loads(processes.call("rule", "ls", "-o", "json").stdout)
+    assert (rule["name"], rule["origin"]) == ("all", "file")
+
+
 def test_without_postgres_the_commands_name_the_setting(processes: Processes) -> None:
     found = processes.call("incident", "ls")
     assert found.returncode == 2

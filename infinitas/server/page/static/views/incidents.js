@@ -31,7 +31,7 @@ export function incidentsView(context) {
   const mutes = context.resource([], () => /** @type {Promise<Mute[]>} */ (get("mutes")), TIMES);
   /** @param {string | number} [before] @returns {Promise<IncidentPage>} */
   const loadPast = (before) => get("incidents", { open: false, before });
-  const past = new EndlessList(context, topics, loadPast, (/** @type {Incident} */ { id }) => id);
+  const past = new EndlessList(context, topics, loadPast, (/** @type {Incident} */ { id }) => id, TIMES);
   return {
     title: "Incidents",
     render: () => [

@@ -46,7 +46,10 @@ export function taskView(context, name) {
     { everyMs: 2_000 },
   );
   const statistics = context.resource([topic], () => loadTaskStatistics(name), STATISTICS_TIMES);
-  const changes = context.resource([topic, "audit"], () => lastChanges(name), { everyMs: 5_000 });
+  const changes = context.resource([topic, "audit"], () => lastChanges(name), {
+    everyMs: 5_000,
+    pollMs: 5_000,
+  });
   const own = () => schedules.value ?? [];
   const lanes = new Lanes(context, { task: name, onSpan: context.may("tasks") ? drag : undefined });
   return {
