@@ -269,8 +269,8 @@ def _kind_of(kind: str) -> IncidentKind:
 
 
 _AMISS: Mapping[str, str] = {
-    EventKind.ARCHIVE_BEHIND: "The reader {reader} does not follow the events ({facts}).",
-    EventKind.ARCHIVE_GAP: "Events were dropped that the reader {reader} had not read ({facts}).",
+    EventKind.ARCHIVE_BEHIND: "The {reader} does not follow the events: {facts}",
+    EventKind.ARCHIVE_GAP: "Events were dropped that the {reader} had not read: {facts}",
     EventKind.REDIS_AMISS: "{facts}",
 }
 _OF_SCHEDULES = (EventKind.SCHEDULE_MISSED, EventKind.SCHEDULE_LATE, EventKind.SCHEDULE_UNREADABLE)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from infinitas.broker.health import Health, Lag
 from infinitas.core.event_kinds import EventKind
+from infinitas.core.interval import describe_ms
+from infinitas.core.plural import counted
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("events")
@@ -122,7 +124,15 @@ class EventReaderMonitor:
             self._events_max,
             lag.reader,
         )
-        facts = {"position": lag.position, "waiting_s": round(lag.waiting_s), "entries": entries}
+        waits = (
+            f"{counted(entries, 'entry')} wait, the oldest for {describe_ms(round(lag.waiting_s) * 1000)}."
+        )
+        facts = {
+            "position": lag.position,
+            "waiting_s": round(lag.waiting_s),
+            "entries": entries,
+            "text": f"{waits} Start `infinitas {lag.reader}`, or find out what stops it.",
+        }
         await self._health.amiss(f"reader:{lag.reader}", EventKind.ARCHIVE_BEHIND, facts)
 
     async def _report_caught_up(self, reader: str) -> None:

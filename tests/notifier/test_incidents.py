@@ -176,7 +176,7 @@ async def test_events_of_schedules_workers_and_readers(
         assert parts.incidents("kind = 'missed'")[0]["missed"] == 1
         errors = {each["kind"]: each["error"] for each in parts.incidents()}
         assert errors["archive_lagging"] == (
-            "The reader archiver does not follow the events (waiting_s 31, entries 7)."
+            "The archiver does not follow the events: waiting_s 31, entries 7"
         )
         assert errors["redis_amiss"] == "nearly full"
         (notice,) = await parts.compose()

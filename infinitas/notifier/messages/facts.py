@@ -21,7 +21,7 @@ MOST_TROUBLES = 10
 _VERBS: Mapping[str, tuple[str, str]] = {
     IncidentKind.FAILING: ("fails", "succeeds again"),
     IncidentKind.MISSED: ("missed a run", "runs again"),
-    IncidentKind.LATE: ("starts late", "starts in time again"),
+    IncidentKind.LATE: ("is late", "is in time again"),
     IncidentKind.SLOW: ("is slow", "is as fast as usual again"),
     IncidentKind.TIMED_OUT: ("timed out", "ends in time again"),
     IncidentKind.LOST: ("was lost with its worker", "runs again"),
@@ -32,7 +32,7 @@ _VERBS: Mapping[str, tuple[str, str]] = {
     IncidentKind.PAUSED_TOO_LONG: ("is paused for long", "is no longer paused"),
     IncidentKind.ARCHIVE_LAGGING: ("is behind", "has caught up"),
     IncidentKind.SCHEDULE_INVALID: ("has an invalid schedule", "has a valid schedule again"),
-    "redis_amiss": ("needs a look", "is well again"),
+    IncidentKind.REDIS_AMISS: ("needs attention", "is well again"),
     IncidentKind.CHANNEL_FAILING: ("does not deliver", "delivers again"),
 }
 _LABELS: Mapping[str, str] = {
@@ -49,8 +49,6 @@ _LABELS: Mapping[str, str] = {
 }
 _NOUNS: Mapping[str, str] = {
     IncidentKind.WORKER_LOST: "Worker ",
-    IncidentKind.ARCHIVE_LAGGING: "The archive of queue ",
-    "redis_amiss": "Redis of queue ",
     IncidentKind.CHANNEL_FAILING: "Channel ",
 }
 _COUNTED: Mapping[str, str] = {
@@ -70,7 +68,13 @@ class Fact:
 
 def subject_of(trouble: Trouble) -> str:
     incident = trouble.incident
-    return _NOUNS.get(incident.kind, "") + line(incident.subject, MAX_NAME_CHARS)
+    subject = line(incident.subject, MAX_NAME_CHARS)
+    queue, _, what = subject.rpartition(" ")
+    if incident.kind == IncidentKind.ARCHIVE_LAGGING:
+        return f"The {what.partition(':')[2] or what} of queue {queue}"
+    if incident.kind == IncidentKind.REDIS_AMISS:
+        return f"Redis ({what.partition(':')[2] or what}) of queue {queue}"
+    return _NOUNS.get(incident.kind, "") + subject
 
 
 def label_of(kind: str) -> str:
