@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -138,6 +139,12 @@ async def test_keys_of_others_are_not_needed(server: OwnRedis, limited_url: str)
     await connection.close()
 
 
+def _accepts(path: Path) -> bool:
+    """Redis makes the file before it listens."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
+
+
 @asynccontextmanager
 async def redis_without(folder: Path, *commands: str) -> AsyncIterator[str]:
     """The URL of a Redis that has these commands disabled."""
@@ -149,7 +156,7 @@ async def redis_without(folder: Path, *commands: str) -> AsyncIterator[str]:
         [str(find_redis()), *options], stdout=subprocess.DEVNULL
     )
     try:
-        await asyncio.to_thread(eventually, path.exists)
+        await asyncio.to_thread(eventually, lambda: _accepts(path))
         yield f"unix://{path}"
     finally:
         node.kill()

@@ -41,6 +41,18 @@ async def test_cancel_in_every_state(broker: QueueBroker, redis: Redis) -> None:
     assert redis.zcard(f"{P}later") == 0
 
 
+async def test_a_cancel_that_is_repeated_is_one_event_with_the_first_reason(
+    broker: QueueBroker, redis: Redis
+) -> None:
+    await broker.jobs.enqueue([new("j")])
+    await claimed(broker)
+    for reason in ("first", "second"):
+        assert await broker.jobs.cancel(["j"], reason, 60) == ["asked"]
+    assert kinds(redis).count("job.cancelling") == 1
+    assert redis.llen(f"{P}cancels:w1") == 2, "the worker is notified again: the first notice may be lost"
+    assert (await broker.workers.beat("w1", [("j", 1)], 60)).cancels == [("j", "first")]
+
+
 async def test_an_earlier_attempt_of_the_same_worker_is_stale(broker: QueueBroker, redis: Redis) -> None:
     await broker.jobs.enqueue([new("j")])
     await claimed(broker)

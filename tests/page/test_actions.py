@@ -214,13 +214,20 @@ def test_backfill_by_dragging_over_the_past(open_page: OpenPage, world: World) -
     page.get_by_role("button", name="24 h").click()
     lane = page.locator("inf-lane")
     expect(lane).to_be_visible()
-    box = lane.bounding_box()
-    assert box
-    page.mouse.move(box["x"] + box["width"] * 0.05, box["y"] + 15)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.45, box["y"] + 15, steps=4)
-    page.mouse.up()
-    expect(page.get_by_role("dialog", name="Backfill sync_crm")).to_contain_text("slots without a job")
+    dialog = page.get_by_role("dialog", name="Backfill sync_crm")
+
+    def dragged() -> bool:
+        # The lane may still move while the page is loading.
+        box = lane.bounding_box()
+        assert box
+        page.mouse.move(box["x"] + box["width"] * 0.05, box["y"] + 15)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.45, box["y"] + 15, steps=4)
+        page.mouse.up()
+        return dialog.is_visible()
+
+    eventually(dragged)
+    expect(dialog).to_contain_text("slots without a job")
     page.get_by_role("button", name="Close").click()
 
 

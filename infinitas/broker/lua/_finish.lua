@@ -80,14 +80,15 @@ local function finish(job, state, ttl, how)
   if job.schedule ~= '' and not lingers then make_way(job) end
 end
 
--- Ends a waiting job; sends a running one's worker a cancel notice. Returns 'cancelled' | 'asked' | 'ended'.
+-- Ends a waiting job; sends a running one's worker a cancel notice, also again. Returns 'cancelled' | 'asked' | 'ended'.
 local function cancel_job(job, reason, ttl)
   if job.state == 'running' and job.external == '' then
-    call('HSET', job.hash, 'cancel', reason)
+    local asked = job.cancel ~= ''
+    if not asked then call('HSET', job.hash, 'cancel', reason) end
     local notices = key('cancels', job.worker)
     call('RPUSH', notices, job.id)
     call('PEXPIRE', notices, ttl)
-    emit_job('cancelling', job, 'reason', reason, 'worker', job.worker)
+    if not asked then emit_job('cancelling', job, 'reason', reason, 'worker', job.worker) end
     return 'asked'
   elseif LIVES[job.state] then
     finish(job, 'cancelled', ttl, {reason = reason})
