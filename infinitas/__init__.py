@@ -42,6 +42,7 @@ from infinitas.core.records import (
     LogLine,
     ScheduleInfo,
     TaskInfo,
+    TaskLine,
     WorkerInfo,
 )
 from infinitas.core.schedule_options import Entry, ScheduleOptions
@@ -49,7 +50,7 @@ from infinitas.core.schedule_preview import Preview, PreviewSlot
 from infinitas.core.verdict import Verdict
 from infinitas.runtime.version import VERSION
 from infinitas.tasks.current_job import current_job
-from infinitas.tasks.handle import Handle
+from infinitas.tasks.handle import Handle, agather, gather
 from infinitas.tasks.job import Job
 from infinitas.tasks.plugins import Plugin
 from infinitas.tasks.task import Task
@@ -97,13 +98,16 @@ __all__ = [
     "StillServed",
     "Task",
     "TaskInfo",
+    "TaskLine",
     "UnknownJob",
     "UnknownSchedule",
     "UnknownTask",
     "Verdict",
     "WorkerInfo",
+    "agather",
     "current_job",
     "every",
+    "gather",
     "preview",
 ]
 __version__ = VERSION

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Concatenate, Never, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
 from infinitas.app.schedules import Schedules
 from infinitas.client.lazy import LazyClient
@@ -11,16 +11,17 @@ from infinitas.client.names import by_name
 from infinitas.client.portal import Portal, for_async, for_sync, for_sync_outside_loops
 from infinitas.core.errors import ConfigError
 from infinitas.core.interval import Every
-from infinitas.core.records import JobInfo, TaskInfo
+from infinitas.core.records import JobInfo, TaskInfo, TaskLine
 from infinitas.core.schedule_options import Entry, ScheduleOptions
+from infinitas.core.states import State, read_state
 from infinitas.core.unknown_options import refuse_unknown
 from infinitas.tasks.decorator import Async, Decorator
-from infinitas.tasks.handle import Handle
+from infinitas.tasks.handle import Handle, JobName, id_of
 from infinitas.tasks.job import Job
-from infinitas.tasks.options import TaskOptions
+from infinitas.tasks.options import TaskDefaults, TaskOptions
 from infinitas.tasks.plugins import Plugin, Plugins
 from infinitas.tasks.registry import Registry, TasksByName
-from infinitas.tasks.task import AnyTask, Task
+from infinitas.tasks.task import AnyTask, Task, name_of
 
 if TYPE_CHECKING:
     from infinitas.runtime.config import Settings
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 _ARGUMENTS = ("name", "redis_url", "postgres_url", "server", "token", "queue", "plugins")
+_DEFAULTS = TaskDefaults.__optional_keys__
 
 
 class Infinitas:
@@ -45,6 +47,8 @@ class Infinitas:
         token: the access token of that server.
         queue: the queue of tasks that name none.
         plugins: see `infinitas.Plugin`; those of the entry-point group `infinitas.plugins` come too.
+        defaults: options for tasks that do not give their own, e.g. `timeout=60, retries=3`; those of
+            schedules, e.g. `timezone="Europe/Copenhagen"`, are for schedules made at run time too.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -64,13 +68,13 @@ class Infinitas:
         token: str | None = None,
         queue: str = "default",
         plugins: Iterable[Plugin] = (),
-        **unknown: Never,
+        **defaults: Unpack[TaskDefaults],
     ) -> None:
-        refuse_unknown(unknown, _ARGUMENTS, "Infinitas(…)", ConfigError)
+        refuse_unknown(defaults, {*_ARGUMENTS, *_DEFAULTS}, "Infinitas(…)", ConfigError)
         self.client = LazyClient(
             app_name=name, redis_url=redis_url, postgres_url=postgres_url, server=server, token=token
         )
-        self.registry = Registry(self.client, Plugins(plugins), queue, self.client.app_name)
+        self.registry = Registry(self.client, Plugins(plugins), queue, self.client.app_name, defaults)
         self.schedules = Schedules(self.client, self.registry)
         """Verbs over schedules: read, change, pause, skip, trigger, backfill."""
 
@@ -205,7 +209,7 @@ class Infinitas:
     unschedule = for_sync(_unschedule)
     aunschedule = for_async(_unschedule)
 
-    async def _fetch_task(self, name: str) -> TaskInfo:
+    async def _fetch_task(self, task: AnyTask | str) -> TaskInfo:
         """A task with its definition, counts, and `last_job`, `last_success`, `last_failure`.
 
         Raises UnknownTask.
@@ -215,23 +219,69 @@ class Infinitas:
         >>> app.fetch_task("add").last_success.id == handle.id
         True
         """
-        return await by_name(self.registry.namespace, name, self.client.open().task)
+        return await by_name(self.registry.namespace, name_of(task), self.client.open().task)
 
     fetch_task = for_sync(_fetch_task)
     afetch_task = for_async(_fetch_task)
 
-    async def _fetch_job(self, id: str) -> JobInfo:
-        """A job with its log, live or archived. Raises UnknownJob.
+    async def _fetch_tasks(self) -> list[TaskLine]:
+        """All tasks of this Redis, by name, with their counts: what `infinitas task ls` lists.
+
+        >>> [task.name for task in app.fetch_tasks() if task.name in app.tasks]
+        ['add', 'fail']
+        """
+        return await self.client.open().tasks()
+
+    fetch_tasks = for_sync(_fetch_tasks)
+    afetch_tasks = for_async(_fetch_tasks)
+
+    async def _fetch_jobs(
+        self,
+        task: AnyTask | str | None = None,
+        *,
+        state: State | str | None = None,
+        argument: str | None = None,
+        limit: int = 20,
+    ) -> list[JobInfo]:
+        """Jobs that wait or run, then those of the archive, newest first: what `infinitas job ls` lists.
+
+        Args:
+            task: only its jobs.
+            state: only those in it, e.g. "failed".
+            argument: only those with it, as `name:value` or `place:value`.
+            limit: at most so many.
+
+        Raises:
+            BadArgs: there is no such state, or `argument` has another form.
+            ServerUnreachable: Redis gave no answer.
+
+        >>> handle = add.send(1, 2)
+        >>> handle.id in [job.id for job in app.fetch_jobs(add)]
+        True
+        """
+        wanted = None if state is None else read_state(state)
+        if task is None:
+            return await self.client.open().jobs(None, wanted, limit, argument)
+        for name in self.registry.namespace.meanings(name_of(task)):
+            if found := await self.client.open().jobs(name, wanted, limit, argument):
+                return found
+        return []
+
+    fetch_jobs = for_sync(_fetch_jobs)
+    afetch_jobs = for_async(_fetch_jobs)
+
+    async def _fetch_job(self, job: JobName) -> JobInfo:
+        """A job with its log, live or archived, by its id, handle or record. Raises UnknownJob.
 
         >>> app.fetch_job(add.send(1, 2).id).args
         '[[1,2],{}]'
         """
-        return await self.client.open().job(id)
+        return await self.client.open().job(id_of(job))
 
     fetch_job = for_sync(_fetch_job)
     afetch_job = for_async(_fetch_job)
 
-    async def _cancel(self, id: str, reason: str = "") -> JobInfo:
+    async def _cancel(self, job: JobName, reason: str = "") -> JobInfo:
         """Cancel a job: one that waits at once, one that runs as soon as its worker can stop it.
 
         Returns the job as it is now. A job that succeeds before it is stopped stays a success.
@@ -243,12 +293,12 @@ class Infinitas:
         >>> app.cancel(handle.id, reason="sold out").state.value
         'cancelled'
         """
-        return await self.client.open().cancel(id, reason)
+        return await self.client.open().cancel(id_of(job), reason)
 
     cancel = for_sync(_cancel)
     acancel = for_async(_cancel)
 
-    async def _retry(self, id: str) -> JobInfo:
+    async def _retry(self, job: JobName) -> JobInfo:
         """Give a failed, cancelled or skipped job a fresh set of tries. It stays the same job.
 
         Raises:
@@ -261,23 +311,23 @@ class Infinitas:
         >>> app.retry(handle.id).id == handle.id
         True
         """
-        return await self.client.open().retry(id)
+        return await self.client.open().retry(id_of(job))
 
     retry = for_sync(_retry)
     aretry = for_async(_retry)
 
-    async def _rerun(self, id: str) -> Handle[Any]:
+    async def _rerun(self, job: JobName) -> Handle[Any]:
         """Send a new job with the arguments and headers of an old one. Raises UnknownJob.
 
         >>> app.rerun(add.send(1, 2).id).get(timeout=20)
         3
         """
-        return Handle(self.client, await self.client.open().rerun(id), self.registry.read_result)
+        return Handle(self.client, await self.client.open().rerun(id_of(job)), self.registry.read_result)
 
     rerun = for_sync(_rerun)
     arerun = for_async(_rerun)
 
-    async def _wait_for_end(self, id: str, timeout: float | None = None) -> JobInfo:
+    async def _wait_for_end(self, job: JobName, timeout: float | None = None) -> JobInfo:
         """Wait until a job has ended, at most `timeout` seconds; None waits without a limit.
 
         Returns the job; one that failed raises nothing here. Raises NotInTime, UnknownJob; in sync
@@ -286,7 +336,7 @@ class Infinitas:
         >>> app.wait_for_end(fail.send().id, timeout=20).reason
         'error'
         """
-        return await self.client.open().wait_for_end(id, timeout)
+        return await self.client.open().wait_for_end(id_of(job), timeout)
 
     wait_for_end = for_sync_outside_loops(_wait_for_end)
     await_for_end = for_async(_wait_for_end)

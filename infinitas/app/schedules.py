@@ -14,7 +14,7 @@ from infinitas.core.records import Backfill, ScheduleInfo
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.tasks.handle import Handle
 from infinitas.tasks.registry import Registry
-from infinitas.tasks.task import AnyTask
+from infinitas.tasks.task import AnyTask, name_of
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Schedules:
     get = for_sync(_get)
     aget = for_async(_get)
 
-    async def _list(self, task: str | None = None, limit: int = 100) -> list[ScheduleInfo]:
+    async def _list(self, task: AnyTask | str | None = None, limit: int = 100) -> list[ScheduleInfo]:
         """At most `limit` schedules, of one task or all, those with the earliest next slot first.
 
         >>> app.schedules.list("no-such-task")
@@ -56,7 +56,7 @@ class Schedules:
         verbs = self._client.open().schedules
         if task is None:
             return await verbs.next(None, limit)
-        for name in self._registry.namespace.meanings(task):
+        for name in self._registry.namespace.meanings(name_of(task)):
             if found := await verbs.next(name, limit):
                 return found
         return []
@@ -210,6 +210,7 @@ class Schedules:
     ) -> "Sequence[datetime]":
         """Store schedules of a task of this app, or of one known by name; runs in the portal's loop."""
         namespace, known = self._registry.namespace, self._registry.known(task)
+        options = self._registry.with_schedule_defaults(options)
         verbs = self._client.open().schedules
         own = [dataclasses.replace(entry, key=namespace.full(entry.key)) for entry in entries]
         if isinstance(known, str):

@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+from infinitas.core.errors import BadArgs
+from infinitas.core.names import shorten
+
 
 class State(StrEnum):
     """A job's state. The last five are final: only a retry by hand, or a backfill, leaves them."""
@@ -29,6 +32,14 @@ class State(StrEnum):
 
 
 FINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.SKIPPED, State.MISSED})
+
+
+def read_state(value: str) -> State:
+    """The state of that name. Raises BadArgs."""
+    try:
+        return State(value)
+    except ValueError:
+        raise BadArgs(f"There is no state {shorten(value)}; there are: {', '.join(State)}.") from None
 
 
 class Reason(StrEnum):

@@ -7,18 +7,13 @@ from infinitas.core.interval import Every
 from infinitas.core.schedule_options import ScheduleOptions
 
 
-class TaskOptions(ScheduleOptions, total=False):
-    """`TaskDefinition` documents its options and has their defaults, `ScheduleOptions` the others.
+class TaskDefaults(ScheduleOptions, total=False):
+    """Options that an app may give for all its tasks: `Infinitas(timezone="Europe/Copenhagen", timeout=60)`.
 
-    name: default: the function's. schedule: cron text or `every(...)`; args, kwargs: for its jobs.
-    retry_on, never_retry_on: an exception class, or several. aliases: former names of the task.
+    `TaskDefinition` documents them and has their defaults, `ScheduleOptions` the others.
+    retry_on, never_retry_on: an exception class, or several.
     """
 
-    name: str | None
-    schedule: str | Every | None
-    args: Sequence[object]
-    kwargs: Mapping[str, object] | None
-    queue: str | None
     timeout: float | None
     soft_timeout: float | None
     runner: Literal["auto", "process"]
@@ -38,13 +33,27 @@ class TaskOptions(ScheduleOptions, total=False):
     result_ttl: float | None
     capture_print: bool
     redact: Sequence[str]
-    monitor: str | None
-    takes_over: str | None
-    aliases: Sequence[str]
     notify: Sequence[str] | None
     notify_after: int | str
     slow_after: float | None
     owner: str
     runbook: str
     tags: Sequence[str]
+
+
+class TaskOptions(TaskDefaults, total=False):
+    """Those of one task.
+
+    name: default: the function's. schedule: cron text or `every(...)`; args, kwargs: for its jobs.
+    aliases: former names of the task.
+    """
+
+    name: str | None
+    schedule: str | Every | None
+    args: Sequence[object]
+    kwargs: Mapping[str, object] | None
+    queue: str | None
+    monitor: str | None
+    takes_over: str | None
+    aliases: Sequence[str]
     parameters: str

@@ -16,7 +16,7 @@ from infinitas.core.task_definition import MAX_DOC_CHARS, TaskDefinition
 from infinitas.core.text import clean
 from infinitas.core.unknown_options import refuse_unknown
 from infinitas.tasks.arguments import encode_plain, read_plain
-from infinitas.tasks.options import TaskOptions
+from infinitas.tasks.options import TaskDefaults, TaskOptions
 from infinitas.tasks.place import place_of
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.processors import default_name, processor_of
@@ -29,8 +29,14 @@ class Registry:
     """Tasks by name, with what all of them share: the client that sends, and the plugins."""
 
     def __init__(
-        self, client: LazyClient, plugins: Plugins, queue: str = "default", app_name: str = ""
+        self,
+        client: LazyClient,
+        plugins: Plugins,
+        queue: str = "default",
+        app_name: str = "",
+        defaults: TaskDefaults | None = None,
     ) -> None:
+        """Raises BadName, and ConfigError or BadSchedule: a default is wrong."""
         self.namespace = Namespace(check_app_name(app_name))
         self.client = client
         self.plugins = plugins
@@ -38,6 +44,13 @@ class Registry:
         """The queue of tasks that name none."""
         self.tasks: dict[str, AnyTask] = {}
         """By full name."""
+        given: dict[str, Any] = {**(defaults or {})}
+        self.schedule_defaults = cast(
+            ScheduleOptions, {name: given.pop(name) for name in OPTION_NAMES & given.keys()}
+        )
+        """Options of schedules that name none."""
+        self._defaults = given
+        _check_defaults(self.schedule_defaults, given)
 
     @property
     def queues(self) -> list[str]:
@@ -53,6 +66,7 @@ class Registry:
             raise DuplicateTask(f"There is a task {name!r} already; give one of them name=.")
         where = f"@app.task on {name!r}"
         refuse_unknown(options, _OPTIONS, where, ConfigError)
+        options = {**self._defaults, **options}
         rule = options.pop("schedule", None)
         policies = {name: options.pop(name) for name in OPTION_NAMES & options.keys()}
         args = several(options.pop("args", ()), f"args of task {name!r}", BadArgs)
@@ -71,13 +85,17 @@ class Registry:
                 task=name,
                 args=task.signature.encode(args, kwargs),
                 now=datetime.now(UTC),
-                options=cast(ScheduleOptions, policies),
+                options=self.with_schedule_defaults(cast(ScheduleOptions, policies)),
             )
         elif policies:
             raise ConfigError(f"{where}: {sorted(policies)[0]} is for tasks with a schedule.")
         self.tasks[name] = task
         self.plugins.call("on_declare", task.definition)
         return task
+
+    def with_schedule_defaults(self, options: ScheduleOptions) -> ScheduleOptions:
+        """The options, and the app's defaults for the others."""
+        return {**self.schedule_defaults, **options}
 
     def find(self, name: str) -> AnyTask:
         """A task of this app, by its short or full name. Raises UnknownTask."""
@@ -104,6 +122,13 @@ class Registry:
         if isinstance(known, Task):
             return known.signature.encode(args, kwargs)
         return encode_plain(args, kwargs) if args or kwargs else EMPTY_ARGS
+
+
+def _check_defaults(of_schedules: ScheduleOptions, of_tasks: Mapping[str, Any]) -> None:
+    """Raises ConfigError, BadSchedule: here, and not for the first task."""
+    make_schedule("@hourly", key="defaults", task="defaults", now=datetime.now(UTC), options=of_schedules)
+    plain = {name: value for name, value in of_tasks.items() if name not in ("retry_on", "never_retry_on")}
+    TaskDefinition(name="defaults", **plain)
 
 
 class TasksByName(Mapping[str, AnyTask]):

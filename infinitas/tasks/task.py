@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from infinitas.client.lazy import LazyClient
-from infinitas.core.errors import InfinitasError, JobTimedOut
+from infinitas.core.errors import BadArgs, InfinitasError, JobTimedOut
 from infinitas.core.redaction import with_positions
 from infinitas.core.schedule import Schedule
 from infinitas.core.task_definition import TaskDefinition
@@ -91,3 +91,12 @@ class Task(Sender[Send, Value], Generic[Call, Send, Returned, Value]):
 
 
 AnyTask = Task[..., ..., Any, Any]
+
+
+def name_of(task: AnyTask | str) -> str:
+    """The name of a task, or the name as it is. Raises BadArgs: it is named by something else."""
+    if isinstance(task, str):
+        return task
+    if isinstance(task, Task):
+        return task.name
+    raise BadArgs(f"A task is named by its name or by itself, not by a {type(task).__name__}.")

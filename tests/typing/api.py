@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, assert_type
 
-from infinitas import Handle, Infinitas, Job, JobInfo, TaskInfo, every
+from infinitas import Handle, Infinitas, Job, JobInfo, TaskInfo, every, gather
 
 app = Infinitas()
 
@@ -55,4 +55,8 @@ assert_type(app.task(find_all.function, timeout=5).send(), Handle[list[User]])
 app.task(find, retires=2)  # type: ignore[call-overload]
 app.task(max_retries=2)  # type: ignore[call-overload]
 add.using(countdown=5)  # type: ignore[arg-type]
-Infinitas(broker="redis://x")  # type: ignore[arg-type]
+Infinitas(broker="redis://x")  # type: ignore[call-arg]
+Infinitas("shop", timezone="Europe/Copenhagen", timeout=60, retries=3)
+Infinitas(timeout="long")  # type: ignore[arg-type]
+assert_type(gather([add.send(1, 2)]), list[int])
+assert_type(add.send(1, 2).done(), bool)
