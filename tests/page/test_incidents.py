@@ -13,7 +13,8 @@ INSERT = """INSERT INTO infinitas_incidents
     (id, kind, subject, task, queue, opened_at, last_at, closed_at, error)
   VALUES (%s, %s, %s, %s, 'default', now() - interval '1 hour', now(),
     CASE WHEN %s THEN now() - interval '30 min' END, %s)"""
-DELIVERED = """INSERT INTO infinitas_deliveries (channel, notice, reason, title, try, outcome, answer, took_ms)
+DELIVERED = """INSERT INTO infinitas_deliveries
+    (channel, notice, reason, title, try, outcome, answer, took_ms)
   VALUES ('ops', %s, 'test', 'It is slow', 3, 'given_up', '500', 7)"""
 INCIDENTS = (
     ("i1", "slow", "invoices", "invoices", False, "Job runs <b>long</b>"),
