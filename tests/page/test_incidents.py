@@ -13,6 +13,9 @@ INSERT = """INSERT INTO infinitas_incidents
     (id, kind, subject, task, queue, opened_at, last_at, closed_at, error)
   VALUES (%s, %s, %s, %s, 'default', now() - interval '1 hour', now(),
     CASE WHEN %s THEN now() - interval '30 min' END, %s)"""
+DELIVERED = """INSERT INTO infinitas_deliveries
+    (channel, notice, reason, title, try, outcome, answer, took_ms)
+  VALUES ('ops', %s, 'test', 'It is slow', 3, 'given_up', '500', 7)"""
 INCIDENTS = (
     ("i1", "slow", "invoices", "invoices", False, "Job runs <b>long</b>"),
     ("i2", "worker_lost", "web-1", None, False, ""),
@@ -74,7 +77,8 @@ def test_channels_with_deliveries_and_a_test(
 ) -> None:
     config = {"type": "webhook", "url": "https://hooks.example.com/secret"}
     assert world.http.post("channels", json={"name": "ops", "config": config}).status_code == 201
-    page = open_page("channels").page
+    shown = open_page("channels")
+    page = shown.page
     row = page.get_by_role("row", name="ops")
     expect(row).to_contain_text("https://hooks.example.com/…")
     page.get_by_role("button", name="Test ops").click()
@@ -83,4 +87,12 @@ def test_channels_with_deliveries_and_a_test(
     page.get_by_role("link", name="ops", exact=True).click()
     expect(page.get_by_text("No message was sent to it yet.")).to_be_visible()
     assert violations(page) == []
+    with psycopg.connect(world.server.postgres_url, autocommit=True) as connection:
+        (notice,) = connection.execute("SELECT id FROM infinitas_notices WHERE channel = 'ops'").fetchall()
+        connection.execute(DELIVERED, notice)
+        connection.execute("UPDATE infinitas_notices SET state = 'failed', ended_at = now()")
+    shown.visit("channels/ops")
+    page.get_by_role("button", name="Send again It is slow").click()
+    expect(page.locator(".notices")).to_contain_text("The message is queued again.")
+    assert world.http.get("channels/ops").json()["waiting"] == 1
     world.http.delete("channels/ops")

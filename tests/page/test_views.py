@@ -190,6 +190,21 @@ def test_keys_and_palette(open_page: OpenPage) -> None:
     expect(palette.get_by_role("option")).to_have_text(["backup task", "Run backup"])
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("backup")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("report")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("Run report")
+
+
+def test_a_task_that_runs_elsewhere_has_no_run(open_page: OpenPage, world: World) -> None:
+    world.http.post("pings", json={"name": "host/backup", "cron": "30 2 * * *"}).raise_for_status()
+    page = open_page("tasks").page
+    row = page.get_by_role("row", name="host/backup")
+    expect(row).to_contain_text("runs elsewhere")
+    expect(row.get_by_role("button", name="Pause host/backup")).to_be_visible()
+    expect(row.get_by_role("button", name="Run")).to_have_count(0)
+    world.http.delete("pings/host%2Fbackup").raise_for_status()
 
 
 def test_an_address_of_nothing(open_page: OpenPage) -> None:

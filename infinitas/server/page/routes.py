@@ -25,18 +25,23 @@ _POLICY = "; ".join(
         "trusted-types 'none'",
     )
 )
+_FIRST_DATA: Final = ("/", "/tasks")
+"""Views that draw nothing before they have the tasks: their HTML has browsers ask for them at once."""
 _SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_TASKS: Final = '<link rel="preload" as="fetch" crossorigin href="api/v1/tasks">\n'
 _assets = load_assets()
 
 
 async def show_page(request: Request) -> Response:
-    """The HTML of the page, the same for each view; its scripts show the one of the address."""
+    """The HTML of the page; its scripts show the view of the address."""
+    root_path = request.scope.get("root_path", "")
+    path = request.scope["path"].removeprefix(root_path.rstrip("/"))
     return HTMLResponse(
-        _html(request.scope.get("root_path", "")),
+        _html(root_path, with_tasks=path in _FIRST_DATA),
         headers={**_SAFE_HEADERS, "Content-Security-Policy": _POLICY, "Cache-Control": "no-store"},
     )
 
@@ -66,8 +71,10 @@ def _respond(asset: Asset, accepted: str) -> Response:
     return Response(asset.content, media_type=asset.media_type, headers=headers)
 
 
-def _html(root_path: str) -> str:
+def _html(root_path: str, *, with_tasks: bool) -> str:
     base = f"{root_path.rstrip('/')}/"
     folder = f"static/{_assets.version}/"
     template = _assets.files["index.html"].content.decode()
+    if not with_tasks:
+        template = template.replace(_TASKS, "")
     return template.replace("{base}", escape(base, quote=True)).replace("{folder}", folder)

@@ -19,16 +19,19 @@ class Clock {
   }
 
   /**
-   * Compare both clocks. `Date` has whole seconds, so smaller differences are not corrected.
+   * Compare both clocks. `Date` has whole seconds, so smaller differences are not corrected; a slow answer
+   * leaves its own time open, and still shows a clock that is off by more.
    *
    * @param {string | null} date the header of a response
    * @param {number} tookMs how long the response took
    */
   learn(date, tookMs) {
     const theirs = date ? Date.parse(date) : Number.NaN;
-    if (Number.isNaN(theirs) || tookMs > 1_000) return;
+    if (Number.isNaN(theirs)) return;
     const skew = theirs + 500 - (Date.now() - tookMs / 2);
-    this.#skewMs = Math.abs(skew) > WORTH_CORRECTING_MS ? skew : 0;
+    const open = WORTH_CORRECTING_MS + tookMs / 2;
+    if (Math.abs(skew) <= open) this.#skewMs = 0;
+    else if (Math.abs(skew - this.#skewMs) > open) this.#skewMs = skew;
   }
 
   /** Call `listener` each second while the page is shown. @param {() => void} listener */

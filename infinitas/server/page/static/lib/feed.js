@@ -94,6 +94,8 @@ export class Feed {
     this.#become("live");
     for (const [topic, number] of this.#numbers) {
       if (cameBack || (before.has(topic) && before.get(topic) !== number)) this.#notify(topic, null);
+      // What has changed since a view's first load began, and before this, came as no event.
+      else if (!before.has(topic)) this.#notify(topic, []);
     }
   }
 

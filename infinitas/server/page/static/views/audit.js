@@ -14,8 +14,8 @@ import { ago, at } from "../components/time.js";
 /** @typedef {import("../lib/types.js").AuditEntry} Entry */
 /** @typedef {{ q: string, target: string, actor: string }} Filter */
 
-/** Stored a moment after its event, so that what an event loads may lack it. */
-const STORED = { everyMs: 1_500, pollMs: 5_000 };
+/** An event comes before its entry is in Postgres. */
+const TIMES = { everyMs: 1_500, pollMs: 3_000 };
 const COLUMNS = ["When", "Actor", "Action", "Target", "Change", "Reason", "From"];
 
 /** @param {import("../context.js").Context} context @param {URLSearchParams} query @returns {import("../shell.js").View} */
@@ -27,7 +27,7 @@ export function auditView(context, query) {
   };
   /** @param {string | number} [before] @returns {Promise<import("../lib/types.js").AuditPage>} */
   const load = (before) => get("audit", { ...filter, before });
-  const list = new EndlessList(context, ["audit"], load, (/** @type {Entry} */ { id }) => String(id), STORED);
+  const list = new EndlessList(context, ["audit"], load, (/** @type {Entry} */ { id }) => String(id), TIMES);
   return {
     title: "Audit",
     render: () => {

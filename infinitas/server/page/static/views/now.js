@@ -7,7 +7,7 @@ import { count, duration, percent, plural, relative } from "../lib/format.js";
 import { WELL } from "../lib/health.js";
 import { SteadyOrder, rowsOf } from "../lib/rows.js";
 import { to } from "../lib/router.js";
-import { STATISTICS_TIMES, loadStatistics } from "../lib/statistics.js";
+import { STATISTICS_TIMES, loadDurations } from "../lib/statistics.js";
 import { attentionActions } from "../components/actions.js";
 import { emptyTasks, noWorker } from "../components/empty.js";
 import { incidentBadge, incidentSubject, takeOn } from "../components/incident.js";
@@ -47,7 +47,7 @@ export function nowView(context) {
   const running = context.resource(["jobs"], () => /** @type {Promise<JobPage>} */ (get("jobs", RUNNING)));
   const loadIncidents = () => /** @type {Promise<IncidentPage>} */ (get("incidents", OPEN));
   const incidents = context.resource(["jobs", "workers"], loadIncidents, { pollMs: 5_000, everyMs: 2_000 });
-  const statistics = context.resource(["jobs"], loadStatistics, STATISTICS_TIMES);
+  const statistics = context.resource(["jobs"], loadDurations, STATISTICS_TIMES);
   const lanes = new Lanes(context);
   /** @type {SteadyOrder<Row>} */
   const order = new SteadyOrder();
