@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 from tests.page.conftest import OpenPage
 from tests.page.shop import EXACT
@@ -224,7 +224,11 @@ def test_backfill_by_dragging_over_the_past(open_page: OpenPage, world: World) -
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] * 0.45, box["y"] + 15, steps=4)
         page.mouse.up()
-        return dialog.is_visible()
+        try:
+            dialog.wait_for(timeout=3_000)
+        except TimeoutError:
+            return False
+        return True
 
     eventually(dragged)
     expect(dialog).to_contain_text("slots without a job")
