@@ -23,6 +23,7 @@ from infinitas.app import embed
 from infinitas.broker.events import expand
 from infinitas.cli.main import main
 from infinitas.core.events import Event
+from infinitas.runtime.logging import _set_up, logging_here
 from tests import fork_server
 
 T = TypeVar("T")
@@ -96,9 +97,11 @@ def events(redis: Redis, *kinds: str) -> list[Event]:
 @contextlib.contextmanager
 def logging_as_before() -> Iterator[None]:
     """What the block sets up in `logging` ends with it."""
-    factory = logging.getLogRecordFactory()
+    factory, set_up = logging.getLogRecordFactory(), logging_here()
     before = {each: (each.handlers[:], each.level, each.propagate, each.disabled) for each in _loggers()}
     yield
+    _set_up.clear()
+    _set_up.update(set_up)
     logging.setLogRecordFactory(factory)
     for each in _loggers():
         handlers, level, each.propagate, each.disabled = before.get(each, ([], 0, True, False))

@@ -151,7 +151,7 @@ class Settings(BaseModel):
     notify_group: float = Field(default=30.0, ge=0, le=3_600)
     backlog_after: float = Field(default=300.0, ge=1, le=31_536_000)
     slow_factor: float = Field(default=3.0, ge=1.1, le=1_000)
-    paused_after: float = Field(default=604_800.0, ge=60, le=31_536_000)
+    paused_after: float = Field(default=604_800.0, ge=1, le=31_536_000)
     page_url: PageUrl | None = None
     channels: Channels = Field(default_factory=dict, repr=False)
     channel_networks: Networks = ()

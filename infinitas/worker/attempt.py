@@ -244,7 +244,7 @@ class Attempt:
     def log_end(self) -> None:
         """Log the end that Redis has, or that is on its way."""
         if self.verdict is not None:
-            log_end(self.claimed, self.verdict, self.task.definition.retries, self.took_s)
+            log_end(self.claimed, self.verdict, self.task.definition, self.took_s)
 
     def end_is(self, end: type[JobEnded]) -> bool:
         return self._end is end

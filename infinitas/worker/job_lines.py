@@ -3,7 +3,9 @@
 import logging
 
 from infinitas.broker.messages import ClaimedJob
+from infinitas.core.job_secrets import error_without_secrets, kind_of_error
 from infinitas.core.states import State
+from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
 from infinitas.runtime.logging import JOB_LOGGER, get_logger
 
@@ -26,11 +28,11 @@ def log_lost(claimed: ClaimedJob) -> None:
         _log.add(logging.WARNING, text, facts, None, facts)
 
 
-def log_end(claimed: ClaimedJob, verdict: Verdict, retries: int, took_s: float) -> None:
-    """An attempt has ended. Does nothing where the level is off.
+def log_end(claimed: ClaimedJob, verdict: Verdict, definition: TaskDefinition, took_s: float) -> None:
+    """An attempt has ended. Does nothing where the level is off. Values that the task redacts are masked.
 
     Args:
-        retries: how many the task allows.
+        definition: of the job's task.
         took_s: from the claim to the end.
     """
     failed = verdict.state is State.FAILED
@@ -48,14 +50,23 @@ def log_end(claimed: ClaimedJob, verdict: Verdict, retries: int, took_s: float) 
     text = f"{claimed.task} {claimed.id} {state.value} in {took_s:.3f} s (attempt {claimed.attempt})"
     if verdict.state is State.RETRYING:
         number, delay_s = claimed.attempt - claimed.uncharged, (verdict.delay_ms or 0) / 1000
-        facts |= {"retry": number, "retries": retries, "delay_s": delay_s}
-        text += f", retry {number} of {retries} in {delay_s:.1f} s"
+        facts |= {"retry": number, "retries": definition.retries, "delay_s": delay_s}
+        text += f", retry {number} of {definition.retries} in {delay_s:.1f} s"
     if verdict.reason:
         facts["reason"] = str(verdict.reason)
-    if why := _line(verdict.error or verdict.reason or ""):
+    if why := _line(_masked(verdict.error, claimed, definition) or verdict.reason or ""):
         facts["error"] = why
         text += f": {why}"
-    _log.add(level, text, facts, verdict.traceback if failed else None)
+    _log.add(level, text, facts, _masked(verdict.traceback, claimed, definition) if failed else None)
+
+
+def _masked(text: str | None, claimed: ClaimedJob, definition: TaskDefinition) -> str | None:
+    if not text:
+        return text
+    try:
+        return error_without_secrets(text, claimed.args, definition.redact)
+    except (ValueError, TypeError):  # The arguments can't be read, so their values are not known.
+        return kind_of_error(text)
 
 
 def _line(text: str) -> str:

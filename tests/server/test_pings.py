@@ -132,3 +132,15 @@ def test_the_command_line_prints_the_whole_address_where_the_server_is_known(pro
     plain = processes.call("ping", "rotate", "nightly's").stdout
     assert plain.startswith("https://cron.example.com/infinitas/api/v1/ping/")
     assert plain.count("\n") == 1
+
+
+@pytest.mark.own_server
+def test_a_flood_with_wrong_tokens_is_bounded_for_its_host_and_disturbs_no_other_request(
+    http: httpx.Client,
+) -> None:
+    answers = (http.get(f"{API}/ping/" + "x" * 26) for _ in range(5_000))
+    codes = {404}
+    while codes == {404}:
+        codes.add(next(answers).status_code)
+    assert codes == {404, 429}
+    assert http.get(f"{API}/tasks").status_code == 200

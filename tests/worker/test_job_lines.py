@@ -9,6 +9,7 @@ import pytest
 
 from infinitas import Infinitas, Job
 from infinitas.core.states import State
+from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
 from infinitas.worker import job_lines
 from tests.support import finished, running
@@ -68,6 +69,20 @@ async def test_a_job_that_is_retried_and_fails(app: Infinitas, lines: pytest.Log
     assert 'raise OSError("no\\nanswer")' in lines.text
 
 
+async def test_a_value_that_the_task_redacts_is_in_no_line(
+    app: Infinitas, lines: pytest.LogCaptureFixture
+) -> None:
+    @app.task(redact=["card"])
+    async def charge(card: str) -> None:
+        raise ValueError(f"card {card} is refused")
+
+    async with running(app):
+        handle = await charge.asend("4711-s3cret")
+        await finished(app, handle)
+    assert "card *** is refused" in of_jobs(lines)[-1][1]
+    assert "s3cret" not in lines.text
+
+
 async def test_every_other_end_has_its_line(app: Infinitas, lines: pytest.LogCaptureFixture) -> None:
     started = asyncio.Event()
 
@@ -106,4 +121,4 @@ def test_where_the_level_is_off_nothing_is_formatted(monkeypatch: pytest.MonkeyP
     nothing: Any = None
     job_lines.log_received(nothing)
     job_lines.log_lost(nothing)
-    job_lines.log_end(nothing, Verdict(state=State.FAILED), 0, 0.0)
+    job_lines.log_end(nothing, Verdict(state=State.FAILED), TaskDefinition(name="t"), 0.0)

@@ -28,7 +28,7 @@ _VERBS: Mapping[str, tuple[str, str]] = {
     IncidentKind.QUARANTINED: ("was quarantined: its workers crashed", "runs again"),
     IncidentKind.NO_WORKER: ("has no worker", "has a worker again"),
     IncidentKind.BACKLOG: ("has a backlog", "has no backlog any more"),
-    IncidentKind.WORKER_LOST: ("was lost", "is back"),
+    IncidentKind.WORKER_LOST: ("was lost", "is replaced: every task has a worker"),
     IncidentKind.PAUSED_TOO_LONG: ("is paused for long", "is no longer paused"),
     IncidentKind.ARCHIVE_LAGGING: ("is behind", "has caught up"),
     IncidentKind.SCHEDULE_INVALID: ("has an invalid schedule", "has a valid schedule again"),

@@ -45,7 +45,7 @@ def text(notice: Notice) -> str:
             parts += [f"── {one_line(trouble, notice)}"]
         parts += [f"{fact.name + ':':<{_LABEL_WIDTH}} {fact.value}" for fact in facts(trouble, notice)]
         if log := _log(trouble, notice):
-            parts += ["", f"Last {counted(len(log), 'log line')}:", *(f"  {each}" for each in log)]
+            parts += ["", _log_title(log), *(f"  {each}" for each in log)]
         parts.append("")
     for listed in _listed(notice):
         parts += [*(f"- {each}" for each in listed), ""]
@@ -73,7 +73,7 @@ def _sections(notice: Notice) -> Iterator[str]:
         )
         yield f"<table>{''.join(rows)}</table>"
         if log := _log(trouble, notice):
-            yield f"<p>Last {counted(len(log), 'log line')}:</p><pre {_PRE}>{escape(chr(10).join(log))}</pre>"
+            yield f"<p>{_log_title(log)}</p><pre {_PRE}>{escape(chr(10).join(log))}</pre>"
     for listed in _listed(notice):
         yield f"<ul>{''.join(f'<li>{escape(each)}</li>' for each in listed)}</ul>"
 
@@ -96,6 +96,10 @@ def _log(trouble: Trouble, notice: Notice) -> list[str]:
         return []
     lines = [block(each, 1_000) for each in trouble.log_lines[-MOST_LOG_LINES:]]
     return last_lines(lines, MAX_LOG_CHARS)
+
+
+def _log_title(log: list[str]) -> str:
+    return "Last log line:" if len(log) == 1 else f"Last {counted(len(log), 'log line')}:"
 
 
 def _linked(url: str) -> str:
