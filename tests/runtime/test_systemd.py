@@ -125,11 +125,13 @@ def test_a_process_that_is_stopped_sends_no_beat(
 def test_a_blocked_event_loop_sends_no_beat(systemd: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "100000")
     with subprocess.Popen([sys.executable, "-c", BLOCKED], stdout=subprocess.PIPE) as started:
-        assert started.stdout is not None
-        assert started.stdout.readline() == b"blocked\n"
-        assert systemd.recv(4096).startswith(b"READY=1")
-        drain(systemd)
-        systemd.settimeout(0.3)
-        with pytest.raises(TimeoutError):
-            systemd.recv(4096)
-        started.kill()
+        try:
+            assert started.stdout is not None
+            assert started.stdout.readline() == b"blocked\n"
+            assert systemd.recv(4096).startswith(b"READY=1")
+            drain(systemd)
+            systemd.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                systemd.recv(4096)
+        finally:
+            started.kill()
