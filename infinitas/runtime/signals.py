@@ -9,6 +9,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from infinitas.runtime.systemd import report_life
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -50,7 +52,12 @@ def run_until_signal(main: Callable[[StopSignal], Awaitable[None]]) -> bool:
         loop.add_signal_handler(signal.SIGUSR1, print_tasks)
         # Runs before the loop's handler, and also while the loop is blocked.
         faulthandler.register(signal.SIGUSR1, all_threads=True, chain=True)
-        await main(stop)
+        signals = stop
+        life = asyncio.create_task(report_life(stop.requested, lambda: signals.restart), name="systemd")
+        try:
+            await main(stop)
+        finally:
+            life.cancel()
 
     collect_garbage_rarely()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
