@@ -307,4 +307,6 @@ def _encode_fire(fire: Fire, queue: str) -> dict[str, object]:
         item["unrun"] = fire.unrun
     if schedule.max_runs is not None:
         item["max_runs"] = schedule.max_runs
+    if schedule.grace_ms is not None and (fire.next_slot is None or schedule.max_runs is not None):
+        item["graced"] = True
     return item

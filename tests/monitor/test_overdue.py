@@ -81,6 +81,20 @@ async def test_with_a_grace_a_success_is_expected(infinitas_kit: KitMaker) -> No
         assert await kit.overdue("tick") == [], "a failure is an event of its own"
 
 
+async def test_the_grace_of_a_schedule_that_is_over_counts(infinitas_kit: KitMaker) -> None:
+    """A reminder's rule is gone as soon as it has fired."""
+    app = hourly(fails=True)
+    async with infinitas_kit(app, NOON) as kit:
+        for key, grace in (("reminder", 600), ("plain", None)):
+            options: Any = {"grace": grace} if grace else {}
+            await app.aschedule("tick", at=NOON + MINUTE, key=key, **options)
+        await app.aschedule("tick", "*/1 * * * *", key="once", max_runs=1, grace=600)
+        await kit.advance(MINUTE + timedelta(seconds=601))
+        assert await kit.overdue("reminder") == [(NOON + MINUTE, "late")]
+        assert await kit.overdue("once") == [(NOON + MINUTE, "late")]
+        assert await kit.overdue("plain") == []
+
+
 async def test_many_unfired_slots_are_all_reported(infinitas_kit: KitMaker) -> None:
     from infinitas import Entry
     from infinitas.monitor.overdue import PAGE, PAGES, OverdueMonitor

@@ -4,8 +4,9 @@
 -- parts: read_job jobs finish schedules
 -- keys: schedules due marks paused skips runs reported expected live tasks processors limits later wake awaited events readers
 -- args: prefix fires job_ttl
--- fires: JSON list of {schedule, seen, task, slot, next?, job, args, ready?, expect, overlap, unrun?, max_runs?, kept}
+-- fires: JSON list of {schedule, seen, task, slot, next?, job, args, ready?, expect, overlap, unrun?, max_runs?, graced?, kept}
 -- ready: when a jitter lets the job start; expect: when it should have started; kept: over is not forgotten
+-- graced: its rule has a grace, and may be gone before that is over
 -- returns: a list of 1 (fired) or 0 (another scheduler was first, or the schedule has changed)
 
 local answers = {}
@@ -50,6 +51,7 @@ local function create_slot_job(fire, job, before)
   if job.external then job.deadline = expect end
   if waits and not before then add_timed(later, job.id, job.deadline or fire.ready) end
   create_job(job, state)
+  if fire.graced then redis.call('HSET', key('job', job.id), 'graced', 1) end
   local fields = {'schedule', fire.schedule, 'args', fire.args, 'state', state}
   add_facts(fields, job, {'redact'})
   emit_job('created', job, unpack(fields))

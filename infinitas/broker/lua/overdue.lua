@@ -33,10 +33,11 @@ end
 local jobs = redis.call('ZRANGEBYSCORE', expected, '-inf', now, 'LIMIT', 0, most)
 for _, id in ipairs(jobs) do
   redis.call('ZREM', expected, id)
-  local state, schedule, slot, attempt = unpack(read_fields(key('job', id), 'state', 'schedule', 'due', 'attempt'), 1, 4)
+  local facts = read_fields(key('job', id), 'state', 'schedule', 'due', 'attempt', 'graced')
+  local state, schedule, slot, attempt, graced = unpack(facts, 1, 5)
   if state and (tonumber(attempt) or 0) == 0 and state ~= 'cancelled' then
     report('missed', schedule, slot, 'job', id, 'state', state)
-  elseif state and state ~= 'succeeded' and state ~= 'cancelled' and grace_of(schedule) then
+  elseif state and state ~= 'succeeded' and state ~= 'cancelled' and (graced or grace_of(schedule)) then
     report('late', schedule, slot, 'job', id, 'state', state)
   end
 end
