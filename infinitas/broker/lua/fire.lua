@@ -5,8 +5,7 @@
 -- keys: schedules due marks paused skips runs reported expected live tasks processors limits later wake awaited events readers
 -- args: prefix fires job_ttl
 -- fires: JSON list of {schedule, seen, task, slot, next?, job, args, ready?, expect, overlap, unrun?, max_runs?, graced?, kept}
--- ready: when a jitter lets the job start; expect: when it should have started; kept: over is not forgotten
--- graced: its rule has a grace, and may be gone before that is over
+-- ready: a jitter lets it start; expect: it should have started; graced: its rule has a grace; kept: it stays when over
 -- returns: a list of 1 (fired) or 0 (another scheduler was first, or the schedule has changed)
 
 local answers = {}
@@ -25,9 +24,8 @@ end
 
 -- A slot of an external task has a job until its grace is over; only a ping ends its wait earlier.
 local function left_out(fire, external)
-  if external and (not fire.unrun or fire.unrun == 'catch_up') then
-    return now >= fire.expect and 'missed', 'no_ping'
-  end
+  local unrun = external and (not fire.unrun or fire.unrun == 'catch_up')
+  if unrun then return now >= fire.expect and 'missed', 'no_ping' end
   return fire.unrun and (fire.unrun == 'catch_up' and 'missed' or 'skipped'), fire.unrun
 end
 
@@ -56,8 +54,8 @@ local function create_slot_job(fire, job, before)
   add_facts(fields, job, {'redact'})
   emit_job('created', job, unpack(fields))
   redis.call('ZADD', expected, expect, job.id)
-  if before then return redis.call('HSET', before.hash, 'follower', job.id) end
-  redis.call('HSET', live, fire.schedule, job.id)
+  if not before then return redis.call('HSET', live, fire.schedule, job.id) end
+  redis.call('HSET', before.hash, 'follower', job.id)
 end
 
 -- A job that is created after it should have started is reported, unless the monitor has done so.
