@@ -1,6 +1,5 @@
 """A sent job: wait for its result, read it, cancel it."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar, cast
 
@@ -153,6 +152,9 @@ async def agather(handles: Iterable[Handle[Result]], timeout: float | None = Non
 
 
 async def _ends(handles: Sequence[Handle[Any]], timeout: float | None) -> list[JobInfo | BaseException]:
+    # Imported here: `import infinitas` stays fast.
+    import asyncio
+
     return await asyncio.gather(*(each.ended(timeout) for each in handles), return_exceptions=True)
 
 
