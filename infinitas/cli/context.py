@@ -1,16 +1,13 @@
 """Shared by all commands: the app, the settings, a client, exit codes."""
 
 import asyncio
-import importlib
-import os
-import re
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import click
 
 from infinitas.app.app import Infinitas
+from infinitas.cli.app_path import load_app
 from infinitas.client.interface import Client
 from infinitas.client.names import by_name
 from infinitas.client.open import open_client
@@ -59,8 +56,6 @@ EXIT_CODES = {
     UnsafeBroker.code: ERROR,
 }
 
-_LIKE_A_FILE = re.compile(r"[/\\]|\.py$")
-
 output_option = click.option(
     "-o",
     "--output",
@@ -79,40 +74,6 @@ def print_error(error: InfinitasError) -> int:
     else:
         click.echo(f"infinitas: {error}\n  [{error.code}]", err=True)
     return EXIT_CODES.get(error.code, ERROR)
-
-
-def load_app(path: str | None) -> Infinitas:
-    """The app at `module:object`; the current directory is importable.
-
-    Raises:
-        BadApp: the module can't be imported, or has no such Infinitas object.
-    """
-    if not path:
-        raise BadApp("Which app? Name it as module:object, e.g. `infinitas worker workers.demo:app`.")
-    module_name, _, name = path.partition(":")
-    if _LIKE_A_FILE.search(module_name):
-        raise BadApp(f"{path!r} is the path of a file. {_command_for_file(module_name, name or 'app')}.")
-    if not module_name or module_name.startswith("."):
-        raise BadApp(f"{path!r} is not module:object, e.g. workers.demo:app.")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise BadApp(f"{path!r} can't be imported from {os.getcwd()}: {error}.") from None
-    app: object = module
-    for part in (name or "app").split("."):
-        app = getattr(app, part, None)
-    if not isinstance(app, Infinitas):
-        raise BadApp(f"{path!r} is not an Infinitas app but {type(app).__name__}.")
-    return app
-
-
-def _command_for_file(file: str, name: str) -> str:
-    """What to write in place of the path of a module's file."""
-    folder, slash, module = file.replace("\\", "/").removesuffix(".py").rpartition("/")
-    go = f"go to its folder, `cd {folder or slash}`, then " if slash else ""
-    return f"To use it, {go}name it {module}:{name}"
 
 
 def configured_app(ctx: click.Context, path: str | None, **arguments: object) -> Infinitas:

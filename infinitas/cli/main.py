@@ -108,7 +108,12 @@ _PASSWORD = re.compile(r"//[^/?#]*:[^/?#@]+@|password=")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-A", "--app", "app", metavar="MODULE:OBJECT", help="The app, e.g. workers.demo:app.")
+@click.option(
+    *("-A", "--app", "app"),
+    metavar="MODULE:OBJECT",
+    envvar="INFINITAS_APP",
+    help="The app, e.g. workers.demo:app. Default: INFINITAS_APP.",
+)
 @click.option("--redis-url", metavar="URL", help="Default: INFINITAS_REDIS_URL, or infinitas.toml.")
 @click.option("--postgres-url", metavar="URL", help="Default: INFINITAS_POSTGRES_URL, or infinitas.toml.")
 @click.version_option(package_name="infinitas")

@@ -7,7 +7,8 @@ import click
 from pydantic_core import from_json
 
 from infinitas.broker.messages import NewJob
-from infinitas.cli.context import ask, ask_by_name, load_app, output_option
+from infinitas.cli.app_path import load_app
+from infinitas.cli.context import ask, ask_by_name, output_option
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative, strip
 from infinitas.client.interface import Client
 from infinitas.client.job_ids import fresh_id
