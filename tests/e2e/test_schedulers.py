@@ -42,7 +42,9 @@ def test_sixty_slots_are_sixty_jobs_while_a_scheduler_is_killed_again_and_again(
 
     entries: Any = redis.xrange(f"{P}events")
     born = [fields for _, fields in entries if fields.get("schedule") in KEYS]
-    assert {fields["type"] for fields in born if fields["type"].startswith("job.")} == {"job.created"}
+    # A slot that had come when its schedule was removed is a recorded non-run.
+    others = {(f["type"], f.get("reason")) for f in born if f["type"].startswith("job.")}
+    assert others - {("job.skipped", "unscheduled")} == {("job.created", None)}
     created = [fields for fields in born if fields["type"] == "job.created"]
     for key, first in firsts.items():
         slots = [int(fields["due"]) for fields in created if fields["schedule"] == key]
