@@ -37,6 +37,8 @@ def load_app(path: str | None) -> Infinitas:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise BadApp(f"{path!r} can't be imported:\n{_of_user(error)}") from None
         raise BadApp(f"{path!r} can't be imported from {os.getcwd()}: {error}.") from None
+    except BadApp:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever the user's module raises
         raise BadApp(f"{path!r} can't be imported:\n{_of_user(error)}") from None
     if not isinstance(app, Infinitas):
@@ -49,7 +51,9 @@ def _import(module: str, name: str) -> object:
     found: object = importlib.import_module(module)
     makes = name.endswith("()")
     for part in name.removesuffix("()").split("."):
-        found = getattr(found, part, None)
+        if not hasattr(found, part):
+            raise BadApp(f"{module}:{name} is no Infinitas app: there is no {part!r} in {module}.")
+        found = getattr(found, part)
     return found() if makes and callable(found) else found
 
 

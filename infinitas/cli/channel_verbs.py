@@ -5,12 +5,10 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 import click
-from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from infinitas.cli.context import ask, settings
 from infinitas.client.channel_access import ChannelAccess
-from infinitas.client.http import Http, quoted
 from infinitas.client.interface import Client
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.changes import changes
@@ -18,16 +16,12 @@ from infinitas.core.channel_config import ChannelConfig
 from infinitas.wire.channels import (
     STATE,
     ChannelView,
-    DeliveryPage,
     DeliveryView,
-    NewChannelView,
     QueuedNotice,
 )
 
 T = TypeVar("T")
 QUEUE = "default"
-_CHANNELS, _CHANNEL = TypeAdapter(list[ChannelView]), TypeAdapter(ChannelView)
-_NEW, _QUEUED, _PAGE = TypeAdapter(NewChannelView), TypeAdapter(QueuedNotice), TypeAdapter(DeliveryPage)
 
 
 class ChannelVerbs(Protocol):
@@ -54,10 +48,14 @@ def ask_channels(ctx: click.Context, question: Callable[[ChannelVerbs], Awaitabl
 
     async def put(client: Client) -> T:
         if not isinstance(client, RedisClient):
+            # Imported here: it needs the extra `remote`, which the client of a server has found already.
+            from infinitas.cli.remote_channels import RemoteChannels
+            from infinitas.client.http import Http
+
             assert found.server is not None
             http = Http(found.server, found.token_text)
             try:
-                return await question(_Remote(http))
+                return await question(RemoteChannels(http))
             finally:
                 await http.close()
         access = ChannelAccess(found.postgres_url, "client")
@@ -121,38 +119,3 @@ class _Direct:
             origin="command line",
             changes=to_json(changes(*shown)).decode() if before or after else "",
         )
-
-
-class _Remote:
-    """Over the server's HTTP API."""
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
-
-    async def all(self) -> list[ChannelView]:
-        return await self._http.fetch(_CHANNELS, "GET", "/channels")
-
-    async def add(self, name: str, config: ChannelConfig) -> tuple[ChannelView, str | None]:
-        body = {"name": name, "config": config.stored}
-        made = await self._http.fetch(_NEW, "POST", "/channels", body)
-        return made, made.secret
-
-    async def change(self, name: str, config: ChannelConfig) -> ChannelView:
-        return await self._http.fetch(_CHANNEL, "PUT", _path(name), {"config": config.stored})
-
-    async def remove(self, name: str) -> None:
-        await self._http.request("DELETE", _path(name))
-
-    async def test(self, name: str) -> QueuedNotice:
-        return await self._http.fetch(_QUEUED, "POST", f"{_path(name)}/test")
-
-    async def deliveries(self, name: str, notice: str | None, limit: int) -> list[DeliveryView]:
-        path = f"{_path(name)}/deliveries"
-        return (await self._http.fetch(_PAGE, "GET", path, notice=notice, limit=limit)).items
-
-    async def replay(self, delivery: int) -> QueuedNotice:
-        return await self._http.fetch(_QUEUED, "POST", f"/deliveries/{delivery}/replay")
-
-
-def _path(name: str) -> str:
-    return f"/channels/{quoted(name)}"

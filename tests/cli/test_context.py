@@ -27,7 +27,8 @@ from infinitas.devservers.servers import Urls
         ("..:app", "module:object"),
         (":app", "module:object"),
         ("no.such:app", "can't be imported"),
-        ("json:app", "not an Infinitas app"),
+        ("json:app", "there is no 'app' in json"),
+        ("json:loads", "not an Infinitas app"),
         ("", "Which app?"),
     ],
 )

@@ -23,3 +23,23 @@ def test_nothing_heavy_is_imported_before_it_is_needed(module: str) -> None:
     look = f"import sys, {module}; print(sorted({heavy!r} & sys.modules.keys()))"
     found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
+
+
+def test_no_command_is_lost_without_the_extras() -> None:
+    """Only what a command does may need one, and then it names it."""
+    extras = (
+        "httpx websockets fastapi starlette uvicorn psycopg httpcore apprise prometheus_client watchfiles"
+    )
+    look = f"""
+import importlib, sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {extras.split()!r}:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Missing())
+from infinitas.cli.main import COMMANDS
+for module, _, _ in COMMANDS.values():
+    importlib.import_module(module)
+"""
+    found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr

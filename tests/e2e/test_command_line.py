@@ -78,7 +78,7 @@ def test_wrong_use_prints_what_to_do(busy: Processes) -> None:
         (("task", "run", "slow", "{nonsense"), 1, "bad_args"),
         (("-A", "tests.apps.jobs:app", "task", "run", "slow", '["x"]'), 1, "seconds: Input should be"),
         (("worker", "no.such.module:app"), 2, "bad_app"),
-        (("worker", "tests.apps.jobs:nothing"), 2, "is not an Infinitas app"),
+        (("worker", "tests.apps.jobs:nothing"), 2, "there is no 'nothing'"),
         (("worker", "tests.apps.jobs:app", "-q", "other"), 2, "nothing to work on"),
         (("worker", "tests.apps.jobs:app", "-c", "0"), 2, "concurrency"),
         (("--redis-url", "redis://127.0.0.1:1", "task", "ls"), 6, "server_unreachable"),
