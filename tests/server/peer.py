@@ -25,7 +25,7 @@ class Peer:
         headers = {"Authorization": f"Bearer {token}"} if token else None
         # Never left as a context manager: that would send a close frame, and a cut cable does not.
         self.socket: ClientConnection = connect(
-            url, additional_headers=headers, proxy=None, max_size=None
+            url, additional_headers=headers, proxy=None, max_size=None, open_timeout=PATIENCE_S
         ).__enter__()
         self.kept: list[Message] = []
         self._models: TypeAdapter[Any] = MESSAGES if path.endswith("/worker") else FEED_MESSAGES

@@ -20,7 +20,7 @@ class RawSocket:
 
     def __init__(self, address: str, path: str = "/api/v1/worker", token: str | None = None) -> None:
         where = urlsplit(address)
-        self.socket = socket.create_connection((where.hostname or "", where.port or 80), timeout=10)
+        self.socket = socket.create_connection((where.hostname or "", where.port or 80), timeout=PATIENCE_S)
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [
             f"GET {path} HTTP/1.1",
