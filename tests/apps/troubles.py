@@ -20,7 +20,7 @@ async def too_long(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-@app.task(slow_after=0.5)
+@app.task
 async def slow(seconds: float) -> None:
     await asyncio.sleep(seconds)
 

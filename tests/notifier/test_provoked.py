@@ -20,7 +20,7 @@ from infinitas.core.states import State
 from infinitas.devservers.servers import Urls
 from infinitas.monitor import event_readers
 from infinitas.notifier import checker, notifier, sweeper
-from infinitas.notifier.load_checks import CheckLimits
+from infinitas.notifier.load_checks import FEWEST_DURATIONS, CheckLimits
 from infinitas.runtime.channel_settings import read_channels
 from infinitas.runtime.config import load_settings
 from infinitas.runtime.signals import StopSignal
@@ -62,6 +62,7 @@ class World:
         self.archiver = processes.start("archiver")
         assert processes.run("-A", APP, "sync").returncode == 0
         self._processes = processes
+        self._postgres_url = processes.environment["INFINITAS_POSTGRES_URL"]
         self.main = self.work("default")
         self._chat = chat
         self._hook = hook
@@ -82,6 +83,11 @@ class World:
 
     async def fired(self, task: str) -> bool:
         return any(event.fields["task"] == task for event in events(self.redis, "job.succeeded"))
+
+    async def has_archived_the_usual(self) -> bool:
+        with psycopg.connect(self._postgres_url) as connection:
+            query = "SELECT FROM infinitas_jobs WHERE task = 'slow' AND state = 'succeeded'"
+            return connection.execute(query).rowcount >= FEWEST_DURATIONS
 
     async def runs(self, id: str) -> None:
         await aeventually(lambda: self._is_running(id))
@@ -131,7 +137,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, value in QUICK:
         monkeypatch.setattr(module, name, value)
     second = timedelta(seconds=1)
-    limits = CheckLimits(backlog=second, slow_factor=3, paused=second, lacking=second)
+    limits = CheckLimits(backlog=second, slow_factor=3, paused=second, lacking=second, least_slow=second)
     monkeypatch.setattr(notifier, "_check_limits", lambda _: limits)
 
 
@@ -219,7 +225,9 @@ async def a_job_over_its_timeout(world: World) -> AsyncIterator[None]:
 
 
 @step(IncidentKind.SLOW)
-async def a_job_over_its_limit(world: World) -> AsyncIterator[None]:
+async def a_job_over_the_usual_duration(world: World) -> AsyncIterator[None]:
+    await troubles.slow.asend_many([(0,)] * FEWEST_DURATIONS)
+    await aeventually(world.has_archived_the_usual)
     job = await troubles.slow.asend(600)
     yield
     await world.app.acancel(job.id)
