@@ -1,7 +1,7 @@
 """A worker from the docs alone in six campaigns: no job lost, none wrong, none whose code ended twice.
 
-`CAMPAIGN_JOBS=500 pytest -s tests/server/independent` runs longer ones, with more disturbances, and prints what
-each has done.
+`CAMPAIGN_JOBS=500 pytest -s tests/server/independent` runs longer ones, with more disturbances, and prints
+what each has done.
 """
 
 import os
@@ -50,7 +50,6 @@ class Campaign:
         self._errors = (tmp_path / "errors").open("wb")
         self.workers = [self.start_worker() for _ in range(WORKERS)]
         self.killed: set[int] = set()
-        eventually(lambda: len(self.http.get("/api/v1/workers").json()) == WORKERS)
 
     def start_server(self) -> None:
         self.server = self._processes.start("server", "--port", str(self._port))
@@ -63,6 +62,8 @@ class Campaign:
         )
 
     def send(self) -> list[str]:
+        """The ids of the jobs, once the workers are connected."""
+        eventually(lambda: len(self.http.get("/api/v1/workers").json()) == WORKERS)
         batch = {"jobs": [{"args": [n, 1]} for n in range(JOBS)]}
         ids: list[str] = self.http.post("/api/v1/tasks/sum/jobs/batch", json=batch).json()["ids"]
         return ids
