@@ -69,6 +69,7 @@ class _Child:
         self._memory = memory
         self._reporter: PipeReporter | None = None
         self._tasks: dict[TaskPlace, AnyTask] = {}
+        self._surroundings: Surroundings | None = None
 
     def receive_messages(self) -> None:
         """Handle jobs, answers, and limits that are over. A closed pipe kills this process and its group."""
@@ -108,16 +109,15 @@ class _Child:
         self._reporter = reporter
         # Before the task's module is imported: that may end this process, and is a part of the job.
         reporter.send("begun")
-        before = None
+        threads = frozenset(threading.enumerate())
         try:
             task = self._find(place, job.task)
-            before = Surroundings()
-            outcome = _run(task, job, reporter, fields["args"], before.threads)
+            outcome = _run(task, job, reporter, fields["args"], threads)
         except InfinitasError as error:
             outcome = Failed(error=str(error), reason=Reason.BAD_ARGS)
         except BaseException as error:  # noqa: BLE001 - the job must end with its reason
             outcome = unforeseen(error)
-        reusable = before is not None and self._tidy_up(before, reporter)
+        reusable = self._tidy_up(threads, reporter)
         give_process_to(None)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
@@ -131,13 +131,22 @@ class _Child:
             task = find_task(place, name)
             task.client.configure(**self._settings)
             self._tasks[place] = task
+            # What a module changes when it is imported, stays.
+            self._surroundings = Surroundings()
         return task
 
-    def _tidy_up(self, before: Surroundings, reporter: PipeReporter) -> bool:
-        """Undo what the job has changed for the process. Returns whether it may run another job."""
+    def _tidy_up(self, before: frozenset[threading.Thread], reporter: PipeReporter) -> bool:
+        """Undo what the job has changed for the process. Returns whether it may run another job.
+
+        Args:
+            before: the threads that ran before the job.
+        """
+        if self._surroundings is None:
+            # The task's module could not be imported.
+            return False
         try:
-            _log_threads(before.threads_left(), reporter)
-            return before.put_back() and not 0 < self._memory < _resident_bytes()
+            _log_threads([each for each in threading.enumerate() if each not in before], reporter)
+            return self._surroundings.put_back() and not 0 < self._memory < _resident_bytes()
         except Exception:  # noqa: BLE001 - whatever the job has left here: a fresh process is sure
             return False
 

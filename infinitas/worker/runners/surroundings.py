@@ -4,17 +4,15 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 from typing import Any
 
-_SIGNALS = sorted(signal.valid_signals())
+_SIGNALS = [number for number in sorted(signal.valid_signals()) if number < 32]
 
 
 class Surroundings:
-    """The process as it was before a job."""
+    """The process as it was before a job. It stays the same for the next ones: each is undone."""
 
     def __init__(self) -> None:
-        self.threads = frozenset(threading.enumerate())
         self._folder = os.getcwd()
         self._environment = dict(os.environ)
         self._umask = _umask()
@@ -42,10 +40,6 @@ class Surroundings:
         sys.stdin, sys.stdout, sys.stderr = self._streams
         return _fixed() == self._fixed and not _has_children()
 
-    def threads_left(self) -> list[threading.Thread]:
-        """Threads that the job has started and not ended."""
-        return [thread for thread in threading.enumerate() if thread not in self.threads]
-
     def _put_back_signals(self) -> None:
         for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
             signal.setitimer(timer, 0)
@@ -72,7 +66,8 @@ def _fixed() -> tuple[object, ...]:
     import resource
 
     limits = resource.RLIMIT_NOFILE, resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE
-    return os.getresuid(), os.getresgid(), os.nice(0), *map(resource.getrlimit, limits)
+    ids = os.getuid(), os.geteuid(), os.getgid(), os.getegid()
+    return ids, os.nice(0), *map(resource.getrlimit, limits)
 
 
 def _has_children() -> bool:
