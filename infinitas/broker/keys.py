@@ -8,7 +8,6 @@ QUEUES = "infinitas:queues"
 TOKENS = "infinitas:tokens"
 PINGS = "infinitas:pings"
 HEARTBEAT = "infinitas:heartbeat"
-INTENTS = "infinitas:intents"
 QUEUE_KEYS = (
     "tasks",
     "limits",
@@ -34,6 +33,7 @@ QUEUE_KEYS = (
     "processors",
     "events",
     "readers",
+    "intents",
     "wake",
     "awaited",
     "beats",
