@@ -1,0 +1,1 @@
+SELECT queue FROM infinitas_positions ORDER BY queue;
