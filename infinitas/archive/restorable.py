@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
+from psycopg import AsyncConnection
+
 from infinitas.archive.connection import Archive
 from infinitas.archive.statements import fetch, statement
 from infinitas.core.restoration import ArchivedJob, ArchivedSchedule
@@ -18,14 +20,18 @@ class Restorable:
         self._archive = archive
 
     async def queues(self) -> list[str]:
-        """Queues of which anything is archived."""
+        """Queues that a lost Redis would get something back of."""
         async with self._archive.transaction() as connection:
+            if not await _has_epochs(connection):
+                return []
             rows = await (await connection.execute(statement("select_archived_queues"))).fetchall()
         return [row[0] for row in rows]
 
     async def generation(self, queue: str) -> tuple[str, int] | None:
         """The position up to which events are archived, and the last restore's epoch; None without events."""
         async with self._archive.transaction() as connection:
+            if not await _has_epochs(connection):
+                return None
             cursor = await connection.execute(statement("select_generation"), {"queue": queue})
             row = await cursor.fetchone()
         return (str(row[0]), int(row[1])) if row else None
@@ -85,3 +91,9 @@ class Restorable:
             values = {"queue": queue, "ids": list(ids)}
             rows = await fetch(connection, statement("select_jobs_by_id"), values, ArchivedJob)
         return {row.id: row for row in rows}
+
+
+async def _has_epochs(connection: AsyncConnection) -> bool:
+    """False before an archiver has made the tables: then nothing is archived yet."""
+    row = await (await connection.execute(statement("has_epochs"))).fetchone()
+    return row is not None and bool(row[0])

@@ -6,14 +6,17 @@ goes on.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from infinitas.archive.restorable import PAGE, Restorable
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream
+from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.reconcile import START, Reconciliation
 from infinitas.broker.restoring import Began, Restoring, Superseded
+from infinitas.core.errors import ServerUnreachable
 from infinitas.core.events import is_before
 from infinitas.core.restoration import (
     ArchivedSchedule,
@@ -230,3 +233,17 @@ class Restorer:
                 report.counts[names[answer]] += 1
             elif answer not in EXPECTED:
                 report.fault(f"job {id}", answer)
+
+
+def known_queues(connection: Connection, archive: Restorable) -> Callable[[], Awaitable[set[str]]]:
+    """A function that lists the queues of Redis, and those that Redis may have lost."""
+    archived: set[str] | None = None
+
+    async def list_all() -> set[str]:
+        nonlocal archived
+        if archived is None:
+            with suppress(ServerUnreachable):
+                archived = set(await archive.queues())
+        return {*await list_queues(connection), *(archived or ())}
+
+    return list_all
