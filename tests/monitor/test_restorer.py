@@ -1,6 +1,7 @@
 """A Redis that has lost data gets it back: nothing is lost that was archived, nothing runs twice."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,19 +11,23 @@ from redis import Redis
 from infinitas.archive.connection import Archive
 from infinitas.archive.restorable import Restorable
 from infinitas.archive.writer import Writer
-from infinitas.broker.answers import APPLIED
+from infinitas.broker.answers import APPLIED, RuleAnswer
 from infinitas.broker.events import EventStream
 from infinitas.broker.messages import ClaimRequest, Declarer, NewJob
 from infinitas.broker.queue import QueueBroker
-from infinitas.broker.restoring import Restoring
+from infinitas.broker.restoring import Restoring, Superseded
+from infinitas.broker.stored_rules import digest
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.planner import Fire
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
+from infinitas.devservers.servers import Urls
 from infinitas.monitor.restorer import Restored, Restorer
+from infinitas.scheduler.ticker import Ticker
 from tests.broker.test_jobs import P, fire, settlement
+from tests.support import aeventually
 
 HOUR = timedelta(hours=1)
 TASKS = [
@@ -36,8 +41,9 @@ OLDER = "an older copy of Redis"
 class World:
     """A queue with a worker, its archive, and a restorer."""
 
-    def __init__(self, broker: QueueBroker, archive: Archive, redis: Redis) -> None:
+    def __init__(self, broker: QueueBroker, archive: Archive, redis: Redis, url: str) -> None:
         self.broker, self.archive, self.redis = broker, archive, redis
+        self.raw: Any = Redis.from_url(url)
         self.stream = EventStream(broker.connection, "default", "archiver")
         self.writer = Writer(archive, "default")
         self.edges = Restoring(broker.connection, "default")
@@ -86,6 +92,15 @@ class World:
     def hashes(self, *names: str) -> dict[str, Any]:
         return {name: self.redis.hgetall(P + name) for name in names}
 
+    def copy(self) -> dict[Any, tuple[Any, int]]:
+        return {key: (self.raw.dump(key), max(self.redis.pttl(key), 0)) for key in self.redis.scan_iter()}
+
+    def put_back(self, copy: dict[Any, tuple[Any, int]]) -> None:
+        """As a Redis that has started from an older snapshot."""
+        self.redis.flushall()
+        for key, (dumped, ttl) in copy.items():
+            self.raw.restore(key, ttl, dumped)
+
     async def row(self, query: str) -> tuple[Any, ...]:
         async with self.archive.transaction() as connection:
             row = await (await connection.execute(query.encode())).fetchone()
@@ -93,15 +108,16 @@ class World:
         return tuple(row)
 
     def everything(self) -> dict[Any, Any]:
-        return {key: self.redis.dump(key) for key in self.redis.scan_iter()}
+        return {key: self.raw.dump(key) for key in self.redis.scan_iter()}
 
 
 @pytest.fixture
-async def world(broker: QueueBroker, postgres_url: str, redis: Redis) -> AsyncIterator[World]:
+async def world(broker: QueueBroker, postgres_url: str, redis: Redis, servers: Urls) -> AsyncIterator[World]:
     archive = Archive(postgres_url, "test")
-    world = World(broker, archive, redis)
+    world = World(broker, archive, redis, servers.redis)
     await world.prepare()
     yield world
+    world.raw.close()
     await archive.close()
 
 
@@ -173,3 +189,224 @@ async def test_an_empty_redis_gets_schedules_and_jobs_back(world: World) -> None
     query = "SELECT state, reason FROM infinitas_jobs WHERE id = 'fragile'"
     assert await world.row(query) == ("failed", "lost")
     assert await world.row("SELECT state, attempt FROM infinitas_jobs WHERE id = 'ran'") == ("running", 1001)
+
+
+async def test_an_older_redis_runs_nothing_again_that_had_ended(world: World) -> None:
+    broker, now = world.broker, await world.broker.now()
+    once = Schedule(key="todo", task="t", at_ms=to_ms(now + HOUR) // 1000 * 1000, origin="api")
+    rules = [rule("r"), rule("p"), rule("q"), rule("removed"), rule("replaced")]
+    await broker.schedules.schedule([*rules, once], now)
+    await broker.schedules.pause("p", "why", now, None)
+    for id in ("ended", "failed", "went on", "waits", "released"):
+        await world.send(id)
+    await world.send("fragile", "once")
+    assert await world.claim("t", most=3) == [("ended", 1, 1), ("failed", 1, 1), ("went on", 1, 1)]
+    await world.record()
+    copy = world.copy()
+
+    failure = Verdict(state=State.FAILED, reason=Reason.ERROR, error="e")
+    soon = replace(RETRY, delay_ms=1)
+    ends = [settlement("ended", 1), settlement("failed", 1, failure), settlement("went on", 1, soon)]
+    assert await broker.jobs.settle("w1", ends) == [APPLIED] * 3
+    world.redis.zadd(f"{P}later", {"went on": 1})
+    await broker.jobs.promote(10, 60)
+    assert {id for id, _, _ in await world.claim("t", worker="w2", most=3)} == {
+        "waits",
+        "released",
+        "went on",
+    }
+    await broker.jobs.settle("w2", [settlement("waits", 1)])
+    await broker.jobs.release("w2", [("released", 1)], 60)
+    assert await world.claim("once", worker="w2") == [("fragile", 1, 1)]
+    for each in (rules[0], once):
+        await world.fire(each)
+    fired = await world.claim("t", worker="w2", most=3)
+    await broker.jobs.settle("w2", [settlement(id, n) for id, n, _ in fired if "@" in id])
+    await broker.schedules.unschedule("removed")
+    await broker.schedules.resume("p")
+    await world.send("new")
+    await world.record()
+    marks = world.hashes("marks")
+    counts = await world.row("SELECT succeeded, failed FROM infinitas_tasks WHERE name = 't'")
+
+    world.put_back(copy)
+    assert await world.restorer.is_needed()
+    await broker.schedules.pause("q", "meanwhile", now, None)
+    await broker.schedules.schedule([replace(rule("replaced"), every_ms=7_200_000)], now)
+    await world.send("meanwhile")
+    report = await world.restore()
+    assert report.counts["ended"] >= 3
+    assert {id: world.job(id)["state"] for id in ("ended", "failed", "waits")} == {
+        "ended": "succeeded",
+        "failed": "failed",
+        "waits": "succeeded",
+    }
+    assert (world.job("fragile")["state"], world.job("fragile")["reason"]) == ("failed", "lost")
+    assert set(world.hashes("schedules")["schedules"]) == {"r", "p", "q", "replaced"}
+    assert world.redis.zscore(f"{P}due", "todo") is None
+    assert '"every_ms":7200000' in world.hashes("schedules")["schedules"]["replaced"]
+    assert set(world.hashes("paused")["paused"]) == {"q"}
+    assert world.hashes("marks")["marks"].items() >= {("r", marks["marks"]["r"])}
+
+    claimed = {id: (attempt, charged) for id, attempt, charged in await world.claim(most=20)}
+    assert claimed == {
+        "went on": (1001, 2),
+        "released": (1001, 1),
+        "new": (1001, 1),
+        "meanwhile": (1, 1),
+    }
+    pending: Any = world.redis.xpending(f"{P}stream:t", "workers")
+    assert pending["pending"] == len(claimed)
+    await broker.jobs.settle("w1", [settlement(id, n) for id, (n, _) in claimed.items()])
+    await world.record()
+    assert await world.row("SELECT state, attempt FROM infinitas_jobs WHERE id = 'ended'") == ("succeeded", 1)
+    assert await world.row("SELECT succeeded, failed FROM infinitas_tasks WHERE name = 't'") == (
+        counts[0] + 4,
+        counts[1],
+    )
+    assert not await world.restorer.is_needed()
+
+
+async def test_what_code_declares_at_once_gets_its_past_back(world: World) -> None:
+    """Workers declare their schedules again before anything is restored."""
+    broker, now = world.broker, await world.broker.now()
+    declared = Schedule(key="t", task="t", every_ms=3_600_000, max_runs=3)
+    await broker.declarations.declare(TASKS, [declared], Declarer(born=now))
+    stored = Schedule.from_json(world.hashes("schedules")["schedules"]["t"])
+    override = replace(stored, every_ms=1_800_000, anchor_ms=7, code_rule=stored.to_json())
+    seen = digest(stored.to_json())
+    assert await broker.schedules.schedule([override], now, seen) == [RuleAnswer.STORED]
+    for _ in range(2):
+        await world.fire(override)
+        ((id, attempt, _),) = await world.claim("t")
+        await broker.jobs.settle("w1", [settlement(id, attempt)])
+    before = world.hashes("schedules", "marks", "runs")
+    due = world.redis.zscore(f"{P}due", "t")
+    assert before["runs"] == {"t": "2"}
+    await world.record()
+
+    for _ in range(2):  # The second time, the archive has what code has declared meanwhile.
+        world.redis.flushall()
+        await broker.declarations.declare(TASKS, [declared], Declarer(born=await broker.now()))
+        assert world.hashes("schedules")["schedules"] != before["schedules"]
+        await world.restore()
+        assert world.hashes("schedules", "marks", "runs") == before
+        assert world.redis.zscore(f"{P}due", "t") == due
+        await world.record()
+
+    world.redis.flushall()
+    newer = replace(declared, every_ms=600_000)
+    await broker.declarations.declare(TASKS, [newer], Declarer(born=await broker.now()))
+    rule_of_code = world.hashes("schedules")["schedules"]
+    await world.restore()
+    assert world.hashes("schedules")["schedules"] == rule_of_code
+    assert world.hashes("marks") == {"marks": before["marks"]}
+
+
+class KilledError(BaseException): ...
+
+
+class CutOff(Restoring):
+    """Edges of a process that is killed before one of its steps."""
+
+    left = 0
+
+    async def _run(self, script: str, **arguments: object) -> Any:
+        if self.left == 0:
+            raise KilledError
+        self.left -= 1
+        return await super()._run(script, **arguments)
+
+
+async def test_a_restore_that_was_killed_anywhere_begins_again(world: World) -> None:
+    broker, now = world.broker, await world.broker.now()
+    await broker.schedules.schedule([rule("r"), rule("gone")], now)
+    for id, task in (("a", "t"), ("b", "t"), ("fragile", "once")):
+        await world.send(id, task)
+    assert await world.claim("t") == [("a", 1, 1)]
+    assert await world.claim("once") == [("fragile", 1, 1)]
+    await world.record()
+    older = world.copy()
+    await broker.schedules.unschedule("gone")
+    await broker.jobs.settle("w1", [settlement("a", 1)])
+    await world.record()
+
+    async def restore_until(steps: int) -> bool:
+        """Whether the restore was over before it was killed."""
+        edges = CutOff(broker.connection, "default", ttl_s=0.02)
+        edges.left = steps
+        restorer = Restorer(broker.connection, "default", Restorable(world.archive), 60, edges)
+        try:
+            return await restorer.restore() is not None
+        except KilledError:
+            pass
+        assert await world.restorer.is_needed()
+        assert await aeventually(world.restorer.restore)
+        edges.left = 1  # It was only held up, and goes on.
+        with pytest.raises(Superseded):
+            await edges.restore_jobs(1, [{"id": "late"}], 60)
+        return False
+
+    for copy in ({}, older):
+        steps, over = 0, False
+        while not over:
+            world.put_back(copy)
+            await world.prepare()
+            over, steps = await restore_until(steps), steps + 1
+            assert set(world.hashes("schedules")["schedules"]) == {"r"}
+            assert [id for id, _, _ in await world.claim(most=9)] == ["b"]
+            ended = {id: world.job(id).get("state") for id in ("a", "fragile")}
+            assert ended == {"a": "succeeded" if copy else None, "fragile": "running" if copy else "failed"}
+            assert not await world.restorer.is_needed()
+        assert steps > 3
+
+
+async def test_nothing_is_fired_or_claimed_while_redis_is_restored(world: World) -> None:
+    await world.broker.schedules.schedule([rule("r")], await world.broker.now() - HOUR)
+    await world.send("a")
+    await world.send("b", due=await world.broker.now() + timedelta(milliseconds=1))
+    await world.edges.begin_restore("9999999999999-0", 1)
+    ticker = Ticker(world.broker)
+    assert (await ticker.read_due()).found == ()
+    assert await world.claim() == []
+    assert (await world.broker.jobs.promote(10, 60)).count == 0
+    assert await world.edges.end_restore("9999999999999-0", 1, {})
+    assert len((await ticker.read_due()).found) == 1
+    assert await world.claim() == [("a", 1, 1)]
+
+
+async def test_a_row_that_cannot_be_read_stops_no_other(world: World) -> None:
+    now = await world.broker.now()
+    await world.broker.schedules.schedule([rule(key) for key in ("a", "b", "c", "ok")], now)
+    for key in ("a", "b", "c", "ok"):
+        await world.broker.schedules.pause(key, "why", now, None)
+    for id in ("x", "y", "z"):
+        await world.send(id)
+    await world.record()
+    async with world.archive.transaction() as connection:
+        for text in (
+            "UPDATE infinitas_schedules SET definition = '[5]' WHERE key = 'a'",
+            "UPDATE infinitas_schedules SET definition = (SELECT definition FROM infinitas_schedules"
+            " WHERE key = 'ok') WHERE key = 'b'",
+            "UPDATE infinitas_schedule_notes SET facts = '5' WHERE schedule = 'c'",
+            "UPDATE infinitas_jobs SET args = NULL WHERE id = 'x'",
+            "UPDATE infinitas_jobs SET due_at = '0001-01-01', schedule = 'a' WHERE id = 'y'",
+            "UPDATE infinitas_tasks SET definition = '5' WHERE name = 't'",
+        ):
+            if "0001" in text:
+                await connection.execute("SELECT infinitas_ensure_month('0001-01-01')")
+            await connection.execute(text.encode())
+    world.redis.flushall()
+    report = await world.restorer.restore()
+    assert report is not None
+    assert sorted(fault.partition(":")[0] for fault in report.faults) == [
+        "job y",
+        "schedule a",
+        "schedule b",
+        "task t",
+    ]
+    assert set(world.hashes("schedules")["schedules"]) == {"c", "ok"}
+    assert set(world.hashes("paused")["paused"]) == {"ok"}
+    await world.prepare()
+    assert await world.claim(most=9) == [("z", 1001, 1)]
+    assert (world.job("x")["state"], world.job("x")["reason"]) == ("failed", "lost")

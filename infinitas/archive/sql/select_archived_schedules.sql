@@ -1,9 +1,10 @@
 -- Schedules of a queue, and what their jobs and notes show: the last slot, jobs so far, the pause, skips left.
+-- What concerns a slot happens at its time or later, but not by a day.
 SELECT s.key, s.task, s.definition, s.active, s.stored, s.changed_at,
     (SELECT due_at FROM infinitas_jobs AS j WHERE j.schedule = s.key ORDER BY due_at DESC LIMIT 1) AS mark,
     CASE WHEN s.definition::text LIKE '%%"max_runs"%%' THEN s.runs_before + (
         SELECT count(*) FROM infinitas_jobs AS j
-        WHERE j.schedule = s.key AND j.due_at > s.runs_from AND j.created_at IS NOT NULL
+        WHERE j.schedule = s.key AND j.due_at > s.runs_from - interval '1 day' AND j.created_at > s.runs_from
     ) ELSE 0 END AS runs,
     (
         SELECT CASE WHEN n.what = 'paused' THEN n.facts::text END FROM infinitas_schedule_notes AS n
@@ -11,7 +12,6 @@ SELECT s.key, s.task, s.definition, s.active, s.stored, s.changed_at,
         ORDER BY n.at DESC, n.id DESC LIMIT 1
     ) AS pause,
     request.facts::text AS skip,
-    -- A slot may be fired late, but not by a day.
     (
         SELECT count(*) FROM infinitas_jobs AS j
         WHERE j.schedule = s.key AND j.due_at > request.at - interval '1 day'
