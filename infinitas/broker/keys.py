@@ -9,6 +9,7 @@ TOKENS = "infinitas:tokens"
 PINGS = "infinitas:pings"
 HEARTBEAT = "infinitas:heartbeat"
 INTENTS = "infinitas:intents"
+PROCESSES = "infinitas:processes"
 QUEUE_KEYS = (
     "tasks",
     "limits",

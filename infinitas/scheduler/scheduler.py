@@ -9,8 +9,10 @@ from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.moves import Moves
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.reconcile import Reconciliation
+from infinitas.core.plural import counted
 from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.monitor.overdue import OverdueMonitor
+from infinitas.monitor.presence import present
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, run_loops
@@ -52,12 +54,14 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
                 Loop(f"promoter {queue}", Promoter(broker, settings.job_ttl).run_once),
                 Loop(f"rescuer {queue}", Rescuer(broker, settings.lease, settings.job_ttl).run_once),
                 Loop(f"orphan detector {queue}", OrphanDetector(broker).run_once),
-                Loop(f"replanner {queue}", Replanner(broker).run_once),
+                Loop(f"replanner {queue}", Replanner(broker).run_once, longest_pass_s=None),
                 Loop(f"backfiller {queue}", Backfiller(broker).run_once),
                 Loop(f"clock monitor {queue}", ClockMonitor(broker).run_once),
                 Loop(f"overdue {queue}", OverdueMonitor(broker).run_once),
-                Loop(f"task mover {queue}", TaskMover(Moves(connection, queue)).run_once),
-                Loop(f"reconciler {queue}", reconciler.run_once),
+                Loop(
+                    f"task mover {queue}", TaskMover(Moves(connection, queue)).run_once, longest_pass_s=None
+                ),
+                Loop(f"reconciler {queue}", reconciler.run_once, longest_pass_s=None),
                 Loop(f"event readers {queue}", event_readers.run_once),
             ]
 
@@ -67,10 +71,17 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
         if settings.heartbeat_url is not None:
             address = settings.heartbeat_url.get_secret_value()
             shared.append(Loop("heartbeat", HeartbeatPing(connection, address, tickers).run_once))
-        await asyncio.gather(
-            run_loops(shared, stop.requested),
-            run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested),
-        )
+        stop.life.begin("scheduler", lambda: _describe(tickers))
+        async with present(connection, "scheduler", stop.life):
+            await asyncio.gather(
+                run_loops(shared, stop.requested),
+                run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested),
+            )
         _log.info("Scheduler has stopped.")
     finally:
         await connection.close()
+
+
+def _describe(tickers: Sequence[Ticker]) -> str:
+    slots, queues = sum(each.fired for each in tickers), len(tickers)
+    return f"{counted(queues, 'queue')}, {counted(slots, 'slot')} fired"
