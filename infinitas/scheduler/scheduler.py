@@ -68,11 +68,7 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
                 Loop(f"backfiller {queue}", hold(Backfiller(broker).run_once)),
                 Loop(f"clock monitor {queue}", ClockMonitor(broker).run_once),
                 Loop(f"overdue {queue}", hold(OverdueMonitor(broker).run_once)),
-                Loop(
-                    f"task mover {queue}",
-                    hold(TaskMover(Moves(connection, queue)).run_once),
-                    longest_pass_s=None,
-                ),
+                Loop(f"task mover {queue}", hold(mover.run_once), longest_pass_s=None),
                 Loop(f"reconciler {queue}", hold(reconciler.run_once), longest_pass_s=None),
                 Loop(f"event readers {queue}", event_readers.run_once),
             ]
