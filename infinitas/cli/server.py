@@ -3,7 +3,6 @@
 import click
 from pydantic_core import to_json
 
-from infinitas.broker.tokens import Tokens
 from infinitas.cli.context import ask_redis, log_options, output_option, settings
 from infinitas.cli.output import moment, print_json, print_rows
 from infinitas.cli.schedules import Span
@@ -12,6 +11,11 @@ from infinitas.core.access import AccessToken, Scope
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.logging import set_up_logging
 from infinitas.runtime.signals import StopSignal, run_until_signal
+
+NOT_STORED = (
+    "Postgres gave no answer: the token is refused from now on, but would come back if Redis lost its data "
+    "before a server has stored there that it is revoked."
+)
 
 
 @click.command()
@@ -23,7 +27,7 @@ from infinitas.runtime.signals import StopSignal, run_until_signal
 @click.option(
     "--trusted-proxy", "trusted_proxies", multiple=True, metavar="ADDRESS", help="See docs/security.md."
 )
-@click.option("--open", "always_open", is_flag=True, help="No token is needed here when the last is gone.")
+@click.option("--open", "always_open", is_flag=True, help="No token is needed while there is none.")
 @click.option("--root-path", default="", metavar="PREFIX", help="Of a proxy that removes it, e.g. /jobs.")
 @log_options
 @click.pass_context
@@ -85,7 +89,7 @@ def add_token(
     """Make a token. It is shown this once: only a digest is kept."""
 
     async def add(client: RedisClient) -> tuple[AccessToken, str]:
-        token, text = await Tokens(client.connection).issue(name, scopes, expires)
+        token, text = await client.tokens.issue(name, scopes, expires)
         await _audit(client, "add_token", token.id, {"name": name, "scopes": token.scopes})
         return token, text
 
@@ -98,7 +102,7 @@ def add_token(
 @click.pass_context
 def list_tokens(ctx: click.Context, output: str | None) -> None:
     """List tokens: name, scopes, expiry; never the secrets."""
-    tokens = ask_redis(ctx, lambda client: Tokens(client.connection).all())
+    tokens = ask_redis(ctx, lambda client: client.tokens.all())
     if output == "json":
         print_json(
             [
@@ -111,7 +115,7 @@ def list_tokens(ctx: click.Context, output: str | None) -> None:
         (t.id, t.name, ", ".join(t.scopes), moment(t.created), moment(t.expires) if t.expires else "never")
         for t in tokens
     ]
-    empty = "No tokens: the server answers to this machine alone, and lets it do everything."
+    empty = "No tokens: a server answers this machine alone, or with --open (docs/security.md)."
     print_rows(("ID", "NAME", "SCOPES", "CREATED", "EXPIRES"), rows, empty)
 
 
@@ -126,7 +130,8 @@ def remove_token(ctx: click.Context, id: str, output: str | None) -> None:
     """
 
     async def remove(client: RedisClient) -> None:
-        await Tokens(client.connection).remove(id)
+        if not await client.tokens.revoke(id):
+            click.echo(NOT_STORED, err=True)
         await _audit(client, "remove_token", id, {})
 
     ask_redis(ctx, remove)

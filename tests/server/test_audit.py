@@ -131,7 +131,7 @@ async def test_a_change_is_noted_before_it_happens(servers: Urls, redis: Redis) 
     """Killed between the change and its entry: the entry is written by the next server."""
     await declare_jobs(servers.redis)
     async with (
-        serving(Settings(redis_url=servers.redis), local=True, rate=0) as api,
+        serving(Settings(redis_url=servers.redis), local=True, rate=0, always_open=True) as api,
         httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://localhost") as http,
     ):
         mortal = Mortal(api)

@@ -243,7 +243,7 @@ def test_a_post_repeated_with_one_key_is_carried_out_once(http: httpx.Client, ma
 
 
 def test_too_many_requests_wait(processes: Processes) -> None:
-    processes.start("server", "--port", "0", "--rate", "5")
+    processes.start("server", "--port", "0", "--rate", "5", "--open")
     with httpx.Client(base_url=address(processes), timeout=PATIENCE_S) as http:
         answers = [http.get(f"{API}/tasks") for _ in range(30)]
         refused = [each for each in answers if each.status_code == 429]
@@ -270,7 +270,7 @@ def test_tls(processes: Processes) -> None:
     ]
     names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
     subprocess.run([*made, *names], check=True, capture_output=True)
-    processes.start("server", "--port", "0", "--tls-cert", str(cert), "--tls-key", str(key))
+    processes.start("server", "--port", "0", "--open", "--tls-cert", str(cert), "--tls-key", str(key))
     url = eventually(lambda: re.search(r"https://127\.0\.0\.1:\d+", processes.logs()))[0]
     verify = ssl.create_default_context(cafile=str(cert))
     with httpx.Client(base_url=url, verify=verify, timeout=PATIENCE_S) as http:

@@ -43,7 +43,7 @@ class Campaign:
         eventually(lambda: len(self.http.get("/api/v1/workers").json()) == WORKERS)
 
     def start_server(self) -> None:
-        self.server = self._processes.start("server", "--port", str(self._port))
+        self.server = self._processes.start("server", "--port", str(self._port), "--open")
         eventually(self._answers)
 
     def start_worker(self) -> "subprocess.Popen[bytes]":
