@@ -206,7 +206,13 @@ class WebSocketQueue:
         return await self._portal.join(self._report_all(reports))
 
     async def release(
-        self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int, *, begun: bool = True
+        self,
+        worker: str,
+        jobs: Sequence[tuple[str, int]],
+        job_ttl_s: int,
+        *,
+        begun: bool = True,
+        rejected: str = "",
     ) -> int:
         return await self._portal.join(self._release(jobs))
 
