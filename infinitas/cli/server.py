@@ -23,6 +23,11 @@ NOT_STORED = (
 @click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True)
 @click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate chain, PEM.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its private key, PEM.")
+@click.option(
+    "--tls-client-ca",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Clients must have a certificate of this authority, PEM.",
+)
 @click.option("--rate", type=click.FloatRange(0), default=500, help="Requests a second per token; 0: any.")
 @click.option(
     "--trusted-proxy", "trusted_proxies", multiple=True, metavar="ADDRESS", help="See docs/security.md."
@@ -37,6 +42,7 @@ def server(
     port: int,
     tls_cert: str | None,
     tls_key: str | None,
+    tls_client_ca: str | None,
     rate: float,
     trusted_proxies: tuple[str, ...],
     always_open: bool,
@@ -47,6 +53,8 @@ def server(
     """Serve HTTP and WebSocket: tasks, schedules, jobs, remote workers (docs/http.md)."""
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")
+    if tls_client_ca and tls_cert is None:
+        raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key.")
     try:
         from infinitas.server.server import Binding, check_root_path, run_server
     except ModuleNotFoundError as error:
@@ -57,7 +65,15 @@ def server(
     set_up_logging(found.log_level, found.log_format)
 
     binding = Binding(
-        host, port, tls_cert, tls_key, rate, check_root_path(root_path), trusted_proxies, always_open
+        host=host,
+        port=port,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
+        rate=rate,
+        root_path=check_root_path(root_path),
+        trusted_proxies=trusted_proxies,
+        always_open=always_open,
     )
 
     async def main(stop: StopSignal) -> None:

@@ -52,6 +52,8 @@ class Binding:
     port: int = PORT
     tls_cert: str | None = None
     tls_key: str | None = None
+    tls_client_ca: str | None = None
+    """Every client presents a certificate that this authority has signed."""
     rate: float = RATE
     """Requests a second that each token may make; 0: no limit."""
     root_path: str = ""
@@ -201,6 +203,8 @@ async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop:
         ws_per_message_deflate=False,
         ssl_certfile=binding.tls_cert,
         ssl_keyfile=binding.tls_key,
+        ssl_ca_certs=binding.tls_client_ca,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if binding.tls_client_ca else ssl.CERT_NONE,
     )
     try:
         config.load()
