@@ -36,7 +36,7 @@ class Authority:
         )
 
 
-def test_server_and_clients_prove_who_they_are(processes: Processes) -> None:
+def test_server_and_clients_present_certificates(processes: Processes) -> None:
     ours, others = Authority(processes.folder, "ours"), Authority(processes.folder, "others")
     cert, key = ours.sign("server")
     client_cert, client_key = ours.sign("client")
