@@ -9,6 +9,7 @@ from textwrap import shorten
 
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from infinitas.core.errors import InfinitasError, ServerFull, ServerUnreachable, UnsafeBroker
 from infinitas.runtime.masking import mask_text, mask_url
@@ -70,6 +71,11 @@ def code_of(error: Exception) -> str:
 def primary_is_elsewhere(error: Exception) -> bool:
     """Whether the address may lead to another server by now, while this connection stays with the old one."""
     return code_of(error) in _MOVED_ON
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the server gave no answer: it may be gone, and another one the primary."""
+    return isinstance(error, (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError))
 
 
 def is_of_one_key(error: Exception) -> bool:

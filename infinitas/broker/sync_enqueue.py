@@ -19,13 +19,13 @@ from infinitas.broker.connection import (
     REPLY_TIMEOUT_S,
     Connection,
     script_arguments,
-    sync_connections,
 )
 from infinitas.broker.keys import QueueKeys
 from infinitas.broker.messages import NewJob, encode_jobs
 from infinitas.broker.refusals import primary_is_elsewhere, translated
 from infinitas.broker.scripts import Script, load_script
 from infinitas.broker.sync_connections import SharedConnections, run_command
+from infinitas.broker.sync_connector import Connector
 
 
 class SyncEnqueuer:
@@ -33,7 +33,7 @@ class SyncEnqueuer:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._new_connection = sync_connections(url, "client", REPLY_TIMEOUT_S)
+        self._connector = Connector(url, "client", REPLY_TIMEOUT_S)
         self._shared = SharedConnections()
         self._renewed = -RENEW_EVERY_S
 
@@ -55,8 +55,10 @@ class SyncEnqueuer:
         shared.close_idle()
 
     def _run(self, use: Callable[[ConnectionInterface], Any]) -> Any:
-        shared = self._of_this_process()
         try:
+            if self._connector.find_primary():
+                self.close()
+            shared = self._of_this_process()
             try:
                 return self._borrow(shared, use)
             except ResponseError as error:
@@ -69,11 +71,14 @@ class SyncEnqueuer:
     def _borrow(self, shared: SharedConnections, use: Callable[[ConnectionInterface], Any]) -> Any:
         place, connection, whole = shared.wait(), None, False
         try:
-            connection = shared.take() or self._new_connection()
+            connection = shared.take() or self._connector.connect()
             try:
                 answer = use(connection)
             except RedisConnectionError:
                 # An idle one does not notice that Redis restarted. The jobs' ids make it safe to send again.
+                if self._connector.find_primary(in_doubt=True):
+                    self.close()
+                    connection = self._connector.connect()
                 answer = use(connection)
             whole = True
             return answer
@@ -95,6 +100,8 @@ class SyncEnqueuer:
 
     def _renew(self, shared: SharedConnections) -> bool:
         """Make the next connections resolve the address again. False if these are new themselves."""
+        self._connector.distrust()
+        self._connector.find_primary(in_doubt=True)
         if shared is not self._shared:
             return True
         now = time.monotonic()

@@ -41,8 +41,8 @@ def check_info(info: Mapping[str, object], url: str) -> None:
     mode = info.get("server_mode") or info.get("redis_mode")
     if mode == "sentinel":
         raise UnsafeBroker(
-            f"{where} is a Sentinel, which holds no data: redis_url must lead to the primary, or to an "
-            "address that follows it."
+            f"{where} is a Sentinel, which holds no data: redis+sentinel://host:port/service "
+            "leads to the primary that it names."
         )
     if mode == "cluster" or str(info.get("cluster_enabled", 0)) == "1":
         raise UnsafeBroker(f"{where} is a node of a Redis Cluster. {NO_CLUSTER}.")
