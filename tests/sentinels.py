@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from infinitas.devservers.guarded import GuardedServer, start_guarded
 from infinitas.devservers.redis import find_redis, start_redis
 from tests.own_redis import free_port
-from tests.support import alive, descendants, eventually
+from tests.support import alive, eventually
 
 PASSWORD = "server-secret"
 SENTINEL_PASSWORD = "sentinel-secret"
@@ -70,16 +70,19 @@ class SentinelSystem:
         self.admins: list[Any] = [
             Redis(port=port, password=SENTINEL_PASSWORD, decode_responses=True) for port, _ in self._sentinels
         ]
-        hosts = ",".join(f"127.0.0.1:{port}" for port, _ in self._sentinels)
-        self.url = (
-            f"redis+sentinel://:{PASSWORD}@{hosts}/mymaster/0?sentinel_password={SENTINEL_PASSWORD}"
-        )
+        self.sentinel_ports = [port for port, _ in self._sentinels]
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.sentinel_ports)
+        self.url = f"redis+sentinel://:{PASSWORD}@{hosts}/mymaster/0?sentinel_password={SENTINEL_PASSWORD}"
+        for admin in self.admins:
+            # A tenth of its usual times, and patience with a busy machine.
+            admin.execute_command(
+                *("SENTINEL", "DEBUG", "INFO-PERIOD", 1000, "PUBLISH-PERIOD", 200, "TILT-TRIGGER", 60_000)
+            )
         self.wait_until_ready()
 
     @property
     def primary(self) -> Node:
-        port = int(self.admins[0].sentinel_get_master_addr_by_name("mymaster")[1])
-        return next(node for node in self.nodes if node.port == port)
+        return self.node_on(int(self.admins[0].sentinel_get_master_addr_by_name("mymaster")[1]))
 
     @property
     def replica(self) -> Node:
@@ -103,10 +106,14 @@ class SentinelSystem:
         )
 
     def fail_over(self) -> None:
-        """SENTINEL FAILOVER: the old primary stays up, and takes writes for some seconds more."""
+        """SENTINEL FAILOVER: the old primary stays up, and takes writes for a while."""
+        self.wait_until_ready()
         old = self.primary
-        eventually(lambda: self._accepts_failover())
+        eventually(self._accepts_failover)
         eventually(lambda: self.switched(old))
+
+    def node_on(self, port: int) -> Node:
+        return next(node for node in self.nodes if node.port == port)
 
     def stop(self) -> None:
         for admin in self.admins:
@@ -125,10 +132,8 @@ class SentinelSystem:
     def _is_ready(self, admin: Any) -> bool:
         state = admin.sentinel_master("mymaster")
         replicas = admin.sentinel_slaves("mymaster")
-        return (
-            int(state["num-other-sentinels"]) == 2
-            and state["flags"] == "master" if isinstance(state["flags"], str) else state["flags"] == {"master"}
-        ) and [each["master-link-status"] for each in replicas] == ["ok"]
+        ready = state["is_master"] and not state["is_sdown"] and int(state["num-other-sentinels"]) == 2
+        return bool(ready) and [each["master-link-status"] for each in replicas] == ["ok"]
 
     def _start_sentinel(self, number: int) -> tuple[int, GuardedServer]:
         folder = self._folder / f"sentinel-{number}"

@@ -111,7 +111,8 @@ def translated(error: Exception, url: str) -> InfinitasError:
         )
     if isinstance(error, ResponseError):
         return InfinitasError(f"{where} refused a command: {text}")
-    remedy = f" {_WAYS_TO_A_REDIS}" if _NOTHING_LISTENS.search(text) else ""
+    no_redis = _NOTHING_LISTENS.search(text) and "+sentinel://" not in url
+    remedy = f" {_WAYS_TO_A_REDIS}" if no_redis else ""
     return ServerUnreachable(f"{where} gave no answer ({text.rstrip('.')}).{remedy}")
 
 
