@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from infinitas.broker import sentinel
 from infinitas.broker.connection import Connection
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.sentinel import Sentinels
@@ -140,20 +141,29 @@ async def test_a_change_of_the_primary_is_followed_while_the_old_one_still_takes
 
 
 async def test_a_primary_that_is_killed_is_left_and_not_returned_to(
-    system: SentinelSystem, connection: Connection, direct: SyncEnqueuer
+    system: SentinelSystem, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system.wait_until_ready()
     old, new = system.primary, system.replica
+    proxy = Proxy(system.sentinel_ports[0])
+    monkeypatch.setattr(sentinel, "CHECK_EVERY_S", 600.0)
+    connection, direct = _through(proxy, url)
     assert direct_port_of(direct) == await port_of(connection) == old.port
+    # No message of a Sentinel arrives, as if it was on the primary's host.
+    proxy.fall_silent()
     old.kill()
     await aeventually(lambda: _leads_to(connection, new.port))
     assert direct_port_of(direct) == new.port
     # It comes back as the primary that it was, until Sentinels demote it.
     old.start()
     assert direct_port_of(direct) == await port_of(connection) == new.port
+    direct.close()
+    await connection.close()
+    proxy.close()
 
 
 async def test_a_server_that_a_sentinel_names_wrongly_is_not_used(system: SentinelSystem, url: str) -> None:
+    system.wait_until_ready()
     replica = system.replica
     for command in (
         ("MONITOR", "stale", "127.0.0.1", replica.port, 3),
@@ -176,8 +186,7 @@ async def test_a_server_that_a_sentinel_names_wrongly_is_not_used(system: Sentin
 async def test_a_primary_works_on_while_no_sentinel_answers(system: SentinelSystem, url: str) -> None:
     primary = system.primary
     proxy = Proxy(system.sentinel_ports[0])
-    alone = url.replace(url.rpartition("@")[2].partition("/")[0], f"127.0.0.1:{proxy.port}")
-    connection, direct = Connection(alone, "test"), SyncEnqueuer(alone)
+    connection, direct = _through(proxy, url)
     assert direct_port_of(direct) == await port_of(connection) == primary.port
     proxy.close()
     # An end of all connections puts the primary in doubt.
@@ -186,6 +195,11 @@ async def test_a_primary_works_on_while_no_sentinel_answers(system: SentinelSyst
     assert direct_port_of(direct) == primary.port
     direct.close()
     await connection.close()
+
+
+def _through(proxy: Proxy, url: str) -> tuple[Connection, SyncEnqueuer]:
+    alone = url.replace(url.rpartition("@")[2].partition("/")[0], f"127.0.0.1:{proxy.port}")
+    return Connection(alone, "test"), SyncEnqueuer(alone)
 
 
 async def _blocked(node: Node) -> bool:
