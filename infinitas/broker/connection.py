@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -18,9 +18,10 @@ from redis.backoff import NoBackoff
 from redis.client import NEVER_DECODE
 from redis.exceptions import RedisError, ResponseError
 
+from infinitas.broker.cluster import ClusterClient, Shards
 from infinitas.broker.keys import QueueKeys
+from infinitas.broker.lookup import Lookup
 from infinitas.broker.pipeline import ScriptPipeline
-from infinitas.broker.primary import Primary
 from infinitas.broker.refusals import (
     is_closed_transport,
     is_of_one_key,
@@ -41,6 +42,7 @@ MOST_CONNECTIONS = 50_000
 RENEW_EVERY_S = 1.0
 """Minimum between two new pools, so that a server that stays read-only is not flooded with connections."""
 
+CLUSTER_CLOCK = "_cluster_clock"
 RAW: Mapping[str, Any] = {NEVER_DECODE: True}
 """Option of a command whose reply is to stay bytes."""
 
@@ -56,13 +58,13 @@ OPTIONS: Mapping[str, Any] = {
 class Connection:
     """One pool of connections. `role` shows in CLIENT LIST."""
 
-    clock: ClassVar[str] = "_clock"
-    """The Lua file that defines `now`; the testing kit has another."""
+    clock: str = "_clock"
+    """The Lua file that defines `now`; the testing kit has another, and Redis Cluster too."""
 
     def __init__(self, url: str, role: str) -> None:
         self.url = url
         sentinels, self._server_url = Sentinels.of(url)
-        self._primary = Primary(sentinels, self._lead_to) if sentinels else None
+        self._shards, self._server_url = Shards.of(self._server_url)
         # The socket timeout exceeds the longest blocking read. Each wait for a bell holds a connection,
         # and a server may wait for hundreds of remote workers.
         self._options = {
@@ -75,11 +77,18 @@ class Connection:
         try:
             # redis-py types every reply as a union of all it might be; ours are known.
             self._redis: Any = Redis.from_pool(self._new_pool())
+            if self._shards is not None:
+                self._redis, self.clock = ClusterClient(self._new_pool), CLUSTER_CLOCK
         except (RedisError, ValueError, TypeError) as error:
             why = mask_text(str(error), url)
             raise ConfigError(f"redis_url is {mask_url(url)!r}, which is not a Redis URL: {why}.") from None
+        self._lookup: Lookup[Any] | None = None
+        if sentinels is not None:
+            self._lookup = Lookup(sentinels, self._lead_to)
+        if self._shards is not None:
+            self._lookup = Lookup(self._shards, self._redis.lead_to)
         self._renewed = -RENEW_EVERY_S
-        self._scripts = ScriptPipeline(self.pipeline)
+        self._scripts: dict[str, ScriptPipeline] = {}
 
     async def run_script(self, name: str, queue: QueueKeys, **arguments: object) -> Any:
         """Run one script on one queue.
@@ -89,7 +98,7 @@ class Connection:
         """
         script = load_script(name, self.clock)
         values = script_arguments(script, queue, arguments)
-        return await self._reply(lambda: self._scripts.run(script, values))
+        return await self._reply(lambda: self._scripts_of(queue).run(script, values))
 
     async def run_script_after(
         self, command: Sequence[object], name: str, queue: QueueKeys, **arguments: object
@@ -101,7 +110,8 @@ class Connection:
         """
         script = load_script(name, self.clock)
         behind = script_arguments(script, queue, arguments)
-        first, answer = await self._reply(lambda: self._scripts.run_after(command, script, behind))
+        scripts = self._scripts_of(queue)
+        first, answer = await self._reply(lambda: scripts.run_after(command, script, behind))
         return first, answer
 
     async def command(self, name: str, *arguments: Any, **options: Any) -> Any:
@@ -130,20 +140,25 @@ class Connection:
 
         Raises ServerUnreachable, InfinitasError.
         """
-        replies: list[Any] = await self._reply(lambda: self._execute(pipeline, raise_on_error=False))
-        for reply in replies:
-            if isinstance(reply, Exception) and not is_of_one_key(reply):
-                raise translated(reply, self.url)
-        return replies
+
+        async def run() -> list[Any]:
+            replies: list[Any] = await self._execute(pipeline, raise_on_error=False)
+            for reply in replies:
+                if isinstance(reply, Exception) and not is_of_one_key(reply):
+                    raise reply
+            return replies
+
+        found: list[Any] = await self._reply(run)
+        return found
 
     async def now(self) -> datetime:
         """The time by Redis, as the scripts see it. Raises ServerUnreachable."""
         return from_ms(await self.run_script("now", QueueKeys("default")))
 
     async def _reply(self, run: Callable[[], Awaitable[Any]]) -> Any:
-        """Run a command on the primary, and translate the exceptions of redis-py."""
-        if self._primary is not None:
-            await self._primary.find()
+        """Run a command where it belongs, and translate the exceptions of redis-py."""
+        if self._lookup is not None:
+            await self._lookup.find()
         pool = self._redis.connection_pool
         try:
             async with asyncio.timeout(LONGEST_BLOCK_S + 2 * REPLY_TIMEOUT_S):
@@ -163,14 +178,22 @@ class Connection:
             UnsafeBroker: it is too old, a Redis Cluster or a Sentinel, may evict keys, or lacks a command.
             ServerUnreachable: Redis gave no answer.
         """
-        check_info(await self._reply(self._info), self.url)
+        for info in await self._reply(self._infos):
+            check_info(info, self.url)
         if known := await self._reply(self._commands):
             check_commands(known, self.url)
 
     async def close(self) -> None:
-        if self._primary is not None:
-            await self._primary.close()
+        if self._lookup is not None:
+            await self._lookup.close()
         await self._redis.aclose()
+
+    def _scripts_of(self, queue: QueueKeys) -> ScriptPipeline:
+        """Those of one shard must not wait for another one's answers."""
+        shard = queue.queue if self._shards else ""
+        if shard not in self._scripts:
+            self._scripts[shard] = ScriptPipeline(self.pipeline)
+        return self._scripts[shard]
 
     def _execute(self, pipeline: Any, **options: bool) -> Awaitable[list[Any]]:
         # It may have been made before a change of the primary.
@@ -178,15 +201,34 @@ class Connection:
         replies: Awaitable[list[Any]] = pipeline.execute(**options)
         return replies
 
-    async def _info(self) -> Mapping[str, Any]:
+    async def info(self, queue: QueueKeys, section: str) -> Mapping[str, Any]:
+        """A section of INFO, of the Redis that has this queue. Raises ServerUnreachable, InfinitasError."""
+        found: Mapping[str, Any] = await self._reply(lambda: self._client_of(queue).info(section))
+        return found
+
+    async def scan(self, queue: QueueKeys, cursor: int, pattern: str, count: int) -> tuple[int, list[str]]:
+        """SCAN of the Redis that has this queue. Raises ServerUnreachable."""
+        found: tuple[int, list[str]] = await self._reply(
+            lambda: self._client_of(queue).scan(cursor, match=pattern, count=count)
+        )
+        return found
+
+    def _client_of(self, queue: QueueKeys) -> Any:
+        return self._redis.client_of(("EXISTS", queue.prefix)) if self._shards else self._redis
+
+    async def _infos(self) -> list[Mapping[str, Any]]:
+        clients = self._redis.clients.values() if self._shards else [self._redis]
+        return [await self._info(client) for client in clients]
+
+    async def _info(self, client: Any) -> Mapping[str, Any]:
         """INFO of Redis; where that is forbidden or disabled, as with managed ones, HELLO, or nothing."""
         try:
-            found: Mapping[str, Any] = await self._redis.info()
+            found: Mapping[str, Any] = await client.info()
             return found
         except ResponseError:
             pass
         try:
-            pairs = await self._redis.execute_command("HELLO")
+            pairs = await client.execute_command("HELLO")
         except ResponseError:
             return {}
         return parse_greeting(pairs)
@@ -213,10 +255,10 @@ class Connection:
         if self._redis.connection_pool is not pool:
             return
         demoted = primary_is_elsewhere(error)
-        if self._primary is not None and (demoted or is_outage(error)):
-            self._primary.doubt(demoted=demoted)
+        if self._lookup is not None and (demoted or is_outage(error)):
+            self._lookup.doubt(wrong=demoted)
         now = time.monotonic()
-        if self._primary is None and demoted and now - self._renewed >= RENEW_EVERY_S:
+        if self._lookup is None and demoted and now - self._renewed >= RENEW_EVERY_S:
             # The next command resolves the address again. What is in use is closed on return to its old pool.
             self._renewed = now
             self._redis.connection_pool = self._new_pool()

@@ -5,7 +5,7 @@ User, password and number are those of the servers; TLS options are for both.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import unquote
 
@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.connection import ConnectionPool as SyncConnectionPool
 from redis.exceptions import ReadOnlyError, RedisError
 
+from infinitas.broker.lookup import Check
 from infinitas.core.errors import ConfigError, ServerUnreachable
 
 Address = tuple[str, int]
@@ -58,7 +59,7 @@ class Sentinels:
         login = {name: unquote(value) for name, _, value in own}
         return cls(urls, service, login), f"{scheme}://{user}{at}/{''.join(number)}?{others}"
 
-    def primary(self) -> Address:
+    def find(self) -> Address:
         """The address of the primary, from the first Sentinel that knows it.
 
         Raises:
@@ -89,7 +90,7 @@ class Sentinels:
         """Begin the next search with another Sentinel: the first one named a server that is no primary."""
         self._ask_last(self._urls[0])
 
-    async def watch(self, check: Callable[[], Awaitable[None]]) -> None:
+    async def watch(self, check: Check) -> None:
         """Call `check` whenever the primary may have changed. Never returns."""
         while True:
             url = self._urls[0]

@@ -23,7 +23,15 @@ _TLS = {
 _REDIS_OPTIONS = {"db", "username", "password"}
 _SENTINEL_OPTIONS = {"sentinel_username", "sentinel_password"}
 _SERVICE = re.compile(r"/[\w.-]+(?:/\d+)?/?", re.ASCII)
-_REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+_REDIS_SCHEMES = (
+    "redis",
+    "rediss",
+    "unix",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+)
 _ENCODED = (
     ", where user and password are percent-encoded (/ is %2F, ? is %3F, # is %23, @ is %40), as in "
     "user:p%23ss@host"
@@ -44,6 +52,11 @@ def checked_redis_url(url: str) -> str:
                 f"{scheme}://[user:password@]host[:port],host[:port]/service[/number], with the hosts of "
                 f"the Sentinels{_ENCODED}"
             )
+    elif scheme.endswith("+cluster"):
+        if not all(host and _is_address(host) for host in address.split(",")) or path not in ("", "/"):
+            raise ValueError(
+                f"{scheme}://[user:password@]host[:port],host[:port], with nodes of the Cluster{_ENCODED}"
+            )
     elif not _is_address(address) or not re.fullmatch(r"/?|/\d+/?", path):
         raise ValueError(f"{scheme}://[user:password@]host[:port][/number]{_ENCODED}")
     _check_redis_options(scheme, query)
@@ -53,6 +66,7 @@ def checked_redis_url(url: str) -> str:
 def _check_redis_options(scheme: str, query: str) -> None:
     allowed = _REDIS_OPTIONS | (_TLS if scheme.startswith("rediss") else set())
     allowed |= _SENTINEL_OPTIONS if scheme.endswith("+sentinel") else set()
+    allowed -= {"db"} if scheme.endswith("+cluster") else set()
     for option in query.split("&") if query else ():
         name, equals, value = option.partition("=")
         if not equals or name not in allowed or (name == "db" and not value.isdecimal()):
