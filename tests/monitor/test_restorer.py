@@ -25,6 +25,7 @@ from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
 from infinitas.devservers.servers import Urls
 from infinitas.monitor.restorer import Restored, Restorer
+from infinitas.scheduler.restore_gate import RestoreGate
 from infinitas.scheduler.ticker import Ticker
 from tests.broker.test_jobs import P, fire, settlement
 from tests.support import aeventually
@@ -410,3 +411,33 @@ async def test_a_row_that_cannot_be_read_stops_no_other(world: World) -> None:
     await world.prepare()
     assert await world.claim(most=9) == [("z", 1001, 1)]
     assert (world.job("x")["state"], world.job("x")["reason"]) == ("failed", "lost")
+
+
+async def test_a_redis_that_has_started_anew_is_compared_before_a_job_is_claimed(world: World) -> None:
+    """It does not know the script of a claim."""
+    await world.send("a")
+    await world.record()
+    older = world.copy()
+    assert await world.claim() == [("a", 1, 1)]
+    await world.broker.jobs.settle("w1", [settlement("a", 1)])
+    await world.record()
+    world.put_back(older)
+    world.redis.script_flush()
+    assert await world.claim() == []
+    assert await world.claim() == []
+    assert await world.restorer.restore()
+    assert await world.claim() == []
+    assert world.job("a")["state"] == "succeeded"
+
+    await world.send("b")
+    world.redis.script_flush()
+    assert await world.claim() == []
+    gate = RestoreGate(world.restorer)
+    passes: list[bool] = []
+
+    async def run_once() -> None:
+        passes.append(await world.claim() == [("b", 1, 1)])
+
+    while not passes:
+        await gate.held(run_once)()
+    assert passes == [True]

@@ -2,7 +2,7 @@
 -- queued again as after a crash of its worker, or ends `lost` where its task must not run twice.
 -- parts: restore read_job jobs finish
 -- keys: archived restoring expected live tasks processors limits later wake awaited events readers
--- args: prefix epoch ttl job_ttl jobs
+-- args: prefix position epoch ttl job_ttl jobs
 -- jobs: JSON list of {id, task, args, due, created, state, attempt, uncharged, crashes, at, last: {attempt, worker,
 --   started}, schedule?, headers?, key?, redact?, expect?, leader?, lost?}; attempt: numbers of attempts follow it;
 --   at: when it may begin, ms; last: its last attempt; lost: it can't run
@@ -78,7 +78,7 @@ local function put_back(item)
 end
 
 for i, item in ipairs(cjson.decode(jobs)) do
-  if not this_goes_on(epoch, ttl) then
+  if not this_goes_on(position, epoch, ttl) then
     answers[i] = 'over'
   elseif redis.call('EXISTS', key('job', item.id)) == 1 then
     answers[i] = 'known'
