@@ -37,6 +37,8 @@ class Recorder:
         self._kept = True
         """Archived events may still be in the stream; at the start, those of an archiver that was killed."""
         self._entries = FEWEST_ENTRIES
+        self.recorded = 0
+        """Events written by this recorder."""
         self._most = BATCH
         """Events per batch; halved after one that Postgres did not take in time."""
 
@@ -62,6 +64,7 @@ class Recorder:
             if not await self._mark(newest) or not await self._write(events, newest):
                 return
             self._position = newest
+            self.recorded += len(events)
             await self._stream.trim(newest, KEEP_MS)
             self._kept = True
         self._known = True

@@ -49,8 +49,8 @@ class EventKind(StrEnum):
     """A slot was not fired in time, or had no ping."""
     JOB_RETRYING = "job.retrying", _ATTEMPT, "reason error traceback"
     """An attempt failed; another follows."""
-    JOB_RELEASED = "job.released", _ATTEMPT
-    """A stopping worker returned the job; the attempt is not charged."""
+    JOB_RELEASED = "job.released", _ATTEMPT, "error"
+    """A worker stopped, or rejected the job (`error` has why); the attempt is not charged."""
     JOB_LOST = "job.lost", f"{_ATTEMPT} error"
     """The worker died; the job is queued again."""
     JOB_REVIVED = "job.revived", f"{_JOB} was"

@@ -12,8 +12,10 @@ from infinitas.broker.moves import Moves
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.reconcile import Reconciliation
 from infinitas.core.errors import ConfigError
+from infinitas.core.plural import counted
 from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.monitor.overdue import OverdueMonitor
+from infinitas.monitor.presence import present
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, run_loops
@@ -54,6 +56,7 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
             tickers.append(Ticker(broker))
             reconciler = Reconciler(Reconciliation(connection, queue), settings.job_ttl)
             event_readers = EventReaderMonitor(Health(connection, queue), settings.events_max)
+            mover = TaskMover(Moves(connection, queue))
             gate = archive.gate(connection, queue, settings.job_ttl) if archive else None
             hold = gate.held if gate else _as_it_is
             found = [
@@ -61,12 +64,12 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
                 Loop(f"promoter {queue}", hold(Promoter(broker, settings.job_ttl).run_once)),
                 Loop(f"rescuer {queue}", hold(Rescuer(broker, settings.lease, settings.job_ttl).run_once)),
                 Loop(f"orphan detector {queue}", hold(OrphanDetector(broker).run_once)),
-                Loop(f"replanner {queue}", hold(Replanner(broker).run_once)),
+                Loop(f"replanner {queue}", hold(Replanner(broker).run_once), longest_pass_s=None),
                 Loop(f"backfiller {queue}", hold(Backfiller(broker).run_once)),
                 Loop(f"clock monitor {queue}", ClockMonitor(broker).run_once),
                 Loop(f"overdue {queue}", hold(OverdueMonitor(broker).run_once)),
-                Loop(f"task mover {queue}", hold(TaskMover(Moves(connection, queue)).run_once)),
-                Loop(f"reconciler {queue}", hold(reconciler.run_once)),
+                Loop(f"task mover {queue}", hold(mover.run_once), longest_pass_s=None),
+                Loop(f"reconciler {queue}", hold(reconciler.run_once), longest_pass_s=None),
                 Loop(f"event readers {queue}", event_readers.run_once),
             ]
             return [*found, Loop(f"restorer {queue}", gate.run_once)] if gate else found
@@ -78,10 +81,12 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
             address = settings.heartbeat_url.get_secret_value()
             shared.append(Loop("heartbeat", HeartbeatPing(connection, address, tickers).run_once))
         every_queue = archive.known_queues(connection) if archive else partial(list_queues, connection)
-        await asyncio.gather(
-            run_loops(shared, stop.requested),
-            run_for_queues(queues, every_queue, loops, stop.requested),
-        )
+        stop.life.begin("scheduler", lambda: _describe(tickers))
+        async with present(connection, "scheduler", stop.life):
+            await asyncio.gather(
+                run_loops(shared, stop.requested),
+                run_for_queues(queues, every_queue, loops, stop.requested),
+            )
         _log.info("Scheduler has stopped.")
     finally:
         if archive:
@@ -104,3 +109,8 @@ def _open_archive(settings: Settings) -> "RestoreArchive | None":
     except ConfigError as error:
         _log.warning("A Redis that has lost data will not be restored by this scheduler: %s", error)
         return None
+
+
+def _describe(tickers: Sequence[Ticker]) -> str:
+    slots, queues = sum(each.fired for each in tickers), len(tickers)
+    return f"{counted(queues, 'queue')}, {counted(slots, 'slot')} fired"

@@ -1,7 +1,7 @@
 """The worker: one session after another, until it is stopped."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from functools import partial
 
 from infinitas.core.errors import ConfigError, InfinitasError, NameTaken
@@ -15,6 +15,7 @@ from infinitas.worker.executor import Executor
 from infinitas.worker.heartbeat_thread import HeartbeatThread
 from infinitas.worker.log_capture import capturing
 from infinitas.worker.registration import Place
+from infinitas.worker.runners.process_pool import ProcessLimits
 from infinitas.worker.session import Session
 from infinitas.worker.transport.interface import Transport
 from infinitas.worker.transport.open import open_transport
@@ -78,7 +79,8 @@ class Worker:
         """
         source = open_transport(self._settings)
         capacity = Capacity(self._settings.concurrency, self._max_jobs)
-        executor = Executor(self._tasks, self._plugins)
+        limits = ProcessLimits(self._settings.jobs_per_process, self._settings.process_memory)
+        executor = Executor(self._tasks, self._plugins, limits=limits)
         try:
             with capturing(self._tasks.values()):
                 await source.check()
@@ -123,6 +125,7 @@ class Worker:
             _log.info("Worker %s serves %s, capacity %d.", session.id, names, capacity.total)
             self._plugins.call("on_worker_start", session.id)
             self.ready.set()
+            stop.life.begin("worker", partial(_describe, self._tasks, capacity))
             burst = asyncio.create_task(self._stop_when_idle(session, stop)) if self._burst else None
             try:
                 await session.serve(stop)
@@ -144,3 +147,7 @@ class Worker:
             await asyncio.sleep(0.02)
         if not stop.requested.is_set():
             stop.request()
+
+
+def _describe(tasks: Sized, capacity: Capacity) -> str:
+    return f"{counted(len(tasks), 'task')}, {capacity.busy:,} running, {capacity.given_back:,} done"

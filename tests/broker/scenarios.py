@@ -193,7 +193,8 @@ async def _report(broker: QueueBroker) -> object:
 
 @scenario("release", running)
 async def _release(broker: QueueBroker) -> object:
-    return await broker.jobs.release("w1", [("a", 1), ("b", 1), ("c", 1)], 60)
+    released = await broker.jobs.release("w1", [("a", 1), ("b", 1)], 60)
+    return released + await broker.jobs.release("w1", [("c", 1)], 60, begun=False, rejected="not ready")
 
 
 @scenario("rescue", running)

@@ -10,7 +10,6 @@
 -- listing: id of the worker's last call of `list_held`; '' before the first
 -- returns: {-1} if this worker was declared dead, {-2} if `list_held` was called since, else {1 if more is
 --   ready else 0, ms until a rate allows more or 0, now, jobs as `list_held` gives them}
-
 groups = cjson.decode(groups)
 local left_to_take, more, wait, jobs = tonumber(most), 0, 0, {}
 
@@ -51,6 +50,7 @@ local function take(entry, task)
     finish(load(job.id), 'skipped', job_ttl, {reason = 'expired'})
     return leave_stream(job)
   end
+  job.silent = job.uncharged > 0 and call('HEXISTS', job.hash, 'rejected:' .. worker) == 1
   start_job(job, worker)
   left_to_take = left_to_take - 1
   jobs[#jobs + 1] = hand_out(job)
