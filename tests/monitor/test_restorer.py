@@ -143,7 +143,7 @@ async def test_an_empty_redis_gets_schedules_and_jobs_back(world: World) -> None
     await broker.jobs.settle("w1", [settlement(id, 1) for id, _, _ in slots])
 
     await world.send("queued", headers={"a": "b"}, key="k")
-    await world.send("delayed", due=now + HOUR)
+    await world.send("delayed", due=now + HOUR, expires_s=600)
     for id, task in (("ran", "t"), ("failing", "t"), ("fragile", "once"), ("ended", "t")):
         await world.send(id, task)
         assert await world.claim(task, most=1) if task == "once" else True
@@ -172,7 +172,7 @@ async def test_an_empty_redis_gets_schedules_and_jobs_back(world: World) -> None
 
     after = {id: world.job(id) for id in facts}
     for id, job in facts.items():
-        same = ("task", "args", "due", "headers", "key", "created")
+        same = ("task", "args", "due", "headers", "key", "created", "expires")
         assert {name: after[id].get(name) for name in same} == {name: job.get(name) for name in same}
     assert [after[id]["state"] for id in facts] == ["queued", "scheduled", "queued", "retrying"]
     assert world.job("ended") == {}

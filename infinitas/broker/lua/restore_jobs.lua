@@ -4,7 +4,7 @@
 -- keys: archived restoring expected live tasks processors limits later wake awaited events readers
 -- args: prefix position epoch ttl job_ttl jobs
 -- jobs: JSON list of {id, task, args, due, created, state, attempt, uncharged, crashes, at, last: {attempt, worker,
---   started}, schedule?, headers?, key?, redact?, expect?, leader?, lost?}; attempt: numbers of attempts follow it;
+--   started}, schedule?, headers?, key?, redact?, expires?, expect?, leader?, lost?}; attempt: numbers of attempts follow it;
 --   at: when it may begin, ms; last: its last attempt; lost: it can't run
 -- returns: for each 'restored' | 'lost' | 'known' | 'over' (another restore goes on) | why it could not be
 
@@ -15,7 +15,7 @@ local WHY_NOT = 'Redis has lost its data, and the archive has no arguments of th
 local function fields_of(item, state)
   local fields = {'state', state, 'task', item.task, 'args', item.args, 'due', item.due, 'created', item.created,
     'attempt', digits[item.attempt], 'uncharged', digits[item.uncharged]}
-  add_facts(fields, item, {'schedule', 'headers', 'key', 'redact'})
+  add_facts(fields, item, {'schedule', 'headers', 'key', 'redact', 'expires'})
   if item.crashes > 0 then add_facts(fields, {crashes = digits[item.crashes]}, {'crashes'}) end
   return fields
 end
