@@ -111,8 +111,7 @@ def booted(root: Path) -> Iterator[Booted]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        children = Path(f"/proc/{nspawn.pid}/task/{nspawn.pid}/children")
-        leader = int(eventually(lambda: children.read_text().split())[0])
+        leader = eventually(lambda: _leader(nspawn.pid))
         system = Booted(root, leader)
         eventually(
             lambda: system.call("systemctl is-system-running").stdout.strip() in ("running", "degraded")
@@ -125,6 +124,12 @@ def booted(root: Path) -> Iterator[Booted]:
         except subprocess.TimeoutExpired:
             nspawn.kill()
             nspawn.wait()
+
+
+def _leader(nspawn: int) -> int | None:
+    """The container's first process; nspawn has other children before it."""
+    children = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()
+    return next((int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text() == "systemd\n"), None)
 
 
 def tools_missing() -> str:
