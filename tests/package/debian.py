@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,7 +104,8 @@ class Booted:
 def booted(root: Path) -> Iterator[Booted]:
     """Boot a system, and shut it down at the end."""
     options = ["--quiet", "--boot", "--register=no", "--keep-unit", "--private-network", "--console=pipe"]
-    (root / "etc/machine-id").unlink(missing_ok=True)
+    # Without an id it would be a first boot, which enables services.
+    (root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
     nspawn = subprocess.Popen(
         ["systemd-nspawn", *options, "-D", str(root)],
         stdin=subprocess.DEVNULL,
@@ -113,9 +115,7 @@ def booted(root: Path) -> Iterator[Booted]:
     try:
         leader = eventually(lambda: _leader(nspawn.pid))
         system = Booted(root, leader)
-        eventually(
-            lambda: system.call("systemctl is-system-running").stdout.strip() in ("running", "degraded")
-        )
+        _wait_until_up(system)
         yield system
     finally:
         nspawn.send_signal(signal.SIGTERM)
@@ -124,6 +124,16 @@ def booted(root: Path) -> Iterator[Booted]:
         except subprocess.TimeoutExpired:
             nspawn.kill()
             nspawn.wait()
+
+
+def _wait_until_up(system: Booted) -> None:
+    try:
+        eventually(lambda: system.call("systemctl is-system-running").stdout.strip() in UP)
+    except AssertionError as error:
+        error.add_note(
+            system.call("systemctl is-system-running; systemctl list-jobs; systemctl --failed").stdout
+        )
+        raise
 
 
 def _leader(nspawn: int) -> int | None:
