@@ -6,8 +6,10 @@ keys of single tasks and jobs themselves, from `prefix`: they are in the same sl
 
 QUEUES = "infinitas:queues"
 TOKENS = "infinitas:tokens"
+REVOKED_TOKENS = "infinitas:tokens:revoked"
 PINGS = "infinitas:pings"
 HEARTBEAT = "infinitas:heartbeat"
+PROCESSES = "infinitas:processes"
 QUEUE_KEYS = (
     "tasks",
     "limits",
@@ -42,6 +44,8 @@ QUEUE_KEYS = (
     "reconciled",
     "stopping",
     "amiss",
+    "archived",
+    "restoring",
 )
 
 

@@ -134,7 +134,7 @@ async def test_intents_that_were_cut_off_are_recorded_once(servers: Urls, redis:
 async def test_a_change_has_one_entry_wherever_its_server_ends(servers: Urls, redis: Redis) -> None:
     """Noted before it happens: what a killed server has not recorded, the next one does."""
     async with (
-        serving(Settings(redis_url=servers.redis), local=True, rate=0) as api,
+        serving(Settings(redis_url=servers.redis), local=True, rate=0, always_open=True) as api,
         httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://localhost") as http,
     ):
         mortal = Mortal(api)

@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
@@ -18,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
 from infinitas.core.errors import InfinitasError, JobCancelled, JobLost, ServerUnreachable
+from infinitas.runtime.certificates import Certificates
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.masking import mask_text, mask_url
 from infinitas.runtime.tls import client_context, warn_of_plain_text
@@ -65,9 +65,9 @@ class Inbox:
 class Link:
     """Lives in one event loop. `begin` starts a session, `send` and `requests` serve it, `end` ends it."""
 
-    def __init__(self, url: str, token: str | None, ca: Path | None = None) -> None:
+    def __init__(self, url: str, token: str | None, certificates: Certificates) -> None:
         warn_of_plain_text(url, token)
-        self._tls = client_context(ca) if url.startswith("wss://") else None
+        self._tls = client_context(certificates) if url.startswith("wss://") else None
         self._url = url.rstrip("/") + paths.WORKER
         self._token = token
         self._socket: ClientConnection | None = None

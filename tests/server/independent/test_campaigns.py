@@ -52,7 +52,7 @@ class Campaign:
         self.killed: set[int] = set()
 
     def start_server(self) -> None:
-        self.server = self._processes.start("server", "--port", str(self._port))
+        self.server = self._processes.start("server", "--port", str(self._port), "--open")
         eventually(self._answers)
 
     def start_worker(self) -> "subprocess.Popen[bytes]":
