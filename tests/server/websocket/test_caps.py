@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 from fastapi import FastAPI
+from pydantic import ValidationError
 from starlette.websockets import WebSocket
 
 from infinitas.core.errors import BadFrame
@@ -20,6 +21,7 @@ from infinitas.server.websocket.job_frames import MOST_ASKED
 from infinitas.server.websocket.socket import BATCH_BYTES, MOST_WAITING_BYTES, Socket
 from infinitas.wire import frames
 from infinitas.wire.close_codes import TOO_SLOW
+from infinitas.wire.feed import SUBSCRIBE
 from tests.support import aeventually
 
 FEW = 20
@@ -194,3 +196,8 @@ def _sent(socket: Socket) -> Callable[[bytes], int]:
 def test_a_frame_with_too_many_parts_is_refused(frame: object) -> None:
     with pytest.raises(BadFrame):
         frames.parse(orjson.dumps(frame))
+
+
+def test_a_subscription_to_too_many_topics_is_refused() -> None:
+    with pytest.raises(ValidationError, match="at most 100 items"):
+        SUBSCRIBE.validate_json(orjson.dumps({"t": "subscribe", "topics": [str(n) for n in range(101)]}))
