@@ -9,6 +9,7 @@ TOKENS = "infinitas:tokens"
 REVOKED_TOKENS = "infinitas:tokens:revoked"
 PINGS = "infinitas:pings"
 HEARTBEAT = "infinitas:heartbeat"
+LOGINS = "infinitas:logins"
 INTENTS = "infinitas:intents"
 QUEUE_KEYS = (
     "tasks",
