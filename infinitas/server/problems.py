@@ -25,6 +25,7 @@ _STATUS: Mapping[type[InfinitasError], HTTPStatus] = {
     errors.UnknownJob: HTTPStatus.NOT_FOUND,
     errors.UnknownSchedule: HTTPStatus.NOT_FOUND,
     errors.UnknownToken: HTTPStatus.NOT_FOUND,
+    errors.UnknownLogin: HTTPStatus.NOT_FOUND,
     errors.UnknownIncident: HTTPStatus.NOT_FOUND,
     errors.UnknownMute: HTTPStatus.NOT_FOUND,
     errors.UnknownRule: HTTPStatus.NOT_FOUND,
