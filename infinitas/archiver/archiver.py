@@ -1,5 +1,6 @@
 """The archiver process: migrates the tables, then runs a recorder and monitors for each queue."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
@@ -11,13 +12,14 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.events import ARCHIVER, EventStream
 from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
+from infinitas.broker.presence import Presence
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.monitor.overdue import OverdueMonitor
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
-from infinitas.runtime.loop import Loop
+from infinitas.runtime.loop import Loop, run_loops
 from infinitas.runtime.queue_loops import run_for_queues
 from infinitas.runtime.signals import StopSignal
 
@@ -59,7 +61,10 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
             ]
 
         _log.info("Archiver runs.")
-        await run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested)
+        await asyncio.gather(
+            run_loops([Loop("presence", Presence(connection, ARCHIVER).run_once)], stop.requested),
+            run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested),
+        )
         _log.info("Archiver has stopped.")
     finally:
         for archive in archives:

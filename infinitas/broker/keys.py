@@ -57,6 +57,10 @@ def worker(worker_id: str) -> str:
     return f"infinitas:worker:{worker_id}"
 
 
+def process(role: str) -> str:
+    return f"infinitas:process:{role}"
+
+
 class QueueKeys:
     """Keys of one queue: `keys["due"]`, `keys.of("stream", task)`."""
 

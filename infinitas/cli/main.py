@@ -37,6 +37,11 @@ COMMANDS = {
         "notifier",
         "Notify people of failures, missed slots, dead workers.",
     ),
+    "doctor": (
+        "infinitas.cli.doctor",
+        "doctor",
+        "Check Redis, Postgres, queues and processes: what is wrong, and how to mend it.",
+    ),
     "exec": (
         "infinitas.cli.exec",
         "exec_command",

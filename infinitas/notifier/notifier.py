@@ -11,6 +11,7 @@ from infinitas.archive.migrate import Tables
 from infinitas.broker.connection import Connection
 from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
+from infinitas.broker.presence import NOTIFIER, Presence
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.channel_records import ChannelFault
 from infinitas.core.errors import ConfigError, ServerUnreachable
@@ -18,8 +19,12 @@ from infinitas.core.incident import IncidentKind
 from infinitas.core.incident_fold import Occurrence
 from infinitas.core.notice_groups import Limit
 from infinitas.core.task_definition import parse_rate
+from infinitas.monitor.archive_checks import ArchiveChecks
+from infinitas.monitor.doctor import Doctor
 from infinitas.monitor.event_readers import EventReaderMonitor
+from infinitas.monitor.load_checks import CheckLimits
 from infinitas.monitor.overdue import OverdueMonitor
+from infinitas.monitor.system_monitor import SystemMonitor
 from infinitas.notifier.announcer import Announcer
 from infinitas.notifier.channel_monitor import ChannelMonitor
 from infinitas.notifier.checker import Checker
@@ -27,7 +32,6 @@ from infinitas.notifier.composer import Composer
 from infinitas.notifier.desk import IncidentDesk
 from infinitas.notifier.hooks import Hooks
 from infinitas.notifier.incident_recorder import IncidentRecorder
-from infinitas.notifier.load_checks import CheckLimits
 from infinitas.notifier.pings.reporter import make_reporter
 from infinitas.notifier.sender import Sender
 from infinitas.notifier.sweeper import Sweeper
@@ -89,6 +93,8 @@ class _Notifier:
         has_hooks = self._plugins is not None
         self._announcer = Announcer(settings.notify, self._options, has_hooks=has_hooks)
         self._woken = asyncio.Event()
+        self._checks = ArchiveChecks(url, settings.archive_max_gb)
+        self._system = SystemMonitor(Doctor(self.connection, self._checks, settings), self.connection)
 
     def queue_loops(self, queue: str) -> list[Loop]:
         connection, announcer = self.connection, self._announcer
@@ -117,6 +123,8 @@ class _Notifier:
             self._waking("sweeper", sweeper.run_once),
             Loop("sender", self._with_tables(sender.run_once)),
             Loop("channel monitor", self._with_tables(monitor.run_once)),
+            Loop("presence", Presence(self.connection, NOTIFIER).run_once),
+            Loop("system monitor", self._system.run_once),
         ]
         if self._plugins is not None:
             # A slow hook holds its connection.
@@ -127,6 +135,7 @@ class _Notifier:
     async def close(self) -> None:
         for archive in self._archives:
             await archive.close()
+        await self._checks.close()
         await self.connection.close()
 
     def _archive(self) -> Archive:

@@ -7,6 +7,7 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.moves import Moves
+from infinitas.broker.presence import SCHEDULER, Presence
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.reconcile import Reconciliation
 from infinitas.monitor.event_readers import EventReaderMonitor
@@ -63,7 +64,10 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
 
         _log.info("Scheduler runs.")
         first = queues[0] if queues else DEFAULT_QUEUE
-        shared = [Loop("redis monitor", RedisMonitor(Health(connection, first)).run_once)]
+        shared = [
+            Loop("redis monitor", RedisMonitor(Health(connection, first)).run_once),
+            Loop("presence", Presence(connection, SCHEDULER).run_once),
+        ]
         if settings.heartbeat_url is not None:
             address = settings.heartbeat_url.get_secret_value()
             shared.append(Loop("heartbeat", HeartbeatPing(connection, address, tickers).run_once))
