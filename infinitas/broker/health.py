@@ -86,9 +86,17 @@ class Health:
         text = json_text(facts)
         return bool(await self._run("amiss", what=what, kind=kind, facts=text, over=int(over)))
 
-    async def drop_events(self, most: int) -> int:
-        """Drop the oldest events beyond `most` entries, read or not. Returns how many entries went."""
-        return int(await self._run("drop_events", most=most))
+    async def drop_events(self, most: int) -> tuple[int, int]:
+        """Drop the oldest events beyond `most` entries, read or not; final states are kept apart for readers.
+
+        Returns how many entries went, and how many of them are kept.
+        """
+        dropped = kept = 0
+        left = 1
+        while left:
+            went, moved, left = await self._run("drop_events", most=most, before=dropped)
+            dropped, kept = dropped + went, kept + moved
+        return dropped, kept
 
     async def events_bytes(self) -> int | None:
         """About how much memory the events take; None where MEMORY is not permitted."""

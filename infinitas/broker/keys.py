@@ -42,6 +42,8 @@ QUEUE_KEYS = (
     "reconciled",
     "stopping",
     "amiss",
+    "pressure",
+    "kept",
 )
 
 

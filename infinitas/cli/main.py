@@ -40,7 +40,7 @@ COMMANDS = {
     "doctor": (
         "infinitas.cli.doctor",
         "doctor",
-        "Check Redis, Postgres, queues and processes: what is wrong, and how to mend it.",
+        "Check Redis, Postgres, queues and processes.",
     ),
     "exec": (
         "infinitas.cli.exec",

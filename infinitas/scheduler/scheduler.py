@@ -8,6 +8,7 @@ from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.moves import Moves
 from infinitas.broker.presence import SCHEDULER, Presence
+from infinitas.broker.pressure import Pressure
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.reconcile import Reconciliation
 from infinitas.monitor.event_readers import EventReaderMonitor
@@ -21,6 +22,7 @@ from infinitas.scheduler.backfiller import Backfiller
 from infinitas.scheduler.clock_monitor import ClockMonitor
 from infinitas.scheduler.heartbeat_ping import HeartbeatPing
 from infinitas.scheduler.orphan_detector import OrphanDetector
+from infinitas.scheduler.pressure_monitor import PressureMonitor
 from infinitas.scheduler.promoter import Promoter
 from infinitas.scheduler.reconciler import Reconciler
 from infinitas.scheduler.redis_monitor import RedisMonitor
@@ -47,6 +49,7 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
             broker = QueueBroker(connection, queue)
             tickers.append(Ticker(broker))
             reconciler = Reconciler(Reconciliation(connection, queue), settings.job_ttl)
+            pressure = PressureMonitor(Pressure(connection, queue), Health(connection, queue), settings)
             event_readers = EventReaderMonitor(Health(connection, queue), settings.events_max)
             return [
                 Loop(f"ticker {queue}", tickers[-1].run_once),
@@ -59,6 +62,7 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
                 Loop(f"overdue {queue}", OverdueMonitor(broker).run_once),
                 Loop(f"task mover {queue}", TaskMover(Moves(connection, queue)).run_once),
                 Loop(f"reconciler {queue}", reconciler.run_once),
+                Loop(f"pressure monitor {queue}", pressure.run_once),
                 Loop(f"event readers {queue}", event_readers.run_once),
             ]
 

@@ -102,6 +102,7 @@ def test_lua_scripts_name_the_parts_that_they_use_and_no_others(file: Path) -> N
         "streams",
         "places",
         "packing",
+        "pressure",
     )
     used = {part for part in parts if names_of(f"_{part}") & words}
     # `_lingering` and `_hand_back` stand on `_finish`, that on the two before it; `_packing` on two as well.
