@@ -30,7 +30,9 @@ def noted(job: Job) -> Iterator[dict[str, int]]:
 def _note(what: str, job: Job) -> None:
     pid = os.getpid()
     fact = {"what": what, "job": job.id, "task": job.task, "attempt": job.attempt, "pid": pid}
-    line = json.dumps({**fact, "at": time.time_ns() // 1_000_000}) + "\n"
+    # One clock for all processes of this machine, which no fault changes.
+    at = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000_000
+    line = json.dumps({**fact, "at": at}) + "\n"
     file = os.open(f"{os.environ[FOLDER]}/{pid}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         # What is written survives a kill -9 of this process.

@@ -209,7 +209,7 @@ def _collect(made: World, history: History) -> None:
             left[f"pending of {task}"] = admin.xpending(f"{P}stream:{task}", "workers")["pending"]
         left[f"lingering of {task}"] = admin.scard(f"{P}lingering:{task}")
     left["later"], left["live"] = admin.zcard(f"{P}later"), admin.hlen(f"{P}live")
-    left["kept"], left["expected"] = admin.xlen(f"{P}kept"), admin.zcard(f"{P}expected")
+    left["kept"] = admin.xlen(f"{P}kept")
     history.leftovers = left
 
 
