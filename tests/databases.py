@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psycopg
+from redis import Redis
 
 from infinitas.archive.connection import Archive
 from infinitas.archive.migrate import migrate
+from infinitas.broker.keys import REVOKED_TOKENS, TOKENS
 from tests.support import eventually
 
 NOT_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
@@ -57,6 +59,14 @@ class Databases:
             ).fetchone()
             assert tables is not None
             connection.execute(f"TRUNCATE {tables[0]}".encode())
+
+
+def forget_tokens(url: str, redis: Redis) -> None:
+    """Remove all access tokens at once from Redis and from the database, of which a server restores them."""
+    with psycopg.connect(url) as connection:
+        connection.execute("LOCK TABLE infinitas_tokens IN SHARE ROW EXCLUSIVE MODE")
+        redis.delete(TOKENS, REVOKED_TOKENS)
+        connection.execute("DELETE FROM infinitas_tokens")
 
 
 def _drop(admin: psycopg.Connection[tuple[object, ...]], name: str) -> bool:

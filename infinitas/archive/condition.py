@@ -33,4 +33,4 @@ class Condition:
         """Unfinished jobs that were made `settled` ago or earlier: of each state the `limit` first due."""
         async with self._pool.transaction() as connection:
             values = {"states": OPEN, "settled": settled, "limit": limit}
-            return await fetch(connection, statement("select_open_jobs"), values, OpenJob)
+            return await fetch(connection, statement("select_open_ids"), values, OpenJob)

@@ -1,6 +1,6 @@
 """The health of a queue: how far the readers of its events are, what is wrong, Redis' memory."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,12 +100,12 @@ class Health:
 
     async def events_bytes(self) -> int | None:
         """About how much memory the events take; None where MEMORY is not permitted."""
-        size = await self._permitted("memory_usage", self._keys["events"])
+        size = await self._permitted(self._connection.command("memory_usage", self._keys["events"]))
         return int(size) if size else None
 
     async def memory(self) -> Memory | None:
         """None where INFO is not permitted."""
-        info = await self._permitted("info", "memory")
+        info = await self._info("memory")
         if not info or "used_memory" not in info:
             return None
         return Memory(
@@ -117,7 +117,7 @@ class Health:
 
     async def persistence(self) -> Persistence | None:
         """None where INFO is not permitted."""
-        info = await self._permitted("info", "persistence")
+        info = await self._info("persistence")
         if not info or "aof_enabled" not in info:
             return None
         failed = [what for field, what in _WRITES if str(info.get(field, "ok")) != "ok"]
@@ -125,7 +125,7 @@ class Health:
 
     async def version(self) -> str | None:
         """The version of Redis, e.g. 7.0.15; None where INFO is not permitted."""
-        info = await self._permitted("info", "server")
+        info = await self._info("server")
         return str(info["redis_version"]) if info and "redis_version" in info else None
 
     async def faults(self) -> dict[str, str]:
@@ -133,9 +133,12 @@ class Health:
         found: dict[str, str] = await self._connection.command("hgetall", self._keys["amiss"])
         return found
 
-    async def _permitted(self, command: str, argument: str) -> Any:
+    async def _info(self, section: str) -> Any:
+        return await self._permitted(self._connection.info(self._keys, section))
+
+    async def _permitted(self, command: Awaitable[Any]) -> Any:
         try:
-            return await self._connection.command(command, argument)
+            return await command
         except ServerUnreachable:
             raise
         except InfinitasError:

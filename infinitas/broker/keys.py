@@ -6,9 +6,10 @@ keys of single tasks and jobs themselves, from `prefix`: they are in the same sl
 
 QUEUES = "infinitas:queues"
 TOKENS = "infinitas:tokens"
+REVOKED_TOKENS = "infinitas:tokens:revoked"
 PINGS = "infinitas:pings"
 HEARTBEAT = "infinitas:heartbeat"
-INTENTS = "infinitas:intents"
+PROCESSES = "infinitas:processes"
 QUEUE_KEYS = (
     "tasks",
     "limits",
@@ -34,6 +35,7 @@ QUEUE_KEYS = (
     "processors",
     "events",
     "readers",
+    "intents",
     "wake",
     "awaited",
     "beats",
@@ -44,6 +46,8 @@ QUEUE_KEYS = (
     "amiss",
     "pressure",
     "kept",
+    "archived",
+    "restoring",
 )
 
 
@@ -57,10 +61,6 @@ def idempotency(digest: str) -> str:
 
 def worker(worker_id: str) -> str:
     return f"infinitas:worker:{worker_id}"
-
-
-def process(role: str) -> str:
-    return f"infinitas:process:{role}"
 
 
 class QueueKeys:

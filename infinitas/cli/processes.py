@@ -92,17 +92,17 @@ def _work(app: Infinitas, queues: list[str] | None, burst: bool, max_jobs: int |
             await running.run(stop)
         except InfinitasError as error:
             if running.abandoned:
-                _end_now(code=print_error(error))
+                end_now(code=print_error(error))
             raise
         if running.abandoned:
             # Code that could not be stopped, in a thread or in the loop, must not keep this process.
-            _end_now(stop.restart)
+            end_now(stop.restart)
 
     if run_until_signal(main):
-        _end_now(restart=True)
+        end_now(restart=True)
 
 
-def _end_now(restart: bool = False, code: int = 0) -> None:
+def end_now(restart: bool = False, code: int = 0) -> None:
     """Without waiting for threads or tasks; a restart begins in this same process."""
     logging.shutdown()
     sys.stdout.flush()
@@ -229,7 +229,7 @@ def notifier(
 def _run(found: Settings, main: Callable[[StopSignal], Awaitable[None]]) -> None:
     set_up_logging(found.log_level, found.log_format)
     if run_until_signal(main):
-        _end_now(restart=True)
+        end_now(restart=True)
 
 
 @click.command()

@@ -232,13 +232,18 @@ def _task_row(queue: str, event: Event) -> TaskRow:
 
 
 def _schedule_row(queue: str, event: Event) -> ScheduleRow:
-    definition = _definition(event)
+    definition, keeps = _definition(event), event.fields.get("keeps", "").split()
+    is_over = definition is None
     return ScheduleRow(
         key=clean(event.fields["schedule"]),
         queue=queue,
         task=clean(task) if (task := event.fields.get("task")) else None,
         definition=definition,
-        active=definition is not None,
+        active=not is_over,
+        stored=not is_over or event.fields.get("kept") == "1",
+        keeps_runs=is_over or "runs" in keeps,
+        runs=_number(event.fields.get("runs", 0)),
+        keeps_skips=is_over or "skips" in keeps,
         at=_moment(event.at_ms),
     )
 

@@ -15,10 +15,11 @@ from infinitas.broker.health import Health
 from infinitas.broker.inspect.orphans import orphan_keys
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.inspect.rights import missing_rights
-from infinitas.broker.presence import SCHEDULER, present_roles
+from infinitas.broker.processes import Processes
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.core.findings import Finding, FindingCode, finding, listed
 from infinitas.core.plural import counted
+from infinitas.monitor.health_checks import SILENT_AFTER
 from infinitas.monitor.queue_checks import QueueChecks, limits, skew_s
 from infinitas.monitor.redis_checks import (
     REDIS,
@@ -30,6 +31,7 @@ from infinitas.monitor.redis_checks import (
     check_version,
 )
 from infinitas.runtime.config import Settings
+from infinitas.runtime.queue_loops import DEFAULT_QUEUE
 
 if TYPE_CHECKING:  # Without an archive, its driver need not be installed.
     from infinitas.monitor.archive_checks import ArchiveChecks
@@ -37,6 +39,8 @@ if TYPE_CHECKING:  # Without an archive, its driver need not be installed.
 MOST_SKEW_S = 2.0
 FORBIDDEN = "Redis does not permit INFO to this user"
 INCOMPLETE = "there are too many keys to see them all within ten seconds"
+SILENCED = "in a full Redis no process can write that it runs"
+IN_A_CLUSTER = "it is not made in a Redis Cluster"
 LAGS = "the archive is behind, so its rows are older than Redis"
 
 
@@ -85,7 +89,7 @@ class Doctor:
             await self._postgres(report, [])
             return report
         queues = await list_queues(self._connection)
-        await self._redis(report)
+        await self._redis(report, queues)
         readers = await self._queues(report, queues)
         await self._processes(report, readers)
         if keys:
@@ -93,8 +97,27 @@ class Doctor:
         await self._postgres(report, queues)
         return report
 
-    async def _redis(self, report: Report) -> None:
-        health = Health(self._connection, "default")
+    async def _redis(self, report: Report, queues: Sequence[str]) -> None:
+        for health in [Health(self._connection, queue) for queue in self._shards(queues)]:
+            await self._server(report, health)
+        report.findings = list(dict.fromkeys(report.findings))
+        report.skipped = list(dict.fromkeys(report.skipped))
+        if self._in_cluster:
+            report.skip(IN_A_CLUSTER, FindingCode.REDIS_COMMANDS)
+        else:
+            report.add(check_rights(await missing_rights(self._connection)))
+        skew = await _skew("Redis", "this host", self._clocked, self._connection.now)
+        report.add(finding(FindingCode.CLOCK_SKEW, REDIS, skew) if skew else None)
+
+    def _shards(self, queues: Sequence[str]) -> Sequence[str]:
+        """Queues of which each Redis is checked: in a Redis Cluster all may be on different ones."""
+        return [DEFAULT_QUEUE, *queues] if self._in_cluster else [DEFAULT_QUEUE]
+
+    @property
+    def _in_cluster(self) -> bool:
+        return "+cluster://" in self._connection.url
+
+    async def _server(self, report: Report, health: Health) -> None:
         memory, persistence = await health.memory(), await health.persistence()
         if memory is None:
             report.skip(FORBIDDEN, FindingCode.REDIS_MEMORY, FindingCode.REDIS_EVICTION)
@@ -105,9 +128,6 @@ class Doctor:
         else:
             report.add(check_aof(persistence), check_disk(persistence))
         report.add(check_version(await health.version() or ""))
-        report.add(check_rights(await missing_rights(self._connection)))
-        skew = await _skew("Redis", "this host", self._clocked, self._connection.now)
-        report.add(finding(FindingCode.CLOCK_SKEW, REDIS, skew) if skew else None)
 
     async def _clocked(self) -> datetime:
         return self._clock()
@@ -122,8 +142,13 @@ class Doctor:
         return readers
 
     async def _processes(self, report: Report, readers: set[str]) -> None:
-        present = await present_roles(self._connection)
-        if SCHEDULER not in present:
+        if any(each.code is FindingCode.REDIS_MEMORY for each in report.findings):
+            report.skip(SILENCED, FindingCode.NO_SCHEDULER, FindingCode.NO_ARCHIVER, FindingCode.NO_NOTIFIER)
+            return
+        now = await self._connection.now()
+        known = await Processes(self._connection).all()
+        present = {each.kind for each in known if now - each.at <= SILENT_AFTER}
+        if "scheduler" not in present:
             text = "No scheduler runs: no slot is fired, no retry becomes ready, no dead worker is found."
             report.add(finding(FindingCode.NO_SCHEDULER, REDIS, text))
         if ARCHIVER not in present and (self._archive is not None or ARCHIVER in readers):
@@ -134,6 +159,9 @@ class Doctor:
             report.add(finding(FindingCode.NO_NOTIFIER, REDIS, text))
 
     async def _keys(self, report: Report) -> None:
+        if self._in_cluster:
+            report.skip(IN_A_CLUSTER, FindingCode.ORPHAN_KEYS)
+            return
         orphans = await orphan_keys(self._connection)
         if orphans.keys:
             count = len(orphans.keys)

@@ -24,6 +24,7 @@ from infinitas.core.errors import ConfigError, Refused
 from infinitas.core.notify_rules import MOST_RULES, NotifyRule, read_rule
 from infinitas.core.task_definition import parse_rate
 from infinitas.core.unknown_options import remedy
+from infinitas.runtime.certificates import Certificates
 from infinitas.runtime.channel_settings import FileChannel, read_channels, read_networks
 from infinitas.runtime.masking import HIDDEN, mask_text, mask_url
 from infinitas.runtime.ownership import other_owner
@@ -109,10 +110,14 @@ class Settings(BaseModel):
         token: the token for that server (`infinitas token add`).
         server_ca: file with the certificate of a private authority that has signed the server's; None: the
             system's authorities.
+        client_cert: file with the certificate that the server demands of its clients; None: none.
+        client_key: file with its private key; None: it is in the same file.
         data_dir: folder of the embedded servers and their data.
         concurrency: most jobs that one worker runs at once.
         shutdown_timeout: seconds that a stopping worker lets its jobs finish.
         lease: seconds after which a silent worker counts as gone.
+        jobs_per_process: after so many jobs, a process of `runner="process"` is replaced.
+        process_memory: once it has so many bytes of resident memory after a job, it is replaced; 0: never.
         job_ttl: seconds that a finished job stays in Redis (the archive keeps it).
         events_max: entries of events that Redis keeps while the archiver is away.
         backlog_jobs: jobs that may wait in one queue, for a worker or for their time; beyond that senders get
@@ -144,10 +149,14 @@ class Settings(BaseModel):
     server: ServerUrl | None = Field(default=None, repr=False)
     token: SecretStr | None = None
     server_ca: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
     data_dir: Path = Path(".infinitas")
     concurrency: int = Field(default=10, ge=1, le=10_000)
     shutdown_timeout: float = Field(default=8.0, ge=0, le=86_400)
     lease: float = Field(default=10.0, ge=1, le=3_600)
+    jobs_per_process: int = Field(default=500, ge=1, le=1_000_000)
+    process_memory: int = Field(default=0, ge=0, le=2**50)
     job_ttl: int = Field(default=3_600, ge=1, le=31_536_000)
     events_max: int = Field(default=1_000_000, ge=1_000, le=5_000_000)
     backlog_jobs: int | None = Field(default=None, ge=1)
@@ -170,6 +179,11 @@ class Settings(BaseModel):
     pings: dict[str, SecretStr] = Field(default_factory=dict)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="text", pattern="^(text|json)$")
+
+    @property
+    def certificates(self) -> Certificates:
+        """For TLS to the server."""
+        return Certificates(ca=self.server_ca, cert=self.client_cert, key=self.client_key)
 
     @property
     def token_text(self) -> str | None:

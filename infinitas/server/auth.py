@@ -9,7 +9,6 @@ from fastapi import Depends, Request
 from fastapi.requests import HTTPConnection
 
 from infinitas.broker.logins import Logins
-from infinitas.broker.tokens import Tokens
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken, Scope, digest_of, split_token
 from infinitas.core.errors import Forbidden, Unauthorized
@@ -85,7 +84,7 @@ async def authenticate(connection: HTTPConnection, client: RedisClient, credenti
     cookie = connection.cookies.get(cookie_name(connection))
     if not credentials and cookie:
         token_id = await Logins(client.connection).find(digest_of(cookie))
-        token = await Tokens(client.connection).find(token_id) if token_id else None
+        token = await client.tokens.find(token_id) if token_id else None
         if token is None:
             raise Unauthorized("The login has ended: log in again.")
         return await _still_valid(client, token)
@@ -106,7 +105,7 @@ async def find_token(client: RedisClient, text: str) -> AccessToken:
     parts = split_token(text)
     if parts is None:
         raise Unauthorized(NO_TOKEN)
-    token = await Tokens(client.connection).find(parts[0])
+    token = await client.tokens.find(parts[0])
     if token is None or not token.matches(parts[1]):
         raise Unauthorized("This token was revoked or is unknown here; `infinitas token add` makes another.")
     return await _still_valid(client, token)

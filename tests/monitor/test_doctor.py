@@ -12,7 +12,7 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.health import Health
 from infinitas.broker.inspect.rights import missing_rights
 from infinitas.broker.messages import ClaimRequest, NewJob
-from infinitas.broker.presence import ROLES, Presence
+from infinitas.broker.processes import Processes, ProcessInfo
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.event_kinds import EventKind
 from infinitas.core.findings import Finding, FindingCode
@@ -87,8 +87,10 @@ async def patient(server: OwnRedis, postgres_url: str) -> AsyncIterator[Patient]
     broker = QueueBroker(connection, "default")
     await broker.declarations.declare([TaskDefinition(name="t")], [])
     await broker.workers.join("w1", ["t"], 60)
-    for role in ROLES:
-        await Presence(connection, role).renew()
+    now = await connection.now()
+    for kind in ("scheduler", "archiver", "notifier"):
+        info = ProcessInfo(kind=kind, host="h", pid=1, version="1", started=now, at=now, status="")
+        await Processes(connection).put(info)
     server.admin.hset(f"{P}readers", mapping={"archiver": newest(server), "notifier": newest(server)})
     settings = Settings(redis_url=server.url, postgres_url=postgres_url)
     archive = ArchiveChecks(postgres_url, None)
@@ -156,18 +158,25 @@ async def clock_of_this_host(patient: Patient) -> str:
     return "behind this host"
 
 
+async def gone(patient: Patient, kind: str) -> None:
+    """It was killed: it has not written for a minute."""
+    processes = Processes(patient.connection)
+    (info,) = [each for each in await processes.all() if each.kind == kind]
+    await processes.put(replace(info, at=info.at - timedelta(minutes=1)))
+
+
 async def no_scheduler(patient: Patient) -> str:
-    patient.redis.delete("infinitas:process:scheduler")
+    await gone(patient, "scheduler")
     return "no slot is fired"
 
 
 async def no_archiver(patient: Patient) -> str:
-    patient.redis.delete("infinitas:process:archiver")
+    await gone(patient, "archiver")
     return "history waits in Redis"
 
 
 async def no_notifier(patient: Patient) -> str:
-    patient.redis.delete("infinitas:process:notifier")
+    await gone(patient, "notifier")
     return "no incident is opened"
 
 

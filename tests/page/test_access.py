@@ -10,21 +10,21 @@ from click.testing import CliRunner
 from playwright.sync_api import expect
 from redis import Redis
 
-from infinitas.broker.keys import TOKENS
 from infinitas.cli.main import cli
 from infinitas.devservers.servers import Urls
+from tests.databases import forget_tokens
 from tests.page.conftest import OpenPage, Shown, Violations
 from tests.page.world import World
 from tests.server_fixtures import MakeToken
 
 
 @pytest.fixture(autouse=True)
-def parked(tab: Shown, servers: Urls) -> Iterator[None]:
+def parked(tab: Shown, world: World, servers: Urls) -> Iterator[None]:
     """The shared page makes no requests while there are tokens, which it lacks."""
     tab.page.goto("about:blank")
     yield
     with Redis.from_url(servers.redis) as redis:
-        redis.delete(TOKENS)
+        forget_tokens(world.server.postgres_url, redis)
 
 
 @pytest.fixture

@@ -65,6 +65,9 @@ def test_tasks_sort_filter_and_group(open_page: OpenPage) -> None:
     page = open_page("tasks").page
     rows = page.locator("table.tasks tbody tr")
     expect(rows.first).to_contain_text("failed")
+    strip = page.get_by_role("row", name=re.compile("twice")).get_by_role("img")
+    expect(strip).to_have_accessible_name("last 1 run, 1 not succeeded")
+    expect(strip.locator("title")).to_contain_text(re.compile(r"failed · .* · \d{4}-\d\d-\d\d .* UTC"))
     page.keyboard.press("/")
     page.keyboard.type("back")
     expect(rows).to_have_count(1)

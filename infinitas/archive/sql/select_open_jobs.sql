@@ -1,8 +1,21 @@
--- `state <> 'succeeded'` lets the partial index of 0004 be used.
-SELECT job.id, job.queue
-FROM unnest(%(states)s::text[]) AS open(state)
-CROSS JOIN LATERAL (
-    SELECT id, queue, due_at FROM infinitas_jobs
-    WHERE state = open.state AND state <> 'succeeded' AND coalesce(created_at, due_at) < now() - %(settled)s
-    ORDER BY due_at, id LIMIT %(limit)s
-) AS job;
+-- Jobs of a queue that have not ended, from the oldest on.
+SELECT j.id, j.task, j.due_at, j.state, j.reason, j.attempt, j.schedule, j.args, j.headers, j.key, j.redact,
+    j.worker, j.error, j.result, j.created_at, j.started_at, j.ended_at, s.definition AS rule,
+    (
+        SELECT o.id FROM infinitas_jobs AS o
+        WHERE o.schedule = j.schedule AND o.due_at < j.due_at
+            AND o.state IN ('scheduled', 'queued', 'running', 'retrying')
+        ORDER BY o.due_at DESC LIMIT 1
+    ) AS leader,
+    (
+        SELECT count(*) FROM infinitas_attempts AS a
+        WHERE a.job_id = j.id AND a.due_at = j.due_at AND a.outcome = 'failed'
+    ) AS charged,
+    (
+        SELECT count(*) FROM infinitas_attempts AS a
+        WHERE a.job_id = j.id AND a.due_at = j.due_at AND a.outcome = 'lost'
+    ) AS crashes
+FROM infinitas_jobs AS j LEFT JOIN infinitas_schedules AS s ON s.key = j.schedule
+WHERE j.queue = %(queue)s AND j.state IN ('scheduled', 'queued', 'running', 'retrying')
+    AND (j.due_at, j.id) > (%(due)s, %(id)s)
+ORDER BY j.due_at, j.id LIMIT %(limit)s;

@@ -26,7 +26,7 @@ local function unpack_schedule(item)
     if item.plan then redis.call('HSET', backfills, item.key, item.plan) end
     for name, value in pairs(item.facts) do redis.call('HSET', hashes[name], item.key, value) end
     if fired > 0 then redis.call('HSET', marks, item.key, digits[fired]) end
-    store(item.key, item.task, item.definition, tonumber(item.due))
+    store(item.key, item.task, item.definition, tonumber(item.due), 'runs skips')
     if item.facts.reported then redis.call('HSET', reported, item.key, item.facts.reported) end
   end
 end

@@ -73,7 +73,7 @@ local function advance(fire, created)
   if fire.next and not spent then return redis.call('ZADD', due, fire.next, fire.schedule) end
   redis.call('ZREM', due, fire.schedule)
   if not fire.kept then remove(fire.schedule) end
-  emit('schedule.ended', 'schedule', fire.schedule, 'task', fire.task)
+  emit('schedule.ended', 'schedule', fire.schedule, 'task', fire.task, 'kept', fire.kept and 1 or 0)
 end
 
 for i, fire in ipairs(cjson.decode(fires)) do

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from infinitas.broker.logins import Logins
-from infinitas.broker.tokens import Tokens
 from infinitas.core.access import digest_of
 from infinitas.core.errors import Unauthorized
 from infinitas.server.audit_trail import origin_of, write
@@ -61,6 +60,6 @@ async def sign_out(client: ClientOf, request: Request, response: Response) -> No
         logins = Logins(client.connection)
         id = await logins.find(digest_of(secret))
         await logins.remove(digest_of(secret))
-        if id is not None and (token := await Tokens(client.connection).find(id)) is not None:
+        if id is not None and (token := await client.tokens.find(id)) is not None:
             await write(client, action="sign_out", actor=token.name, target=id, origin=origin_of(request))
     unset_login(request, response)

@@ -3,7 +3,7 @@
 import { clock } from "../lib/clock.js";
 import { h } from "../lib/dom.js";
 import { zoneName } from "../lib/prefs.js";
-import { offsetMinutes } from "../lib/zones.js";
+import { formatOf, offsetMinutes } from "../lib/zones.js";
 
 /** @typedef {import("../lib/types.js").ClockChange} ClockChange */
 
@@ -37,10 +37,9 @@ export function axis(from, to, changes) {
 /** @param {number} at @param {number} step */
 function label(at, step) {
   const zone = zoneName();
-  const date = new Date(at);
-  const time = date.toLocaleTimeString("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
+  const time = formatOf("minutes", zone).format(at);
   if (step < DAY_MS && time !== "00:00") return time;
-  return date.toLocaleDateString("en-GB", { timeZone: zone, weekday: "short", day: "numeric" });
+  return formatOf("day", zone).format(at);
 }
 
 /** @param {ClockChange} change */
