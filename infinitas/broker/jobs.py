@@ -223,6 +223,7 @@ def _outcome(settlement: Settlement) -> dict[str, object]:
 
 def _claim_arguments(request: ClaimRequest) -> dict[str, object]:
     return {
+        "first": 0,
         "worker": request.worker,
         "listing": request.listing,
         "most": request.most,

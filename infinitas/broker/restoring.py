@@ -15,6 +15,9 @@ from infinitas.core.task_definition import TaskDefinition
 STEP_TTL_S = 10.0
 """How long slots and claims are held back after the last step of a restore that was killed."""
 
+IN_DOUBT = "0"
+"""In place of an epoch: claim.lua has found that this Redis has started anew or is another server."""
+
 
 class Began(StrEnum):
     """Whether a restore has begun."""
@@ -37,10 +40,18 @@ class Restoring:
         self._connection = connection
         self._keys = QueueKeys(queue)
         self._ttl_ms = round(ttl_s * 1000)
+        self._position = ""
 
-    async def mark(self) -> str:
-        """The position up to which the archive has the events, as this Redis knows it; '' for none."""
-        return await self._connection.command("get", self._keys["archived"]) or ""
+    async def mark(self) -> tuple[str, bool]:
+        """The position up to which the archive has the events, as this Redis knows it ('' for none).
+
+        And whether claims wait until a process has compared this Redis with the archive.
+        """
+        pipe = self._connection.pipeline()
+        pipe.get(self._keys["archived"])
+        pipe.get(self._keys["restoring"])
+        mark, restoring = await self._connection.execute(pipe)
+        return mark or "", restoring == IN_DOUBT
 
     async def mark_archived(self, before: str, after: str) -> bool:
         """Note that the archive is about to have events up to `after`, and has them up to `before`.
@@ -51,6 +62,7 @@ class Restoring:
 
     async def begin_restore(self, position: str, epoch: int) -> Began:
         """Hold slots and claims back, for a restore of what the archive has up to `position`."""
+        self._position = position
         await self._connection.command("sadd", QUEUES, self._keys.queue)
         return Began(await self._run("begin_restore", position=position, epoch=epoch, ttl=self._ttl_ms))
 
@@ -138,7 +150,7 @@ class Restoring:
         return await self._step("correct_jobs", epoch, jobs=json_text(jobs), job_ttl=job_ttl_s * 1000)
 
     async def _step(self, script: str, epoch: int, **arguments: object) -> list[str]:
-        answers = await self._run(script, epoch=epoch, ttl=self._ttl_ms, **arguments)
+        answers = await self._run(script, position=self._position, epoch=epoch, ttl=self._ttl_ms, **arguments)
         if "over" in answers:
             raise Superseded
         return list(answers)

@@ -34,7 +34,7 @@ class EventKind(StrEnum):
         kind.optional = frozenset(optional.split())
         return kind
 
-    JOB_CREATED = "job.created", f"{_JOB} args", "state schedule headers key redact"
+    JOB_CREATED = "job.created", f"{_JOB} args", "state schedule headers key redact expires"
     """A job was accepted or fired; without `state` it is queued."""
     JOB_QUEUED = "job.queued", _JOB
     """A waiting job became ready."""
@@ -63,7 +63,7 @@ class EventKind(StrEnum):
     """The outcome of an attempt that is not current was refused."""
     JOB_LOGGED = "job.logged", f"{_JOB} attempt lines"
 
-    JOB_MOVED = "job.moved", f"{_JOB} args state", "schedule headers key created redact"
+    JOB_MOVED = "job.moved", f"{_JOB} args state", "schedule headers key created redact expires"
     """The job came from the queue, or the name, that its task had before."""
 
     TASK_DECLARED = "task.declared", "task definition"

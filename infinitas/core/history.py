@@ -161,6 +161,8 @@ def _take_facts(row: JobRow, get: Callable[[str], str | None]) -> None:
         row.key = clean(text)
     if text := get("redact"):
         row.redact = clean_json(text)
+    if text := get("expires"):
+        row.expires_at = from_ms(min(_number_of_ms(text), _LATEST_MS))
     if text := get("worker"):
         row.worker = clean(text)
     # These are of the last event alone: a retry that succeeds leaves no error behind.
@@ -276,6 +278,11 @@ def _ms(value: str | int) -> int:
     if not _EARLIEST_MS <= ms <= _LATEST_MS:
         raise ValueError(f"{str(value)[:40]} ms since 1970 is no time that the archive can hold")
     return ms
+
+
+def _number_of_ms(text: str) -> int:
+    """A time that may be far beyond the calendar."""
+    return max(int(float(text)), 0)
 
 
 def _moment(value: str | int) -> datetime:

@@ -43,6 +43,7 @@ class JobRow:
     created_at: Moment = None
     started_at: Moment = None
     ended_at: Moment = None
+    expires_at: Moment = None
     was: Text = None
     was_reason: Text = None
     was_started: bool | None = None

@@ -98,6 +98,7 @@ class ArchivedJob:
     created_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
+    expires_at: datetime | None
     rule: str | None
     leader: str | None
     charged: int
@@ -258,6 +259,8 @@ def put_back(job: ArchivedJob, epoch: int) -> dict[str, object]:
     }
     optional = {name: getattr(job, name) for name in ("schedule", "headers", "key", "redact")}
     item |= {name: value for name, value in optional.items() if value}
+    if job.expires_at and not job.attempt:
+        item["expires"] = str(to_ms(job.expires_at))
     if job.args is None:
         item["lost"] = True
     if rule:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from infinitas.archive.restorable import PAGE, Restorable
 from infinitas.broker.connection import Connection
+from infinitas.broker.events import START as NOTHING
 from infinitas.broker.events import EventStream
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.reconcile import START, Reconciliation
@@ -82,9 +83,10 @@ class Restorer:
         self._reconciliation = Reconciliation(connection, queue)
 
     async def is_needed(self) -> bool:
-        """Whether Redis lacks data that the archive has. Raises ServerUnreachable."""
+        """Whether Redis lacks data that the archive has; if not, claims go on. Raises ServerUnreachable."""
         generation = await self._archive.generation(self.queue)
-        return generation is not None and is_before(await self.edges.mark(), generation[0])
+        position = generation[0] if generation else NOTHING
+        return not await self.edges.mark_archived(position, position)
 
     async def restore(self, *, dry_run: bool = False) -> Restored | None:
         """Restore the queue if Redis lacks data. None: it does not, or another process restores it.
@@ -93,7 +95,7 @@ class Restorer:
             ServerUnreachable: Redis or Postgres can't be used now; call it again.
         """
         generation = await self._archive.generation(self.queue)
-        if generation is None or not is_before(await self.edges.mark(), generation[0]):
+        if generation is None or not is_before((await self.edges.mark())[0], generation[0]):
             return None
         position, epoch = generation
         report = Restored(self.queue, dry_run)

@@ -10,7 +10,7 @@ from infinitas.monitor.restorer import Restorer
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("restore")
-CHECK_EVERY_S = 1.0
+CHECK_EVERY_S = 0.5
 CHECK_AGAIN_S = 0.2
 HOLD_S = 10.0
 """How long slots wait for a Postgres that is away, where Redis may have lost data."""
@@ -51,8 +51,8 @@ class RestoreGate:
         await asyncio.sleep(CHECK_EVERY_S)
 
     async def _is_open(self) -> bool:
-        mark = await self._restorer.edges.mark()
-        if self._seen is not None and not is_before(mark, self._seen):
+        mark, in_doubt = await self._restorer.edges.mark()
+        if self._goes_on_with(mark) and not in_doubt:
             self._seen = mark
             return True
         try:
@@ -61,11 +61,14 @@ class RestoreGate:
             return self._give_up(mark)
         return False
 
+    def _goes_on_with(self, mark: str) -> bool:
+        return self._seen is not None and not is_before(mark, self._seen)
+
     async def _check(self) -> None:
         """Compare with Postgres, and restore what Redis lacks."""
         async with self._one_at_a_time:
-            mark = await self._restorer.edges.mark()
-            if self._is_checked and self._seen is not None and not is_before(mark, self._seen):
+            mark, in_doubt = await self._restorer.edges.mark()
+            if self._is_checked and self._goes_on_with(mark) and not in_doubt:
                 return  # Another loop has checked it meanwhile.
             if await self._restorer.is_needed() and await self._restorer.restore() is None:
                 self._is_checked = False

@@ -35,6 +35,7 @@ _VALUES = {
     "tasks": '["t"]',
     "counts": '{"unqueued":1}',
     "names": '["j"]',
+    "expires": DUE,
     "keeps": "runs skips",
     "runs": "2",
     "kept": "1",

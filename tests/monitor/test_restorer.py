@@ -25,6 +25,7 @@ from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
 from infinitas.devservers.servers import Urls
 from infinitas.monitor.restorer import Restored, Restorer
+from infinitas.scheduler.restore_gate import RestoreGate
 from infinitas.scheduler.ticker import Ticker
 from tests.broker.test_jobs import P, fire, settlement
 from tests.support import aeventually
@@ -142,7 +143,7 @@ async def test_an_empty_redis_gets_schedules_and_jobs_back(world: World) -> None
     await broker.jobs.settle("w1", [settlement(id, 1) for id, _, _ in slots])
 
     await world.send("queued", headers={"a": "b"}, key="k")
-    await world.send("delayed", due=now + HOUR)
+    await world.send("delayed", due=now + HOUR, expires_s=600)
     for id, task in (("ran", "t"), ("failing", "t"), ("fragile", "once"), ("ended", "t")):
         await world.send(id, task)
         assert await world.claim(task, most=1) if task == "once" else True
@@ -171,7 +172,7 @@ async def test_an_empty_redis_gets_schedules_and_jobs_back(world: World) -> None
 
     after = {id: world.job(id) for id in facts}
     for id, job in facts.items():
-        same = ("task", "args", "due", "headers", "key", "created")
+        same = ("task", "args", "due", "headers", "key", "created", "expires")
         assert {name: after[id].get(name) for name in same} == {name: job.get(name) for name in same}
     assert [after[id]["state"] for id in facts] == ["queued", "scheduled", "queued", "retrying"]
     assert world.job("ended") == {}
@@ -410,3 +411,33 @@ async def test_a_row_that_cannot_be_read_stops_no_other(world: World) -> None:
     await world.prepare()
     assert await world.claim(most=9) == [("z", 1001, 1)]
     assert (world.job("x")["state"], world.job("x")["reason"]) == ("failed", "lost")
+
+
+async def test_a_redis_that_has_started_anew_is_compared_before_a_job_is_claimed(world: World) -> None:
+    """It does not know the script of a claim."""
+    await world.send("a")
+    await world.record()
+    older = world.copy()
+    assert await world.claim() == [("a", 1, 1)]
+    await world.broker.jobs.settle("w1", [settlement("a", 1)])
+    await world.record()
+    world.put_back(older)
+    world.redis.script_flush()
+    assert await world.claim() == []
+    assert await world.claim() == []
+    assert await world.restorer.restore()
+    assert await world.claim() == []
+    assert world.job("a")["state"] == "succeeded"
+
+    await world.send("b")
+    world.redis.script_flush()
+    assert await world.claim() == []
+    gate = RestoreGate(world.restorer)
+    passes: list[bool] = []
+
+    async def run_once() -> None:
+        passes.append(await world.claim() == [("b", 1, 1)])
+
+    while not passes:
+        await gate.held(run_once)()
+    assert passes == [True]

@@ -14,5 +14,8 @@ ALTER TABLE infinitas_schedules
     ALTER COLUMN runs_from SET NOT NULL,
     ALTER COLUMN skips_from SET NOT NULL;
 
+-- When a job that has not begun is skipped.
+ALTER TABLE infinitas_jobs ADD COLUMN expires_at timestamptz;
+
 -- Grows with each restore: attempts that begin after it have higher numbers than all before.
 ALTER TABLE infinitas_positions ADD COLUMN epoch integer NOT NULL DEFAULT 0;

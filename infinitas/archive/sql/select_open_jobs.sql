@@ -1,6 +1,6 @@
 -- Jobs of a queue that have not ended, from the oldest on.
 SELECT j.id, j.task, j.due_at, j.state, j.reason, j.attempt, j.schedule, j.args, j.headers, j.key, j.redact,
-    j.worker, j.error, j.result, j.created_at, j.started_at, j.ended_at, s.definition AS rule,
+    j.worker, j.error, j.result, j.created_at, j.started_at, j.ended_at, j.expires_at, s.definition AS rule,
     (
         SELECT o.id FROM infinitas_jobs AS o
         WHERE o.schedule = j.schedule AND o.due_at < j.due_at

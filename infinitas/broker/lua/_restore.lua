@@ -15,9 +15,11 @@ end
 
 local function archived_to() return redis.call('GET', archived) or '' end
 
--- Whether this restore is still the one that goes on; a step of an earlier one must change nothing.
-local function this_goes_on(epoch, ttl)
-  if redis.call('GET', restoring) ~= epoch then return false end
-  redis.call('PEXPIRE', restoring, ttl)
+-- Whether this restore is still the one that goes on; a step of an earlier one must change nothing. One whose step
+-- took longer than `ttl` goes on, unless another has begun, or has ended, meanwhile.
+local function this_goes_on(position, epoch, ttl)
+  local current = redis.call('GET', restoring)
+  if current ~= epoch and (current and current ~= '0' or not is_before(archived_to(), position)) then return false end
+  redis.call('SET', restoring, epoch, 'PX', ttl)
   return true
 end

@@ -50,7 +50,7 @@ local function unpack_job(item)
   redis.call('HSET', key('job', job.id), unpack(fields))
   if job.state == 'queued' then set_timer(job, needs_ladder(job) and 1 or nil) end
   local facts = {'state', job.state, 'args', job.args}
-  add_facts(facts, job, {'schedule', 'headers', 'key', 'created', 'redact'})
+  add_facts(facts, job, {'schedule', 'headers', 'key', 'created', 'redact', 'expires'})
   emit_job('moved', job, unpack(facts))
 end
 

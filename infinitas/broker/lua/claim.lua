@@ -3,8 +3,9 @@
 -- A claim that empties a stream clears its bell. While Redis is restored, no job is claimed.
 -- flags: allow-oom
 -- parts: read_job jobs finish streams
--- keys: tasks processors limits later wake live awaited beats reconciled restoring events readers
--- args: prefix worker listing most start groups job_ttl
+-- keys: tasks processors limits later wake live awaited beats reconciled archived restoring events readers
+-- args: prefix first worker listing most start groups job_ttl
+-- first: '1' if Redis did not know this script: it has started anew or is another server, and may be older
 -- groups: JSON list of lists of tasks, highest priority first; start: where to begin in each group
 -- listing: id of the worker's last call of `list_held`; '' before the first
 -- returns: {-1} if this worker was declared dead, {-2} if `list_held` was called since, else {1 if more is
@@ -77,6 +78,8 @@ local function take_some(task, stream)
   return left_to_take > 0
 end
 
+-- Until a scheduler or archiver has compared this Redis with the archive, or none did in time.
+if first == '1' and redis.call('EXISTS', archived) == 1 then redis.call('SET', restoring, '0', 'NX', 'PX', 3000) end
 if not redis.call('ZSCORE', beats, worker) then return pass_on(-1) end
 -- From a connection that was given up: its worker has called `list_held` since.
 if (redis.call('HGET', reconciled, worker) or '') ~= listing then return pass_on(-2) end

@@ -2,7 +2,7 @@
 -- event; any other begins its next attempt under a number that was never used.
 -- parts: restore read_job jobs finish
 -- keys: archived restoring expected live tasks processors limits later wake awaited events readers
--- args: prefix epoch ttl job_ttl jobs
+-- args: prefix position epoch ttl job_ttl jobs
 -- jobs: JSON list of {id, seen, seen_attempt, and either ended: {state, ended, attempt, …} or attempt, charged?,
 --   moved?, last?: {attempt, worker, started}}; seen, seen_attempt: state and attempt that were read; charged: its
 --   failed attempts; moved: the attempt that Redis has is over; last: the one that ran instead
@@ -61,7 +61,7 @@ end
 
 for i, item in ipairs(cjson.decode(jobs)) do
   local job = load_waiting(item.id)
-  if not this_goes_on(epoch, ttl) then
+  if not this_goes_on(position, epoch, ttl) then
     answers[i] = 'over'
   elseif job and item.ended and not LIVES[job.state] then
     leave_stream(job)

@@ -2,9 +2,9 @@
 -- queued again as after a crash of its worker, or ends `lost` where its task must not run twice.
 -- parts: restore read_job jobs finish
 -- keys: archived restoring expected live tasks processors limits later wake awaited events readers
--- args: prefix epoch ttl job_ttl jobs
+-- args: prefix position epoch ttl job_ttl jobs
 -- jobs: JSON list of {id, task, args, due, created, state, attempt, uncharged, crashes, at, last: {attempt, worker,
---   started}, schedule?, headers?, key?, redact?, expect?, leader?, lost?}; attempt: numbers of attempts follow it;
+--   started}, schedule?, headers?, key?, redact?, expires?, expect?, leader?, lost?}; attempt: numbers of attempts follow it;
 --   at: when it may begin, ms; last: its last attempt; lost: it can't run
 -- returns: for each 'restored' | 'lost' | 'known' | 'over' (another restore goes on) | why it could not be
 
@@ -15,7 +15,7 @@ local WHY_NOT = 'Redis has lost its data, and the archive has no arguments of th
 local function fields_of(item, state)
   local fields = {'state', state, 'task', item.task, 'args', item.args, 'due', item.due, 'created', item.created,
     'attempt', digits[item.attempt], 'uncharged', digits[item.uncharged]}
-  add_facts(fields, item, {'schedule', 'headers', 'key', 'redact'})
+  add_facts(fields, item, {'schedule', 'headers', 'key', 'redact', 'expires'})
   if item.crashes > 0 then add_facts(fields, {crashes = digits[item.crashes]}, {'crashes'}) end
   return fields
 end
@@ -78,7 +78,7 @@ local function put_back(item)
 end
 
 for i, item in ipairs(cjson.decode(jobs)) do
-  if not this_goes_on(epoch, ttl) then
+  if not this_goes_on(position, epoch, ttl) then
     answers[i] = 'over'
   elseif redis.call('EXISTS', key('job', item.id)) == 1 then
     answers[i] = 'known'

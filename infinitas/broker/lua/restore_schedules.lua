@@ -2,7 +2,7 @@
 -- Slots that were fired are not fired again: the mark never goes back.
 -- parts: restore schedules
 -- keys: archived restoring schedules due marks paused skips runs reported wake events readers
--- args: prefix epoch ttl rules
+-- args: prefix position epoch ttl rules
 -- rules: JSON list of {key, seen, slot, mark, and either gone (it is removed) or task, definition, next?, fired,
 --   runs, pause?, skips?}; seen, slot, mark: digest, next slot and mark that were read, '' for none
 -- returns: for each 'ok' | 'changed' (read again) | 'over' (another restore goes on)
@@ -40,7 +40,7 @@ local function restore(rule)
 end
 
 for i, rule in ipairs(cjson.decode(rules)) do
-  if not this_goes_on(epoch, ttl) then
+  if not this_goes_on(position, epoch, ttl) then
     answers[i] = 'over'
   elseif not is_as_read(rule) then
     answers[i] = 'changed'
