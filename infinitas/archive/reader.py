@@ -1,6 +1,5 @@
 """Opens the archive for reading: one attribute for each thing that can be read, or is marked there."""
 
-from infinitas.archive.access import AccessMark
 from infinitas.archive.attempts import Attempts
 from infinitas.archive.audit import Audit
 from infinitas.archive.incident_views import Incidents
@@ -12,6 +11,7 @@ from infinitas.archive.refused import RefusedEvents
 from infinitas.archive.statistics import Statistics
 from infinitas.archive.tasks import Tasks
 from infinitas.archive.timeline import Timeline
+from infinitas.archive.tokens import KeptTokens
 
 
 class Reader:
@@ -25,7 +25,7 @@ class Reader:
         self.timeline = Timeline(self._pool)
         self.statistics = Statistics(self._pool)
         self.audit = Audit(self._pool)
-        self.access = AccessMark(self._pool)
+        self.tokens = KeptTokens(self._pool)
         self.refused = RefusedEvents(self._pool)
         self.incidents = Incidents(self._pool)
         self.queue_rates = QueueRates(self._pool)

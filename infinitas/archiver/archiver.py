@@ -5,18 +5,19 @@ from contextlib import suppress
 
 from infinitas.archive.connection import Archive
 from infinitas.archive.migrate import Tables
+from infinitas.archive.restorable import Restorable
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import ARCHIVER, EventStream
 from infinitas.broker.health import Health
-from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.core.plural import counted
 from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.monitor.overdue import OverdueMonitor
 from infinitas.monitor.presence import present
+from infinitas.monitor.restorer import Restorer, known_queues
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop
@@ -56,7 +57,8 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
             # One connection per queue: a batch doesn't wait for one of another queue.
             archives.append(Archive(url, "archiver"))
             stream = EventStream(connection, queue, ARCHIVER)
-            recorder = Recorder(stream, Writer(archives[-1], queue))
+            restorer = Restorer(connection, queue, Restorable(archives[-1]), settings.job_ttl)
+            recorder = Recorder(stream, Writer(archives[-1], queue), restorer)
             recorders.append(recorder)
             event_readers = EventReaderMonitor(Health(connection, queue), settings.events_max)
             return [
@@ -67,8 +69,9 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
             ]
 
         _log.info("Archiver runs.")
+        every_queue = known_queues(connection, Restorable(archives[0]))
         async with present(connection, "archiver", stop.life):
-            await run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested)
+            await run_for_queues(queues, every_queue, loops, stop.requested)
         _log.info("Archiver has stopped.")
     finally:
         for archive in archives:

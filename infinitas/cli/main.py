@@ -57,6 +57,11 @@ COMMANDS = {
         "preview",
         "Explain a cron expression: its meaning, next slots, and what clock changes do to it.",
     ),
+    "restore": (
+        "infinitas.cli.restore",
+        "restore",
+        "Restore schedules and unfinished jobs from Postgres, where Redis has lost them.",
+    ),
     "rule": (
         "infinitas.cli.notify_rules",
         "rule_group",
