@@ -40,7 +40,8 @@ async def sign_in(body: LoginBody, client: ClientOf, request: Request, response:
         request.app.state.refusals.count(error.code, origin_of(request))
         raise
     secret = secrets.token_urlsafe(_SECRET_BYTES)
-    await Logins(client.connection).add(digest_of(secret), token.id)
+    request.app.state.login_limit.take(token.id)
+    await Logins(client.connection).add(digest_of(secret), token, origin_of(request))
     await write(client, action="sign_in", actor=token.name, target=token.id, origin=origin_of(request))
     set_login(request, response, secret)
     return Login(name=token.name, scopes=list(token.scopes), expires=token.expires)
@@ -58,8 +59,9 @@ async def sign_out(client: ClientOf, request: Request, response: Response) -> No
     refuse_other_sites(request)
     if secret := request.cookies.get(cookie_name(request)):
         logins = Logins(client.connection)
-        id = await logins.find(digest_of(secret))
+        login = await logins.find(digest_of(secret))
         await logins.remove(digest_of(secret))
-        if id is not None and (token := await client.tokens.find(id)) is not None:
-            await write(client, action="sign_out", actor=token.name, target=id, origin=origin_of(request))
+        if login is not None:
+            target = login.token or login.id
+            await write(client, action="sign_out", actor=login.name, target=target, origin=origin_of(request))
     unset_login(request, response)
