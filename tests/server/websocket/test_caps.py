@@ -84,7 +84,7 @@ async def connected(
     servers: Urls, first: object, rate: float, *, page: bool = False
 ) -> AsyncIterator[tuple[FastAPI, Client]]:
     """A server, and a worker or a page that it has welcomed."""
-    async with serving(Settings(redis_url=servers.redis), local=True, rate=rate) as api:
+    async with serving(Settings(redis_url=servers.redis), local=True, rate=rate, always_open=True) as api:
         client = Client(api, "/api/v1/feed" if page else "/api/v1/worker")
         gateway = api.state.gateway
         serve = gateway.serve_page if page else gateway.serve_worker
