@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -219,11 +220,18 @@ def notifier(
         return
     if output is not None:
         raise click.UsageError("-o is for --forget: a notifier that runs prints its log.")
+    _require("httpcore", "notifier")
     from infinitas.notifier.notifier import run_notifier
 
     found = settings(ctx, log_level=log_level, log_format=log_format)
     plugins = configured_app(ctx, None).registry.plugins if ctx.obj["app"] else None
     _run(found, lambda stop: run_notifier(found, queues, stop, plugins))
+
+
+def _require(package: str, extra: str) -> None:
+    """Raise ConfigError: a package of an extra is not installed. Before imports that name a part of it."""
+    if find_spec(package) is None:
+        raise ConfigError(f"This command needs the package {package}: pip install 'infinitas[{extra}]'.")
 
 
 def _run(found: Settings, main: Callable[[StopSignal], Awaitable[None]]) -> None:
@@ -253,6 +261,7 @@ def dev(
     Servers that are configured (INFINITAS_REDIS_URL, INFINITAS_POSTGRES_URL, infinitas.toml) are
     used in place of the embedded ones.
     """
+    _require("httpcore", "embedded")
     from infinitas.cli.dev import run_dev, server_port
 
     found = server_port(port)

@@ -10,6 +10,7 @@ from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.inspect.workers import live_workers
 from infinitas.broker.processes import Processes, ProcessInfo
+from infinitas.core.plural import counted
 from infinitas.core.records import WorkerInfo
 from infinitas.runtime.http_request import RequestFailed, request
 
@@ -82,7 +83,8 @@ def check_workers(workers: Iterable[WorkerInfo], host: str, now: datetime, lease
 def _check_worker(info: WorkerInfo, now: datetime, lease_s: float) -> Finding:
     silent_s = (now - info.last_beat).total_seconds()
     well = silent_s <= lease_s
-    text = f"{len(info.tasks)} tasks, {info.busy} running" if well else f"no heartbeat for {silent_s:,.0f} s"
+    counts = f"{counted(len(info.tasks), 'task')}, {info.busy:,} running"
+    text = counts if well else f"no heartbeat for {silent_s:,.0f} s"
     return Finding("worker", info.host, info.pid, well, text)
 
 

@@ -21,7 +21,6 @@ from infinitas.worker.runners.in_loop import AsyncRunner
 from infinitas.worker.runners.in_thread import ThreadRunner
 from infinitas.worker.runners.interface import Call, Runner
 from infinitas.worker.runners.process import ProcessRunner
-from infinitas.worker.runners.process_pool import ProcessLimits
 from infinitas.worker.runners.thread_pool import DaemonThreads
 from infinitas.worker.time_limits import expire, start_timers
 
@@ -33,23 +32,16 @@ class Executor:
 
     Args:
         remote: runs all of them elsewhere.
-        limits: when a process of `runner="process"` is replaced.
     """
 
-    def __init__(
-        self,
-        tasks: Mapping[str, AnyTask],
-        plugins: Plugins,
-        remote: Runner | None = None,
-        limits: ProcessLimits = ProcessLimits(),  # noqa: B008 - frozen
-    ) -> None:
+    def __init__(self, tasks: Mapping[str, AnyTask], plugins: Plugins, remote: Runner | None = None) -> None:
         self._plugins = plugins
         self._remote = remote
         self._threads = DaemonThreads()
         self._async = AsyncRunner()
         self._thread = ThreadRunner(self._threads, self._async)
         isolated = [task for task in tasks.values() if task.definition.runner == "process" and not remote]
-        self._process = ProcessRunner(self._threads, isolated, limits) if isolated else None
+        self._process = ProcessRunner(self._threads, isolated) if isolated else None
 
     async def execute(self, attempt: Attempt) -> None:
         """Run one job until its code has returned and its end is in the outbox.

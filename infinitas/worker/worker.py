@@ -15,7 +15,6 @@ from infinitas.worker.executor import Executor
 from infinitas.worker.heartbeat_thread import HeartbeatThread
 from infinitas.worker.log_capture import capturing
 from infinitas.worker.registration import Place
-from infinitas.worker.runners.process_pool import ProcessLimits
 from infinitas.worker.session import Session
 from infinitas.worker.transport.interface import Transport
 from infinitas.worker.transport.open import open_transport
@@ -79,8 +78,7 @@ class Worker:
         """
         source = open_transport(self._settings)
         capacity = Capacity(self._settings.concurrency, self._max_jobs)
-        limits = ProcessLimits(self._settings.jobs_per_process, self._settings.process_memory)
-        executor = Executor(self._tasks, self._plugins, limits=limits)
+        executor = Executor(self._tasks, self._plugins)
         try:
             with capturing(self._tasks.values()):
                 await source.check()

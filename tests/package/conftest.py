@@ -50,8 +50,7 @@ def installed(
     request: pytest.FixtureRequest, deb: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
     """A system after the first line of the documents."""
-    folder = tmp_path_factory.mktemp(request.param)
-    with overlay(base(request.param), folder) as root:
+    with overlay(base(request.param), tmp_path_factory.mktemp(request.param)) as root:
         (root / deb.name).write_bytes(deb.read_bytes())
         install = lines_of_docs()[0].replace("apt install", "apt-get install -qq -y --no-install-recommends")
         run_in_chroot(root, "apt-get", "update", "-qq")

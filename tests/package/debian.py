@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,7 +104,8 @@ class Booted:
 def booted(root: Path) -> Iterator[Booted]:
     """Boot a system, and shut it down at the end."""
     options = ["--quiet", "--boot", "--register=no", "--keep-unit", "--private-network", "--console=pipe"]
-    (root / "etc/machine-id").unlink(missing_ok=True)
+    # Without an id it would be a first boot, which enables services.
+    (root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
     nspawn = subprocess.Popen(
         ["systemd-nspawn", *options, "-D", str(root)],
         stdin=subprocess.DEVNULL,
@@ -111,12 +113,9 @@ def booted(root: Path) -> Iterator[Booted]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        children = Path(f"/proc/{nspawn.pid}/task/{nspawn.pid}/children")
-        leader = int(eventually(lambda: children.read_text().split())[0])
+        leader = eventually(lambda: _leader(nspawn.pid))
         system = Booted(root, leader)
-        eventually(
-            lambda: system.call("systemctl is-system-running").stdout.strip() in ("running", "degraded")
-        )
+        _wait_until_up(system)
         yield system
     finally:
         nspawn.send_signal(signal.SIGTERM)
@@ -125,6 +124,22 @@ def booted(root: Path) -> Iterator[Booted]:
         except subprocess.TimeoutExpired:
             nspawn.kill()
             nspawn.wait()
+
+
+def _wait_until_up(system: Booted) -> None:
+    try:
+        eventually(lambda: system.call("systemctl is-system-running").stdout.strip() in UP)
+    except AssertionError as error:
+        error.add_note(
+            system.call("systemctl is-system-running; systemctl list-jobs; systemctl --failed").stdout
+        )
+        raise
+
+
+def _leader(nspawn: int) -> int | None:
+    """The container's first process; nspawn has other children before it."""
+    children = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()
+    return next((int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text() == "systemd\n"), None)
 
 
 def tools_missing() -> str:

@@ -47,6 +47,8 @@ def test_nothing_starts_before_it_is_configured(bare: Booted) -> None:
     units = " ".join(UNITS[:-1])
     assert bare.call(f"systemctl is-enabled {units}").stdout.split() == ["disabled"] * 4
     assert states(bare) == ["inactive"] * 5
+    bare.run(f"systemctl preset {units}")
+    assert bare.call(f"systemctl is-enabled {units}").stdout.split() == ["disabled"] * 4
     names = "infinitas.toml environment"
     rights = bare.run(f"cd /etc/infinitas && stat -c '%a %U %G' . {names}").splitlines()
     assert rights == ["750 root infinitas", "640 root infinitas", "640 root infinitas"]
@@ -90,7 +92,7 @@ def test_the_watchdog_replaces_a_process_that_is_stopped(system: Booted) -> None
 
 
 def test_units_are_correct_and_hardened(system: Booted) -> None:
-    verified = system.call(f"systemd-analyze verify {' '.join(f'{unit}.service' for unit in UNITS)}")
+    verified = system.call(f"systemd-analyze verify --man=no {' '.join(f'{unit}.service' for unit in UNITS)}")
     assert verified.returncode == 0, verified.stderr
     assert "infinitas" not in verified.stderr
     system.run(f"systemd-analyze security --no-pager --threshold={MOST_EXPOSED} {' '.join(UNITS)}")

@@ -35,13 +35,14 @@ _ALLOWED_REASONS = (Reason.ERROR, Reason.BAD_ARGS, Reason.BAD_RESULT)
 class ProcessRunner:
     """Gives each job a process of the pool, and acts on that process's messages."""
 
-    def __init__(self, threads: DaemonThreads, tasks: Sequence[AnyTask], limits: ProcessLimits) -> None:
+    def __init__(self, threads: DaemonThreads, tasks: Sequence[AnyTask]) -> None:
+        settings = tasks[0].client.settings
         self._threads = threads
         self._places = {task.name: place_of(task) for task in tasks}
         self._pool = ProcessPool(
             sorted({place.module for place in self._places.values()}),
-            limits,
-            tasks[0].client.settings.model_dump(include={"redis_url", "postgres_url"}),
+            ProcessLimits(settings.jobs_per_process, settings.process_memory),
+            settings.model_dump(include={"redis_url", "postgres_url"}),
         )
         self._lock = threading.Lock()
         self._processes: dict[tuple[str, int], PoolProcess] = {}

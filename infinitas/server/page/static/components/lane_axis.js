@@ -16,6 +16,8 @@ const STEPS_MS = [5, 10, 15, 30]
 const MOST_TICKS = 9;
 /** Room that the word at now needs, as a share of the width: of a wide window, and of a narrow one. */
 const ROOM = [1 / 18, 1 / 6];
+/** As a part of that room: half a tick is that wide. */
+const EDGE = 0.6;
 const NARROW_PX = 1_000;
 
 /** @param {number} from @param {number} to @param {ClockChange[]} changes */
@@ -26,7 +28,9 @@ export function axis(from, to, changes) {
   const room = (to - from) * /** @type {number} */ (ROOM[innerWidth < NARROW_PX ? 1 : 0]);
   const ticks = [];
   for (let at = Math.ceil((from + offset) / step) * step - offset; at < to; at += step) {
-    if (Math.abs(at - now) > room) ticks.push(tick((at - from) / (to - from), label(at, step)));
+    const edge = Math.min(at - from, to - at);
+    if (Math.abs(at - now) > room && edge > room * EDGE)
+      ticks.push(tick((at - from) / (to - from), label(at, step)));
   }
   ticks.push(tick((now - from) / (to - from), "now", "is-now"));
   for (const change of changes)

@@ -175,7 +175,7 @@ function bodyOf(context, rows, { grouped }) {
 
 /** @param {Context} context @param {Row} row */
 function rowView(context, { task, schedules, health, statistics }) {
-  const rule = schedules[0];
+  const rule = schedules.find(({ next_slot }) => next_slot === task.next_slot) ?? schedules[0];
   return row(task.name, [
     cell("State", badge(health.kind, health.word, health.cause), "lead"),
     h(
