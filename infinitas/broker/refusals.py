@@ -30,7 +30,7 @@ _NO_WRITES = {
 }
 _MOVED_ON = {"READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED", "MOVED", "CLUSTERDOWN"}
 _CLUSTER = {"MOVED", "ASK", "CROSSSLOT"}
-_HALF_MOVED = "attempted to access a non local key"
+_HALF_MOVED = "to access a non local key in a cluster node"
 _OF_ONE_KEY = ("WRONGTYPE", "NOGROUP")
 _CLOSED_TRANSPORT = "unable to perform operation on"
 _FORBIDDEN = re.compile(

@@ -80,7 +80,7 @@ def test_urls(url: str) -> None:
 async def test_a_url_of_the_other_kind_is_refused_and_the_right_one_named(
     servers: Urls, system: ClusterSystem, proxy_port: int
 ) -> None:
-    node = f"redis://:{PASSWORD}@127.0.0.1:{system.nodes[0].port}"
+    node = f"redis://:{PASSWORD}@127.0.0.1:{system.other_than(system.primary_of(P)).port}"
     alone = f"redis+cluster://127.0.0.1:{proxy_port}"
     for wrong, error, remedy in (
         (node, UnsafeBroker, r"redis\+cluster://"),
