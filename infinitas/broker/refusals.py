@@ -24,7 +24,7 @@ _NO_WRITES = {
     "LOADING": "is starting: it loads its data",
     "BUSY": "is busy with a script of another client, which SCRIPT KILL may end",
     "CLUSTERDOWN": "belongs to a Redis Cluster that is down",
-    "TRYAGAIN": "belongs to a Redis Cluster that moves a slot: the queue waits until it has arrived",
+    "TRYAGAIN": "belongs to a Redis Cluster that moves a hash slot: the queue waits until it has arrived",
     "NOAUTH": "wants a password: redis_url has none",
     "WRONGPASS": "refuses the user name or the password of redis_url",
 }

@@ -42,7 +42,7 @@ class Connector:
         self._class: Callable[..., ConnectionInterface] = pool.connection_class
         self._options: Mapping[str, Any] = pool.connection_kwargs
         self._found: Any = None
-        """An address or, of a Cluster, one for each slot."""
+        """An address or, of a Cluster, one for each hash slot."""
         self._search_at = 0.0
         self._renewed = -RENEW_EVERY_S
 
