@@ -11,8 +11,8 @@ from infinitas.archive.limits import MIGRATIONS
 from infinitas.archive.statements import migrations, statement
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.logging import get_logger
-from infinitas.runtime.progress import taking_its_time
 from infinitas.runtime.masking import mask_url
+from infinitas.runtime.progress import taking_its_time
 
 _log = get_logger("archive")
 
