@@ -87,6 +87,12 @@ def test_the_image_follows_the_rules_of_hadolint(deb: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_the_manifests_follow_the_schemas_of_kubernetes(deb: Path) -> None:
+    check = [str(TOOLS / "kubernetes-validate"), "--strict", str(ROOT / "kubernetes/infinitas.yaml")]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_each_command_and_healthcheck_runs_as_its_service(hosts: Booted) -> None:
     admin = f"{in_container('server', '--pipe', '--wait')} infinitas token add admin --scope admin"
     assert hosts.run(admin).startswith("infinitas_")
