@@ -28,6 +28,7 @@ LIMITS = (
     "WorkingDirectory=/app",
 )
 SERVERS = """
+    useradd --uid 10001 --no-create-home container
     echo '127.0.0.1 redis postgres' >> /etc/hosts
     runuser -u postgres -- createuser infinitas
     runuser -u postgres -- createdb -O infinitas -E UTF8 -T template0 infinitas
