@@ -96,7 +96,7 @@ class World:
         self._write_before_answers()
 
     def _write_before_answers(self) -> None:
-        """With `everysec`, Redis may answer two seconds before it writes, while a sync of the disk is slow."""
+        """With `everysec`, Redis may answer two seconds before it writes: while a sync is slow."""
         if self.everysec:
             return
         self.admin.config_set("appendfsync", "always")
