@@ -41,7 +41,7 @@ class Node:
         self.port = free_port()
         self.admin: Any = Redis(port=self.port, password=PASSWORD, decode_responses=True)
         self.start()
-        self.id = str(self.admin.execute_command("CLUSTER", "MYID"))
+        self.id = str(self.cluster("MYID"))
 
     def start(self) -> None:
         options = {**OPTIONS, "port": str(self.port), "dir": str(self._folder)}
@@ -105,11 +105,6 @@ class ClusterSystem:
         """Another primary."""
         return next(node for node in self.nodes if node is not primary and node.role() == "master")
 
-    def replica_of(self, primary: Node) -> Node:
-        return next(
-            node for node in self.nodes if node.role() == "slave" and node.admin.role()[2] == primary.port
-        )
-
     @contextmanager
     def moving(self, key: str, target: Node) -> Iterator[Node]:
         """The slot of a key is on its way to `target`; no key has left yet. Yields the node that has it."""
@@ -132,6 +127,12 @@ class ClusterSystem:
                 )
             for node in (target, source):
                 node.cluster("SETSLOT", slot, "NODE", target.id)
+
+    def confirmed(self, key: str) -> None:
+        """Wait until the replica of a key's shard has all that was written up to now."""
+        admin = self.primary_of(key).admin
+        admin.set(f"{key}written", 1)
+        assert admin.wait(1, 30_000) == 1
 
     def wait_until_ready(self) -> None:
         eventually(lambda: all(self._is_ready(node) for node in self.nodes))

@@ -180,7 +180,11 @@ class ClusterPipeline(Pipeline):
             for i, reply in zip(positions, await part.execute(raise_on_error), strict=True):
                 replies[i] = reply
 
-        await asyncio.gather(*(run(*part) for part in parts.values()))
+        # All are awaited, so that no part goes on after the error of another.
+        ends = await asyncio.gather(*(run(*part) for part in parts.values()), return_exceptions=True)
+        for error in ends:
+            if error is not None:
+                raise error
         return replies
 
 

@@ -16,7 +16,7 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.client import NEVER_DECODE
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import MovedError, RedisError, ResponseError
 
 from infinitas.broker.cluster import ClusterClient, Shards
 from infinitas.broker.keys import QueueKeys
@@ -157,6 +157,22 @@ class Connection:
 
     async def _reply(self, run: Callable[[], Awaitable[Any]]) -> Any:
         """Run a command where it belongs, and translate the exceptions of redis-py."""
+        try:
+            try:
+                return await self._run(run)
+            except MovedError:
+                if self._shards is None:
+                    raise
+                # Refused, since the slot is elsewhere by now: this time the lookup finds where.
+                return await self._run(run)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise translated(error, self.url) from None
+        except RuntimeError as error:
+            if not is_closed_transport(error):
+                raise
+            raise translated(error, self.url) from None
+
+    async def _run(self, run: Callable[[], Awaitable[Any]]) -> Any:
         if self._lookup is not None:
             await self._lookup.find()
         pool = self._redis.connection_pool
@@ -165,11 +181,7 @@ class Connection:
                 return await run()
         except (RedisError, OSError, TimeoutError) as error:
             await self._after(error, pool)
-            raise translated(error, self.url) from None
-        except RuntimeError as error:
-            if not is_closed_transport(error):
-                raise
-            raise translated(error, self.url) from None
+            raise
 
     async def check(self) -> None:
         """Refuse a Redis that would lose jobs.

@@ -10,6 +10,7 @@ REVOKED_TOKENS = "infinitas:tokens:revoked"
 PINGS = "infinitas:pings"
 HEARTBEAT = "infinitas:heartbeat"
 PROCESSES = "infinitas:processes"
+LOGINS = "infinitas:logins"
 QUEUE_KEYS = (
     "tasks",
     "limits",

@@ -102,6 +102,10 @@ class UnknownToken(Refused):
     code = "unknown_token"
 
 
+class UnknownLogin(Refused):
+    code = "unknown_login"
+
+
 class UnknownIncident(Refused):
     code = "unknown_incident"
 

@@ -27,6 +27,7 @@ from infinitas.core.unknown_options import remedy
 from infinitas.runtime.certificates import Certificates
 from infinitas.runtime.channel_settings import FileChannel, read_channels, read_networks
 from infinitas.runtime.masking import HIDDEN, mask_text, mask_url
+from infinitas.runtime.oidc_settings import OidcSettings, read_roles
 from infinitas.runtime.ownership import other_owner
 from infinitas.runtime.urls import (
     checked_http_url,
@@ -85,7 +86,15 @@ PingUrl = Annotated[str, AfterValidator(checked_http_url)]
 _DSN = re.compile(
     r"https?://[A-Za-z0-9]{1,100}(:[A-Za-z0-9]{0,100})?@[\w.\[\]:-]{1,300}(/[\w.-]{1,100}){0,5}/\d{1,20}"
 )
-SECRETS = ("token", "healthchecks_ping_key", "cronitor_api_key", "sentry_dsn", "heartbeat_url", "pings")
+SECRETS = (
+    "token",
+    "oidc_client_secret",
+    "healthchecks_ping_key",
+    "cronitor_api_key",
+    "sentry_dsn",
+    "heartbeat_url",
+    "pings",
+)
 
 
 def _checked_secret_url(value: SecretStr) -> SecretStr:
@@ -112,6 +121,11 @@ class Settings(BaseModel):
             system's authorities.
         client_cert: file with the certificate that the server demands of its clients; None: none.
         client_key: file with its private key; None: it is in the same file.
+        oidc_issuer: address of the provider that people sign in through; None: with tokens alone.
+        oidc_client_id, oidc_client_secret: of this server, at the provider.
+        oidc_claim: the claim of the ID token that has a person's roles.
+        oidc_roles: value of that claim → scopes.
+        oidc_scope: what the provider is asked for.
         data_dir: folder of the embedded servers and their data.
         concurrency: most jobs that one worker runs at once.
         shutdown_timeout: seconds that a stopping worker lets its jobs finish.
@@ -151,6 +165,14 @@ class Settings(BaseModel):
     server_ca: Path | None = None
     client_cert: Path | None = None
     client_key: Path | None = None
+    oidc_issuer: PingUrl | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_claim: str = Field(default="groups", min_length=1, max_length=200)
+    oidc_roles: Annotated[dict[str, tuple[str, ...]], BeforeValidator(read_roles)] = Field(
+        default_factory=dict
+    )
+    oidc_scope: str = "openid profile email"
     data_dir: Path = Path(".infinitas")
     concurrency: int = Field(default=10, ge=1, le=10_000)
     shutdown_timeout: float = Field(default=8.0, ge=0, le=86_400)
@@ -179,6 +201,22 @@ class Settings(BaseModel):
     pings: dict[str, SecretStr] = Field(default_factory=dict)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="text", pattern="^(text|json)$")
+
+    @property
+    def oidc(self) -> OidcSettings | None:
+        """The provider that people sign in through. Raises ConfigError: a setting of it is missing."""
+        if self.oidc_issuer is None:
+            return None
+        if not self.oidc_client_id or not self.oidc_roles:
+            raise ConfigError("oidc_issuer needs oidc_client_id and oidc_roles (docs/security.md).")
+        return OidcSettings(
+            issuer=self.oidc_issuer,
+            client_id=self.oidc_client_id,
+            client_secret=self.oidc_client_secret,
+            claim=self.oidc_claim,
+            roles=self.oidc_roles,
+            scope=self.oidc_scope,
+        )
 
     @property
     def certificates(self) -> Certificates:

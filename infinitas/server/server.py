@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
@@ -31,6 +32,9 @@ from infinitas.server.websocket.gateway import Gateway
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.registry import Registry
 from infinitas.wire.frames import MAX_FRAME_BYTES
+
+if TYPE_CHECKING:
+    from infinitas.server.provider import Provider
 
 _log = get_logger("server")
 PORT = 3000
@@ -86,21 +90,49 @@ async def serving(
     Raises:
         ServerUnreachable: Redis can't be reached at the start.
         UnsafeBroker: this Redis can't be trusted with jobs.
+        ConfigError: the settings `oidc_…` can't be used.
     """
     client = RedisClient(settings.redis_url or DEFAULT_REDIS, settings.postgres_url, settings.job_ttl)
     registry = Registry(LazyClient(redis_url=settings.redis_url), Plugins(()))
     gateway = Gateway(registry, client, settings, rate)
     channels = ChannelAccess(settings.postgres_url, "server")
-    access = OpenAccess(client, local=local, always=always_open)
+    provider = open_provider(settings)
+    # Where people sign in, requests without a login have no rights.
+    access = OpenAccess(client, local=local and provider is None, always=always_open)
     try:
         await client.connection.check()
         await _migrate(settings)
         async with keeping_tokens(client.tokens):
-            yield make_api(client, gateway, access, channels, rate=rate, notify_rules=settings.notify)
+            yield make_api(
+                client,
+                gateway,
+                access,
+                channels,
+                rate=rate,
+                notify_rules=settings.notify,
+                provider=provider,
+                page_url=settings.page_url,
+            )
     finally:
+        if provider is not None:
+            await provider.close()
         await gateway.close()
         await channels.close()
         await client.close()
+
+
+def open_provider(settings: Settings) -> "Provider | None":
+    """The provider through which people sign in, if one is set up. Raises ConfigError."""
+    if settings.oidc is None:
+        return None
+    try:
+        # Imported here: it needs the extra `oidc`.
+        from infinitas.server.provider import Provider
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"oidc_issuer needs the package {error.name}: pip install 'infinitas[oidc]'."
+        ) from None
+    return Provider(settings.oidc)
 
 
 async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> None:
@@ -114,7 +146,7 @@ async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> 
     async with serving(
         settings, local=binding.local, rate=binding.rate, always_open=binding.always_open
     ) as api:
-        await require_token(api.state.client, binding)
+        await require_token(api.state.client, binding, api.state.provider)
         with _listen(binding.host, binding.port) as listening:
             scheme = "https" if binding.tls_cert else "http"
             host = f"[{binding.host}]" if ":" in binding.host else binding.host
@@ -127,9 +159,9 @@ async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> 
         _log.info("Server has stopped.")
 
 
-async def require_token(client: RedisClient, binding: Binding) -> None:
+async def require_token(client: RedisClient, binding: Binding, provider: object = None) -> None:
     """Raises ConfigError: other machines could reach the server, and there has never been a token."""
-    if binding.local or await client.tokens.any():
+    if binding.local or provider is not None or await client.tokens.any():
         return
     with suppress(ServerUnreachable):
         if client.archive is None or not await client.archive.tokens.any():

@@ -1,6 +1,5 @@
 """A failover of Sentinels under load: all processes go on, and nothing that a replica has is lost."""
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +7,8 @@ import httpx
 import psycopg
 from redis import Redis
 
-from infinitas import Infinitas, ServerUnreachable
 from tests.apps import jobs
+from tests.load import Load
 from tests.own_redis import free_port
 from tests.sentinels import SentinelSystem, sentinel_system
 from tests.support import Processes, eventually
@@ -17,33 +16,6 @@ from tests.support import Processes, eventually
 P = "{infinitas:default}:"
 APP = "tests.apps.jobs:app"
 HELD = 20
-
-
-class Load:
-    """Sends jobs, one after the other, until the test ends; `ids`: of those that were accepted."""
-
-    def __init__(self, app: Infinitas) -> None:
-        self.ids: list[str] = []
-        self._noop = app.find("noop")
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._send, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def more(self, count: int = 20) -> None:
-        """Wait until so many more jobs were accepted."""
-        before = len(self.ids)
-        eventually(lambda: len(self.ids) >= before + count)
-
-    def _send(self) -> None:
-        while not self._stop.wait(0.02):
-            try:
-                self.ids.append(self._noop.send().id)
-            except ServerUnreachable:
-                continue
 
 
 def test_a_failover_under_load(tmp_path: Path, postgres_url: str) -> None:
@@ -75,7 +47,7 @@ def test_a_failover_under_load(tmp_path: Path, postgres_url: str) -> None:
             eventually(lambda: address in processes.logs())
             held = [app.find("wait_for_gate").send().id for _ in range(HELD)]
             eventually(lambda: runs.exists() and len(runs.read_text().split()) == HELD)
-            load = Load(app)
+            load = Load(app, ["noop"])
             load.more()
             _kill_and_return(system, load, address)
             load.more()

@@ -50,6 +50,8 @@ NEEDS = {
     "GET /tokens": "admin",
     "POST /tokens": "admin",
     "DELETE /tokens/{id}": "admin",
+    "GET /logins": "admin",
+    "DELETE /logins/{id}": "admin",
     "GET /channels": "admin",
     "POST /channels": "admin",
     "GET /channels/{name}": "admin",
@@ -69,7 +71,8 @@ NEEDS = {
 }
 
 PINGS = {f"{method} /ping/{{token}}{more}" for method in ("GET", "POST") for more in ("", "/{what}")}
-OPEN = {"POST /login", "DELETE /login", "GET /login", "GET /asyncapi.json", *PINGS}
+SIGN_IN = {"GET /login/options", "GET /login/oidc", "GET /login/oidc/callback"}
+OPEN = {"POST /login", "DELETE /login", "GET /login", "GET /asyncapi.json", *SIGN_IN, *PINGS}
 """A login has its token in the body, a logout needs none; any token is shown itself; a ping has its own."""
 
 
