@@ -6,9 +6,11 @@ keys of single tasks and jobs themselves, from `prefix`: they are in the same sl
 
 QUEUES = "infinitas:queues"
 TOKENS = "infinitas:tokens"
+REVOKED_TOKENS = "infinitas:tokens:revoked"
 PINGS = "infinitas:pings"
 HEARTBEAT = "infinitas:heartbeat"
-INTENTS = "infinitas:intents"
+PROCESSES = "infinitas:processes"
+LOGINS = "infinitas:logins"
 QUEUE_KEYS = (
     "tasks",
     "limits",
@@ -34,6 +36,7 @@ QUEUE_KEYS = (
     "processors",
     "events",
     "readers",
+    "intents",
     "wake",
     "awaited",
     "beats",
@@ -42,6 +45,10 @@ QUEUE_KEYS = (
     "reconciled",
     "stopping",
     "amiss",
+    "pressure",
+    "kept",
+    "archived",
+    "restoring",
 )
 
 

@@ -86,6 +86,10 @@ class Stored:
     def moment(self, name: str) -> datetime | None:
         return self.read(name, moment, None)
 
+    def named(self, prefix: str) -> dict[str, str]:
+        """The fields whose names begin with this, by the rest of the name."""
+        return {name.removeprefix(prefix): v for name, v in self._fields.items() if name.startswith(prefix)}
+
     @property
     def unreadable(self) -> str | None:
         return "; ".join(self.faults) or None
@@ -166,6 +170,7 @@ def job_info(queue: str, id: str, record: object, chunks: object = (), task: str
             redact=stored.read("redact", _paths, ()),
             ready=stored.moment("ready"),
             crashes=stored.count("crashes"),
+            rejections=stored.named("rejected:"),
             log=stored.attempt("log", lambda: log_lines(chunks), ()),
             unreadable=stored.unreadable,
         )

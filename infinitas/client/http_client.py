@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 
 from pydantic import TypeAdapter
 
@@ -14,6 +13,7 @@ from infinitas.core.errors import NotInTime, UnknownTask
 from infinitas.core.records import AttemptInfo, JobInfo, TaskInfo, TaskLine, TaskRemoval, WorkerInfo
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
+from infinitas.runtime.certificates import Certificates
 from infinitas.wire.arguments import args_fields
 from infinitas.wire.jobs import JobId, JobPage, JobView
 from infinitas.wire.tasks import TaskPage, TaskView
@@ -30,8 +30,8 @@ _ATTEMPTS, _WORKERS = TypeAdapter(tuple[AttemptInfo, ...]), TypeAdapter(list[Wor
 class HttpClient:
     """`Client` documents the verbs and what they raise."""
 
-    def __init__(self, url: str, token: str | None, ca: Path | None = None) -> None:
-        self._http = Http(url, token, ca)
+    def __init__(self, url: str, token: str | None, certificates: Certificates | None = None) -> None:
+        self._http = Http(url, token, certificates or Certificates())
         self.schedules = HttpSchedules(self._http)
         self.incidents = HttpIncidents(self._http)
 

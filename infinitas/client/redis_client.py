@@ -19,6 +19,7 @@ from infinitas.broker.inspect.workers import live_workers
 from infinitas.broker.messages import NewJob
 from infinitas.broker.ping_tokens import PingTokens
 from infinitas.broker.queue import QueueBroker
+from infinitas.client.access_tokens import AccessTokens
 from infinitas.client.archive_incidents import ArchiveIncidents
 from infinitas.client.backend import Backend
 from infinitas.client.end_waiter import EndWaiter
@@ -77,6 +78,7 @@ class RedisClient:
         self._end_waiters: dict[str, EndWaiter] = {}
         self.schedules = RedisSchedules(self._backend)
         self.incidents = ArchiveIncidents(self.archive)
+        self.tokens = AccessTokens(self.connection, self.archive)
         self.external = ExternalTasks(self._backend, self.schedules, job_ttl_s)
 
     async def broker(self, queue: str) -> QueueBroker:
