@@ -4,10 +4,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from infinitas.archive.connection import Archive
+from infinitas.archive.limits import WRITES
 from infinitas.archive.migrate import Tables
+from infinitas.archive.pool import Pool
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
 from infinitas.broker.connection import Connection
+from infinitas.broker.event_waits import EventWaits
 from infinitas.broker.events import ARCHIVER, EventStream
 from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
@@ -38,18 +41,18 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
             "infinitas.toml, e.g. postgresql://user@localhost/infinitas."
         )
     connection = Connection(settings.redis_url or DEFAULT_REDIS, "archiver")
-    archives: list[Archive] = [Archive(url, "archiver")]
+    waits, archive = EventWaits(connection), Archive(url, "archiver")
+    # For all queues: each has little to write, or is one of many.
+    pool = Pool(url, "archiver", WRITES, writes=True, wait_s=WRITES.deadline_s)
     try:
         await connection.check()
-        tables = Tables(archives[0])
+        tables = Tables(archive)
         with suppress(ServerUnreachable):  # The recorders retry, and log it.
             await tables.make_ready()
 
         def loops(queue: str) -> list[Loop]:
-            # One connection per queue: a batch doesn't wait for one of another queue.
-            archives.append(Archive(url, "archiver"))
-            stream = EventStream(connection, queue, ARCHIVER)
-            recorder = Recorder(stream, Writer(archives[-1], queue))
+            stream = EventStream(connection, queue, ARCHIVER, waits)
+            recorder = Recorder(stream, Writer(pool, queue))
             event_readers = EventReaderMonitor(Health(connection, queue), settings.events_max)
             return [
                 Loop(f"recorder {queue}", _with_tables(tables, recorder.run_once)),
@@ -62,8 +65,9 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
         await run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested)
         _log.info("Archiver has stopped.")
     finally:
-        for archive in archives:
-            await archive.close()
+        await waits.close()
+        await pool.close()
+        await archive.close()
         await connection.close()
 
 

@@ -13,10 +13,11 @@ from infinitas.broker.intents import Intents
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken
 from infinitas.core.changes import changes
-from infinitas.core.errors import Refused
+from infinitas.core.errors import Forbidden, Refused
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.text import clean
 from infinitas.runtime.masking import mask_text
+from infinitas.server.refusals import Refusals
 
 REASON_HEADER = "x-reason"
 QUEUE = "default"
@@ -97,6 +98,18 @@ class Trail:
         state.next_sweep = time.monotonic() + SWEEP_EVERY_S
         for facts in await self._intents.take_cut_off():
             await write(self._client, changes={"outcome": [None, "cut_off"]}, **facts)
+
+
+async def note_refusal(
+    connection: HTTPConnection, client: RedisClient, token: AccessToken, action: str, target: str
+) -> None:
+    """Count that a valid token lacks a right, and record it if that is news. Raises ServerUnreachable."""
+    refusals: Refusals = connection.app.state.refusals
+    origin = origin_of(connection)
+    refusals.count(Forbidden.code, origin)
+    if refusals.is_news(token.id, action):
+        refused = {"outcome": [None, Forbidden.code]}
+        await write(client, action=action, actor=token.name, target=target, origin=origin, changes=refused)
 
 
 async def write(

@@ -75,6 +75,17 @@ async def test_a_request_that_does_not_arrive_is_given_up(start: bytes) -> None:
         assert (b"200 OK" in await closed(reader)) is start.startswith(HELLO)
 
 
+@pytest.mark.parametrize("fold", [b" ", b"\t"])
+async def test_a_folded_header_line_is_refused(fold: bytes) -> None:
+    async with serving(ConnectionLimits()) as connect:
+        reader, writer = await connect()
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n\n a" + HELLO)
+        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200"), "a body may have such lines"
+        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n" + fold + b"c: d\r\n\r\n")
+        assert (await closed(reader)).startswith(b"HTTP/1.1 400")
+
+
 async def test_dripping_does_not_extend_the_time() -> None:
     async with serving(ConnectionLimits(header_s=0.2)) as connect:
         reader, writer = await connect()
