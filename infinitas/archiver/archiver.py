@@ -7,17 +7,20 @@ from infinitas.archive.connection import Archive
 from infinitas.archive.limits import WRITES
 from infinitas.archive.migrate import Tables
 from infinitas.archive.pool import Pool
+from infinitas.archive.restorable import Restorable
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
 from infinitas.broker.connection import Connection
 from infinitas.broker.event_waits import EventWaits
 from infinitas.broker.events import ARCHIVER, EventStream
 from infinitas.broker.health import Health
-from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import ConfigError, ServerUnreachable
+from infinitas.core.plural import counted
 from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.monitor.overdue import OverdueMonitor
+from infinitas.monitor.presence import present
+from infinitas.monitor.restorer import Restorer, known_queues
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop
@@ -47,22 +50,31 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
     try:
         await connection.check()
         tables = Tables(archive)
+        recorders: list[Recorder] = []
+
+        def begin() -> None:
+            stop.life.begin("archiver", lambda: _describe(recorders))
+
         with suppress(ServerUnreachable):  # The recorders retry, and log it.
             await tables.make_ready()
 
         def loops(queue: str) -> list[Loop]:
             stream = EventStream(connection, queue, ARCHIVER, waits)
-            recorder = Recorder(stream, Writer(pool, queue))
+            restorer = Restorer(connection, queue, Restorable(pool), settings.job_ttl)
+            recorder = Recorder(stream, Writer(pool, queue), restorer)
+            recorders.append(recorder)
             event_readers = EventReaderMonitor(Health(connection, queue), settings.events_max)
             return [
-                Loop(f"recorder {queue}", _with_tables(tables, recorder.run_once)),
+                Loop(f"recorder {queue}", _with_tables(tables, recorder.run_once, begin)),
                 # Also here, so that they run while no scheduler does.
                 Loop(f"event readers {queue}", event_readers.run_once),
                 Loop(f"overdue {queue}", OverdueMonitor(QueueBroker(connection, queue)).run_once),
             ]
 
         _log.info("Archiver runs.")
-        await run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested)
+        every_queue = known_queues(connection, Restorable(archive))
+        async with present(connection, "archiver", stop.life):
+            await run_for_queues(queues, every_queue, loops, stop.requested)
         _log.info("Archiver has stopped.")
     finally:
         await waits.close()
@@ -71,11 +83,21 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
         await connection.close()
 
 
-def _with_tables(tables: Tables, run_once: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """Make the tables ready before `run_once`; in the loop, so that Postgres may start after the archiver."""
+def _describe(recorders: Sequence[Recorder]) -> str:
+    return f"{counted(sum(each.recorded for each in recorders), 'event')} recorded"
+
+
+def _with_tables(
+    tables: Tables, run_once: Callable[[], Awaitable[None]], begin: Callable[[], None]
+) -> Callable[[], Awaitable[None]]:
+    """Make the tables ready before `run_once`; in the loop, so that Postgres may start after the archiver.
+
+    `begin` is called when they are.
+    """
 
     async def run() -> None:
         await tables.make_ready()
+        begin()
         try:
             await run_once()
         except ServerUnreachable:

@@ -1,6 +1,6 @@
 """The health of a queue: how far the readers of its events are, what is wrong, Redis' memory."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,12 +76,12 @@ class Health:
 
     async def events_bytes(self) -> int | None:
         """About how much memory the events take; None where MEMORY is not permitted."""
-        size = await self._permitted("memory_usage", self._keys["events"])
+        size = await self._permitted(self._connection.command("memory_usage", self._keys["events"]))
         return int(size) if size else None
 
     async def memory(self) -> Memory | None:
         """None where INFO is not permitted."""
-        info = await self._permitted("info", "memory")
+        info = await self._info("memory")
         if not info or "used_memory" not in info:
             return None
         return Memory(
@@ -92,12 +92,15 @@ class Health:
 
     async def has_aof(self) -> bool | None:
         """Whether Redis has its append-only file; None where INFO is not permitted."""
-        info = await self._permitted("info", "persistence")
+        info = await self._info("persistence")
         return bool(info["aof_enabled"]) if info and "aof_enabled" in info else None
 
-    async def _permitted(self, command: str, argument: str) -> Any:
+    async def _info(self, section: str) -> Any:
+        return await self._permitted(self._connection.info(self._keys, section))
+
+    async def _permitted(self, command: Awaitable[Any]) -> Any:
         try:
-            return await self._connection.command(command, argument)
+            return await command
         except ServerUnreachable:
             raise
         except InfinitasError:

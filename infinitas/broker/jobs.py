@@ -160,22 +160,22 @@ class Jobs:
         job_ttl_s: int,
         *,
         begun: bool = True,
-        rejected: str = "",
+        why: str = "",
     ) -> int:
         """Hand (id, attempt) jobs back unfinished. Returns how many were still this worker's.
 
         Args:
             begun: their code may have begun: those that must not run twice fail.
-            rejected: why the worker rejects them; empty if it does not.
+            why: the worker rejects them; empty: it does not.
         """
         items = [{"id": id, "attempt": attempt} for id, attempt in jobs]
         released = await self._connection.run_script(
             "release",
             self._keys,
             worker=worker,
-            job_ttl=job_ttl_s * 1000,
+            job_ttl=ttl_s * 1000,
             begun=int(begun),
-            rejected=rejected,
+            rejected=why,
             jobs=json_text(items),
         )
         return int(released)
@@ -223,6 +223,7 @@ def _outcome(settlement: Settlement) -> dict[str, object]:
 
 def _claim_arguments(request: ClaimRequest) -> dict[str, object]:
     return {
+        "first": 0,
         "worker": request.worker,
         "listing": request.listing,
         "most": request.most,

@@ -9,8 +9,8 @@ TOKENS = "infinitas:tokens"
 REVOKED_TOKENS = "infinitas:tokens:revoked"
 PINGS = "infinitas:pings"
 HEARTBEAT = "infinitas:heartbeat"
+PROCESSES = "infinitas:processes"
 LOGINS = "infinitas:logins"
-INTENTS = "infinitas:intents"
 QUEUE_KEYS = (
     "tasks",
     "limits",
@@ -36,6 +36,7 @@ QUEUE_KEYS = (
     "processors",
     "events",
     "readers",
+    "intents",
     "wake",
     "awaited",
     "beats",
@@ -44,6 +45,8 @@ QUEUE_KEYS = (
     "reconciled",
     "stopping",
     "amiss",
+    "archived",
+    "restoring",
 )
 
 

@@ -30,6 +30,11 @@ COMMANDS = {
         "incident_group",
         "Incidents: list, show, acknowledge, mute.",
     ),
+    "healthcheck": (
+        "infinitas.cli.healthcheck",
+        "healthcheck",
+        "Whether the processes of this host are well, for containers and monitors.",
+    ),
     "job": ("infinitas.cli.jobs", "job_group", "Jobs: list, show, cancel, retry, run again, wait for."),
     "migrate": ("infinitas.cli.migrate", "migrate", "Create or update the archive's tables in Postgres."),
     "notifier": (
@@ -51,6 +56,11 @@ COMMANDS = {
         "infinitas.cli.preview",
         "preview",
         "Explain a cron expression: its meaning, next slots, and what clock changes do to it.",
+    ),
+    "restore": (
+        "infinitas.cli.restore",
+        "restore",
+        "Restore schedules and unfinished jobs from Postgres, where Redis has lost them.",
     ),
     "rule": (
         "infinitas.cli.notify_rules",

@@ -79,7 +79,10 @@ def server(
     async def main(stop: StopSignal) -> None:
         await run_server(found, binding, stop)
 
-    run_until_signal(main)
+    if run_until_signal(main):
+        from infinitas.cli.processes import end_now
+
+        end_now(restart=True)
 
 
 @click.group("token", help="Access tokens of the server: add, ls, rm.")

@@ -130,6 +130,8 @@ class Settings(BaseModel):
         concurrency: most jobs that one worker runs at once.
         shutdown_timeout: seconds that a stopping worker lets its jobs finish.
         lease: seconds after which a silent worker counts as gone.
+        jobs_per_process: after so many jobs, a process of `runner="process"` is replaced.
+        process_memory: once it has so many bytes of resident memory after a job, it is replaced; 0: never.
         job_ttl: seconds that a finished job stays in Redis (the archive keeps it).
         events_max: entries of events that Redis keeps while the archiver is away.
         notify: rules which channels are notified of which incidents; tables `[[notify]]` in the file.
@@ -171,6 +173,8 @@ class Settings(BaseModel):
     concurrency: int = Field(default=10, ge=1, le=10_000)
     shutdown_timeout: float = Field(default=8.0, ge=0, le=86_400)
     lease: float = Field(default=10.0, ge=1, le=3_600)
+    jobs_per_process: int = Field(default=500, ge=1, le=1_000_000)
+    process_memory: int = Field(default=0, ge=0, le=2**50)
     job_ttl: int = Field(default=3_600, ge=1, le=31_536_000)
     events_max: int = Field(default=1_000_000, ge=1_000, le=5_000_000)
     notify: Rules = ()

@@ -114,7 +114,7 @@ def make_api(
 
 
 def _with_security(description: dict[str, Any]) -> dict[str, Any]:
-    """How a generated client presents its token."""
+    """How a generated client presents its token; routes that need none have `NO_TOKEN_NEEDED`."""
     schemes = {"token": {"type": "http", "scheme": "bearer", "description": TOKEN}}
     description.setdefault("components", {})["securitySchemes"] = schemes
     description["security"] = [{"token": []}]

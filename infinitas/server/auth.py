@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
@@ -19,6 +19,8 @@ from infinitas.server.open_access import OpenAccess, refuse_other_machines
 from infinitas.server.refusals import Refusals
 
 NO_TOKEN = "Send a valid token: `Authorization: Bearer inf_…` (`infinitas token add`)."
+NO_TOKEN_NEEDED: dict[str, Any] = {"security": []}
+"""`openapi_extra` of a route without such a dependency."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAME_SITE = frozenset({"same-origin", "none"})
 

@@ -109,7 +109,10 @@ def install(api: FastAPI) -> None:
 
     @api.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> JSONResponse:
-        return answer(error.status_code, _CODES.get(error.status_code, "bad_request"), str(error.detail))
+        response = answer(error.status_code, _CODES.get(error.status_code, "bad_request"), str(error.detail))
+        # Such as `Allow`, of a method that the path does not have.
+        response.headers.update(error.headers or {})
+        return response
 
     api.add_middleware(_Unexpected)
 

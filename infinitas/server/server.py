@@ -18,6 +18,8 @@ from infinitas.client.lazy import LazyClient
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.core.names import shorten
+from infinitas.core.plural import counted
+from infinitas.monitor.presence import present
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal, allow_many_sockets
@@ -143,7 +145,10 @@ async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> 
             host = f"[{binding.host}]" if ":" in binding.host else binding.host
             _log.info("Server answers on %s://%s:%d", scheme, host, listening.getsockname()[1])
             _log.info("Page: %s://%s:%d%s/", scheme, host, listening.getsockname()[1], binding.root_path)
-            await _serve(api, binding, listening, stop)
+            address = f"{scheme}://{_reachable(host)}:{listening.getsockname()[1]}"
+            stop.life.begin("server", lambda: _describe(api, address))
+            async with present(api.state.client.connection, "server", stop.life, address):
+                await _serve(api, binding, listening, stop)
         _log.info("Server has stopped.")
 
 
@@ -198,6 +203,16 @@ def check_root_path(prefix: str) -> str:
     if not _PREFIX.fullmatch(prefix):
         raise ConfigError(f"--root-path is {shorten(prefix)}; allowed: a path such as /infinitas.")
     return prefix.rstrip("/")
+
+
+def _reachable(host: str) -> str:
+    """A host of this machine that the server answers on."""
+    return {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
+
+
+def _describe(api: FastAPI, address: str) -> str:
+    counts = api.state.gateway.counts
+    return f"{address}, {counted(counts['worker'], 'remote worker')}, {counted(counts['page'], 'page')}"
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -128,7 +128,17 @@ ANY = st.recursive(
 )
 JOB = ("args", "kwargs", "id", "headers", "key", "due", "expires")
 OPTIONS = (
-    *("queue", "timeout", "soft_timeout", "runner", "retries", "retry_delay", "backoff", "give_up_after"),
+    *(
+        "queue",
+        "timeout",
+        "soft_timeout",
+        "runner",
+        "isolate",
+        "retries",
+        "retry_delay",
+        "backoff",
+        "give_up_after",
+    ),
     *("on_lost", "no_processor", "max_running", "rate", "expires", "priority", "result_ttl", "doc"),
     *("capture_print", "redact", "retry_timeouts", "name", "other"),
 )
@@ -143,7 +153,7 @@ def fields(names: tuple[str, ...]) -> Any:
 
 
 def test_every_view_answers_after_any_request(system: System) -> None:
-    @settings(max_examples=15, **RUN)
+    @settings(max_examples=8, **RUN)
     @given(fields(JOB), fields(OPTIONS), fields(RULE), ANY)
     def send(job: dict[str, Any], options: dict[str, Any], rule: dict[str, Any], other: Any) -> None:
         system.seed()

@@ -33,7 +33,7 @@ for i, job in ipairs(cjson.decode(jobs)) do
     if state == 'scheduled' then add_timed(later, job.id, due) end
     create_job(job, state)
     local fields = {'args', job.args, 'state', state}
-    add_facts(fields, job, {'headers', 'key', 'redact'})
+    add_facts(fields, job, {'headers', 'key', 'redact', 'expires'})
     if state == 'scheduled' and job.delay then redis.call('HSET', key('job', job.id), 'wait', job.delay) end
     emit_job('created', job, unpack(fields))
     answers[i] = 'new'

@@ -10,7 +10,7 @@ from infinitas.broker.logins import Logins
 from infinitas.core.access import digest_of
 from infinitas.core.errors import Unauthorized
 from infinitas.server.audit_trail import origin_of, write
-from infinitas.server.auth import Authenticated, find_token, refuse_other_sites
+from infinitas.server.auth import NO_TOKEN_NEEDED, Authenticated, find_token, refuse_other_sites
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.login_cookie import cookie_name, set_login, unset_login
 
@@ -30,7 +30,7 @@ class Login(BaseModel):
     expires: datetime | None
 
 
-@router.post("")
+@router.post("", openapi_extra=NO_TOKEN_NEEDED)
 async def sign_in(body: LoginBody, client: ClientOf, request: Request, response: Response) -> Login:
     """Exchange a token for a cookie that scripts can't read and other sites can't send."""
     refuse_other_sites(request)
@@ -53,7 +53,7 @@ async def show_login(token: Authenticated) -> Login:
     return Login(name=token.name, scopes=[str(scope) for scope in token.scopes], expires=token.expires)
 
 
-@router.delete("", status_code=204)
+@router.delete("", status_code=204, openapi_extra=NO_TOKEN_NEEDED)
 async def sign_out(client: ClientOf, request: Request, response: Response) -> None:
     """Delete the login, and the cookie."""
     refuse_other_sites(request)

@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.records import QueueInfo, WorkerInfo
-from infinitas.server.auth import MayChangeTasks, MayRead
+from infinitas.server.auth import NO_TOKEN_NEEDED, MayChangeTasks, MayRead
 from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.probes import Probes
 from infinitas.wire.values import Name, Text
@@ -55,13 +55,13 @@ async def list_queues(client: ClientOf, reads: ReadsOf, _: MayRead) -> list[Queu
     return await reads.read("queues", client.queue_infos)
 
 
-@probes.get("/livez")
+@probes.get("/livez", openapi_extra=NO_TOKEN_NEEDED)
 async def livez() -> dict[str, bool]:
     """200 while this process answers, whatever the state of Redis and Postgres."""
     return {"alive": True}
 
 
-@probes.get("/readyz")
+@probes.get("/readyz", openapi_extra=NO_TOKEN_NEEDED)
 async def readyz(request: Request, response: Response) -> Readiness:
     """200 if the server can work, 503 if not; within a second, also while Redis or Postgres is silent."""
     redis, postgres = await probes_of(request).status()
