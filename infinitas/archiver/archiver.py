@@ -44,7 +44,8 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
             "infinitas.toml, e.g. postgresql://user@localhost/infinitas."
         )
     connection = Connection(settings.redis_url or DEFAULT_REDIS, "archiver")
-    waits, archive = EventWaits(connection), Archive(url, "archiver")
+    archive = Archive(url, "archiver")
+    waits = EventWaits(connection) if connection.is_one_server else None
     # For all queues: each has little to write, or is one of many.
     pool = Pool(url, "archiver", WRITES, writes=True, wait_s=WRITES.deadline_s)
     try:
@@ -77,7 +78,8 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
             await run_for_queues(queues, every_queue, loops, stop.requested)
         _log.info("Archiver has stopped.")
     finally:
-        await waits.close()
+        if waits is not None:
+            await waits.close()
         await pool.close()
         await archive.close()
         await connection.close()

@@ -47,14 +47,15 @@ class EventStream:
         """
         if block_ms is not None:
             block_ms = min(block_ms, int(LONGEST_BLOCK_S * 1000))
-        stream = self._keys["events"]
+        # What is kept of dropped events is older than the others, and named first in the reply.
+        streams = {self._keys["kept"]: after, self._keys["events"]: after}
         if self._waits is None or block_ms is None:
-            reply = await self._connection.command("xread", {stream: after}, count=count, block=block_ms)
+            reply = await self._connection.command("xread", streams, count=count, block=block_ms)
         else:
-            reply = await self._connection.command("xread", {stream: after}, count=count)
+            reply = await self._connection.command("xread", streams, count=count)
             if not reply:
-                await self._waits.for_event(stream, after, block_ms)
-                reply = await self._connection.command("xread", {stream: after}, count=count)
+                await self._waits.for_event(self._keys["events"], after, block_ms)
+                reply = await self._connection.command("xread", streams, count=count)
         entries = reply[0][1] if reply else []
         events: list[Event] = []
         for position, fields in entries:
@@ -83,7 +84,10 @@ class EventStream:
         pipe = self._connection.pipeline()
         pipe.hdel(self._keys["readers"], self._reader)
         pipe.hdel(self._keys["amiss"], f"reader:{self._reader}", f"gap:{self._reader}")
-        known, _ = await self._connection.execute(pipe)
+        pipe.hlen(self._keys["readers"])
+        known, _, others = await self._connection.execute(pipe)
+        if not others:
+            await self._connection.command("delete", self._keys["kept"])
         return bool(known)
 
     async def trim(self, position: str, keep_ms: int = 0) -> None:
