@@ -159,9 +159,7 @@ class Jobs:
     ) -> int:
         """Hand jobs back unfinished. Returns how many were still this worker's.
 
-        Args:
-            begun: their code may have begun: those that must not run twice fail.
-            why: the worker rejects them; empty: it does not.
+        `begun`: their code may have begun, so those that must not run twice fail. `why` it rejects them.
         """
         items = [{"id": id, "attempt": attempt} for id, attempt in jobs]
         given = {"worker": worker, "job_ttl": job_ttl_s * 1000, "begun": int(begun), "rejected": why}
@@ -198,14 +196,13 @@ def _outcome(settlement: Settlement) -> dict[str, object]:
         plain["lingers"] = True
     if verdict is SUCCEEDED:
         return plain
-    details = _present(
+    return plain | _present(
         reason=verdict.reason,
         error=verdict.error,
         traceback=verdict.traceback,
         result=verdict.result,
         delay=verdict.delay_ms,
     )
-    return {**plain, **details}
 
 
 def _claim_arguments(request: ClaimRequest) -> dict[str, object]:
