@@ -15,7 +15,8 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry as SyncRetry
 
 from infinitas.broker.cluster import Shards
-from infinitas.broker.connection import OPTIONS, client_name
+from infinitas.broker.connection import OPTIONS, RENEW_EVERY_S, client_name
+from infinitas.broker.refusals import is_outage, primary_is_elsewhere
 from infinitas.broker.sentinel import CHECK_EVERY_S, Address, Sentinels, check_role
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 
@@ -43,6 +44,7 @@ class Connector:
         self._found: Any = None
         """An address or, of a Cluster, one for each slot."""
         self._search_at = 0.0
+        self._renewed = -RENEW_EVERY_S
 
     @property
     def is_cluster(self) -> bool:
@@ -68,11 +70,23 @@ class Connector:
             raise ServerUnreachable(f"No node of the Redis Cluster serves {key}.")
         return address
 
-    def doubt(self, *, wrong: bool) -> None:
-        """After an error: search before the next command. `wrong`: the server that was found refused."""
-        self._search_at = 0.0
-        if wrong and self._directory is not None:
-            self._directory.distrust()
+    def may_try_again(self, error: Exception, key: str, address: Address | None) -> bool:
+        """After an error of the server at `address`: whether another one has the key by now, or may have it.
+
+        Without a directory that is the one to which the URL's name resolves now, for new connections.
+        """
+        elsewhere = primary_is_elsewhere(error)
+        if self._directory is not None:
+            if elsewhere or is_outage(error):
+                self._search_at = 0.0
+            if elsewhere:
+                self._directory.distrust()
+            return self.address_of(key) != address
+        now = time.monotonic()
+        if not elsewhere or now - self._renewed < RENEW_EVERY_S:
+            return False
+        self._renewed = now
+        return True
 
     def connect(self, address: Address | None) -> ConnectionInterface:
         """A connection, which opens on first use."""
