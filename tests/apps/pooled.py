@@ -98,3 +98,35 @@ def hold(file: str, gate: str) -> int:
     while not os.path.exists(gate):
         time.sleep(0.01)
     return os.getpid()
+
+
+@app.task(runner="process")
+def fork_a_copy_that_comes_back() -> str:
+    """The copy returns from this function too, and does so first."""
+    copy = os.fork()
+    if copy == 0:
+        return "copy"
+    os.waitpid(copy, 0)
+    return "job"
+
+
+@app.task(runner="process")
+def leave_a_copy_and_die(file: str) -> None:
+    copy = os.fork()
+    if copy == 0:
+        time.sleep(600)
+    with open(file, "w") as trace:
+        trace.write(str(copy))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(runner="process")
+def move_to_tokyo() -> int:
+    os.environ["TZ"] = "Asia/Tokyo"
+    time.tzset()
+    return os.getpid()
+
+
+@app.task(runner="process")
+def zone() -> tuple[int, int]:
+    return os.getpid(), time.localtime(0).tm_gmtoff

@@ -119,6 +119,9 @@ class PipeReporter:
         return self._request("settle", **outcome_fields(outcome))
 
     def _request(self, kind: str, **fields: Any) -> Awaitable[None]:
+        if os.getpid() != self._pid:
+            # Answers reach the original alone.
+            raise errors.ServerUnreachable("A forked copy of a job's process can't reach the worker.")
         with self._requesting:
             self.send(kind, **fields)
             answer = self._answers.get()

@@ -67,6 +67,7 @@ class _Child:
         self._pipe = pipe
         self._settings = settings
         self._memory = memory
+        self._pid = os.getpid()
         self._reporter: PipeReporter | None = None
         self._tasks: dict[TaskPlace, AnyTask] = {}
         self._surroundings: Surroundings | None = None
@@ -122,6 +123,9 @@ class _Child:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
+        if os.getpid() != self._pid:
+            # A copy, forked by the job's code, that came back from it: the outcome is the original's to send.
+            os._exit(1 if isinstance(outcome, Failed) else 0)
         reporter.finish(outcome, reusable=reusable)
 
     def _find(self, place: TaskPlace, name: str) -> AnyTask:

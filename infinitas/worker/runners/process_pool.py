@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from multiprocessing.forkserver import ensure_running
 
 import orjson
@@ -72,8 +73,13 @@ class PoolProcess:
                 self._sending.release()
 
     def receive(self) -> bytes | None:
-        """The next message; None: the process has ended, or broken off in the middle of one."""
+        """The next message; None: the process has ended, or broken off in the middle of one.
+
+        Copies that it has forked keep its end of the pipe open, also when it has ended.
+        """
         try:
+            if self._pipe not in wait([self._pipe, self._process.sentinel]):
+                return None
             return self._pipe.recv_bytes(MAX_MESSAGE_BYTES)
         except (EOFError, OSError):
             return None
@@ -83,11 +89,13 @@ class PoolProcess:
         pid = self._process.pid
         assert pid is not None
         with self._ending:
-            # In its first moment the process has no group of its own yet. Another one may have the
-            # number of a process that has ended; a group keeps its number while it has members.
+            # In its first moment the process has no group of its own yet. A group keeps its number while it
+            # has members; where a process has that number, it is another one's, and so is its group.
             if self._process.exitcode is None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
+            elif _runs(pid):
+                return
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
 
@@ -161,3 +169,13 @@ class ProcessPool:
             process.kill()
         for process in idle:
             process.end()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

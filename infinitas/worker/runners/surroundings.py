@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 _SIGNALS = [number for number in sorted(signal.valid_signals()) if number < 32]
@@ -32,6 +33,7 @@ class Surroundings:
             if dict(os.environ) != self._environment:
                 os.environ.clear()
                 os.environ.update(self._environment)
+                time.tzset()  # The zone of local times is read from it at this call alone.
             os.umask(self._umask)
             self._put_back_signals()
         except (OSError, ValueError, TypeError):

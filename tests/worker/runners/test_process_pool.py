@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from infinitas.devservers.servers import Urls
 from infinitas.tasks.task import AnyTask
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.runners.process import ProcessRunner
-from infinitas.worker.runners.process_pool import PoolProcess, ProcessPool
+from infinitas.worker.runners.process_pool import PoolProcess, ProcessLimits, ProcessPool
 from tests.apps import pooled
-from tests.support import PATIENCE_S, aeventually, alive, finished, running
+from tests.support import PATIENCE_S, aeventually, alive, eventually, finished, running
 
 
 @contextlib.asynccontextmanager
@@ -141,3 +142,46 @@ async def test_a_late_stop_of_one_job_does_not_end_the_next(
         runner._kill(attempt)
         gate.touch()
         assert await handle.result(PATIENCE_S) == first
+
+
+async def test_a_copy_that_comes_back_from_the_job_ends_without_an_outcome(
+    servers: Urls, redis: object
+) -> None:
+    """Its outcome would be taken for the job's, and the job's own for that of the next job."""
+    async with serving(servers):
+        assert await result(pooled.fork_a_copy_that_comes_back) == "job"
+
+
+async def test_a_process_that_dies_is_noticed_while_its_copies_live(
+    servers: Urls, redis: object, tmp_path: Path
+) -> None:
+    """They have its end of the pipe too, so that the pipe stays open."""
+    file = tmp_path / "copy"
+    async with serving(servers) as app:
+        died = await finished(app, await pooled.leave_a_copy_and_die.asend(str(file)))
+        assert (died.reason, died.error) == ("crashed", "the process was ended by signal 9 (SIGKILL)")
+
+        async def dead() -> bool:
+            return not alive(int(file.read_text()))
+
+        await aeventually(dead)
+
+
+def test_a_process_that_has_the_number_of_an_ended_one_is_left_alone() -> None:
+    """One that ended as it waited is found hours later: its number may be that of a stranger by then."""
+    process = PoolProcess(ProcessLimits(), {})
+    process.kill()
+    eventually(lambda: not process.alive)
+    stranger = subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True)
+    process._process._popen.pid = stranger.pid  # type: ignore[attr-defined]
+    process.end()
+    stranger.communicate()
+    assert stranger.returncode == 0
+
+
+async def test_a_zone_that_a_job_has_set_ends_with_it(servers: Urls, redis: object) -> None:
+    async with serving(servers):
+        before = await result(pooled.zone)
+        assert isinstance(before, tuple)
+        assert await result(pooled.move_to_tokyo) == before[0]
+        assert await result(pooled.zone) == before
