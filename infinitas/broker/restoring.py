@@ -14,7 +14,7 @@ from infinitas.core.restoration import RestoredSchedule, StoredJob, StoredSchedu
 from infinitas.core.task_definition import TaskDefinition
 
 STEP_TTL_S = 10.0
-"""How long slots and claims are held back after the last step of a restore that was killed."""
+"""How long slots and claims are held back after a restore that was killed."""
 
 IN_DOUBT = "0"
 """In place of an epoch: claim.lua has found that this Redis has started anew or is another server."""
@@ -55,6 +55,7 @@ class Restoring:
     def __init__(self, connection: Connection, queue: str, ttl_s: float = STEP_TTL_S) -> None:
         self._connection = connection
         self._keys = QueueKeys(queue)
+        self.ttl_s = ttl_s
         self._ttl_ms = round(ttl_s * 1000)
         self._position = ""
 
@@ -78,6 +79,10 @@ class Restoring:
         self._position = position
         await self._connection.command("sadd", QUEUES, self._keys.queue)
         return Began(await self._run("begin_restore", position=position, epoch=epoch, ttl=self._ttl_ms))
+
+    async def hold_restore(self, epoch: int) -> bool:
+        """Hold slots and claims back for another `ttl_s`. False: another restore has begun."""
+        return bool(await self._run("hold_restore", position=self._position, epoch=epoch, ttl=self._ttl_ms))
 
     async def end_restore(self, position: str, epoch: int, counts: Mapping[str, int]) -> bool:
         """Let slots and claims go on. False: another restore has begun."""

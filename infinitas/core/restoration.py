@@ -13,6 +13,13 @@ from infinitas.core.events import Event
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import FINAL, State
 
+ENDS = (
+    EventKind.JOB_SUCCEEDED,
+    EventKind.JOB_FAILED,
+    EventKind.JOB_CANCELLED,
+    EventKind.JOB_SKIPPED,
+    EventKind.JOB_MISSED,
+)
 ATTEMPTS_PER_EPOCH = 1000
 """More than a job makes between two restores: attempts after a restore are numbered from its epoch on."""
 
@@ -122,6 +129,8 @@ class Fresh:
     pauses: set[str] = field(default_factory=set)
     skips: set[str] = field(default_factory=set)
     jobs: set[str] = field(default_factory=set)
+    """Jobs that were made; `ended`: that have ended, and may be gone from Redis since."""
+    ended: set[str] = field(default_factory=set)
 
     def add(self, event: Event) -> None:
         """Take note of an event that the archive does not have."""
@@ -138,6 +147,8 @@ class Fresh:
             self.skips.add(key)
         elif event.kind in (EventKind.JOB_CREATED, EventKind.JOB_REVIVED):
             self.jobs.add(event.fields.get("job", ""))
+        elif event.kind in ENDS:
+            self.ended.add(event.fields.get("job", ""))
 
 
 def plan_schedule(

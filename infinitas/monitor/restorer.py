@@ -5,9 +5,10 @@ so it may be killed anywhere and begin again; of several restores of a queue the
 goes on.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from infinitas.archive.restorable import PAGE, Restorable
@@ -31,6 +32,7 @@ from infinitas.core.restoration import (
 from infinitas.core.states import FINAL
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.runtime.logging import get_logger
+from infinitas.runtime.loop import cancel_all
 
 _log = get_logger("restore")
 READER = "restore"
@@ -107,7 +109,8 @@ class Restorer:
             return None
         _log.warning("Queue %s: Redis lacks data that the archive has. Restoring it.", self.queue)
         try:
-            await self._restore_all(report, position, epoch)
+            async with self._holding(epoch):
+                await self._restore_all(report, position, epoch)
         except Superseded:
             return None
         if not await self.edges.end_restore(position, epoch, dict(report.counts)):
@@ -117,6 +120,22 @@ class Restorer:
         for fault in report.faults:
             _log.error("Not restored: %s", fault)
         return report
+
+    @asynccontextmanager
+    async def _holding(self, epoch: int) -> AsyncIterator[None]:
+        """Hold slots and claims back in the block: it may read for minutes before it finds what to change."""
+
+        async def hold() -> None:
+            while True:
+                await asyncio.sleep(self.edges.ttl_s / 3)
+                with suppress(ServerUnreachable):
+                    await self.edges.hold_restore(epoch)
+
+        holding = asyncio.create_task(hold())
+        try:
+            yield
+        finally:
+            await cancel_all([holding])
 
     async def _restore_all(self, report: Restored, position: str, epoch: int) -> None:
         fresh = await self._fresh(position)
@@ -192,7 +211,7 @@ class Restorer:
             for job in page:
                 leader = leaders.get(job.schedule or "")
                 leaders[job.schedule or ""] = job.id
-                if job.id in known:
+                if job.id in known or job.id in fresh.ended:
                     continue
                 try:
                     items.append(put_back(job, epoch, leader))

@@ -563,6 +563,12 @@ async def _begin_restore(broker: QueueBroker) -> object:
     return await restoring(broker).begin_restore("5-5", 1) is Began.BEGUN
 
 
+@scenario("hold_restore", restore_begun)
+async def _hold_restore(broker: QueueBroker) -> object:
+    edges = restoring(broker)
+    return await edges.begin_restore("5-5", 1) is Began.BEGUN and await edges.hold_restore(1)
+
+
 @scenario("end_restore", restore_begun)
 async def _end_restore(broker: QueueBroker) -> object:
     return await restoring(broker).end_restore("5-5", 1, {"jobs": 1})

@@ -19,6 +19,7 @@ from infinitas.broker.restoring import Restoring, Superseded
 from infinitas.broker.stored_rules import digest
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.planner import Fire
+from infinitas.core.restoration import ArchivedJob
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
 from infinitas.core.task_definition import TaskDefinition
@@ -318,6 +319,9 @@ class CutOff(Restoring):
         self.left -= 1
         return await super()._run(script, **arguments)
 
+    async def hold_restore(self, epoch: int) -> bool:
+        return True
+
 
 async def test_a_restore_that_was_killed_anywhere_begins_again(world: World) -> None:
     broker, now = world.broker, await world.broker.now()
@@ -360,6 +364,51 @@ async def test_a_restore_that_was_killed_anywhere_begins_again(world: World) -> 
             assert ended == {"a": "succeeded" if copy else None, "fragile": "running" if copy else "failed"}
             assert not await world.restorer.is_needed()
         assert steps > 3
+
+
+class NeverEnds(Restoring):
+    async def end_restore(self, position: str, epoch: int, counts: Any) -> bool:
+        raise KilledError
+
+
+async def test_a_job_that_ended_after_a_restore_that_was_cut_off_is_not_put_back(world: World) -> None:
+    """Redis has forgotten it by then, and no archiver has recorded its end."""
+    await world.send("a")
+    await world.record()
+    world.redis.flushall()
+    edges = NeverEnds(world.broker.connection, "default", ttl_s=0.02)
+    with pytest.raises(KilledError):
+        await Restorer(world.broker.connection, "default", Restorable(world.archive), 60, edges).restore()
+    await world.prepare()
+    ((id, attempt, _),) = await aeventually(world.claim)
+    await world.broker.jobs.settle("w1", [settlement(id, attempt)])
+    world.redis.delete(f"{P}job:a")
+    report = await world.restore()
+    assert report.counts["jobs"] == 0
+    assert await world.claim() == []
+
+
+async def test_slots_and_claims_wait_however_long_a_page_takes(world: World) -> None:
+    await world.send("a")
+    await world.record()
+    world.redis.flushall()
+    left: list[int] = []
+
+    class Slow(Restorable):
+        async def open_jobs(self, queue: str) -> AsyncIterator[list[ArchivedJob]]:
+            async def held_again() -> bool:
+                left.append(world.redis.pttl(f"{P}restoring"))
+                assert left[-1] > 0, "claims go on in the middle of a restore"
+                return left[-1] > min(left)
+
+            await aeventually(held_again)
+            async for page in super().open_jobs(queue):
+                yield page
+
+    edges = Restoring(world.broker.connection, "default", ttl_s=1)
+    restorer = Restorer(world.broker.connection, "default", Slow(world.archive), 60, edges)
+    assert await restorer.restore()
+    assert left
 
 
 async def test_nothing_is_fired_or_claimed_while_redis_is_restored(world: World) -> None:
