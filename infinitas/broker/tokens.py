@@ -79,7 +79,7 @@ class Tokens:
         """Revoke a token, and with it its logins. Returns it as it was. Raises UnknownToken."""
         token = await self.find(id)
         if token is None:
-            raise UnknownToken(f"There is no token {id[:40]!r}. `infinitas token ls` lists them.")
+            raise unknown(id)
         await self.mark_revoked(token)
         return token
 
@@ -94,7 +94,13 @@ class Tokens:
 
     async def _in(self, key: str) -> dict[str, AccessToken]:
         found = await self._connection.command("hgetall", key)
-        return {id: _from_json(id, text) for id, text in found.items()}
+        tokens = {id: _from_json(id, text) for id, text in found.items()}
+        return {id: token for id, token in tokens.items() if token is not None}
+
+
+def unknown(id: str) -> UnknownToken:
+    """The error for an id without a token."""
+    return UnknownToken(f"There is no token {id[:40]!r}. `infinitas token ls` lists them.")
 
 
 def _to_json(token: AccessToken) -> str:
@@ -109,13 +115,25 @@ def _to_json(token: AccessToken) -> str:
     return orjson.dumps(fields).decode()
 
 
-def _from_json(id: str, text: str) -> AccessToken:
-    fields = orjson.loads(text)
-    return AccessToken(
-        id=id,
-        name=fields["name"],
-        digest=fields["digest"],
-        scopes=tuple(fields["scopes"]),
-        created=from_ms(fields["created"]),
-        expires=from_ms(fields["expires"]) if "expires" in fields else None,
-    )
+def _from_json(id: str, text: str) -> AccessToken | None:
+    """None: no token can be read from it. Whatever wrote it, it must not stop the others."""
+    try:
+        fields = orjson.loads(text)
+        scopes, expires = fields["scopes"], fields.get("expires")
+        texts = (id, fields["name"], fields["digest"], *scopes)
+        if not isinstance(scopes, list) or not all(
+            isinstance(each, str) and "\0" not in each for each in texts
+        ):
+            return None
+        if not fields["digest"].isascii():
+            return None  # It can't be compared.
+        return AccessToken(
+            id=id,
+            name=fields["name"],
+            digest=fields["digest"],
+            scopes=tuple(scopes),
+            created=from_ms(fields["created"]),
+            expires=None if expires is None else from_ms(expires),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return None

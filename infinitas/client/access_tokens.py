@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.tokens import Tokens
+from infinitas.broker.tokens import Tokens, unknown
 from infinitas.core.access import AccessToken
 from infinitas.core.errors import ServerUnreachable
 from infinitas.runtime.logging import get_logger
@@ -36,6 +36,8 @@ class AccessTokens:
         self._compared: tuple[set[str], set[str]] | None = None
         """Ids in Redis, valid and revoked, when Postgres last had the same; None: compare them anew."""
         self._compared_at = self._looked_at = float("-inf")
+        self.seen = False
+        """Whether a comparison has found any token, revoked ones included."""
         self._fault: ServerUnreachable | None = None
         """Why the last comparison failed."""
 
@@ -54,9 +56,12 @@ class AccessTokens:
             UnknownToken.
         """
         token = await self.find(id)
+        if token is None:
+            raise unknown(id)
         # First where it stays: a Redis that is lost in between gives the token back as revoked.
-        stored = token is None or await self._keep(token, revoked=True)
-        await self._live.revoke(id)
+        stored = await self._keep(token, revoked=True)
+        # Whether or not a server has already brought that over.
+        await self._live.mark_revoked(token)
         return stored
 
     async def find(self, id: str) -> AccessToken | None:
@@ -126,6 +131,7 @@ class AccessTokens:
         all_revoked = revoked_here.keys() | revoked
         self._compared = ((live.keys() | valid.keys()) - all_revoked, set(all_revoked))
         self._compared_at = time.monotonic()
+        self.seen = self.seen or any(self._compared)
 
     async def _look(self) -> None:
         """Have Redis get back what it has lost; not for each of many unknown tokens."""

@@ -31,6 +31,7 @@ class OpenAccess:
 
     async def permits(self) -> bool:
         """Whether open access is permitted now. Raises ServerUnreachable: that is not known."""
+        self._seen = self._seen or self._tokens.seen
         if not self._local or (self._seen and not self._always):
             return False
         if await self._tokens.any():

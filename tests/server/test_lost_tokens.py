@@ -10,6 +10,7 @@ from redis import Redis
 from infinitas.broker.keys import REVOKED_TOKENS, TOKENS
 from infinitas.broker.tokens import Tokens
 from infinitas.client.access_tokens import AccessTokens
+from infinitas.core.access import AccessToken
 from infinitas.core.errors import ConfigError, UnknownToken
 from infinitas.devservers.servers import Urls
 from infinitas.runtime.config import Settings
@@ -99,6 +100,68 @@ async def test_what_only_redis_has_seen_is_kept_by_the_server(
     redis.flushall()
     await tokens.synchronize()
     assert (await status(text), await status(revoked_text)) == (200, 401)
+
+
+async def test_a_token_that_no_request_has_shown_ends_open_access_all_the_same(
+    tokens: AccessTokens, status: Status, redis: Redis
+) -> None:
+    assert await status("") == 200
+    await Tokens(tokens.connection).issue("alone", ["read"], None)
+    await tokens.synchronize()
+    redis.flushall()
+    assert await status("") == 401
+
+
+UNREADABLE = [
+    "{",
+    "[]",
+    "{}",
+    '{"name": "a", "digest": null, "scopes": ["admin"], "created": 1}',
+    '{"name": "a", "digest": "d", "scopes": [5], "created": 1}',
+    '{"name": "a", "digest": "\\u00e4", "scopes": ["read"], "created": 1}',
+    '{"name": "a\\u0000", "digest": "d", "scopes": ["read"], "created": 1}',
+    '{"name": "a", "digest": "d", "scopes": ["read"], "created": 1e300}',
+    '{"name": "a", "digest": "d", "scopes": ["read"], "created": 1, "expires": "never"}',
+]
+
+
+async def test_what_is_no_token_stops_no_other(servers: Urls, redis: Redis, postgres_url: str) -> None:
+    """Whatever wrote it into Redis: servers start, and know all others."""
+    for i, text in enumerate(UNREADABLE):
+        redis.hset(TOKENS, f"aaaaaaa{i}", text)
+        redis.hset(REVOKED_TOKENS, f"bbbbbbb{i}", text)
+    async with serving(Settings(redis_url=servers.redis, postgres_url=postgres_url), local=True) as api:
+        tokens: AccessTokens = api.state.client.tokens
+        token, text = await tokens.issue("a", ["read"], None)
+        assert await tokens.all() == [token]
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://localhost") as http:
+            for presented, expected in (
+                (text, 200),
+                ("inf_aaaaaaa0_" + "0" * 64, 401),
+                ("inf_aaaaaaa3_" + "0" * 64, 401),
+            ):
+                headers = {"Authorization": f"Bearer {presented}"}
+                assert (await http.get(TASKS, headers=headers)).status_code == expected
+        redis.flushall()
+        await tokens.synchronize()
+        assert await tokens.all() == [token]
+
+
+async def test_a_server_may_be_faster_than_what_revokes(
+    tokens: AccessTokens, status: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postgres has it, and a server stores it in Redis before the one that revokes does."""
+    token, text = await tokens.issue("gone", ["read"], None)
+    assert tokens.archive is not None
+    keep = tokens.archive.tokens.keep
+
+    async def keep_and_compare(token: AccessToken, *, revoked: bool = False) -> None:
+        await keep(token, revoked=revoked)
+        await tokens.synchronize()
+
+    monkeypatch.setattr(tokens.archive.tokens, "keep", keep_and_compare)
+    assert await tokens.revoke(token.id)
+    assert await status(text) == 401
 
 
 async def test_the_server_does_so_by_itself(tokens: AccessTokens, redis: Redis) -> None:
