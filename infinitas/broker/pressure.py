@@ -16,6 +16,8 @@ EXPIRES_MS = 30_000
 """Without a monitor, nothing is refused."""
 JOB_BYTES = 600
 """A waiting job without arguments: its hash, its key, its entry in a stream."""
+_BACKLOG = "+"
+"""Behind the level, as in `_pressure.lua`: the backlog is over its limit."""
 SAMPLED_TASKS = 10
 SAMPLED_JOBS = 5
 
@@ -29,7 +31,7 @@ class Level(IntEnum):
     PROGRESS = 2
     """Log lines and progress are not stored at all."""
     FULL = 3
-    """Senders get `backlog_full` as well."""
+    """Senders get `backlog_full` as well. A backlog that is over its limit has them refused at any level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +50,20 @@ class Pressure:
         self._keys = QueueKeys(queue)
         self.queue = queue
 
-    async def level(self) -> Level:
-        """The level that is stored."""
-        text = await self._connection.command("get", self._keys["pressure"])
-        return Level(int(text[0])) if text and text[0] in "0123" else Level.NONE
+    async def level(self) -> tuple[Level, bool]:
+        """The level that is stored, and whether the backlog is over its limit."""
+        text = str(await self._connection.command("get", self._keys["pressure"]) or "")
+        level = Level(int(text[0])) if text and text[0] in "0123" else Level.NONE
+        return level, text[1:2] == _BACKLOG
 
-    async def store(self, level: Level, why: str) -> None:
-        """Store the level; one above `NONE` expires."""
-        if level is Level.NONE:
+    async def store(self, level: Level, why: str, *, backlog: bool = False) -> None:
+        """Store the level, and whether the backlog is over its limit; both expire."""
+        if level is Level.NONE and not backlog:
             await self._connection.command("delete", self._keys["pressure"])
             return
         # A Redis that is full refuses senders by itself.
         with suppress(ServerFull):
-            text = f"{level.value} {why}"
+            text = f"{level.value}{_BACKLOG if backlog else ''} {why}"
             await self._connection.command("set", self._keys["pressure"], text, px=EXPIRES_MS)
 
     async def backlog(self, *, with_bytes: bool) -> Backlog:

@@ -21,13 +21,10 @@ MEMORY = {Level.LOGS: 0.7, Level.PROGRESS: 0.8, Level.FULL: 0.9}
 """Shares of `maxmemory`, or of the machine's memory."""
 EVENTS = {Level.LOGS: 0.6, Level.PROGRESS: 0.8}
 """Shares of `events_max`: beyond it all but the ends of jobs are dropped."""
-BACKLOG = {Level.FULL: 1.0}
 EASED = 0.9
 """A level ends at this part of the share at which it began."""
-FAULTS = {
-    "pressure:logs": (Level.LOGS, "log lines of jobs are not archived"),
-    "pressure:full": (Level.FULL, "no new jobs are accepted (backlog_full)"),
-}
+NO_LOGS = "log lines of jobs are not archived"
+NO_JOBS = "no new jobs are accepted (backlog_full)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +51,24 @@ class PressureMonitor:
         await asyncio.sleep(max(CHECK_EVERY_S, REST_FACTOR * (time.monotonic() - began)))
 
     async def check(self) -> Level:
-        """Measure, and store the level."""
-        before = await self._pressure.level()
+        """Measure, and store the level; `FULL` also where the backlog alone is over its limit."""
+        before, was_over = await self._pressure.level()
         level, why = level_of(await self._measure(), before)
-        await self._pressure.store(level, why)
-        if level is not before:
-            _log.warning("Queue %s: %s", self._pressure.queue, why or "there is enough room again.")
-        for what, (least, meaning) in FAULTS.items():
-            over = level < least
-            facts = {} if over else {"text": f"{why} Until there is room, {meaning}."}
-            kind = EventKind.SYSTEM_WELL if over else EventKind.SYSTEM_AMISS
-            await self._health.amiss(what, kind, facts, over=over)
-        return level
+        over = await self._backlog(was_over)
+        refuses = over or (why if level is Level.FULL else "")
+        await self._pressure.store(level, refuses or why, backlog=bool(over))
+        if (level, bool(over)) != (before, was_over):
+            _log.warning(
+                "Queue %s: %s", self._pressure.queue, refuses or why or "there is enough room again."
+            )
+        await self._report("pressure:logs", why if level >= Level.LOGS else "", NO_LOGS)
+        await self._report("pressure:full", refuses, NO_JOBS)
+        return Level.FULL if refuses else level
+
+    async def _report(self, what: str, why: str, meaning: str) -> None:
+        kind = EventKind.SYSTEM_AMISS if why else EventKind.SYSTEM_WELL
+        facts = {"text": f"{why} Until there is room, {meaning}."} if why else {}
+        await self._health.amiss(what, kind, facts, over=not why)
 
     async def _measure(self) -> list[Measure]:
         found = []
@@ -76,23 +79,21 @@ class PressureMonitor:
         if lags:
             share = entries / self._settings.events_max
             found.append(Measure(share, EVENTS, f"{entries:,} events have not been read by all readers."))
-        return [*found, *await self._backlog()]
+        return found
 
-    async def _backlog(self) -> Iterable[Measure]:
+    async def _backlog(self, was_over: bool) -> str:
+        """Why the backlog is over its limit; '' if it is not. It sheds no logs: they take other room."""
         most, most_mb = self._settings.backlog_jobs, self._settings.backlog_mb
         if most is None and most_mb is None:
-            return ()
+            return ""
         backlog = await self._pressure.backlog(with_bytes=most_mb is not None)
         why = f"{counted(backlog.jobs, 'job')} wait in the queue {self._pressure.queue}"
-        found = []
-        if most is not None:
-            text = f"{why}; backlog_jobs is {most:,}."
-            found.append(Measure(backlog.jobs / most, BACKLOG, text))
-        if most_mb is not None:
-            size = backlog.bytes / 1_000_000
-            text = f"{why} with about {size:.1f} MB; backlog_mb is {most_mb:g}."
-            found.append(Measure(size / most_mb, BACKLOG, text))
-        return found
+        limit = EASED if was_over else 1.0
+        if most is not None and backlog.jobs >= most * limit:
+            return f"{why}; backlog_jobs is {most:,}."
+        if most_mb is not None and backlog.bytes >= most_mb * limit * 1_000_000:
+            return f"{why} with about {backlog.bytes / 1_000_000:.1f} MB; backlog_mb is {most_mb:g}."
+        return ""
 
 
 def level_of(measures: Iterable[Measure], before: Level) -> tuple[Level, str]:

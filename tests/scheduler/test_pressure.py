@@ -119,10 +119,23 @@ async def test_a_limit_in_bytes(broker: QueueBroker, redis: Redis) -> None:
     (fault,) = [each for each in events(redis, "system.amiss") if each.fields["what"] == "pressure:full"]
     assert "MB; backlog_mb is 1." in fault.fields["facts"]
     assert await monitor(broker).check() is Level.NONE
-    assert {each.fields["what"] for each in events(redis, "system.well")} == {
-        "pressure:full",
-        "pressure:logs",
-    }
+    assert {each.fields["what"] for each in events(redis, "system.well")} == {"pressure:full"}
+
+
+async def test_a_backlog_costs_running_jobs_nothing(broker: QueueBroker, redis: Redis) -> None:
+    """Redis has room: what is over its limit is the number of jobs."""
+    await running(broker)
+    await broker.jobs.enqueue([NewJob(id=f"w{i}", task="t", args="[[],{}]") for i in range(2)])
+    assert await monitor(broker, backlog_jobs=2).check() is Level.FULL
+    assert await monitor(broker, backlog_jobs=2).check() is Level.FULL
+    await report(broker)
+    assert len(events(redis, "job.logged")) == 1
+    assert redis.hget(f"{P}job:j", "progress") == "0.5"
+    assert [each.fields["what"] for each in events(redis, "system.amiss")] == ["pressure:full"]
+    (answer,) = await broker.jobs.enqueue([NewJob(id="x", task="t", args="[[],{}]")])
+    assert not answer.accepted
+    await Pressure(broker.connection, "default").store(Level.LOGS, "why", backlog=True)
+    assert await monitor(broker).check() is Level.NONE
 
 
 async def test_without_a_monitor_it_ends(broker: QueueBroker, redis: Redis) -> None:

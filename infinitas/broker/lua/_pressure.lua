@@ -2,8 +2,9 @@
 
 local SHEDS_LOGS, SHEDS_PROGRESS, FULL = 1, 2, 3
 
--- The level, and why: the pressure monitor stores both, and they expire where none runs.
+-- The level, whether senders are refused, and why: the pressure monitor stores them, and they expire where none runs.
 local function pressure_of()
-  local level, why = string.match(call('GET', pressure) or '', '^(%d) (.*)$')
-  return tonumber(level) or 0, why
+  local level, backlog, why = string.match(call('GET', pressure) or '', '^(%d)(%+?) (.*)$')
+  level = tonumber(level) or 0
+  return level, level == FULL or backlog == '+', why
 end

@@ -8,7 +8,7 @@
 --   'full:<why>'
 
 local answers = {}
-local level, why = pressure_of()
+local _, is_full, why = pressure_of()
 
 local is_declared = once(function(task) return redis.call('HEXISTS', tasks, task) == 1 end)
 
@@ -28,7 +28,7 @@ for i, job in ipairs(cjson.decode(jobs)) do
     answers[i] = 'known'
   elseif other then
     answers[i] = 'taken:' .. other
-  elseif level == FULL then
+  elseif is_full then
     answers[i] = 'full:' .. why
   else
     local due, patience = job.due or now + (job.delay or 0), job.expires or limit(job.task, 'expires')
