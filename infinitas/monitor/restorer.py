@@ -18,7 +18,7 @@ from infinitas.broker.events import EventStream
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.reconcile import START, Reconciliation
 from infinitas.broker.restoring import Began, Restoring, Superseded
-from infinitas.core.errors import ServerUnreachable
+from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.core.events import is_before
 from infinitas.core.restoration import (
     ArchivedSchedule,
@@ -266,7 +266,7 @@ def known_queues(connection: Connection, archive: Restorable) -> Callable[[], Aw
     async def list_all() -> set[str]:
         nonlocal archived
         if archived is None:
-            with suppress(ServerUnreachable):
+            with suppress(InfinitasError):
                 archived = set(await archive.queues())
         return {*await list_queues(connection), *(archived or ())}
 

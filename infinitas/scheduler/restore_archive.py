@@ -18,7 +18,9 @@ class RestoreArchive:
     """
 
     def __init__(self, url: str) -> None:
+        """Raises ConfigError: it is no URL of a Postgres."""
         self._archive = Archive(url, "scheduler", READS)
+        _ = self._archive.parameters  # Now: later no pass of any loop would get further.
         self._restorable = Restorable(self._archive)
 
     def gate(self, connection: Connection, queue: str, job_ttl_s: int) -> RestoreGate:

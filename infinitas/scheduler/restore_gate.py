@@ -5,9 +5,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 from infinitas.broker.restoring import Mark
-from infinitas.core.errors import ServerUnreachable
 from infinitas.core.events import is_before
 from infinitas.monitor.restorer import Restorer
+from infinitas.runtime.error_text import error_line
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.progress import taking_its_time
 
@@ -15,7 +15,7 @@ _log = get_logger("restore")
 CHECK_EVERY_S = 0.5
 CHECK_AGAIN_S = 0.2
 HOLD_S = 10.0
-"""How long slots wait for a Postgres that is away, where Redis may have lost data."""
+"""How long slots wait for a Postgres that is away, or can't be used, where Redis may have lost data."""
 
 
 class RestoreGate:
@@ -47,7 +47,7 @@ class RestoreGate:
         return run
 
     async def run_once(self) -> None:
-        """Check, also while the other loops sleep. Raises ServerUnreachable."""
+        """Check, also while the other loops sleep. Raises what a restore raises."""
         if not await self._is_open() or not self._is_checked:
             await self._check()
         await asyncio.sleep(CHECK_EVERY_S)
@@ -59,8 +59,8 @@ class RestoreGate:
             return True
         try:
             await self._check()
-        except ServerUnreachable:
-            return self._give_up(mark.position)
+        except Exception as error:  # noqa: BLE001 - also after a defect, the queue must not stand still for ever
+            return self._give_up(mark.position, error)
         return False
 
     def _goes_on_with(self, mark: Mark) -> bool:
@@ -83,15 +83,16 @@ class RestoreGate:
         with taking_its_time():
             return await self._restorer.restore() is not None
 
-    def _give_up(self, mark: str) -> bool:
-        """Whether loops go on without Postgres: at once where Redis seems to lack nothing."""
+    def _give_up(self, mark: str, error: Exception) -> bool:
+        """Whether loops go on without a comparison: at once where Redis seems to lack nothing."""
         now = time.monotonic()
         self._held_since = now if self._held_since is None else self._held_since
         self._is_checked = False
         if (self._seen is None and mark) or now - self._held_since >= self._hold_s:
             _log.warning(
-                "Queue %s: Postgres is away, so whether Redis has lost data is unknown. Slots are fired.",
+                "Queue %s: whether Redis has lost data is unknown. Slots are fired all the same. (%s)",
                 self._restorer.queue,
+                error_line(error),
             )
             self._seen = mark
             return True

@@ -18,6 +18,7 @@ from infinitas.broker.queue import QueueBroker
 from infinitas.broker.restoring import Restoring, Superseded
 from infinitas.broker.stored_rules import digest
 from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.errors import ConfigError
 from infinitas.core.planner import Fire
 from infinitas.core.restoration import ArchivedJob
 from infinitas.core.schedule import Schedule
@@ -25,7 +26,8 @@ from infinitas.core.states import Reason, State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import Verdict
 from infinitas.devservers.servers import Urls
-from infinitas.monitor.restorer import Restored, Restorer
+from infinitas.monitor.restorer import Restored, Restorer, known_queues
+from infinitas.scheduler.restore_archive import RestoreArchive
 from infinitas.scheduler.restore_gate import RestoreGate
 from infinitas.scheduler.ticker import Ticker
 from tests.broker.test_jobs import P, fire, settlement
@@ -516,3 +518,30 @@ async def test_slots_that_wait_for_each_other_still_do(world: World) -> None:
     await world.record()
     states = "SELECT array_agg(state ORDER BY due_at) FROM infinitas_jobs WHERE schedule = 'r'"
     assert (await world.row(states))[0] == ["succeeded", "running", "missed"]
+
+
+class DefectError(Exception): ...
+
+
+class Defective(Restorable):
+    async def generation(self, queue: str) -> tuple[str, int] | None:
+        raise DefectError
+
+
+async def test_a_gate_opens_also_where_nothing_can_be_compared(world: World) -> None:
+    """A mistake in `postgres_url`, or one of ours, must not stop all slots."""
+    mistaken = Restorable(Archive("postgresql://h/db?no_such_option=1", "test"))
+    for archive in (mistaken, Defective(world.archive)):
+        gate = RestoreGate(Restorer(world.broker.connection, "default", archive, 60), hold_s=0)
+        passes: list[bool] = []
+
+        async def run_once(passes: list[bool] = passes) -> None:
+            passes.append(True)
+
+        await gate.held(run_once)()
+        assert passes == [True]
+        with pytest.raises((ConfigError, DefectError)):  # Its loop logs it.
+            await gate.run_once()
+    assert await known_queues(world.broker.connection, mistaken)() >= {"default"}
+    with pytest.raises(ConfigError, match="postgres_url"):
+        RestoreArchive("postgresql://h/db?no_such_option=1")
