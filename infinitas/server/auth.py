@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
@@ -12,11 +12,15 @@ from infinitas.broker.logins import Logins
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken, Scope, digest_of, split_token
 from infinitas.core.errors import Forbidden, Unauthorized
+from infinitas.core.roles import Person
 from infinitas.server.audit_trail import Trail, note_refusal, origin_of, reason_of
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.login_cookie import cookie_name
 from infinitas.server.open_access import OpenAccess, refuse_other_machines
 from infinitas.server.refusals import Refusals
+
+if TYPE_CHECKING:
+    from infinitas.server.provider import Provider
 
 NO_TOKEN = "Send a valid token: `Authorization: Bearer inf_…` (`infinitas token add`)."
 NO_TOKEN_NEEDED: dict[str, Any] = {"security": []}
@@ -105,7 +109,7 @@ async def _of_login(connection: HTTPConnection, client: RedisClient, cookie: str
     if login is not None and login.token is not None:
         if (token := await client.tokens.find(login.token)) is not None:
             return await _still_valid(client, token)
-    elif login is not None and login.person is not None and connection.app.state.provider is not None:
+    elif login is not None and login.person is not None and _by_this_provider(connection, login.person):
         return AccessToken(
             id=f"person:{digest_of(login.person.subject)[:32]}",
             name=login.name,
@@ -115,6 +119,11 @@ async def _of_login(connection: HTTPConnection, client: RedisClient, cookie: str
             expires=login.expires,
         )
     raise Unauthorized("The login has ended: log in again.")
+
+
+def _by_this_provider(connection: HTTPConnection, person: Person) -> bool:
+    provider: Provider | None = connection.app.state.provider
+    return provider is not None and provider.has_signed_in(person)
 
 
 async def find_token(client: RedisClient, text: str) -> AccessToken:

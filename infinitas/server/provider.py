@@ -75,6 +75,10 @@ class Provider:
     async def close(self) -> None:
         await self._http.aclose()
 
+    def has_signed_in(self, person: Person) -> bool:
+        """Whether it was this provider, not the one of earlier settings."""
+        return person.subject.startswith(f"{self._settings.issuer}|")
+
     async def authorization_url(self, sign_in: SignIn, redirect_uri: str) -> str:
         """Where the browser goes. Raises ServerUnreachable."""
         await self._read(KEEP_S)

@@ -138,6 +138,17 @@ async def test_an_administrator_ends_a_login(api: FastAPI, browser: httpx.AsyncC
     assert (await browser.get(f"{API}/login")).status_code == 401
 
 
+async def test_a_login_ends_with_its_provider(settings: Settings, browser: httpx.AsyncClient) -> None:
+    """Servers that are set up with another one do not trust what the former has stated."""
+    await browser.get(await at_provider(browser, "ada"))
+    assert (await browser.get(f"{API}/login")).status_code == 200
+    other = settings.model_copy(update={"oidc_issuer": f"http://localhost:{free_port()}"})
+    async with serving(other, local=True) as api:
+        transport = httpx.ASGITransport(api)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE, cookies=browser.cookies) as http:
+            assert (await http.get(f"{API}/login")).status_code == 401
+
+
 async def test_a_provider_that_is_away(settings: Settings) -> None:
     away = settings.model_copy(update={"oidc_issuer": f"http://localhost:{free_port()}"})
     async with (
