@@ -38,6 +38,7 @@ class FindingCode(StrEnum):
     POSTGRES_SIZE = "postgres_size"
     REFUSED_RECORDS = "refused_records"
     OPEN_ROWS = "open_rows"
+    CHECK_BROKE_OFF = "check_broke_off"
 
 
 REMEDIES: Mapping[FindingCode, str] = {
@@ -90,6 +91,10 @@ REMEDIES: Mapping[FindingCode, str] = {
     FindingCode.OPEN_ROWS: (
         "Redis has lost them. If Redis was restored or emptied, they end with the next restore; "
         "send again those that are needed: infinitas job rerun ID"
+    ),
+    FindingCode.CHECK_BROKE_OFF: (
+        "After WRONGTYPE: another program has written a key of that queue. MONITOR shows the command that "
+        "fails; delete its key, or give that program a Redis of its own."
     ),
 }
 

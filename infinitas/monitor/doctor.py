@@ -7,7 +7,7 @@ walks over the keys of Redis for ten seconds at most.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import ARCHIVER, NOTIFIER
@@ -31,11 +31,13 @@ from infinitas.monitor.redis_checks import (
     check_version,
 )
 from infinitas.runtime.config import Settings
+from infinitas.runtime.error_text import error_line
 from infinitas.runtime.queue_loops import DEFAULT_QUEUE
 
 if TYPE_CHECKING:  # Without an archive, its driver need not be installed.
     from infinitas.monitor.archive_checks import ArchiveChecks
 
+T = TypeVar("T")
 MOST_SKEW_S = 2.0
 FORBIDDEN = "Redis does not permit INFO to this user"
 INCOMPLETE = "there are too many keys to see them all within ten seconds"
@@ -88,13 +90,13 @@ class Doctor:
             report.add(finding(FindingCode.REDIS_UNREACHABLE, REDIS, str(error)))
             await self._postgres(report, [])
             return report
-        queues = await list_queues(self._connection)
-        await self._redis(report, queues)
+        queues = await _part(report, REDIS, list_queues(self._connection)) or []
+        await _part(report, REDIS, self._redis(report, queues))
         readers = await self._queues(report, queues)
-        await self._processes(report, readers)
+        await _part(report, REDIS, self._processes(report, readers))
         if keys:
-            await self._keys(report)
-        await self._postgres(report, queues)
+            await _part(report, REDIS, self._keys(report))
+        await _part(report, "postgres", self._postgres(report, queues))
         return report
 
     async def _redis(self, report: Report, queues: Sequence[str]) -> None:
@@ -137,8 +139,8 @@ class Doctor:
         readers: set[str] = set()
         for queue in queues:
             checks = QueueChecks(self._connection, queue, limits(self._settings.backlog_after))
-            report.add(*await checks.check())
-            readers |= await checks.readers()
+            report.add(*await _part(report, queue, checks.check()) or ())
+            readers |= await _part(report, queue, checks.readers()) or set()
         return readers
 
     async def _processes(self, report: Report, readers: set[str]) -> None:
@@ -199,6 +201,18 @@ class Doctor:
     def _most_lag(self) -> timedelta:
         """A job stays in Redis for `job_ttl` after its end: until then its row may be behind."""
         return timedelta(seconds=self._settings.job_ttl / 2)
+
+
+async def _part(report: Report, where: str, check: Awaitable[T]) -> T | None:
+    """The result of a check; None if it broke off, which is a finding. Raises ServerUnreachable."""
+    try:
+        return await check
+    except ServerUnreachable:
+        raise
+    except Exception as error:  # noqa: BLE001 - what is broken must not hide what else is
+        text = f"A check broke off: {error_line(error)}."
+        report.add(finding(FindingCode.CHECK_BROKE_OFF, where, text))
+        return None
 
 
 async def _skew(

@@ -25,6 +25,7 @@ REPORTED = frozenset(
         FindingCode.POSTGRES_SIZE,
         FindingCode.REFUSED_RECORDS,
         FindingCode.OPEN_ROWS,
+        FindingCode.CHECK_BROKE_OFF,
     }
 )
 """The others are events of the Redis monitor, of the overdue monitor and of the event readers', or incidents
@@ -57,6 +58,8 @@ class SystemMonitor:
         for place in found.keys() & self._before:
             await self._begin(place, found[place])
         self._before = frozenset(found)
+        if any(each.code is FindingCode.CHECK_BROKE_OFF for each in report.findings):
+            return  # What it would have found is unknown.
         unknown = {skipped.check for skipped in report.skipped}
         if any(each.code is FindingCode.POSTGRES_UNREACHABLE for each in report.findings):
             unknown |= {FindingCode.OPEN_ROWS, FindingCode.REFUSED_RECORDS, FindingCode.POSTGRES_SIZE}

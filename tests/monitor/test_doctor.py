@@ -269,6 +269,12 @@ async def open_row(patient: Patient) -> str:
     return "1 job unfinished in Postgres, of which Redis has nothing: lost"
 
 
+async def wrong_type(patient: Patient) -> str:
+    patient.redis.delete(f"{P}due")
+    patient.redis.set(f"{P}due", "x")
+    return "A check broke off: "
+
+
 PROVOKED: dict[FindingCode, Callable[[Patient], Awaitable[str]]] = {
     FindingCode.REDIS_PERSISTENCE: aof_off,
     FindingCode.REDIS_EVICTION: eviction,
@@ -291,6 +297,7 @@ PROVOKED: dict[FindingCode, Callable[[Patient], Awaitable[str]]] = {
     FindingCode.POSTGRES_SIZE: large,
     FindingCode.REFUSED_RECORDS: refused,
     FindingCode.OPEN_ROWS: open_row,
+    FindingCode.CHECK_BROKE_OFF: wrong_type,
 }
 IN_OTHER_TESTS = {
     FindingCode.REDIS_UNREACHABLE,
@@ -310,6 +317,15 @@ async def test_it_finds(patient: Patient, code: FindingCode) -> None:
     found = await patient.find(code)
     assert text in found.text
     assert await patient.codes() == {code}, "nothing else"
+
+
+async def test_a_queue_that_cannot_be_checked_hides_no_other(patient: Patient) -> None:
+    for key in ("due", "processors", "events", "readers", "tasks"):
+        patient.redis.set(f"{{infinitas:other}}:{key}", "x")
+    patient.redis.sadd("infinitas:queues", "other")
+    text = await unreadable(patient)
+    assert text in (await patient.find(FindingCode.UNREADABLE_SCHEDULES)).text
+    assert FindingCode.CHECK_BROKE_OFF in await patient.codes()
 
 
 async def test_a_redis_that_does_not_answer(patient: Patient) -> None:
