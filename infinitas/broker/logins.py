@@ -86,17 +86,21 @@ def _to_json(found: Login) -> str:
     return orjson.dumps(fields).decode()
 
 
-def _from_json(digest: str, text: str) -> Login:
-    fields = orjson.loads(text)
-    token = fields.get("token")
-    return Login(
-        id=digest[:ID_CHARS],
-        name=fields["name"],
-        created=from_ms(fields["created"]),
-        expires=from_ms(fields["expires"]),
-        origin=fields["origin"],
-        token=token,
-        person=None
-        if token is not None
-        else Person(subject=fields["subject"], name=fields["name"], scopes=tuple(fields["scopes"])),
-    )
+def _from_json(digest: str, text: str) -> Login | None:
+    """None: it can't be read, as those of earlier versions, which were ids of tokens."""
+    try:
+        fields = orjson.loads(text)
+        token = fields.get("token")
+        return Login(
+            id=digest[:ID_CHARS],
+            name=fields["name"],
+            created=from_ms(fields["created"]),
+            expires=from_ms(fields["expires"]),
+            origin=fields["origin"],
+            token=token,
+            person=None
+            if token is not None
+            else Person(subject=fields["subject"], name=fields["name"], scopes=tuple(fields["scopes"])),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return None

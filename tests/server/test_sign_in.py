@@ -138,6 +138,18 @@ async def test_an_administrator_ends_a_login(api: FastAPI, browser: httpx.AsyncC
     assert (await browser.get(f"{API}/login")).status_code == 401
 
 
+@pytest.mark.parametrize("stored", ["abcd1234", "5", "{}", '{"name": "a", "created": "x"}'])
+async def test_a_login_that_cannot_be_read_has_ended(
+    browser: httpx.AsyncClient, redis: Redis, stored: str
+) -> None:
+    """Those of earlier versions were ids of tokens: their browsers log in again."""
+    await browser.get(await at_provider(browser, "ada"))
+    (key,) = redis.keys("infinitas:login:*")
+    redis.set(key, stored)
+    assert (await browser.get(f"{API}/login")).status_code == 401
+    assert (await browser.delete(f"{API}/login")).status_code == 204
+
+
 async def test_a_login_ends_with_its_provider(settings: Settings, browser: httpx.AsyncClient) -> None:
     """Servers that are set up with another one do not trust what the former has stated."""
     await browser.get(await at_provider(browser, "ada"))
