@@ -297,7 +297,9 @@ def correct(id: str, stored: StoredJob, job: ArchivedJob | None, epoch: int) -> 
         return item | {"attempt": attempt}
     if job.state not in FINAL:
         has_begun, runs = (job.attempt or 0) > stored.attempt, job.state == State.RUNNING
-        item |= {"attempt": attempt, "charged": job.charged, "moved": has_begun or not runs}
+        # One that began after the last archived event goes on.
+        is_newer = stored.attempt > (job.attempt or 0)
+        item |= {"attempt": attempt, "charged": job.charged, "moved": has_begun or not (runs or is_newer)}
         return item | ({"last": _last_attempt(job)} if has_begun and runs else {})
     facts = {name: getattr(job, name) for name in ("reason", "error", "result", "worker")}
     ended = {

@@ -368,6 +368,20 @@ async def test_a_restore_that_was_killed_anywhere_begins_again(world: World) -> 
         assert steps > 3
 
 
+async def test_an_attempt_that_is_newer_than_the_archive_goes_on(world: World) -> None:
+    """It began after the last archived event: as after an upgrade, when no mark was there before."""
+    for id in ("a", "b"):
+        await world.send(id)
+    assert await world.claim() == [("a", 1, 1)]
+    await world.record()
+    assert await world.claim() == [("b", 1, 1)]
+    world.redis.delete(f"{P}archived")
+    await world.restore()
+    assert await world.claim(worker="w2", most=9) == []
+    ends = [settlement("a", 1), settlement("b", 1)]
+    assert await world.broker.jobs.settle("w1", ends) == [APPLIED] * 2
+
+
 class NeverEnds(Restoring):
     async def end_restore(self, position: str, epoch: int, counts: Any) -> bool:
         raise KilledError
