@@ -1,6 +1,6 @@
 -- Steps of a restore. `archived` is the position up to which the archive has the events, or is about to have them:
 -- it is stored before Postgres commits, so in a Redis that has lost data it is below the position in Postgres.
--- Scripts that use this name the keys archived restoring.
+-- Scripts that use this name the keys archived restoring events.
 
 local function parts_of(position)
   local ms, seq = string.match(position or '', '^(%d+)-(%d+)$')
@@ -14,6 +14,12 @@ local function is_before(position, other)
 end
 
 local function archived_to() return redis.call('GET', archived) or '' end
+
+-- Whether this Redis lacks what the archive has up to a position. Where it has the event of that position it lacks
+-- nothing, also without a mark: trims keep that event, and earlier versions stored no mark.
+local function lacks(position)
+  return is_before(archived_to(), position) and not redis.pcall('XRANGE', events, position, position)[1]
+end
 
 -- Whether this restore is still the one that goes on; a step of an earlier one must change nothing. One whose step
 -- took longer than `ttl` goes on, unless another has begun, or has ended, meanwhile.

@@ -5,7 +5,7 @@
 -- position: of the last archived event; epoch: of this restore, higher than that of any before
 -- returns: 'begun' | 'busy' (another restore goes on) | 'newer' (this Redis lacks nothing)
 
-if not is_before(archived_to(), position) then return 'newer' end
+if not lacks(position) then return 'newer' end
 local other = redis.call('GET', restoring)
 if other and other ~= '0' and other ~= epoch then return 'busy' end
 redis.call('SET', restoring, epoch, 'PX', ttl)

@@ -2,11 +2,11 @@
 -- for that comparison go on.
 -- flags: allow-oom
 -- parts: restore
--- keys: archived restoring
+-- keys: archived restoring events
 -- args: prefix before after
 -- returns: 1, or 0 if this Redis lacks data that the archive has: it must be restored first
 
-if is_before(archived_to(), before) then return 0 end
+if lacks(before) then return 0 end
 if is_before(archived_to(), after) then redis.call('SET', archived, after) end
 if redis.call('GET', restoring) == '0' then redis.call('DEL', restoring) end
 return 1
