@@ -163,7 +163,7 @@ class Connection:
             except MovedError:
                 if self._shards is None:
                     raise
-                # Refused, since the slot is elsewhere by now: this time the lookup finds where.
+                # Refused, since the hash slot is elsewhere by now: this time the lookup finds where.
                 return await self._run(run)
         except (RedisError, OSError, TimeoutError) as error:
             raise translated(error, self.url) from None

@@ -15,7 +15,8 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry as SyncRetry
 
 from infinitas.broker.cluster import Shards
-from infinitas.broker.connection import OPTIONS, client_name
+from infinitas.broker.connection import OPTIONS, RENEW_EVERY_S, client_name
+from infinitas.broker.refusals import is_outage, primary_is_elsewhere
 from infinitas.broker.sentinel import CHECK_EVERY_S, Address, Sentinels, check_role
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 
@@ -41,17 +42,13 @@ class Connector:
         self._class: Callable[..., ConnectionInterface] = pool.connection_class
         self._options: Mapping[str, Any] = pool.connection_kwargs
         self._found: Any = None
-        """An address or, of a Cluster, one for each slot."""
+        """An address or, of a Cluster, one for each hash slot."""
         self._search_at = 0.0
+        self._renewed = -RENEW_EVERY_S
 
     @property
     def is_cluster(self) -> bool:
         return isinstance(self._directory, Shards)
-
-    @property
-    def searches(self) -> bool:
-        """Whether the address may change."""
-        return self._directory is not None
 
     def address_of(self, key: str) -> Address | None:
         """The address of the server that has a key; None: that of the URL.
@@ -68,11 +65,19 @@ class Connector:
             raise ServerUnreachable(f"No node of the Redis Cluster serves {key}.")
         return address
 
-    def doubt(self, *, wrong: bool) -> None:
-        """After an error: search before the next command. `wrong`: the server that was found refused."""
-        self._search_at = 0.0
-        if wrong and self._directory is not None:
+    def leads_elsewhere(self, error: Exception, key: str, address: Address | None) -> bool:
+        """After an error at `address`: whether another server has the key by now, or may have it."""
+        wrong, now = primary_is_elsewhere(error), time.monotonic()
+        if self._directory is None:
+            # New connections resolve the host of the URL again.
+            new = wrong and now - self._renewed >= RENEW_EVERY_S
+            self._renewed = now if new else self._renewed
+            return new
+        if wrong:
             self._directory.distrust()
+        if wrong or is_outage(error):
+            self._search_at = 0.0
+        return self.address_of(key) != address
 
     def connect(self, address: Address | None) -> ConnectionInterface:
         """A connection, which opens on first use."""

@@ -4,7 +4,6 @@ Sync callers wait for it thousands of times a second, also in a signal handler o
 """
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -14,16 +13,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from infinitas.broker.answers import EnqueueAnswer, parse_enqueued
-from infinitas.broker.connection import (
-    CLUSTER_CLOCK,
-    RENEW_EVERY_S,
-    REPLY_TIMEOUT_S,
-    Connection,
-    script_arguments,
-)
+from infinitas.broker.connection import CLUSTER_CLOCK, REPLY_TIMEOUT_S, Connection, script_arguments
 from infinitas.broker.keys import QUEUES, QueueKeys
 from infinitas.broker.messages import NewJob, encode_jobs
-from infinitas.broker.refusals import is_outage, primary_is_elsewhere, translated
+from infinitas.broker.refusals import translated
 from infinitas.broker.scripts import Script, load_script
 from infinitas.broker.sentinel import Address
 from infinitas.broker.sync_connections import SharedConnections, run_command
@@ -40,7 +33,6 @@ class SyncEnqueuer:
         self._connector = Connector(url, "client", REPLY_TIMEOUT_S)
         self._clock = CLUSTER_CLOCK if self._connector.is_cluster else Connection.clock
         self._shared: dict[Address | None, SharedConnections] = {}
-        self._renewed = -RENEW_EVERY_S
 
     def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[EnqueueAnswer]:
         """As `Jobs.enqueue`. Raises ServerUnreachable."""
@@ -68,8 +60,10 @@ class SyncEnqueuer:
             try:
                 return self._borrow(address, use)
             except (RedisError, OSError) as error:
-                if not self._may_try_again(error, key, address):
+                if not self._connector.leads_elsewhere(error, key, address):
                     raise
+                if not self._connector.is_cluster:
+                    self.close()
                 return self._borrow(self._connector.address_of(key), use)
         except (RedisError, OSError) as error:
             raise translated(error, self._url) from None
@@ -107,21 +101,6 @@ class SyncEnqueuer:
         # After a fork: the sockets, and the count of those in use, are the parent's.
         self._shared[address] = shared = SharedConnections()
         return shared
-
-    def _may_try_again(self, error: Exception, key: str, address: Address | None) -> bool:
-        """After an error: whether another server has the key by now, or may have it."""
-        elsewhere = primary_is_elsewhere(error)
-        if self._connector.searches:
-            if elsewhere or is_outage(error):
-                self._connector.doubt(wrong=elsewhere)
-            return self._connector.address_of(key) != address
-        now = time.monotonic()
-        if not elsewhere or now - self._renewed < RENEW_EVERY_S:
-            return False
-        # The next connections resolve the address of the URL again.
-        self._renewed = now
-        self.close()
-        return True
 
 
 def _run_on(script: Script, arguments: tuple[Any, ...], connection: ConnectionInterface) -> Any:
