@@ -2,6 +2,7 @@
 
 from infinitas.archive.attempts import Attempts
 from infinitas.archive.audit import Audit
+from infinitas.archive.condition import Condition
 from infinitas.archive.incident_views import Incidents
 from infinitas.archive.jobs import Jobs
 from infinitas.archive.limits import READS, Limits
@@ -29,6 +30,7 @@ class Reader:
         self.refused = RefusedEvents(self._pool)
         self.incidents = Incidents(self._pool)
         self.queue_rates = QueueRates(self._pool)
+        self.condition = Condition(self._pool)
 
     async def ping(self) -> None:
         """Return if the archive answers, and has its tables."""

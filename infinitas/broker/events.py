@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import orjson
 
 from infinitas.broker.connection import LONGEST_BLOCK_S, Connection
+from infinitas.broker.event_waits import EventWaits
 from infinitas.broker.keys import QueueKeys
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.core.events import UNREADABLE, Event
@@ -23,9 +24,15 @@ _OF_THE_ENTRY = ("type", "at", "jobs")
 
 
 class EventStream:
-    """The events of one queue, for one named reader."""
+    """The events of one queue, for one named reader.
 
-    def __init__(self, connection: Connection, queue: str, reader: str) -> None:
+    `waits`: blocks for many queues at once; without it, each read that waits has a connection of its own.
+    """
+
+    def __init__(
+        self, connection: Connection, queue: str, reader: str, waits: EventWaits | None = None
+    ) -> None:
+        self._waits = waits
         self._connection = connection
         self._keys = QueueKeys(queue)
         self._reader = reader
@@ -40,9 +47,15 @@ class EventStream:
         """
         if block_ms is not None:
             block_ms = min(block_ms, int(LONGEST_BLOCK_S * 1000))
-        reply = await self._connection.command(
-            "xread", {self._keys["events"]: after}, count=count, block=block_ms
-        )
+        # What is kept of dropped events is older than the others, and named first in the reply.
+        streams = {self._keys["kept"]: after, self._keys["events"]: after}
+        if self._waits is None or block_ms is None:
+            reply = await self._connection.command("xread", streams, count=count, block=block_ms)
+        else:
+            reply = await self._connection.command("xread", streams, count=count)
+            if not reply:
+                await self._waits.for_event(self._keys["events"], after, block_ms)
+                reply = await self._connection.command("xread", streams, count=count)
         entries = reply[0][1] if reply else []
         events: list[Event] = []
         for position, fields in entries:
@@ -71,7 +84,10 @@ class EventStream:
         pipe = self._connection.pipeline()
         pipe.hdel(self._keys["readers"], self._reader)
         pipe.hdel(self._keys["amiss"], f"reader:{self._reader}", f"gap:{self._reader}")
-        known, _ = await self._connection.execute(pipe)
+        pipe.hlen(self._keys["readers"])
+        known, _, others = await self._connection.execute(pipe)
+        if not others:
+            await self._connection.command("delete", self._keys["kept"])
         return bool(known)
 
     async def trim(self, position: str, keep_ms: int = 0) -> None:

@@ -45,6 +45,8 @@ QUEUE_KEYS = (
     "reconciled",
     "stopping",
     "amiss",
+    "pressure",
+    "kept",
     "archived",
     "restoring",
 )

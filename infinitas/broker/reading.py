@@ -87,7 +87,6 @@ class Stored:
         return self.read(name, moment, None)
 
     def named(self, prefix: str) -> dict[str, str]:
-        """The fields whose names begin with this, by the rest of the name."""
         return {name.removeprefix(prefix): v for name, v in self._fields.items() if name.startswith(prefix)}
 
     @property
@@ -326,10 +325,7 @@ def recent_run(text: str) -> RecentRun | None:
 
 @lru_cache(maxsize=1 << 13)
 def schedule_info(queue: str, key: str, row: tuple[Any, ...]) -> ScheduleInfo:
-    """A schedule from its definition, mark, pause, skips, runs, live job, backfill, slot and line.
-
-    Kept: most are as they were when a list was read the last time.
-    """
+    """A schedule from its fields, in the order of `names`. Kept: most are as they were at the last list."""
     names = ("definition", "mark", "paused", "skips", "runs", "live", "backfill", "slot", "waiting")
     stored = Stored(dict(zip(names, row, strict=True)))
     neutral = Schedule(key=key, task="", at_ms=0)

@@ -13,12 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from infinitas.broker.answers import EnqueueAnswer, parse_enqueued
-from infinitas.broker.connection import (
-    CLUSTER_CLOCK,
-    REPLY_TIMEOUT_S,
-    Connection,
-    script_arguments,
-)
+from infinitas.broker.connection import CLUSTER_CLOCK, REPLY_TIMEOUT_S, Connection, script_arguments
 from infinitas.broker.keys import QUEUES, QueueKeys
 from infinitas.broker.messages import NewJob, encode_jobs
 from infinitas.broker.refusals import translated

@@ -48,8 +48,7 @@ def check_info(info: Mapping[str, object], url: str) -> None:
     if is_node and "+cluster://" not in url:
         raise UnsafeBroker(f"{where} is a node of a Redis Cluster: {USE_CLUSTER}.")
     version = str(info.get("redis_version", ""))
-    found = _VERSION.match(version)
-    if found and (int(found[1]), int(found[2])) < OLDEST:
+    if is_too_old(version):
         raise UnsafeBroker(
             f"{where} is version {version}, and Infinitas needs 7.0 or later: upgrade it, or use Valkey."
         )
@@ -59,6 +58,12 @@ def check_info(info: Mapping[str, object], url: str) -> None:
             f"{where} has maxmemory-policy {policy}, which may throw jobs away. "
             "Run: redis-cli config set maxmemory-policy noeviction"
         )
+
+
+def is_too_old(version: str) -> bool:
+    """False for a version that can't be read."""
+    found = _VERSION.match(version)
+    return found is not None and (int(found[1]), int(found[2])) < OLDEST
 
 
 def check_files(options: Mapping[str, object]) -> None:

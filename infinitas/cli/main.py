@@ -42,6 +42,11 @@ COMMANDS = {
         "notifier",
         "Notify people of failures, missed slots, dead workers.",
     ),
+    "doctor": (
+        "infinitas.cli.doctor",
+        "doctor",
+        "Check Redis, Postgres, queues and processes.",
+    ),
     "exec": (
         "infinitas.cli.exec",
         "exec_command",

@@ -118,6 +118,9 @@ class EventKind(StrEnum):
     REDIS_AMISS = "redis.amiss", "what facts", "", Side.PYTHON
     """Redis is nearly full, or may lose jobs by its settings."""
     REDIS_WELL = "redis.well", "what facts", "", Side.PYTHON
+    SYSTEM_AMISS = "system.amiss", "what facts", "", Side.PYTHON
+    """A check of `infinitas doctor` that no other event reports has found something."""
+    SYSTEM_WELL = "system.well", "what facts", "", Side.PYTHON
 
     AUDIT = "audit.*", "actor target reason origin", "changes", Side.PYTHON
     """A write through the server; `*` is the route's name."""

@@ -46,7 +46,7 @@ _CHANGES = {f"job.{state}" for state in State} | {
 _DEFINITIONS = {EventKind.TASK_DECLARED, EventKind.TASK_REMOVED}
 _WITHOUT_ROW = {EventKind.JOB_STALE, EventKind.JOB_CANCELLING, EventKind.JOB_WAITING}
 _RULES = {EventKind.SCHEDULE_DECLARED, EventKind.SCHEDULE_REMOVED, EventKind.SCHEDULE_ENDED}
-_FAMILIES_WITHOUT_ROW = ("task", "worker", "queue", "entry", "archive", "redis")
+_FAMILIES_WITHOUT_ROW = ("task", "worker", "queue", "entry", "archive", "redis", "system")
 """Events about the system, for live pages."""
 _NOT_RUN = (State.SKIPPED, State.MISSED)
 

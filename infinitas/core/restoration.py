@@ -77,7 +77,6 @@ class ArchivedJob:
 
     Attributes:
         rule: the rule of its schedule, as JSON.
-        leader: an earlier job of its schedule that has not ended.
         charged: how many attempts failed; `crashes`: how many died with their worker.
     """
 
@@ -100,7 +99,6 @@ class ArchivedJob:
     ended_at: datetime | None
     expires_at: datetime | None
     rule: str | None
-    leader: str | None
     charged: int
     crashes: int
 
@@ -233,10 +231,11 @@ def _facts(text: str | None) -> dict[str, object]:
     return facts if isinstance(facts, dict) else {}
 
 
-def put_back(job: ArchivedJob, epoch: int) -> dict[str, object]:
+def put_back(job: ArchivedJob, epoch: int, leader: str | None) -> dict[str, object]:
     """A job that Redis does not have, for `restore_jobs.lua`.
 
-    A job without arguments in the archive can't run: it ends `lost`.
+    A job without arguments in the archive can't run: it ends `lost`. `leader`: the job of its schedule's slot
+    before that has not ended.
 
     Raises:
         BadSchedule, ValueError: a value of its row can't be read.
@@ -265,8 +264,8 @@ def put_back(job: ArchivedJob, epoch: int) -> dict[str, object]:
         item["lost"] = True
     if rule:
         item["expect"] = to_ms(rule.expected_by(job.due_at))
-        if job.leader and job.state == State.SCHEDULED and rule.overlap in ("queue", "replace"):
-            item["leader"] = job.leader
+        if leader and job.state == State.SCHEDULED and rule.overlap in ("queue", "replace"):
+            item["leader"] = leader
     return item
 
 

@@ -94,8 +94,8 @@ class Restorer:
         Raises:
             ServerUnreachable: Redis or Postgres can't be used now; call it again.
         """
-        generation = await self._archive.generation(self.queue)
-        if generation is None or not is_before((await self.edges.mark())[0], generation[0]):
+        generation, mark = await self._archive.generation(self.queue), await self.edges.mark()
+        if generation is None or mark.is_restored or not is_before(mark.position, generation[0]):
             return None
         position, epoch = generation
         report = Restored(self.queue, dry_run)
@@ -185,14 +185,17 @@ class Restorer:
             report.fault(f"schedule {key}", "it was changed again and again")
 
     async def _restore_jobs(self, report: Restored, fresh: Fresh, epoch: int) -> None:
+        leaders: dict[str, str] = {}
         async for page in self._archive.open_jobs(self.queue):
             known = await self.edges.jobs([job.id for job in page])
             items = []
             for job in page:
+                leader = leaders.get(job.schedule or "")
+                leaders[job.schedule or ""] = job.id
                 if job.id in known:
                     continue
                 try:
-                    items.append(put_back(job, epoch))
+                    items.append(put_back(job, epoch, leader))
                 except Exception as error:  # noqa: BLE001 - one row must not stop the others
                     report.fault(f"job {job.id}", error)
             if report.dry_run:

@@ -19,9 +19,13 @@ from infinitas.core.incident_fold import Occurrence
 from infinitas.core.notice_groups import Limit
 from infinitas.core.plural import counted
 from infinitas.core.task_definition import parse_rate
+from infinitas.monitor.archive_checks import ArchiveChecks
+from infinitas.monitor.doctor import Doctor
 from infinitas.monitor.event_readers import EventReaderMonitor
+from infinitas.monitor.load_checks import CheckLimits
 from infinitas.monitor.overdue import OverdueMonitor
 from infinitas.monitor.presence import present
+from infinitas.monitor.system_monitor import SystemMonitor
 from infinitas.notifier.announcer import Announcer
 from infinitas.notifier.channel_monitor import ChannelMonitor
 from infinitas.notifier.checker import Checker
@@ -29,7 +33,6 @@ from infinitas.notifier.composer import Composer
 from infinitas.notifier.desk import IncidentDesk
 from infinitas.notifier.hooks import Hooks
 from infinitas.notifier.incident_recorder import IncidentRecorder
-from infinitas.notifier.load_checks import CheckLimits
 from infinitas.notifier.pings.reporter import make_reporter
 from infinitas.notifier.sender import Sender
 from infinitas.notifier.sweeper import Sweeper
@@ -93,6 +96,8 @@ class _Notifier:
         has_hooks = self._plugins is not None
         self._announcer = Announcer(settings.notify, self._options, has_hooks=has_hooks)
         self._woken = asyncio.Event()
+        self._checks = ArchiveChecks(url, settings.archive_max_gb)
+        self._system = SystemMonitor(Doctor(self.connection, self._checks, settings), self.connection)
         self._life = life
         self._sender = Sender(self._archive(), settings.channels, settings.channel_networks)
 
@@ -123,6 +128,7 @@ class _Notifier:
             self._waking("sweeper", sweeper.run_once),
             Loop("sender", self._with_tables(sender.run_once)),
             Loop("channel monitor", self._with_tables(monitor.run_once)),
+            Loop("system monitor", self._system.run_once),
         ]
         if self._plugins is not None:
             # A slow hook holds its connection.
@@ -133,6 +139,7 @@ class _Notifier:
     async def close(self) -> None:
         for archive in self._archives:
             await archive.close()
+        await self._checks.close()
         await self.connection.close()
 
     def _archive(self) -> Archive:

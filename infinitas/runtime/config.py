@@ -134,6 +134,10 @@ class Settings(BaseModel):
         process_memory: once it has so many bytes of resident memory after a job, it is replaced; 0: never.
         job_ttl: seconds that a finished job stays in Redis (the archive keeps it).
         events_max: entries of events that Redis keeps while the archiver is away.
+        backlog_jobs: jobs that may wait in one queue, for a worker or for their time; beyond that senders get
+            `backlog_full`. None: no limit.
+        backlog_mb: about how many 10^6 bytes they may take. None: no limit.
+        archive_max_gb: size of the archive's database, in 10^9 bytes, that a check warns of from 90 % on.
         notify: rules which channels are notified of which incidents; tables `[[notify]]` in the file.
         notify_rate: most messages to one channel in a period; what is more is summed up in one message.
         notify_group: seconds between two messages to one channel; what happens between them is one message.
@@ -177,6 +181,9 @@ class Settings(BaseModel):
     process_memory: int = Field(default=0, ge=0, le=2**50)
     job_ttl: int = Field(default=3_600, ge=1, le=31_536_000)
     events_max: int = Field(default=1_000_000, ge=1_000, le=5_000_000)
+    backlog_jobs: int | None = Field(default=None, ge=1)
+    backlog_mb: float | None = Field(default=None, gt=0)
+    archive_max_gb: float | None = Field(default=None, gt=0)
     notify: Rules = ()
     notify_rate: Annotated[str, AfterValidator(_checked_rate)] = "20/h"
     notify_group: float = Field(default=30.0, ge=0, le=3_600)

@@ -9,6 +9,7 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.moves import Moves
+from infinitas.broker.pressure import Pressure
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.reconcile import Reconciliation
 from infinitas.core.errors import ConfigError
@@ -25,6 +26,7 @@ from infinitas.scheduler.backfiller import Backfiller
 from infinitas.scheduler.clock_monitor import ClockMonitor
 from infinitas.scheduler.heartbeat_ping import HeartbeatPing
 from infinitas.scheduler.orphan_detector import OrphanDetector
+from infinitas.scheduler.pressure_monitor import PressureMonitor
 from infinitas.scheduler.promoter import Promoter
 from infinitas.scheduler.reconciler import Reconciler
 from infinitas.scheduler.redis_monitor import RedisMonitor
@@ -55,6 +57,7 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
             broker = QueueBroker(connection, queue)
             tickers.append(Ticker(broker))
             reconciler = Reconciler(Reconciliation(connection, queue), settings.job_ttl)
+            pressure = PressureMonitor(Pressure(connection, queue), Health(connection, queue), settings)
             event_readers = EventReaderMonitor(Health(connection, queue), settings.events_max)
             mover = TaskMover(Moves(connection, queue))
             gate = archive.gate(connection, queue, settings.job_ttl) if archive else None
@@ -70,13 +73,16 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
                 Loop(f"overdue {queue}", hold(OverdueMonitor(broker).run_once)),
                 Loop(f"task mover {queue}", hold(mover.run_once), longest_pass_s=None),
                 Loop(f"reconciler {queue}", hold(reconciler.run_once), longest_pass_s=None),
+                Loop(f"pressure monitor {queue}", pressure.run_once),
                 Loop(f"event readers {queue}", event_readers.run_once),
             ]
             return [*found, Loop(f"restorer {queue}", gate.run_once)] if gate else found
 
         _log.info("Scheduler runs.")
         first = queues[0] if queues else DEFAULT_QUEUE
-        shared = [Loop("redis monitor", RedisMonitor(Health(connection, first)).run_once)]
+        shared = [
+            Loop("redis monitor", RedisMonitor(Health(connection, first)).run_once),
+        ]
         if settings.heartbeat_url is not None:
             address = settings.heartbeat_url.get_secret_value()
             shared.append(Loop("heartbeat", HeartbeatPing(connection, address, tickers).run_once))

@@ -37,6 +37,7 @@ _STATUS: Mapping[type[InfinitasError], HTTPStatus] = {
     errors.Changed: HTTPStatus.PRECONDITION_FAILED,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.BacklogFull: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.KeyTaken: HTTPStatus.CONFLICT,
     errors.NameTaken: HTTPStatus.CONFLICT,
     errors.ExternalTask: HTTPStatus.CONFLICT,

@@ -415,6 +415,7 @@ async def test_a_row_that_cannot_be_read_stops_no_other(world: World) -> None:
 
 async def test_a_redis_that_has_started_anew_is_compared_before_a_job_is_claimed(world: World) -> None:
     """It does not know the script of a claim."""
+    assert await world.claim() == []
     await world.send("a")
     await world.record()
     older = world.copy()
@@ -441,3 +442,28 @@ async def test_a_redis_that_has_started_anew_is_compared_before_a_job_is_claimed
     while not passes:
         await gate.held(run_once)()
     assert passes == [True]
+
+
+async def test_slots_that_wait_for_each_other_still_do(world: World) -> None:
+    """A job that waits for the one before it goes on waiting; a slot that passed is left to the policy."""
+    queueing = rule("r", overlap="queue", catch_up="none")
+    past = await world.broker.now() - 3 * HOUR
+    await world.broker.schedules.schedule([queueing], past)
+    for _ in range(2):
+        await world.fire(queueing)
+    ((leader, _, _),) = await world.claim("t")
+    await world.record()
+    follower = world.job(leader)["follower"]
+    async with world.archive.transaction() as connection:
+        await connection.execute("UPDATE infinitas_schedules SET changed_at = %s", (past,))
+    world.redis.flushall()
+    await world.restore()
+    await world.prepare()
+    assert await world.claim(most=9) == [(leader, 1001, 1)]
+    await world.broker.jobs.settle("w1", [settlement(leader, 1001)])
+    assert await world.claim(most=9) == [(follower, 1001, 1)]
+    ticker = Ticker(world.broker)
+    await ticker.fire(await ticker.read_due())
+    await world.record()
+    states = "SELECT array_agg(state ORDER BY due_at) FROM infinitas_jobs WHERE schedule = 'r'"
+    assert (await world.row(states))[0] == ["succeeded", "running", "missed"]

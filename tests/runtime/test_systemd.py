@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from infinitas.runtime.systemd import notify, watchdog_interval_s
+from tests.support import PATIENCE_S, Processes
 
 PROGRAM = """
 from infinitas.runtime.signals import run_until_signal
@@ -184,3 +185,25 @@ def test_a_loop_that_hangs_stops_the_beat(systemd: socket.socket, monkeypatch: p
             assert received.startswith(b"STATUS=42 tasks; ticker hangs: its pass takes ")
         finally:
             started.kill()
+
+
+def receive(reader: socket.socket, start: bytes) -> bytes:
+    """The next datagram that begins so."""
+    while not (received := reader.recv(4096)).startswith(start):
+        pass
+    return received
+
+
+def test_a_supervisor_alone_reports_and_is_ready_again_after_a_restart(
+    processes: Processes, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as reader:
+        reader.bind(str(tmp_path / "notify"))
+        reader.settimeout(PATIENCE_S)
+        processes.environment["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        supervisor = processes.start("worker", "tests.apps.jobs:app", "-p", "2")
+        assert reader.recv(4096) == b"STATUS=Waiting for its servers"
+        assert reader.recv(4096) == b"READY=1\nSTATUS=2 of 2 workers run", "children report nothing"
+        supervisor.send_signal(signal.SIGHUP)
+        assert receive(reader, b"RELOADING=1")
+        assert receive(reader, b"READY=1")

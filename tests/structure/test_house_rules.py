@@ -112,6 +112,7 @@ def test_lua_scripts_name_the_parts_that_they_use_and_no_others(file: Path) -> N
         "streams",
         "places",
         "packing",
+        "pressure",
         "restore",
     )
     used = {part for part in parts if names_of(f"_{part}") & words}

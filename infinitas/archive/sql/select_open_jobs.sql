@@ -2,12 +2,6 @@
 SELECT j.id, j.task, j.due_at, j.state, j.reason, j.attempt, j.schedule, j.args, j.headers, j.key, j.redact,
     j.worker, j.error, j.result, j.created_at, j.started_at, j.ended_at, j.expires_at, s.definition AS rule,
     (
-        SELECT o.id FROM infinitas_jobs AS o
-        WHERE o.schedule = j.schedule AND o.due_at < j.due_at
-            AND o.state IN ('scheduled', 'queued', 'running', 'retrying')
-        ORDER BY o.due_at DESC LIMIT 1
-    ) AS leader,
-    (
         SELECT count(*) FROM infinitas_attempts AS a
         WHERE a.job_id = j.id AND a.due_at = j.due_at AND a.outcome = 'failed'
     ) AS charged,
