@@ -467,3 +467,23 @@ async def test_slots_that_wait_for_each_other_still_do(world: World) -> None:
     await world.record()
     states = "SELECT array_agg(state ORDER BY due_at) FROM infinitas_jobs WHERE schedule = 'r'"
     assert (await world.row(states))[0] == ["succeeded", "running", "missed"]
+
+
+async def test_slots_wait_for_an_absent_postgres_only_for_a_time(world: World) -> None:
+    archive = Archive("postgresql://127.0.0.1:1/away", "test")
+    away = Restorer(world.broker.connection, "default", Restorable(archive), 60)
+    passes: list[str] = []
+
+    async def run_once() -> None:
+        passes.append((await world.edges.mark()).position)
+
+    held = RestoreGate(away, hold_s=0.2).held(run_once)
+    await world.edges.mark_archived("", "5-5")
+    await held()
+    assert passes == ["5-5"], "it seems to lack nothing"
+    world.redis.flushall()
+    await held()
+    assert passes == ["5-5"]
+    while len(passes) == 1:
+        await held()
+    assert passes == ["5-5", ""]
