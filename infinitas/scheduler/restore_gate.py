@@ -9,6 +9,7 @@ from infinitas.core.errors import ServerUnreachable
 from infinitas.core.events import is_before
 from infinitas.monitor.restorer import Restorer
 from infinitas.runtime.logging import get_logger
+from infinitas.runtime.progress import taking_its_time
 
 _log = get_logger("restore")
 CHECK_EVERY_S = 0.5
@@ -71,11 +72,16 @@ class RestoreGate:
             mark = await self._restorer.edges.mark()
             if self._is_checked and self._goes_on_with(mark):
                 return  # Another loop has checked it meanwhile.
-            if await self._restorer.is_needed() and await self._restorer.restore() is None:
+            if await self._restorer.is_needed() and not await self._restore():
                 self._is_checked = False
                 await asyncio.sleep(CHECK_AGAIN_S)  # Another process restores it.
                 return
             self._seen, self._is_checked, self._held_since = mark.position, True, None
+
+    async def _restore(self) -> bool:
+        """Returns False where another process does it."""
+        with taking_its_time():
+            return await self._restorer.restore() is not None
 
     def _give_up(self, mark: str) -> bool:
         """Whether loops go on without Postgres: at once where Redis seems to lack nothing."""
