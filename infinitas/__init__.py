@@ -40,13 +40,13 @@ from infinitas.core.records import (
     JobInfo,
     JobSummary,
     LogLine,
-    ScheduleInfo,
     TaskInfo,
     TaskLine,
     WorkerInfo,
 )
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.schedule_preview import Preview, PreviewSlot
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.verdict import Verdict
 from infinitas.runtime.version import VERSION
 from infinitas.tasks.current_job import current_job

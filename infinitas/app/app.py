@@ -274,7 +274,7 @@ class Infinitas:
         """A job with its log, live or archived, by its id, handle or record. Raises UnknownJob.
 
         >>> app.fetch_job(add.send(1, 2).id).args
-        '[[1,2],{}]'
+        [1, 2]
         """
         return await self.client.open().job(id_of(job))
 

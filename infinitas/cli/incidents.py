@@ -17,6 +17,7 @@ from infinitas.core.interval import describe_ms
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.notify_rules import ALL, Mute, MuteRequest
 from infinitas.core.text import clean
+from infinitas.wire.incidents import IncidentView
 
 HEADINGS = ("ID", "KIND", "SUBJECT", "SINCE", "FOR", "COUNT", "STATE", "ERROR")
 EXPENDABLE = ("SINCE", "ERROR")
@@ -200,7 +201,7 @@ def _took(incident: Incident) -> str:
 
 def _show(incident: Incident, announced: list[Announced], output: str | None) -> None:
     if output == "json":
-        print_json({"incident": incident, "announced": announced})
+        print_json(IncidentView(incident=incident, announced=announced))
         return
     acknowledged = incident.acknowledged_by or ""
     if incident.acknowledged_at is not None:

@@ -10,6 +10,7 @@ from infinitas.client.interface import Client
 from infinitas.core.interval import describe_ms
 from infinitas.core.records import JobInfo
 from infinitas.core.states import State
+from infinitas.wire.jobs import JobView, JobWithAttempts
 
 
 @click.group("job", help="Jobs: list, show, cancel, retry, run again, wait for.")
@@ -30,7 +31,7 @@ def list_jobs(
     wanted = State(state) if state else None
     jobs = ask_of_task(ctx, task, lambda client, name: client.jobs(name, wanted, limit, arg))
     if output == "json":
-        print_json(jobs)
+        print_json([JobView.of(job) for job in jobs])
         return
     at = now()
     rows = [
@@ -57,7 +58,7 @@ def show_job(ctx: click.Context, id: str, output: str | None) -> None:
     """Show one job with its log."""
     job = ask(ctx, lambda client: client.job(id))
     if output == "json":
-        print_json(job)
+        print_json(JobWithAttempts.of(job))
         return
     at = now()
     waits = job.state is State.RETRYING
@@ -76,11 +77,11 @@ def show_job(ctx: click.Context, id: str, output: str | None) -> None:
             ("next try", f"{moment(job.ready)} ({relative(job.ready, at)})" if waits else ""),
             ("crashes", str(job.crashes) if job.crashes else ""),
             ("progress", _progress(job)),
-            ("checkpoint", job.checkpoint or ""),
+            ("checkpoint", job.checkpoint_json or ""),
             ("key", job.key or ""),
             ("headers", ", ".join(f"{name}={value}" for name, value in job.headers.items())),
-            ("args", job.args),
-            ("result", job.result or ""),
+            ("args", job.args_json),
+            ("result", job.result_json or ""),
             ("error", job.error or ""),
             ("unreadable", job.unreadable or ""),
         ]
@@ -142,13 +143,13 @@ def rerun_job(ctx: click.Context, id: str, output: str | None) -> None:
 def wait_for_job(ctx: click.Context, id: str, timeout: float | None, output: str | None) -> None:
     """Wait for a job's end. The exit code is 0 only if it succeeded."""
     job = ask(ctx, lambda client: client.wait_for_end(id, timeout))
-    _tell(job, " ".join(filter(None, (job.state, job.error or job.result))), output)
+    _tell(job, " ".join(filter(None, (job.state, job.error or job.result_json))), output)
     ctx.exit(0 if job.state is State.SUCCEEDED else 1)
 
 
 def _tell(job: JobInfo, said: str, output: str | None) -> None:
     if output == "json":
-        print_json(job)
+        print_json(JobView.of(job))
     else:
         click.echo(f"{job.id}  {printable(said)}")
 
@@ -188,4 +189,4 @@ def _span(started: datetime | None, ended: datetime | None) -> str:
 
 
 def _duration(job: JobInfo) -> str:
-    return "" if job.duration_ms is None else describe_ms(job.duration_ms)
+    return "" if job.duration is None else describe_ms(round(job.duration * 1000))

@@ -1,14 +1,13 @@
 """Output: tables on a terminal, tab-separated columns in a pipe, JSON for programs."""
 
-import dataclasses
 import json
 import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import click
+from pydantic_core import to_jsonable_python
 
 from infinitas.core.interval import describe_ms
 from infinitas.core.states import State
@@ -34,7 +33,8 @@ LEAST_TEXT = 20
 
 
 def print_json(value: object) -> None:
-    text = json.dumps(_plain(value), indent=2, ensure_ascii=False)
+    """Models of `wire`, or records, as the HTTP API has them; `cli/shapes.py` lists those of each command."""
+    text = json.dumps(to_jsonable_python(value), indent=2, ensure_ascii=False)
     # JSON escapes the lower control characters by itself.
     click.echo(_HIGHER_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
@@ -136,15 +136,3 @@ def strip(outcomes: Sequence[tuple[State, int]]) -> str:
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def _plain(value: object) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return value

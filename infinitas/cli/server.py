@@ -12,6 +12,8 @@ from infinitas.core.access import AccessToken, Scope
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.logging import set_up_logging
 from infinitas.runtime.signals import StopSignal, run_until_signal
+from infinitas.wire.system import Removed
+from infinitas.wire.tokens import NewToken, TokenView
 
 
 @click.command()
@@ -90,7 +92,7 @@ def add_token(
         return token, text
 
     token, text = ask_redis(ctx, add)
-    print_json({"id": token.id, "token": text}) if output == "json" else click.echo(text)
+    print_json(NewToken.of(token, token=text, warning=None)) if output == "json" else click.echo(text)
 
 
 @token_group.command("ls")
@@ -100,12 +102,7 @@ def list_tokens(ctx: click.Context, output: str | None) -> None:
     """List tokens: name, scopes, expiry; never the secrets."""
     tokens = ask_redis(ctx, lambda client: Tokens(client.connection).all())
     if output == "json":
-        print_json(
-            [
-                {"id": t.id, "name": t.name, "scopes": t.scopes, "created": t.created, "expires": t.expires}
-                for t in tokens
-            ]
-        )
+        print_json([TokenView.of(token) for token in tokens])
         return
     rows = [
         (t.id, t.name, ", ".join(t.scopes), moment(t.created), moment(t.expires) if t.expires else "never")
@@ -130,7 +127,7 @@ def remove_token(ctx: click.Context, id: str, output: str | None) -> None:
         await _audit(client, "remove_token", id, {})
 
     ask_redis(ctx, remove)
-    print_json({"removed": id}) if output == "json" else click.echo(f"{id} is revoked.")
+    print_json(Removed(removed=id)) if output == "json" else click.echo(f"{id} is revoked.")
 
 
 async def _audit(client: RedisClient, action: str, target: str, made: dict[str, object]) -> None:

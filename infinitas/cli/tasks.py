@@ -17,6 +17,9 @@ from infinitas.core.plural import counted
 from infinitas.core.records import TaskLine, TaskState
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.tasks.arguments import encode_plain
+from infinitas.wire.jobs import JobId
+from infinitas.wire.schedules import NextSlot
+from infinitas.wire.tasks import TaskLineView, TaskView
 
 HEADINGS = (
     "TASK",
@@ -46,7 +49,7 @@ def list_tasks(ctx: click.Context, output: str | None) -> None:
     """List tasks: failing ones first, then by next slot."""
     tasks = sorted(ask(ctx, lambda client: client.tasks(recent=True)), key=_urgency)
     if output == "json":
-        print_json(tasks)
+        print_json([TaskLineView.of(task) for task in tasks])
         return
     at = now()
     empty = "No tasks yet. Start a worker: infinitas worker workers.demo:app"
@@ -105,7 +108,7 @@ def show_task(ctx: click.Context, name: str, output: str | None) -> None:
     """Show one task: schedules, last job, last success, last failure."""
     task = ask_by_name(ctx, name, lambda client, full: client.task(full))
     if output == "json":
-        print_json(task)
+        print_json(TaskView.of(task))
         return
     at = now()
 
@@ -167,7 +170,7 @@ def run_task(ctx: click.Context, name: str, args: str | None, output: str | None
 
     job = ask_by_name(ctx, name, send)
     if output == "json":
-        print_json({"job": job})
+        print_json(JobId(id=job))
     else:
         click.echo(job)
 
@@ -207,7 +210,7 @@ def preview_task(ctx: click.Context, name: str, count: int, output: str | None) 
             slot = schedule.next_after(slot)
     slots = sorted(slots)[:count]
     if output == "json":
-        print_json([{"slot": slot, "schedule": key} for slot, key in slots])
+        print_json([NextSlot(slot=slot, schedule=key) for slot, key in slots])
         return
     rows = [(moment(slot), f"{slot:%Y-%m-%d %H:%M:%S}Z", relative(slot, at), key) for slot, key in slots]
     print_rows(("LOCAL", "UTC", "LEFT", "SCHEDULE"), rows, f"{name} has no schedule.")
@@ -222,7 +225,7 @@ def remove_task(ctx: click.Context, name: str, yes: bool, output: str | None) ->
     """Remove a task that no code serves: its schedules go, what waits is cancelled, history stays."""
     found = ask_by_name(ctx, name, lambda client, full: client.remove_task(full, dry_run=not yes))
     if output == "json":
-        print_json({"dry_run": not yes, "removal": found})
+        print_json(found)
         return
     names = f" ({', '.join(found.schedules[:5])})" if found.schedules else ""
     verb = "is" if yes else "would be"

@@ -11,16 +11,9 @@ from infinitas.broker.messages import NewJob
 from infinitas.core.incident import Announced, Incident, IncidentFilter
 from infinitas.core.interval import Every
 from infinitas.core.notify_rules import Mute, MuteRequest, NotifyRule
-from infinitas.core.records import (
-    Backfill,
-    JobInfo,
-    ScheduleInfo,
-    TaskInfo,
-    TaskLine,
-    TaskRemoval,
-    WorkerInfo,
-)
+from infinitas.core.records import Backfill, JobInfo, TaskInfo, TaskLine, TaskRemoval, WorkerInfo
 from infinitas.core.schedule_options import Entry, ScheduleOptions
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 

@@ -120,7 +120,7 @@ class RedisClient:
         job = await self.find_job(id)
         task = await self.live_task(job.task)
         headers = {**job.headers, RERUN_OF: id}
-        again = NewJob(id=new_id or fresh_id(), task=job.task, args=job.args, headers=headers)
+        again = NewJob(id=new_id or fresh_id(), task=job.task, args=job.args_json, headers=headers)
         await self.send(task.definition, [again])
         return again.id
 
@@ -271,7 +271,7 @@ class RedisClient:
         """A value that is not shown must not be found either."""
         definitions = await self.definitions(sorted({job.task for job in jobs}))
         hidden = {name: each.redact for name, each in definitions.items()}
-        return [job for job in jobs if argument.matches(job.args, hidden.get(job.task, ()))]
+        return [job for job in jobs if argument.matches(job.args_json, hidden.get(job.task, ()))]
 
     async def _archived(
         self, wanted: JobFilter, after: Position | None, limit: int
@@ -320,7 +320,7 @@ def _record(job: JobInfo) -> str:
     fields: dict[str, object] = {
         "id": job.id,
         "task": job.task,
-        "args": job.args,
+        "args": job.args_json,
         "due": to_ms(job.due),
         "state": job.state,
         "attempt": job.attempt,

@@ -113,7 +113,7 @@ class Registry:
     def read_result(self, job: JobInfo) -> Any:
         """A job's result, typed where its task is one of this app. Raises BadResult."""
         task = self.tasks.get(job.task)
-        return task.signature.read_result(job.result) if task else read_plain(job.result)
+        return task.signature.read_result(job.result_json) if task else read_plain(job.result_json)
 
     def encode(self, task: AnyTask | str, args: Sequence[object], kwargs: Mapping[str, object] | None) -> str:
         """Arguments as JSON text, checked where the task is one of this app. Raises BadArgs."""

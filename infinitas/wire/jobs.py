@@ -5,11 +5,12 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from infinitas.core.job_arguments import read_args, to_text
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.numbers import MAX_DELAY_S
 from infinitas.core.records import AttemptInfo, JobInfo, LogLine
 from infinitas.core.states import State
-from infinitas.wire.arguments import ArgumentsBody, from_text, read_args, show_args, to_text
+from infinitas.wire.arguments import ArgumentsBody
 from infinitas.wire.values import NUMBER, Instant, Text
 
 
@@ -82,22 +83,25 @@ class JobView(BaseModel):
 
     @classmethod
     def of(cls, job: JobInfo) -> Self:
-        ms = job.duration_ms
-        fields = {name: getattr(job, name) for name in _SAME}
-        fields |= {name: from_text(getattr(job, name)) for name in _PAYLOADS}
-        return cls(**fields, args=show_args(job.args), duration=None if ms is None else ms / 1000)
+        return cls(**{name: getattr(job, name) for name in cls.model_fields})
 
     def to_record(self, attempts: tuple[AttemptInfo, ...] = ()) -> JobInfo:
         fields: dict[str, Any] = {name: getattr(self, name) for name in _SAME}
         for name in _PAYLOADS:
             value = getattr(self, name)
-            fields[name] = None if value is None else to_text(value)
-        return JobInfo(**fields, args=read_args(self.args), attempts=attempts)
+            fields[f"{name}_json"] = None if value is None else to_text(value)
+        return JobInfo(**fields, args_json=read_args(self.args), attempts=attempts)
 
 
 _PAYLOADS = ("result", "checkpoint")
 """JSON text in the record."""
 _SAME = JobView.model_fields.keys() - {*_PAYLOADS, "args", "duration"}
+
+
+class JobWithAttempts(JobView):
+    """One job, and every execution of it, oldest first; without an archive there are none."""
+
+    attempts: tuple[AttemptInfo, ...]
 
 
 class JobPage(BaseModel):

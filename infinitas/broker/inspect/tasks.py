@@ -14,7 +14,8 @@ from infinitas.broker.reading import task_definition, task_info, task_line
 from infinitas.broker.stored_rules import task_of_rule
 from infinitas.core.errors import InfinitasError
 from infinitas.core.namespace import may_mean, prefix_of
-from infinitas.core.records import ScheduleInfo, TaskInfo, TaskLine
+from infinitas.core.records import TaskInfo, TaskLine
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.task_definition import TaskDefinition
 
 _NEXT_SLOTS = 1000

@@ -116,7 +116,10 @@ def _within_bytes(page: list[JobInfo], following: Position | None) -> tuple[list
 
 def _size(job: JobInfo) -> int:
     """Characters of what may be long."""
-    return sum(len(text or "") for text in (job.args, job.result, job.checkpoint, job.error, job.traceback))
+    return sum(
+        len(text or "")
+        for text in (job.args_json, job.result_json, job.checkpoint_json, job.error, job.traceback)
+    )
 
 
 @router.post("/bulk")

@@ -8,6 +8,7 @@ from infinitas.core.records import QueueInfo, WorkerInfo
 from infinitas.server.auth import MayChangeTasks, MayRead
 from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.probes import Probes
+from infinitas.wire.system import Draining
 from infinitas.wire.values import Name, Text
 
 router = APIRouter(tags=["system"])
@@ -18,12 +19,6 @@ class DrainBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Text = Field(default="", max_length=MAX_REASON_CHARS)
-
-
-class Draining(BaseModel):
-    """The worker that was asked to stop: `GET /workers` shows it with `stops` until it has left."""
-
-    worker: str
 
 
 class Readiness(BaseModel):
