@@ -63,7 +63,7 @@ def rows(url: str, query: Any) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=BATCHES)
 def test_counts_are_the_fold_of_the_jobs(postgres_url: str, batches: Any) -> None:
     async def write() -> None:

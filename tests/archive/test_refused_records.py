@@ -14,11 +14,16 @@ from infinitas.core.events import UNREADABLE, Event
 from infinitas.core.states import State
 from tests.archive.facts import DUE, event, other, row
 
-GOOD = [
-    event(1, "created", args="[[],{}]", job="good"),
-    event(2, "running", attempt=1, worker="w", started=DUE + 2, job="good"),
-    event(900, "succeeded", attempt=1, worker="w", started=DUE + 2, job="good"),
-]
+
+def good(job: str) -> list[Event]:
+    return [
+        event(1, "created", args="[[],{}]", job=job),
+        event(2, "running", attempt=1, worker="w", started=DUE + 2, job=job),
+        event(900, "succeeded", attempt=1, worker="w", started=DUE + 2, job=job),
+    ]
+
+
+GOOD = good("good")
 LONG = "".join(chr(0x4E00 + n * n % 19_997) for n in range(4_000))
 DEEP = "[" * 200_000 + "]" * 200_000
 
@@ -49,27 +54,25 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("bad", REFUSED.values(), ids=REFUSED)
 async def test_one_that_is_refused_is_kept_raw_and_its_neighbours_arrive(
-    archive: Archive,
-    reader: Reader,
-    bad: Event,
+    archive: Archive, reader: Reader
 ) -> None:
-    events = [*GOOD[:2], bad, GOOD[2]]
-    refused = await Writer(archive, "default").write(events, None, GOOD[2].position)
-    assert [each.event for each in refused or ()] == [bad]
-    job = await reader.jobs.find("good")
-    assert job is not None
-    assert job.state == State.SUCCEEDED
-    assert await Writer(archive, "default").position() == GOOD[2].position
-    found = await row(
-        archive, "SELECT queue, position, kind, error <> '', length(fields) FROM infinitas_refused"
-    )
-    assert found[:2] == ("default", bad.position)
-    assert found[2].endswith(bad.kind) or bad.kind == UNREADABLE
-    assert found[3]
-    assert 1 < found[4] <= 64 * 1024
-    assert await reader.refused.count() == {"default": 1}
+    for number, (name, bad) in enumerate(REFUSED.items()):
+        queue, id = f"q{number}", f"good{number}"
+        begun, running, ended = good(id)
+        refused = await Writer(archive, queue).write([begun, running, bad, ended], None, ended.position)
+        assert [each.event for each in refused or ()] == [bad], name
+        job = await reader.jobs.find(id)
+        assert job is not None, name
+        assert job.state == State.SUCCEEDED, name
+        assert await Writer(archive, queue).position() == ended.position, name
+        columns = "position, kind, error <> '', length(fields)"
+        found = await row(archive, f"SELECT {columns} FROM infinitas_refused WHERE queue = '{queue}'")
+        assert found[0] == bad.position, name
+        assert found[1].endswith(bad.kind) or bad.kind == UNREADABLE, name
+        assert found[2], name
+        assert 1 < found[3] <= 64 * 1024, name
+    assert await reader.refused.count() == {f"q{number}": 1 for number in range(len(REFUSED))}
 
 
 CLEANED = {
@@ -89,15 +92,15 @@ CLEANED = {
 }
 
 
-@pytest.mark.parametrize("strange", CLEANED.values(), ids=CLEANED)
 async def test_text_that_postgres_cannot_hold_is_cleaned_wherever_it_stands(
-    archive: Archive,
-    reader: Reader,
-    strange: Event,
+    archive: Archive, reader: Reader
 ) -> None:
-    events = [*GOOD[:2], strange, GOOD[2]]
-    assert await Writer(archive, "default").write(events, None, GOOD[2].position) == []
-    assert await reader.jobs.find("good") is not None
+    for number, (name, strange) in enumerate(CLEANED.items()):
+        queue, id = f"q{number}", f"good{number}"
+        begun, running, ended = good(id)
+        events = [begun, running, strange, ended]
+        assert await Writer(archive, queue).write(events, None, ended.position) == [], name
+        assert await reader.jobs.find(id) is not None, name
 
 
 async def test_what_follows_a_refused_event_still_makes_the_job_whole(

@@ -145,7 +145,7 @@ def test_any_event(servers: Urls, redis: Redis, postgres_url: str) -> None:
         runner.run(migrate(archive))
         pipeline = Pipeline(redis, EventStream(connection, "default", "archiver"), archive, reader)
 
-        @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
         @given(st.lists(entries(), max_size=12))
         @example([{"type": "job.succeeded", "at": DUE, **KINDS["job.failed"], "result": DEEP}])
         def any_event(strange: list[dict[str, str]]) -> None:

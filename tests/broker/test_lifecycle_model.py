@@ -314,7 +314,7 @@ def test_the_scripts_do_what_the_model_does(servers: Urls) -> None:
     run_state_machine_as_test(
         OnThisServer,
         settings=settings(
-            max_examples=80,
+            max_examples=50,
             stateful_step_count=50,
             deadline=None,
             database=None,

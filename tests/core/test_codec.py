@@ -58,7 +58,7 @@ def same(moment: datetime) -> Iterator[datetime]:
 
 
 @given(near_a_change(), st.sampled_from(RULES), st.sampled_from(ZONES))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_a_local_moment_is_its_instant(moment: datetime, rule: str | Every, zone: str) -> None:
     """Both times of a repeated hour, one after the other: neither is answered from the other's cache."""
     for each in (moment.replace(fold=1 - moment.fold), moment, *same(moment)):

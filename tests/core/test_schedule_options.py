@@ -61,7 +61,7 @@ def test_every_list_of_the_options_is_the_same() -> None:
         assert OPTIONS[name].allowed == " or ".join(map(repr, get_args(types[name])))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(RULES, st.none() | MOMENTS | JUNK, GIVEN)
 def test_options_make_a_schedule_or_are_refused(rule: Any, at: Any, options: Any) -> None:
     try:
@@ -79,7 +79,7 @@ def test_options_make_a_schedule_or_are_refused(rule: Any, at: Any, options: Any
         moment = following
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(RULES, GIVEN, GIVEN)
 def test_a_change_keeps_what_is_not_given(rule: Any, first: Any, then: Any) -> None:
     try:
@@ -92,7 +92,7 @@ def test_a_change_keeps_what_is_not_given(rule: Any, first: Any, then: Any) -> N
         assert getattr(changed, name) == then.get(name, getattr(schedule, name))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.text(string.digits + "hmsd. -+e∞", max_size=12))
 def test_a_duration_is_read_or_refused(text: str) -> None:
     try:

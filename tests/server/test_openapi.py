@@ -23,7 +23,7 @@ def test_schemathesis_finds_nothing(http: httpx.Client, tmp_path: Path, make_tok
             str(Path(sys.executable).with_name("schemathesis")),
             "run",
             f"{http.base_url}/api/v1/openapi.json",
-            *("--checks", CHECKS, "--max-examples", "6", "--no-color", "--request-timeout", "60"),
+            *("--checks", CHECKS, "--max-examples", "3", "--no-color", "--request-timeout", "60"),
             *("--header", f"Authorization: Bearer {make_token('admin')}"),
         ],
         cwd=tmp_path,

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,30 +15,34 @@ LUA = sorted((PACKAGE / "broker" / "lua").glob("*.lua"))
 DOCS = ROOT / "docs"
 
 
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
 def functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(tree(file)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node
 
 
-@pytest.mark.parametrize("file", PYTHON, ids=lambda file: str(file.relative_to(ROOT)))
-def test_python_files(file: Path) -> None:
-    text = file.read_text()
-    assert len(text.splitlines()) <= 400
-    for function in functions(file):
-        length = (function.end_lineno or 0) - function.lineno + 1
-        assert length <= 60, f"{function.name} has {length} lines"
-    assert not re.search(r"utils?|helpers?|common|mixin", file.stem)
-    assert ast.get_docstring(ast.parse(text)), "a file has a docstring"
+def test_python_files() -> None:
+    for file in PYTHON:
+        text = file.read_text()
+        assert len(text.splitlines()) <= 400, file
+        for function in functions(file):
+            length = (function.end_lineno or 0) - function.lineno + 1
+            assert length <= 60, f"{file}: {function.name} has {length} lines"
+        assert not re.search(r"utils?|helpers?|common|mixin", file.stem), file
+        assert ast.get_docstring(tree(file)), f"{file} has no docstring"
 
 
-@pytest.mark.parametrize("file", PYTHON, ids=lambda file: str(file.relative_to(ROOT)))
-def test_no_sql_or_lua_in_python_strings(file: Path) -> None:
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            assert not re.search(
-                r"redis\.p?call\(|\b(SELECT .+ FROM|INSERT INTO|UPDATE .+ SET)\b", node.value
-            )
+def test_no_sql_or_lua_in_python_strings() -> None:
+    query = re.compile(r"redis\.p?call\(|\b(SELECT .+ FROM|INSERT INTO|UPDATE .+ SET)\b")
+    for file in PYTHON:
+        for node in ast.walk(tree(file)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not query.search(node.value), f"{file}:{node.lineno}"
 
 
 @pytest.mark.parametrize("file", LUA, ids=lambda file: file.name)
@@ -65,7 +70,7 @@ def test_only_the_connection_builds_and_touches_a_redis_client() -> None:
     for file in PYTHON:
         if file == PACKAGE / "broker" / "connection.py":
             continue
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(tree(file)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "redis":
                 assert not builders & {name.name for name in node.names}, file
             elif isinstance(node, ast.Import):

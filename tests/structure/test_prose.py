@@ -7,8 +7,6 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "infinitas"
 PYTHON = sorted(
@@ -43,9 +41,8 @@ def faults(file: Path, line: int, text: str) -> list[str]:
     return [f"{file.relative_to(ROOT)}:{line}: {word}" for word in found]
 
 
-@pytest.mark.parametrize("file", PYTHON, ids=lambda file: str(file.relative_to(ROOT)))
-def test_python(file: Path) -> None:
-    assert not [fault for line, text in prose_of(file) for fault in faults(file, line, text)]
+def test_python() -> None:
+    assert not [f for file in PYTHON for line, text in prose_of(file) for f in faults(file, line, text)]
 
 
 def test_names_of_tests() -> None:
@@ -54,14 +51,16 @@ def test_names_of_tests() -> None:
             assert not BANNED.search(name.replace("_", " ")), f"{file.name}: {name}"
 
 
-@pytest.mark.parametrize("file", QUERIES, ids=lambda file: file.name)
-def test_lua_and_sql(file: Path) -> None:
-    lines = enumerate(file.read_text().splitlines(), 1)
-    comments = [(n, line.partition("--")[2]) for n, line in lines if "--" in line]
-    assert not [fault for line, text in comments for fault in faults(file, line, text)]
+def test_lua_and_sql() -> None:
+    for file in QUERIES:
+        lines = enumerate(file.read_text().splitlines(), 1)
+        comments = [(n, line.partition("--")[2]) for n, line in lines if "--" in line]
+        assert not [fault for line, text in comments for fault in faults(file, line, text)]
 
 
-@pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_docs(file: Path) -> None:
-    text = re.sub(r"```.*?```", lambda block: "\n" * block[0].count("\n"), file.read_text(), flags=re.DOTALL)
-    assert not [f for n, line in enumerate(text.splitlines(), 1) for f in faults(file, n, line)]
+def test_docs() -> None:
+    for file in PAGES:
+        text = re.sub(
+            r"```.*?```", lambda block: "\n" * block[0].count("\n"), file.read_text(), flags=re.DOTALL
+        )
+        assert not [f for n, line in enumerate(text.splitlines(), 1) for f in faults(file, n, line)]

@@ -143,7 +143,7 @@ def fields(names: tuple[str, ...]) -> Any:
 
 
 def test_every_view_answers_after_any_request(system: System) -> None:
-    @settings(max_examples=15, **RUN)
+    @settings(max_examples=8, **RUN)
     @given(fields(JOB), fields(OPTIONS), fields(RULE), ANY)
     def send(job: dict[str, Any], options: dict[str, Any], rule: dict[str, Any], other: Any) -> None:
         system.seed()

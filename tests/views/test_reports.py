@@ -36,7 +36,7 @@ async def test_any_report_is_archived(make_app: Callable[..., Infinitas], postgr
     app = make_app(archive=True)
     reports: list[dict[str, Any]] = []
 
-    @settings(max_examples=40, **RUN)
+    @settings(max_examples=20, **RUN)
     @given(REPORTS)
     def gather(report: dict[str, Any]) -> None:
         reports.append(report)

@@ -232,7 +232,7 @@ def write(redis: Redis, what: tuple[Any, ...]) -> None:
 
 
 def test_every_view_answers_after_any_write_into_redis(system: System) -> None:
-    @settings(max_examples=15, **RUN)
+    @settings(max_examples=8, **RUN)
     @given(st.lists(WRITES, min_size=1, max_size=6))
     def spoil(writes: list[tuple[Any, ...]]) -> None:
         system.seed()

@@ -16,7 +16,7 @@ from croniter import croniter
 
 from infinitas.core.cron.expression import parse_cron
 
-EXPRESSIONS = int(os.environ.get("INFINITAS_DIFFERENTIAL", "12"))
+EXPRESSIONS = int(os.environ.get("INFINITAS_DIFFERENTIAL", "6"))
 """Random expressions per zone and window."""
 MINUTE, SECOND, HOUR = timedelta(minutes=1), timedelta(seconds=1), timedelta(hours=1)
 LONGEST_MOVED_GAP = 180

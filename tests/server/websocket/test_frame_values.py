@@ -94,7 +94,7 @@ def test_an_origin_that_is_none_is_another_site(http: httpx.Client) -> None:
 
 
 def test_after_any_frame_every_view_answers(http: httpx.Client, make_peer: MakePeer, archiver: None) -> None:
-    @settings(max_examples=25, **RUN)
+    @settings(max_examples=15, **RUN)
     @given(st.sampled_from(FRAMES), st.data())
     def send_hostile(kind: tuple[str, Message], data: st.DataObject) -> None:
         t, fields = kind
