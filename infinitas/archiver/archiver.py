@@ -11,6 +11,7 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.events import ARCHIVER, EventStream
 from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
+from infinitas.broker.presence import present
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.monitor.event_readers import EventReaderMonitor
@@ -59,7 +60,8 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
             ]
 
         _log.info("Archiver runs.")
-        await run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested)
+        async with present(connection, ARCHIVER):
+            await run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested)
         _log.info("Archiver has stopped.")
     finally:
         for archive in archives:

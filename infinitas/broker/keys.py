@@ -8,6 +8,7 @@ QUEUES = "infinitas:queues"
 TOKENS = "infinitas:tokens"
 PINGS = "infinitas:pings"
 HEARTBEAT = "infinitas:heartbeat"
+PROCESSES = "infinitas:processes"
 INTENTS = "infinitas:intents"
 QUEUE_KEYS = (
     "tasks",

@@ -68,6 +68,7 @@ COMMANDS = {
         "server",
         "Serve HTTP and WebSocket: tasks, schedules, jobs, remote workers (docs/http.md).",
     ),
+    "status": ("infinitas.cli.status", "status", "What runs, what waits, what is missing."),
     "sync": ("infinitas.cli.sync", "sync", "Store what the code declares, as a step of a deploy."),
     "task": ("infinitas.cli.tasks", "task_group", "Tasks: list, show, run now, preview, remove."),
     "token": ("infinitas.cli.server", "token_group", "Access tokens of the server: add, ls, rm."),

@@ -12,6 +12,7 @@ from infinitas.core.incident import Incident
 from infinitas.core.notify_rules import Mute
 from infinitas.core.records import TaskRemoval, WorkerInfo
 from infinitas.core.schedule_preview import Preview
+from infinitas.core.status import Status
 from infinitas.wire.channels import ChannelView, DeliveryView, NewChannelView
 from infinitas.wire.incidents import IncidentView, RuleView
 from infinitas.wire.jobs import JobId, JobView, JobWithAttempts
@@ -64,6 +65,7 @@ SHAPES: dict[str, Any] = {
     "schedule show": ScheduleView,
     "schedule skip": Slots,
     "schedule trigger": JobId,
+    "status": Status,
     "sync": Synced,
     "task ls": list[TaskLineView],
     "task preview": list[NextSlot],

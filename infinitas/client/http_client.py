@@ -13,6 +13,7 @@ from infinitas.client.http_schedules import HttpSchedules
 from infinitas.core.errors import NotInTime, UnknownTask
 from infinitas.core.records import AttemptInfo, JobInfo, TaskInfo, TaskLine, TaskRemoval, WorkerInfo
 from infinitas.core.states import State
+from infinitas.core.status import Status
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.wire.arguments import args_fields
 from infinitas.wire.jobs import JobId, JobPage, JobView
@@ -23,7 +24,7 @@ BATCH = 200
 MOST_PAGES = 10
 _JOB, _JOBS, _JOB_ID = TypeAdapter(JobView), TypeAdapter(JobPage), TypeAdapter(JobId)
 _TASK, _TASKS = TypeAdapter(TaskView), TypeAdapter(TaskPage)
-_REMOVAL = TypeAdapter(TaskRemoval)
+_REMOVAL, _STATUS = TypeAdapter(TaskRemoval), TypeAdapter(Status)
 _ATTEMPTS, _WORKERS = TypeAdapter(tuple[AttemptInfo, ...]), TypeAdapter(list[WorkerInfo])
 
 
@@ -110,6 +111,9 @@ class HttpClient:
 
     async def workers(self) -> list[WorkerInfo]:
         return await self._http.fetch(_WORKERS, "GET", "/workers")
+
+    async def status(self) -> Status:
+        return await self._http.fetch(_STATUS, "GET", "/status")
 
     async def close(self) -> None:
         await self._http.close()

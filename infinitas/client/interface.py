@@ -15,6 +15,7 @@ from infinitas.core.records import Backfill, JobInfo, TaskInfo, TaskLine, TaskRe
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.states import State
+from infinitas.core.status import Status
 from infinitas.core.task_definition import TaskDefinition
 
 
@@ -216,6 +217,9 @@ class Client(Protocol):
 
     async def workers(self) -> list[WorkerInfo]:
         """Workers that live now."""
+
+    async def status(self) -> Status:
+        """What runs, what waits, what is missing."""
 
     async def close(self) -> None:
         """Close its connections."""

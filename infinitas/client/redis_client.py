@@ -26,6 +26,7 @@ from infinitas.client.job_ids import fresh_id
 from infinitas.client.pings import ExternalTasks
 from infinitas.client.redis_schedules import RedisSchedules
 from infinitas.client.removal import plan_removal, remove_task
+from infinitas.client.status import read_status
 from infinitas.core.argument_match import ArgumentMatch, parameter_names
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import (
@@ -51,6 +52,7 @@ from infinitas.core.records import (
     WorkerInfo,
 )
 from infinitas.core.states import State
+from infinitas.core.status import Status
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.waiting import Waiting
 
@@ -308,6 +310,10 @@ class RedisClient:
 
     async def workers(self) -> list[WorkerInfo]:
         return await live_workers(self.connection)
+
+    async def status(self) -> Status:
+        parts = (self.workers(), self.queue_infos(), self.tasks())
+        return await read_status(self.connection, self.archive, *await asyncio.gather(*parts))
 
     async def close(self) -> None:
         for waiter in self._end_waiters.values():

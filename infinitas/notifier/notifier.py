@@ -11,12 +11,14 @@ from infinitas.archive.migrate import Tables
 from infinitas.broker.connection import Connection
 from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
+from infinitas.broker.presence import present
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.channel_records import ChannelFault
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.core.incident import IncidentKind
 from infinitas.core.incident_fold import Occurrence
 from infinitas.core.notice_groups import Limit
+from infinitas.core.status import NOTIFIER
 from infinitas.core.task_definition import parse_rate
 from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.monitor.overdue import OverdueMonitor
@@ -63,12 +65,13 @@ async def run_notifier(
         with suppress(ServerUnreachable):  # The loops retry, and log it.
             await notifier.tables.make_ready()
         _log.info("Notifier runs.")
-        await asyncio.gather(
-            run_for_queues(
-                queues, lambda: list_queues(notifier.connection), notifier.queue_loops, stop.requested
-            ),
-            run_loops(notifier.shared_loops(), stop.requested),
-        )
+        async with present(notifier.connection, NOTIFIER):
+            await asyncio.gather(
+                run_for_queues(
+                    queues, lambda: list_queues(notifier.connection), notifier.queue_loops, stop.requested
+                ),
+                run_loops(notifier.shared_loops(), stop.requested),
+            )
         _log.info("Notifier has stopped.")
     finally:
         await notifier.close()

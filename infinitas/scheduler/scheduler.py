@@ -7,8 +7,10 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.moves import Moves
+from infinitas.broker.presence import present
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.reconcile import Reconciliation
+from infinitas.core.status import SCHEDULER
 from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.monitor.overdue import OverdueMonitor
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
@@ -67,10 +69,11 @@ async def run_scheduler(settings: Settings, queues: Sequence[str] | None, stop: 
         if settings.heartbeat_url is not None:
             address = settings.heartbeat_url.get_secret_value()
             shared.append(Loop("heartbeat", HeartbeatPing(connection, address, tickers).run_once))
-        await asyncio.gather(
-            run_loops(shared, stop.requested),
-            run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested),
-        )
+        async with present(connection, SCHEDULER):
+            await asyncio.gather(
+                run_loops(shared, stop.requested),
+                run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested),
+            )
         _log.info("Scheduler has stopped.")
     finally:
         await connection.close()

@@ -12,12 +12,14 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from infinitas.broker.presence import present
 from infinitas.broker.tokens import Tokens
 from infinitas.client.channel_access import ChannelAccess
 from infinitas.client.lazy import LazyClient
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.core.names import shorten
+from infinitas.core.status import SERVER
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal, allow_many_sockets
@@ -116,7 +118,8 @@ async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> 
             host = f"[{binding.host}]" if ":" in binding.host else binding.host
             _log.info("Server answers on %s://%s:%d", scheme, host, listening.getsockname()[1])
             _log.info("Page: %s://%s:%d%s/", scheme, host, listening.getsockname()[1], binding.root_path)
-            await _serve(api, binding, listening, stop)
+            async with present(api.state.client.connection, SERVER):
+                await _serve(api, binding, listening, stop)
         _log.info("Server has stopped.")
 
 

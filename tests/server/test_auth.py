@@ -37,6 +37,7 @@ NEEDS = {
     "POST /jobs/{id}/cancel": "jobs",
     "POST /jobs/{id}/retry": "jobs",
     "POST /jobs/{id}/rerun": "jobs",
+    "GET /status": "read",
     "GET /workers": "read",
     "POST /workers/{id}/drain": "tasks",
     "GET /queues": "read",

@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.records import QueueInfo, WorkerInfo
+from infinitas.core.status import Status
 from infinitas.server.auth import MayChangeTasks, MayRead
 from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.probes import Probes
@@ -42,6 +43,12 @@ async def drain_worker(
     """Ask a worker to stop: it claims no more jobs, finishes those that it runs, and leaves."""
     await client.drain_worker(id)
     return Draining(worker=id)
+
+
+@router.get("/status")
+async def show_status(client: ClientOf, reads: ReadsOf, _: MayRead) -> Status:
+    """What runs, what waits, and what is missing: processes, workers, queues, the last 24 h."""
+    return await reads.read("status", client.status)
 
 
 @router.get("/queues")
