@@ -9,6 +9,7 @@ from infinitas.app.schedules import Schedules
 from infinitas.client.lazy import LazyClient
 from infinitas.client.names import by_name
 from infinitas.client.portal import Portal, for_async, for_sync, for_sync_outside_loops
+from infinitas.core.codec import instant
 from infinitas.core.errors import ConfigError
 from infinitas.core.interval import Every
 from infinitas.core.records import JobInfo, TaskInfo, TaskLine
@@ -241,6 +242,8 @@ class Infinitas:
         *,
         state: State | str | None = None,
         argument: str | None = None,
+        schedule: str | None = None,
+        since: datetime | None = None,
         limit: int = 20,
     ) -> list[JobInfo]:
         """Jobs that wait or run, then those of the archive, newest first: what `infinitas job ls` lists.
@@ -249,6 +252,8 @@ class Infinitas:
             task: only its jobs.
             state: only those in it, e.g. "failed".
             argument: only those with it, as `name:value` or `place:value`.
+            schedule: only those of this schedule, by its key.
+            since: only those that were due at this aware moment or later.
             limit: at most so many.
 
         Raises:
@@ -260,11 +265,12 @@ class Infinitas:
         True
         """
         wanted = None if state is None else read_state(state)
-        if task is None:
-            return await self.client.open().jobs(None, wanted, limit, argument)
-        for name in self.registry.namespace.meanings(name_of(task)):
-            if found := await self.client.open().jobs(name, wanted, limit, argument):
-                return found
+        client, namespace = self.client.open(), self.registry.namespace
+        start = None if since is None else instant(since, "since")
+        for name in (None,) if task is None else namespace.meanings(name_of(task)):
+            for key in (None,) if schedule is None else namespace.meanings(schedule):
+                if found := await client.jobs(name, wanted, limit, argument, schedule=key, since=start):
+                    return found
         return []
 
     fetch_jobs = for_sync(_fetch_jobs)

@@ -36,7 +36,7 @@ from infinitas.devservers.urls import fill_urls
 from infinitas.runtime.config import Settings, load_settings
 
 T = TypeVar("T")
-ERROR, USAGE, NOT_FOUND, UNREACHABLE = 1, 2, 5, 6
+ERROR, USAGE, AMISS, NOT_IN_TIME, NOT_FOUND, UNREACHABLE = 1, 2, 3, 4, 5, 6
 EXIT_CODES = {
     ConfigError.code: USAGE,
     BadApp.code: USAGE,
@@ -52,7 +52,7 @@ EXIT_CODES = {
     UnknownDelivery.code: NOT_FOUND,
     UnknownWorker.code: NOT_FOUND,
     ServerUnreachable.code: UNREACHABLE,
-    NotInTime.code: ERROR,
+    NotInTime.code: NOT_IN_TIME,
     UnsafeBroker.code: ERROR,
 }
 

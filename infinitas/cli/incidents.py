@@ -8,7 +8,7 @@ import click
 
 from infinitas.cli.context import ask, output_option
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative
-from infinitas.cli.schedules import Moment, Span
+from infinitas.cli.spans import Moment, Span
 from infinitas.client.interface import Client
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.codec import DEFAULT_QUEUE
@@ -20,7 +20,7 @@ from infinitas.core.text import clean
 from infinitas.wire.incidents import IncidentView
 
 HEADINGS = ("ID", "KIND", "SUBJECT", "SINCE", "FOR", "COUNT", "STATE", "ERROR")
-EXPENDABLE = ("SINCE", "ERROR")
+EXPENDABLE = ("COUNT", "SINCE")
 KINDS = [kind.value for kind in IncidentKind]
 kind_option = click.option("-k", "--kind", "kinds", multiple=True, type=click.Choice(KINDS))
 
@@ -47,7 +47,7 @@ def list_incidents(
         print_json(found)
         return
     empty = "No incidents." if everything else "Nothing is wrong: no incident is open."
-    print_rows(HEADINGS, [_row(each) for each in found], empty, EXPENDABLE)
+    print_rows(HEADINGS, [_row(each) for each in found], empty, EXPENDABLE, ("SUBJECT",), ("ERROR",))
 
 
 @incident_group.command("show")

@@ -30,7 +30,7 @@ COMMANDS = {
         "incident_group",
         "Incidents: list, show, acknowledge, mute.",
     ),
-    "job": ("infinitas.cli.jobs", "job_group", "Jobs: list, show, cancel, retry, run again, wait for."),
+    "job": ("infinitas.cli.jobs", "job_group", "Jobs: list, show, logs, cancel, retry, run again, wait for."),
     "migrate": ("infinitas.cli.migrate", "migrate", "Create or update the archive's tables in Postgres."),
     "notifier": (
         "infinitas.cli.processes",
@@ -132,7 +132,10 @@ def cli(ctx: click.Context, app: str | None, redis_url: str | None, postgres_url
 
 
 def main() -> None:
-    """Exit codes: 0 ok, 1 error, 2 usage, 5 not found, 6 a server can't be reached."""
+    """Exit codes: 0 ok, 1 error, 2 usage, 5 not found, 6 a server can't be reached.
+
+    3: the job did not succeed, or a part that is waited for does not run; 4: the job has not ended in time.
+    """
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.ClickException as error:

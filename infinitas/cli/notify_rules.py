@@ -7,7 +7,7 @@ import click
 from infinitas.cli.context import ask, output_option, settings
 from infinitas.cli.incidents import KINDS, actor, note_in_audit
 from infinitas.cli.output import print_json, print_rows
-from infinitas.cli.schedules import Span
+from infinitas.cli.spans import Span
 from infinitas.client.interface import Client
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.interval import describe_ms

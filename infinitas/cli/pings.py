@@ -8,7 +8,7 @@ import click
 
 from infinitas.cli.context import ask_redis, output_option, settings
 from infinitas.cli.output import moment, now, print_json, print_rows, relative
-from infinitas.cli.schedules import Span
+from infinitas.cli.spans import Span
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.interval import describe_ms, parse_every
 from infinitas.core.records import ExternalTaskInfo

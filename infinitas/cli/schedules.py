@@ -9,10 +9,10 @@ import click
 
 from infinitas.cli.context import ask_by_name, ask_of_task, output_option, settings
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative
+from infinitas.cli.spans import Moment, Span
 from infinitas.cli.tasks import encode_args
 from infinitas.client.interface import Client
-from infinitas.core.codec import instant
-from infinitas.core.errors import BadSchedule, Refused
+from infinitas.core.errors import BadSchedule
 from infinitas.core.interval import describe_ms, parse_every
 from infinitas.core.namespace import Namespace
 from infinitas.core.plural import counted
@@ -25,42 +25,10 @@ from infinitas.wire.jobs import JobId
 from infinitas.wire.schedules import RemovedSchedule, ScheduleView, Slots
 
 HEADINGS = ("KEY", "NEXT", "LEFT", "LAST", "RULE", "ZONE", "TASK", "NOTE")
-EXPENDABLE = ("ZONE", "TASK", "LAST", "NEXT", "NOTE")
+EXPENDABLE = ("ZONE", "TASK", "NEXT", "LAST")
 _POLICIES = ("dst", "overlap", "catch_up", "catch_up_limit", "max_runs")
 _OVERRIDDEN = "overridden: the code has another rule; `schedule reset` takes it back"
 _SPANS = ("catch_up_window_ms", "jitter_ms", "grace_ms")
-
-
-class Moment(click.ParamType[datetime]):
-    """An ISO 8601 date with its offset: `2026-12-24T18:00+01:00`."""
-
-    name = "moment"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            found = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no date; write e.g. 2026-12-24T18:00+01:00", param, ctx)
-        if found.tzinfo is None:
-            self.fail(f"{value!r} has no time zone; write e.g. {value}Z or {value}+01:00", param, ctx)
-        try:
-            return instant(found, "the moment")
-        except Refused as error:
-            self.fail(str(error), param, ctx)
-
-
-class Span(click.ParamType[float]):
-    """A duration such as `90s` or `1h30m`, as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if value in ("0", 0):
-            return 0.0
-        try:
-            return parse_every(str(value)).ms / 1000
-        except BadSchedule as error:
-            self.fail(str(error), param, ctx)
 
 
 def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,7 +86,7 @@ def list_schedules(ctx: click.Context, task: str | None, limit: int, output: str
         for info in found
     ]
     empty = "No schedules. Add one: infinitas schedule add KEY TASK --every 5m"
-    print_rows(HEADINGS, rows, empty, EXPENDABLE)
+    print_rows(HEADINGS, rows, empty, EXPENDABLE, ("KEY",), ("RULE", "NOTE"))
 
 
 def _note(info: ScheduleInfo) -> str:

@@ -6,7 +6,7 @@ from pydantic_core import to_json
 from infinitas.broker.tokens import Tokens
 from infinitas.cli.context import ask_redis, log_options, output_option, settings
 from infinitas.cli.output import moment, print_json, print_rows
-from infinitas.cli.schedules import Span
+from infinitas.cli.spans import Span
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken, Scope
 from infinitas.core.errors import ConfigError

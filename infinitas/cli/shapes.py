@@ -15,7 +15,7 @@ from infinitas.core.schedule_preview import Preview
 from infinitas.core.status import Status
 from infinitas.wire.channels import ChannelView, DeliveryView, NewChannelView
 from infinitas.wire.incidents import IncidentView, RuleView
-from infinitas.wire.jobs import JobId, JobView, JobWithAttempts
+from infinitas.wire.jobs import JobId, JobView, JobWithAttempts, Retried
 from infinitas.wire.pings import ExternalTaskView, PingUrl
 from infinitas.wire.schedules import NextSlot, RemovedSchedule, ScheduleView, Slots
 from infinitas.wire.sync import Synced
@@ -41,7 +41,7 @@ SHAPES: dict[str, Any] = {
     "job cancel": JobView,
     "job ls": list[JobView],
     "job rerun": JobView,
-    "job retry": JobView,
+    "job retry": JobView | Retried,
     "job show": JobWithAttempts,
     "job wait": JobView,
     "migrate": Migrated,
@@ -70,7 +70,7 @@ SHAPES: dict[str, Any] = {
     "task ls": list[TaskLineView],
     "task preview": list[NextSlot],
     "task rm": TaskRemoval,
-    "task run": JobId,
+    "task run": JobId | JobView,
     "task show": TaskView,
     "token add": NewToken,
     "token ls": list[TokenView],

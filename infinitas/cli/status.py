@@ -4,13 +4,12 @@ from collections import Counter
 
 import click
 
-from infinitas.cli.context import ask, output_option
+from infinitas.cli.context import AMISS, ask, output_option
 from infinitas.cli.output import now, print_facts, print_json, print_rows, relative
 from infinitas.core.interval import describe_ms
 from infinitas.core.plural import counted
 from infinitas.core.status import LATE_S, Status
 
-INCOMPLETE = 3
 _KINDS = ("scheduler", "archiver", "notifier", "server")
 
 
@@ -27,7 +26,7 @@ def status(ctx: click.Context, output: str | None) -> None:
         print_json(found)
     else:
         print_status(found)
-    ctx.exit(INCOMPLETE if found.missing else 0)
+    ctx.exit(AMISS if found.missing else 0)
 
 
 def print_status(found: Status) -> None:

@@ -9,15 +9,18 @@ from pydantic_core import from_json
 from infinitas.broker.messages import NewJob
 from infinitas.cli.app_path import load_app
 from infinitas.cli.context import ask, ask_by_name, output_option
-from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative, strip
+from infinitas.cli.job_ends import end_of, exit_code
+from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, printable, relative, strip
+from infinitas.cli.spans import Span
 from infinitas.client.interface import Client
 from infinitas.client.job_ids import fresh_id
 from infinitas.core.errors import BadArgs
+from infinitas.core.names import check_name
 from infinitas.core.plural import counted
 from infinitas.core.records import TaskLine, TaskState
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.tasks.arguments import encode_plain
-from infinitas.wire.jobs import JobId
+from infinitas.wire.jobs import JobId, JobView
 from infinitas.wire.schedules import NextSlot
 from infinitas.wire.tasks import TaskLineView, TaskView
 
@@ -35,7 +38,7 @@ HEADINGS = (
     "NOTE",
 )
 
-EXPENDABLE = ("SCHEDULE", "NEXT", "LAST", "STREAK", "NOTE")
+EXPENDABLE = ("SCHEDULE", "NEXT", "STREAK", "SUCCESS", "LAST", "FAILURE")
 
 
 @click.group("task", help="Tasks: list, show, run now, preview, remove.")
@@ -53,7 +56,7 @@ def list_tasks(ctx: click.Context, output: str | None) -> None:
         return
     at = now()
     empty = "No tasks yet. Start a worker: infinitas worker workers.demo:app"
-    print_rows(HEADINGS, [_row(task, at) for task in tasks], empty, EXPENDABLE)
+    print_rows(HEADINGS, [_row(task, at) for task in tasks], empty, EXPENDABLE, ("TASK",), ("NOTE",))
 
 
 def _urgency(task: TaskLine) -> tuple[bool, bool, datetime, str]:
@@ -156,19 +159,42 @@ def _unusual(definition: TaskDefinition) -> str:
 @task_group.command("run")
 @click.argument("name")
 @click.argument("args", required=False, metavar="[JSON]")
+@click.option("-k", "--key", help="Refused while a job of the task with this key lives.")
+@click.option("--delay", type=Span(), help="Not before, e.g. 90s or 2h from now.")
+@click.option("-w", "--wait", is_flag=True, help="Wait for its end; exit codes as those of job wait.")
+@click.option("--timeout", type=float, help="With --wait: seconds. Default: as long as it takes.")
 @output_option
 @click.pass_context
-def run_task(ctx: click.Context, name: str, args: str | None, output: str | None) -> None:
+def run_task(
+    ctx: click.Context,
+    name: str,
+    args: str | None,
+    key: str | None,
+    delay: float | None,
+    wait: bool,
+    timeout: float | None,
+    output: str | None,
+) -> None:
     """Send one job now. JSON: a list of arguments, or an object of named ones."""
+    if timeout is not None and not wait:
+        raise click.UsageError("--timeout is for --wait.")
     text = encode_args(ctx, name, args)
+    if key is not None:
+        check_name(key, "key")
 
     async def send(client: Client, full: str) -> str:
         task = await client.task(full)
-        job = NewJob(id=fresh_id(), task=full, args=text)
+        job = NewJob(id=fresh_id(), task=full, args=text, key=key, delay_s=delay)
         await client.send(task.definition, [job])
         return job.id
 
     job = ask_by_name(ctx, name, send)
+    if wait:
+        ended = ask(ctx, lambda client: client.wait_for_end(job, timeout))
+        print_json(JobView.of(ended)) if output == "json" else click.echo(
+            f"{job}  {printable(end_of(ended))}"
+        )
+        ctx.exit(exit_code(ended))
     if output == "json":
         print_json(JobId(id=job))
     else:

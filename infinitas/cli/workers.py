@@ -7,7 +7,7 @@ from infinitas.cli.output import now, print_json, print_rows, relative
 from infinitas.core.records import WorkerInfo
 from infinitas.wire.system import Draining
 
-EXPENDABLE = ("HOST", "STARTED", "TASKS")
+EXPENDABLE = ("HOST", "STARTED", "PID", "TASKS", "BEAT")
 
 
 @click.command("ls")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -84,7 +85,14 @@ class HttpClient:
         return job.to_record(await self._http.fetch(_ATTEMPTS, "GET", f"{_path(id)}/attempts"))
 
     async def jobs(
-        self, task: str | None, state: State | None, limit: int, argument: str | None = None
+        self,
+        task: str | None,
+        state: State | None,
+        limit: int,
+        argument: str | None = None,
+        *,
+        schedule: str | None = None,
+        since: datetime | None = None,
     ) -> list[JobInfo]:
         found: list[JobInfo] = []
         cursor: str | None = None
@@ -97,6 +105,8 @@ class HttpClient:
                 state=state,
                 limit=limit - len(found),
                 arg=argument,
+                schedule=schedule,
+                since=since and since.isoformat(),
                 cursor=cursor,
             )
             found += [job.to_record() for job in page.items]

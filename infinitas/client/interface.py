@@ -205,9 +205,16 @@ class Client(Protocol):
         """A job, live or archived, with its log. Raises UnknownJob."""
 
     async def jobs(
-        self, task: str | None, state: State | None, limit: int, argument: str | None = None
+        self,
+        task: str | None,
+        state: State | None,
+        limit: int,
+        argument: str | None = None,
+        *,
+        schedule: str | None = None,
+        since: datetime | None = None,
     ) -> list[JobInfo]:
-        """Live jobs first, then the archive's, newest first, each job once."""
+        """Live jobs first, then the archive's, newest first, each job once. `since`: due from then on."""
 
     async def drain_worker(self, id: str) -> None:
         """Ask a worker to stop: it claims no more jobs, finishes those that it runs, and leaves.

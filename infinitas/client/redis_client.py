@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 import orjson
 
@@ -226,10 +227,18 @@ class RedisClient:
             return ()
 
     async def jobs(
-        self, task: str | None, state: State | None, limit: int, argument: str | None = None
+        self,
+        task: str | None,
+        state: State | None,
+        limit: int,
+        argument: str | None = None,
+        *,
+        schedule: str | None = None,
+        since: datetime | None = None,
     ) -> list[JobInfo]:
         match = None if argument is None else ArgumentMatch.from_text(argument)
-        wanted = await self._resolved(JobFilter(task=task, state=state, argument=match))
+        given = JobFilter(task=task, state=state, argument=match, schedule=schedule, since=since)
+        wanted = await self._resolved(given)
         found = {job.id: job for job in await live_jobs(self.connection, task, limit)}
         archived, _following = await self._archived(wanted, None, limit)
         for job in archived:

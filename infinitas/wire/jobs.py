@@ -1,10 +1,12 @@
 """Jobs: what a request gives to send, list or end them, and what the API shows."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from infinitas.core.errors import Refused
 from infinitas.core.job_arguments import read_args, to_text
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.numbers import MAX_DELAY_S
@@ -102,6 +104,27 @@ class JobWithAttempts(JobView):
     """One job, and every execution of it, oldest first; without an archive there are none."""
 
     attempts: tuple[AttemptInfo, ...]
+
+
+class Refusal(BaseModel):
+    id: str
+    code: str
+    detail: str
+
+
+class Retried(BaseModel):
+    """Jobs that were retried, or with `dry_run` would be; `refused` have the reason."""
+
+    dry_run: bool
+    done: list[str]
+    refused: list[Refusal]
+
+    @classmethod
+    def of(
+        cls, done: Sequence[JobInfo], refused: Sequence[tuple[JobInfo, Refused]], *, dry_run: bool
+    ) -> Self:
+        why = [Refusal(id=job.id, code=error.code, detail=str(error)) for job, error in refused]
+        return cls(dry_run=dry_run, done=[job.id for job in done], refused=why)
 
 
 class JobPage(BaseModel):

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 from redis import Redis
 
+from infinitas.cli.context import AMISS
 from infinitas.cli.main import cli
 from infinitas.cli.shapes import SHAPES, document
-from infinitas.cli.status import INCOMPLETE
 from infinitas.cli.workers import drain_worker, list_workers
 from infinitas.devservers.servers import Urls
 from tests.support import ROOT
@@ -60,7 +60,7 @@ def run(servers: Urls, redis: Redis, postgres_url: str) -> Run:
 
     def run(name: str, *arguments: str) -> Any:
         ran = runner.invoke(cli, [*name.split(), *arguments, "-o", "json"], catch_exceptions=False)
-        assert ran.exit_code == (INCOMPLETE if name == "status" else 0), (name, ran.output)
+        assert ran.exit_code == (AMISS if name == "status" else 0), (name, ran.output)
         shown = json.loads(ran.stdout)
         schema = {**published["properties"][name], "$defs": published["$defs"]}
         jsonschema_rs.validator_for(schema).validate(shown)

@@ -26,7 +26,7 @@ from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.once import OnceOf
 from infinitas.server.redacted import hide_jobs, view_job, view_jobs
 from infinitas.server.token_watch import TokenWatch
-from infinitas.wire.jobs import CancelBody, JobId, JobPage, JobView
+from infinitas.wire.jobs import CancelBody, JobId, JobPage, JobView, Refusal
 from infinitas.wire.values import Flag, Instant, Name, Text, Whole
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=IdempotentRoute)
@@ -73,12 +73,6 @@ class BulkBody(BaseModel):
     limit: Whole = Field(default=1000, ge=1, le=1000)
     reason: Text = Field(default="", max_length=MAX_REASON_CHARS)
     dry_run: Flag = False
-
-
-class Refusal(BaseModel):
-    id: str
-    code: str
-    detail: str
 
 
 class BulkAnswer(BaseModel):
