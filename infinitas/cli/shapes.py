@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from infinitas.core.incident import Incident
 from infinitas.core.notify_rules import Mute
-from infinitas.core.records import TaskRemoval, WorkerInfo
+from infinitas.core.records import QueueInfo, TaskRemoval, WorkerInfo
 from infinitas.core.schedule_preview import Preview
 from infinitas.core.status import Status
 from infinitas.wire.channels import ChannelView, DeliveryView, NewChannelView
@@ -19,7 +19,7 @@ from infinitas.wire.jobs import JobId, JobView, JobWithAttempts, Retried
 from infinitas.wire.pings import ExternalTaskView, PingUrl
 from infinitas.wire.schedules import NextSlot, RemovedSchedule, ScheduleView, Slots
 from infinitas.wire.sync import Synced
-from infinitas.wire.system import Check, Draining, Forgotten, Migrated, Removed
+from infinitas.wire.system import Check, Draining, Forgotten, Migrated, Purged, Removed
 from infinitas.wire.tasks import TaskLineView, TaskView
 from infinitas.wire.tokens import NewToken, TokenView
 
@@ -51,6 +51,8 @@ SHAPES: dict[str, Any] = {
     "ping rm": Removed,
     "ping rotate": PingUrl,
     "preview": Preview,
+    "queue ls": list[QueueInfo],
+    "queue purge": Purged,
     "rule ls": list[RuleView],
     "rule rm": Removed,
     "rule set": RuleView,

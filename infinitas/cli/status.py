@@ -5,7 +5,8 @@ from collections import Counter
 import click
 
 from infinitas.cli.context import AMISS, ask, output_option
-from infinitas.cli.output import now, print_facts, print_json, print_rows, relative
+from infinitas.cli.output import print_facts, print_json
+from infinitas.cli.queues import print_queues
 from infinitas.core.interval import describe_ms
 from infinitas.core.plural import counted
 from infinitas.core.status import LATE_S, Status
@@ -38,21 +39,7 @@ def print_status(found: Status) -> None:
     print_facts([*((f"{kind}s", _processes(found, kind)) for kind in _KINDS), *_numbers(found)])
     if found.queues:
         click.echo()
-        at = now()
-        rows = [
-            (
-                queue.name,
-                str(queue.tasks),
-                str(queue.queued),
-                str(queue.running),
-                str(queue.waiting),
-                relative(queue.oldest, at) or "–",
-                queue.unreadable or "",
-            )
-            for queue in found.queues
-        ]
-        headings = ("QUEUE", "TASKS", "READY", "RUNNING", "LATER", "OLDEST", "NOTE")
-        print_rows(headings, rows, "", ("NOTE", "OLDEST"))
+        print_queues(found.queues)
 
 
 def _processes(found: Status, kind: str) -> str:

@@ -12,12 +12,21 @@ from infinitas.client.http import Http, quoted
 from infinitas.client.http_incidents import HttpIncidents
 from infinitas.client.http_schedules import HttpSchedules
 from infinitas.core.errors import NotInTime, UnknownTask
-from infinitas.core.records import AttemptInfo, JobInfo, TaskInfo, TaskLine, TaskRemoval, WorkerInfo
+from infinitas.core.records import (
+    AttemptInfo,
+    JobInfo,
+    QueueInfo,
+    TaskInfo,
+    TaskLine,
+    TaskRemoval,
+    WorkerInfo,
+)
 from infinitas.core.states import State
 from infinitas.core.status import Status
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.wire.arguments import args_fields
 from infinitas.wire.jobs import JobId, JobPage, JobView
+from infinitas.wire.system import Purged
 from infinitas.wire.tasks import TaskPage, TaskView
 
 LONGEST_WAIT_S = 30
@@ -25,6 +34,7 @@ BATCH = 200
 MOST_PAGES = 10
 _JOB, _JOBS, _JOB_ID = TypeAdapter(JobView), TypeAdapter(JobPage), TypeAdapter(JobId)
 _TASK, _TASKS = TypeAdapter(TaskView), TypeAdapter(TaskPage)
+_QUEUES, _PURGED = TypeAdapter(list[QueueInfo]), TypeAdapter(Purged)
 _REMOVAL, _STATUS = TypeAdapter(TaskRemoval), TypeAdapter(Status)
 _ATTEMPTS, _WORKERS = TypeAdapter(tuple[AttemptInfo, ...]), TypeAdapter(list[WorkerInfo])
 
@@ -115,6 +125,13 @@ class HttpClient:
             if argument is None or cursor is None or len(found) >= limit:
                 break
         return found
+
+    async def queue_infos(self) -> list[QueueInfo]:
+        return await self._http.fetch(_QUEUES, "GET", "/queues")
+
+    async def purge(self, queue: str, task: str | None, reason: str, *, dry_run: bool = False) -> int:
+        body = {"task": task, "reason": reason, "dry_run": dry_run}
+        return (await self._http.fetch(_PURGED, "POST", f"/queues/{quoted(queue)}/purge", body)).jobs
 
     async def drain_worker(self, id: str) -> None:
         await self._http.request("POST", f"/workers/{quoted(id)}/drain", {})

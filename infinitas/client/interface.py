@@ -11,7 +11,7 @@ from infinitas.broker.messages import NewJob
 from infinitas.core.incident import Announced, Incident, IncidentFilter
 from infinitas.core.interval import Every
 from infinitas.core.notify_rules import Mute, MuteRequest, NotifyRule
-from infinitas.core.records import Backfill, JobInfo, TaskInfo, TaskLine, TaskRemoval, WorkerInfo
+from infinitas.core.records import Backfill, JobInfo, QueueInfo, TaskInfo, TaskLine, TaskRemoval, WorkerInfo
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.states import State
@@ -215,6 +215,15 @@ class Client(Protocol):
         since: datetime | None = None,
     ) -> list[JobInfo]:
         """Live jobs first, then the archive's, newest first, each job once. `since`: due from then on."""
+
+    async def queue_infos(self) -> list[QueueInfo]:
+        """All queues, with their numbers."""
+
+    async def purge(self, queue: str, task: str | None, reason: str, *, dry_run: bool = False) -> int:
+        """Cancel the jobs of a queue that wait, of one task or all. Returns how many; raises UnknownQueue.
+
+        With `dry_run` they are only counted.
+        """
 
     async def drain_worker(self, id: str) -> None:
         """Ask a worker to stop: it claims no more jobs, finishes those that it runs, and leaves.

@@ -26,7 +26,7 @@ from infinitas.client.end_waiter import EndWaiter
 from infinitas.client.job_ids import fresh_id
 from infinitas.client.pings import ExternalTasks
 from infinitas.client.redis_schedules import RedisSchedules
-from infinitas.client.removal import plan_removal, remove_task
+from infinitas.client.removal import plan_removal, purge_queue, remove_task
 from infinitas.client.status import read_status
 from infinitas.core.argument_match import ArgumentMatch, parameter_names
 from infinitas.core.codec import to_ms
@@ -38,6 +38,7 @@ from infinitas.core.errors import (
     NotInTime,
     ServerUnreachable,
     UnknownJob,
+    UnknownQueue,
     UnknownTask,
     UnknownWorker,
 )
@@ -310,6 +311,12 @@ class RedisClient:
     async def queues(self) -> list[str]:
         """Names of all queues."""
         return await self._backend.queues()
+
+    async def purge(self, queue: str, task: str | None, reason: str, *, dry_run: bool = False) -> int:
+        check_text(reason, "reason", MAX_REASON_CHARS)
+        if queue not in await self.queues():
+            raise UnknownQueue(f"There is no queue {queue[:200]!r}.")
+        return await purge_queue(self._backend, queue, task, reason, None if dry_run else self.job_ttl_s)
 
     async def drain_worker(self, id: str) -> None:
         check_text(id, "worker", MAX_WORKER_CHARS)

@@ -1,12 +1,31 @@
 """The JSON of what is about no task, schedule or job."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
+
+from infinitas.core.names import MAX_REASON_CHARS
+from infinitas.wire.values import Flag, Name, Text
 
 
 class Draining(BaseModel):
     """The worker that was asked to stop: it is listed with `stops` until it has left."""
 
     worker: str
+
+
+class PurgeBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    task: Name | None = None
+    reason: Text = Field(default="", max_length=MAX_REASON_CHARS)
+    dry_run: Flag = False
+
+
+class Purged(BaseModel):
+    """`jobs` that waited in the queue were cancelled; with `dry_run` they would be."""
+
+    queue: str
+    dry_run: bool
+    jobs: int
 
 
 class Removed(BaseModel):

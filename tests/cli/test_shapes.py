@@ -97,6 +97,10 @@ def test_all_commands(run: Run, redis: Redis, servers: Urls) -> None:
     assert len(run("schedule backfill", "k", *dry)["slots"]) == 10
     run("schedule reset", "tick")
     assert run("schedule rm", "k") == {"removed": "k", "comes_back": False}
+    assert run("queue ls")[0]["queued"] == 3
+    assert run("queue purge", "default", "--task", "slow") == {"queue": "default", "dry_run": True, "jobs": 2}
+    assert run("queue purge", "default", "--yes")["jobs"] == 3
+    assert run("queue ls")[0]["queued"] == 0
     assert run("task rm", "noop")["schedules"] == []
     assert run("preview", "30 2 * * *", "--tz", "Europe/Paris", "-n", "1")["slots"][0]["local"][-6] == "+"
 

@@ -38,6 +38,7 @@ NEEDS = {
     "POST /jobs/{id}/retry": "jobs",
     "POST /jobs/{id}/rerun": "jobs",
     "GET /status": "read",
+    "POST /queues/{name}/purge": "jobs",
     "GET /workers": "read",
     "POST /workers/{id}/drain": "tasks",
     "GET /queues": "read",

@@ -6,10 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.records import QueueInfo, WorkerInfo
 from infinitas.core.status import Status
-from infinitas.server.auth import MayChangeTasks, MayRead
+from infinitas.server.audit_trail import note_dry_run
+from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.probes import Probes
-from infinitas.wire.system import Draining
+from infinitas.wire.system import Draining, PurgeBody, Purged
 from infinitas.wire.values import Name, Text
 
 router = APIRouter(tags=["system"])
@@ -55,6 +56,19 @@ async def show_status(client: ClientOf, reads: ReadsOf, _: MayRead) -> Status:
 async def list_queues(client: ClientOf, reads: ReadsOf, _: MayRead) -> list[QueueInfo]:
     """How much waits and runs in each queue, and since when; jobs a minute."""
     return await reads.read("queues", client.queue_infos)
+
+
+@router.post("/queues/{name:path}/purge")
+async def purge_queue(
+    name: Name, client: ClientOf, request: Request, _: MayRunJobs, body: PurgeBody | None = None
+) -> Purged:
+    """Cancel the jobs of a queue that wait; with `dry_run` only count them. Those that run go on."""
+    wanted = body or PurgeBody()
+    if wanted.dry_run:
+        note_dry_run(request)
+    reason = wanted.reason or "the queue was purged"
+    count = await client.purge(name, wanted.task, reason, dry_run=wanted.dry_run)
+    return Purged(queue=name, dry_run=wanted.dry_run, jobs=count)
 
 
 @probes.get("/livez")
