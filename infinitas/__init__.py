@@ -49,6 +49,7 @@ from infinitas.core.schedule_preview import Preview, PreviewSlot
 from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.verdict import Verdict
 from infinitas.runtime.version import VERSION
+from infinitas.tasks.collection import Tasks
 from infinitas.tasks.current_job import current_job
 from infinitas.tasks.handle import Handle, agather, gather
 from infinitas.tasks.job import Job
@@ -99,6 +100,7 @@ __all__ = [
     "Task",
     "TaskInfo",
     "TaskLine",
+    "Tasks",
     "UnknownJob",
     "UnknownSchedule",
     "UnknownTask",

@@ -11,11 +11,13 @@ from infinitas.client.names import by_name
 from infinitas.client.portal import Portal, for_async, for_sync, for_sync_outside_loops
 from infinitas.core.codec import instant
 from infinitas.core.errors import ConfigError
-from infinitas.core.interval import Every
+from infinitas.core.interval import Rule
+from infinitas.core.lists import several
 from infinitas.core.records import JobInfo, TaskInfo, TaskLine
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.states import State, read_state
 from infinitas.core.unknown_options import refuse_unknown
+from infinitas.tasks.collection import Tasks
 from infinitas.tasks.decorator import Async, Decorator
 from infinitas.tasks.handle import Handle, JobName, id_of
 from infinitas.tasks.job import Job
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_ARGUMENTS = ("name", "redis_url", "postgres_url", "server", "token", "queue", "plugins")
+_ARGUMENTS = ("name", "redis_url", "postgres_url", "server", "token", "queue", "plugins", "include")
 _DEFAULTS = TaskDefaults.__optional_keys__
 
 
@@ -42,6 +44,8 @@ class Infinitas:
         name: names the app. Its tasks and schedules have it in front: `shop.cleanup`; inside the app's
             own verbs the short name is enough. Two apps on one Redis need two names. Default: the setting
             `app_name`, which is empty.
+        include: modules with tasks, which a worker, `dev` and `sync` import: names, or globs of names
+            (`"shop.*.tasks"`, where `*` also stands for several parts).
         redis_url: e.g. `redis://localhost:6379/0`.
         postgres_url: e.g. `postgresql://user@host/name`; without one there is no archive.
         server: go through a server in place of both, e.g. `wss://host:3000`, with its `token`.
@@ -69,6 +73,7 @@ class Infinitas:
         token: str | None = None,
         queue: str = "default",
         plugins: Iterable[Plugin] = (),
+        include: Iterable[str] = (),
         **defaults: Unpack[TaskDefaults],
     ) -> None:
         refuse_unknown(defaults, {*_ARGUMENTS, *_DEFAULTS}, "Infinitas(…)", ConfigError)
@@ -76,6 +81,8 @@ class Infinitas:
             app_name=name, redis_url=redis_url, postgres_url=postgres_url, server=server, token=token
         )
         self.registry = Registry(self.client, Plugins(plugins), queue, self.client.app_name, defaults)
+        self.included = several(include, "include", ConfigError)
+        """Names or globs of modules with tasks."""
         self.schedules = Schedules(self.client, self.registry)
         """Verbs over schedules: read, change, pause, skip, trigger, backfill."""
 
@@ -145,6 +152,22 @@ class Infinitas:
         declare = Decorator(self.registry.add, options)
         return declare(*functions) if functions else declare
 
+    def include(self, tasks: Tasks) -> None:
+        """Add the tasks of a collection, those too that it gets later.
+
+        Raises:
+            ConfigError: another app has included it. DuplicateTask: the app has a task of a name of it.
+
+        >>> from infinitas import Infinitas, Tasks
+        >>> tasks = Tasks()
+        >>> greet = tasks.task(print, name="greet")
+        >>> mine = Infinitas()
+        >>> mine.include(tasks)
+        >>> sorted(mine.tasks)
+        ['greet']
+        """
+        tasks.join(self.registry)
+
     def find(self, name: str) -> AnyTask:
         """A task of this app, by its short or full name. Raises UnknownTask."""
         return self.registry.find(name)
@@ -152,7 +175,7 @@ class Infinitas:
     async def _schedule(
         self,
         task: AnyTask | str,
-        rule: str | Every | None = None,
+        rule: Rule | None = None,
         *,
         key: str,
         at: datetime | None = None,

@@ -9,7 +9,7 @@ from infinitas.client.interface import ScheduleClient
 from infinitas.client.lazy import LazyClient
 from infinitas.client.names import by_name
 from infinitas.client.portal import Portal, for_async, for_sync
-from infinitas.core.interval import Every
+from infinitas.core.interval import Rule
 from infinitas.core.records import Backfill
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.schedule_records import ScheduleInfo
@@ -95,7 +95,7 @@ class Schedules:
     async def _change(
         self,
         key: str,
-        rule: str | Every | None = None,
+        rule: Rule | None = None,
         *,
         at: datetime | None = None,
         args: Sequence[object] | None = None,

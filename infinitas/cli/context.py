@@ -80,7 +80,7 @@ def print_error(error: InfinitasError) -> int:
 
 def configured_app(ctx: click.Context, path: str | None, **arguments: object) -> Infinitas:
     """The app, with the command line's settings over its own."""
-    return load_app(path or ctx.obj["app"]).configure(**urls(ctx), **arguments)
+    return load_app(path or ctx.obj["app"] or load_settings().app).configure(**urls(ctx), **arguments)
 
 
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:

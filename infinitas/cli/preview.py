@@ -7,7 +7,6 @@ import click
 from infinitas.app.preview import preview as explain
 from infinitas.cli.context import output_option
 from infinitas.cli.output import now, print_json, print_rows, relative
-from infinitas.core.interval import parse_every
 from infinitas.core.schedule_preview import Preview
 
 
@@ -31,9 +30,7 @@ def preview(
     EXPR may also be an interval: `every 5m`.
     """
     at = now()
-    first, _, rest = expression.strip().partition(" ")
-    rule = parse_every(rest) if first == "every" else expression
-    found = explain(rule, count=count, now=at, key=key, timezone=timezone, dst=dst)
+    found = explain(expression, count=count, now=at, key=key, timezone=timezone, dst=dst)
     if output == "json":
         print_json(found)
         return

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from infinitas.broker.messages import NewJob
 from infinitas.core.incident import Announced, Incident, IncidentFilter
-from infinitas.core.interval import Every
+from infinitas.core.interval import Rule
 from infinitas.core.notify_rules import Mute, MuteRequest, NotifyRule
 from infinitas.core.records import Backfill, JobInfo, QueueInfo, TaskInfo, TaskLine, TaskRemoval, WorkerInfo
 from infinitas.core.schedule_options import Entry, ScheduleOptions
@@ -51,7 +51,7 @@ class ScheduleClient(Protocol):
     async def change(
         self,
         key: str,
-        rule: str | Every | None = None,
+        rule: Rule | None = None,
         *,
         at: datetime | None = None,
         args: str | None = None,

@@ -16,7 +16,7 @@ from infinitas.client.backend import Backend, did_you_mean
 from infinitas.client.job_ids import fresh_id
 from infinitas.core.codec import slot_job_id, to_ms
 from infinitas.core.errors import BadArgs, BadSchedule, Changed, KeyTaken, UnknownSchedule, UnknownTask
-from infinitas.core.interval import Every
+from infinitas.core.interval import Rule
 from infinitas.core.job_arguments import fault_of_args
 from infinitas.core.names import MAX_REASON_CHARS, check_name, check_text
 from infinitas.core.namespace import without_prefix
@@ -147,7 +147,7 @@ class RedisSchedules:
     async def change(
         self,
         key: str,
-        rule: str | Every | None = None,
+        rule: Rule | None = None,
         *,
         at: datetime | None = None,
         args: str | None = None,

@@ -93,6 +93,13 @@ class Registry:
         self.plugins.call("on_declare", task.definition)
         return task
 
+    def adopt(self, task: AnyTask, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+        """Declare a function again, as a task of this app; `task`, made without one, becomes that."""
+        made = self.add(function, **options)
+        task.__dict__.clear()
+        task.__dict__.update(made.__dict__)
+        self.tasks[made.name] = task
+
     def with_schedule_defaults(self, options: ScheduleOptions) -> ScheduleOptions:
         """The options, and the app's defaults for the others."""
         return {**self.schedule_defaults, **options}

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import BadSchedule
-from infinitas.core.interval import Every, every
+from infinitas.core.interval import Every, Rule, every, read_rule
 from infinitas.core.job_arguments import read_args, show_args
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import OPTION_NAMES, ScheduleOptions
@@ -61,9 +61,10 @@ class Change(ArgumentsBody):
 
 
 def change_fields(
-    rule: str | Every | None, at: datetime | None, args: str | None, options: ScheduleOptions
+    rule: Rule | None, at: datetime | None, args: str | None, options: ScheduleOptions
 ) -> dict[str, object]:
     """The fields of a `Change` that gives only these. Not checked: the server does that."""
+    rule = read_rule(rule)
     fields: dict[str, object] = {**options, **({} if args is None else args_fields(args))}
     if isinstance(rule, Every):
         fields["every"] = rule.ms / 1000
