@@ -13,6 +13,7 @@ INTENTS = "infinitas:intents"
 QUEUE_KEYS = (
     "tasks",
     "limits",
+    "paused_tasks",
     "moved",
     "departures",
     "departed",

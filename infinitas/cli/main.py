@@ -52,7 +52,7 @@ COMMANDS = {
         "preview",
         "Explain a cron expression: its meaning, next slots, and what clock changes do to it.",
     ),
-    "queue": ("infinitas.cli.queues", "queue_group", "Queues: list, purge."),
+    "queue": ("infinitas.cli.queues", "queue_group", "Queues: list, pause, resume, purge."),
     "rule": (
         "infinitas.cli.notify_rules",
         "rule_group",
@@ -71,7 +71,7 @@ COMMANDS = {
     ),
     "status": ("infinitas.cli.status", "status", "What runs, what waits, what is missing."),
     "sync": ("infinitas.cli.sync", "sync", "Store what the code declares, as a step of a deploy."),
-    "task": ("infinitas.cli.tasks", "task_group", "Tasks: list, show, run now, preview, remove."),
+    "task": ("infinitas.cli.tasks", "task_group", "Tasks: list, show, run now, preview, pause, remove."),
     "token": ("infinitas.cli.server", "token_group", "Access tokens of the server: add, ls, rm."),
     "top": ("infinitas.cli.top", "top", "What runs and what waits, shown again every two seconds."),
     "worker": ("infinitas.cli.processes", "worker", "Run jobs."),

@@ -1,4 +1,4 @@
-"""`infinitas queue ls|purge`."""
+"""`infinitas queue ls|pause|resume|purge`."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from infinitas.cli.context import ask, output_option
 from infinitas.cli.output import now, print_json, print_rows, relative
 from infinitas.core.plural import counted
 from infinitas.core.records import QueueInfo
-from infinitas.wire.system import Purged
+from infinitas.wire.system import Purged, QueueName
 
 HEADINGS = ("QUEUE", "TASKS", "READY", "RUNNING", "LATER", "OLDEST", "CAME", "ENDED", "NOTE")
 
 
-@click.group("queue", help="Queues: list, purge.")
+@click.group("queue", help="Queues: list, pause, resume, purge.")
 def queue_group() -> None: ...
 
 
@@ -39,7 +39,7 @@ def print_queues(queues: Sequence[QueueInfo]) -> None:
             relative(queue.oldest, at) or "–",
             _rate(queue.came),
             _rate(queue.ended),
-            queue.unreadable or "",
+            queue.unreadable or (f"paused: {queue.paused.reason}" if queue.paused else ""),
         )
         for queue in queues
     ]
@@ -49,6 +49,30 @@ def print_queues(queues: Sequence[QueueInfo]) -> None:
 
 def _rate(jobs: float | None) -> str:
     return "–" if jobs is None else f"{jobs:.1f}/min"
+
+
+@queue_group.command("pause")
+@click.argument("queue")
+@click.option("-r", "--reason", required=True, help="Why; it is shown and kept.")
+@output_option
+@click.pass_context
+def pause_queue(ctx: click.Context, queue: str, reason: str, output: str | None) -> None:
+    """Let all jobs of a queue wait until `resume`. Those that run go on; schedules go on to make jobs."""
+    ask(ctx, lambda client: client.pause_queue(queue, reason))
+    if output == "json":
+        print_json(QueueName(queue=queue))
+    else:
+        click.echo(f"The queue {queue} is paused: its jobs wait.")
+
+
+@queue_group.command("resume")
+@click.argument("queue")
+@output_option
+@click.pass_context
+def resume_queue(ctx: click.Context, queue: str, output: str | None) -> None:
+    """End the pause of a queue; tasks that are paused themselves stay so."""
+    ask(ctx, lambda client: client.resume_queue(queue))
+    print_json(QueueName(queue=queue)) if output == "json" else click.echo(f"The queue {queue} goes on.")
 
 
 @queue_group.command("purge")

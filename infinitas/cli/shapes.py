@@ -19,7 +19,7 @@ from infinitas.wire.jobs import JobId, JobView, JobWithAttempts, Retried
 from infinitas.wire.pings import ExternalTaskView, PingUrl
 from infinitas.wire.schedules import NextSlot, RemovedSchedule, ScheduleView, Slots
 from infinitas.wire.sync import Synced
-from infinitas.wire.system import Check, Draining, Forgotten, Migrated, Purged, Removed
+from infinitas.wire.system import Check, Draining, Forgotten, Migrated, Purged, QueueName, Removed
 from infinitas.wire.tasks import TaskLineView, TaskView
 from infinitas.wire.tokens import NewToken, TokenView
 
@@ -52,7 +52,9 @@ SHAPES: dict[str, Any] = {
     "ping rotate": PingUrl,
     "preview": Preview,
     "queue ls": list[QueueInfo],
+    "queue pause": QueueName,
     "queue purge": Purged,
+    "queue resume": QueueName,
     "rule ls": list[RuleView],
     "rule rm": Removed,
     "rule set": RuleView,
@@ -70,7 +72,9 @@ SHAPES: dict[str, Any] = {
     "status": Status,
     "sync": Synced,
     "task ls": list[TaskLineView],
+    "task pause": TaskView,
     "task preview": list[NextSlot],
+    "task resume": TaskView,
     "task rm": TaskRemoval,
     "task run": JobId | JobView,
     "task show": TaskView,

@@ -1,4 +1,4 @@
-"""`infinitas task ls|show|run|preview|rm`."""
+"""`infinitas task ls|show|run|preview|pause|resume|rm`."""
 
 from dataclasses import fields
 from datetime import datetime
@@ -41,7 +41,7 @@ HEADINGS = (
 EXPENDABLE = ("SCHEDULE", "NEXT", "STREAK", "SUCCESS", "LAST", "FAILURE")
 
 
-@click.group("task", help="Tasks: list, show, run now, preview, remove.")
+@click.group("task", help="Tasks: list, show, run now, preview, pause, remove.")
 def task_group() -> None: ...
 
 
@@ -92,6 +92,8 @@ def note(task: TaskState) -> str:
         return f"unreadable: {task.unreadable}"
     if task.external:
         return "runs elsewhere"
+    if task.paused:
+        return f"paused ({task.queued} waiting): {task.paused.reason}"
     if not task.has_worker:
         return f"no worker ({task.queued} waiting)" if task.queued else "no worker"
     return f"{task.queued} waiting" if task.queued else ""
@@ -137,6 +139,7 @@ def show_task(ctx: click.Context, name: str, output: str | None) -> None:
             ("last failure", line("last_failure")),
             ("error", task.last_error or ""),
             ("unreadable", task.unreadable or ""),
+            ("paused", f"{moment(task.paused.since)}: {task.paused.reason}" if task.paused else ""),
             ("streak", streak(task.streak)),
             ("last 10", strip([(o.state, o.duration_ms) for o in task.recent])),
             ("ready", str(task.queued)),
@@ -240,6 +243,35 @@ def preview_task(ctx: click.Context, name: str, count: int, output: str | None) 
         return
     rows = [(moment(slot), f"{slot:%Y-%m-%d %H:%M:%S}Z", relative(slot, at), key) for slot, key in slots]
     print_rows(("LOCAL", "UTC", "LEFT", "SCHEDULE"), rows, f"{name} has no schedule.")
+
+
+@task_group.command("pause")
+@click.argument("name")
+@click.option("-r", "--reason", required=True, help="Why; it is shown and kept.")
+@output_option
+@click.pass_context
+def pause_task(ctx: click.Context, name: str, reason: str, output: str | None) -> None:
+    """Let jobs of a task wait until `resume`. Those that run go on; schedules go on to make jobs."""
+    task = ask_by_name(ctx, name, lambda client, full: client.pause_task(full, reason))
+    if output == "json":
+        print_json(TaskView.of(task))
+    else:
+        click.echo(f"{task.name} is paused: its jobs wait.")
+
+
+@task_group.command("resume")
+@click.argument("name")
+@output_option
+@click.pass_context
+def resume_task(ctx: click.Context, name: str, output: str | None) -> None:
+    """End the pause of a task; that of its queue goes on."""
+    task = ask_by_name(ctx, name, lambda client, full: client.resume_task(full))
+    if output == "json":
+        print_json(TaskView.of(task))
+    elif task.paused:
+        click.echo(f"{task.name} still waits: its queue {task.queue} is paused: {task.paused.reason}")
+    else:
+        click.echo(f"{task.name} goes on. Ready: {counted(task.queued, 'job')}.")
 
 
 @task_group.command("rm")

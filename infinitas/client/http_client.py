@@ -133,6 +133,19 @@ class HttpClient:
         body = {"task": task, "reason": reason, "dry_run": dry_run}
         return (await self._http.fetch(_PURGED, "POST", f"/queues/{quoted(queue)}/purge", body)).jobs
 
+    async def pause_task(self, name: str, reason: str) -> TaskInfo:
+        path = f"/tasks/{quoted(name)}/pause"
+        return (await self._http.fetch(_TASK, "POST", path, {"reason": reason})).to_record()
+
+    async def resume_task(self, name: str) -> TaskInfo:
+        return (await self._http.fetch(_TASK, "POST", f"/tasks/{quoted(name)}/resume", {})).to_record()
+
+    async def pause_queue(self, queue: str, reason: str) -> None:
+        await self._http.request("POST", f"/queues/{quoted(queue)}/pause", {"reason": reason})
+
+    async def resume_queue(self, queue: str) -> None:
+        await self._http.request("POST", f"/queues/{quoted(queue)}/resume", {})
+
     async def drain_worker(self, id: str) -> None:
         await self._http.request("POST", f"/workers/{quoted(id)}/drain", {})
 

@@ -201,6 +201,21 @@ class Client(Protocol):
             UnknownTask: there is none. StillServed: a live worker serves it.
         """
 
+    async def pause_task(self, name: str, reason: str) -> TaskInfo:
+        """No job of the task is claimed until `resume_task`; those that run go on, and schedules too.
+
+        Raises UnknownTask, and BadArgs: the reason is too long.
+        """
+
+    async def resume_task(self, name: str) -> TaskInfo:
+        """End the pause of a task; that of its queue goes on. Raises UnknownTask."""
+
+    async def pause_queue(self, queue: str, reason: str) -> None:
+        """No job of the queue is claimed until `resume_queue`. Raises UnknownQueue, BadArgs."""
+
+    async def resume_queue(self, queue: str) -> None:
+        """End the pause of a queue; tasks that are paused themselves stay so. Raises UnknownQueue."""
+
     async def job(self, id: str) -> JobInfo:
         """A job, live or archived, with its log. Raises UnknownJob."""
 

@@ -20,6 +20,7 @@ from infinitas.broker.inspect.workers import live_workers
 from infinitas.broker.messages import NewJob
 from infinitas.broker.ping_tokens import PingTokens
 from infinitas.broker.queue import QueueBroker
+from infinitas.broker.task_pauses import WHOLE_QUEUE
 from infinitas.client.archive_incidents import ArchiveIncidents
 from infinitas.client.backend import Backend
 from infinitas.client.end_waiter import EndWaiter
@@ -314,9 +315,32 @@ class RedisClient:
 
     async def purge(self, queue: str, task: str | None, reason: str, *, dry_run: bool = False) -> int:
         check_text(reason, "reason", MAX_REASON_CHARS)
-        if queue not in await self.queues():
-            raise UnknownQueue(f"There is no queue {queue[:200]!r}.")
+        await self._known_queue(queue)
         return await purge_queue(self._backend, queue, task, reason, None if dry_run else self.job_ttl_s)
+
+    async def pause_task(self, name: str, reason: str) -> TaskInfo:
+        check_text(reason, "reason", MAX_REASON_CHARS)
+        task = await self._backend.live_task(name)
+        broker = await self.broker(task.queue)
+        await broker.task_pauses.pause_task(name, reason, await broker.now())
+        return await self._backend.live_task(name)
+
+    async def resume_task(self, name: str) -> TaskInfo:
+        await (await self.broker((await self._backend.live_task(name)).queue)).task_pauses.resume_task(name)
+        return await self._backend.live_task(name)
+
+    async def pause_queue(self, queue: str, reason: str) -> None:
+        check_text(reason, "reason", MAX_REASON_CHARS)
+        broker = await self._known_queue(queue)
+        await broker.task_pauses.pause_task(WHOLE_QUEUE, reason, await broker.now())
+
+    async def resume_queue(self, queue: str) -> None:
+        await (await self._known_queue(queue)).task_pauses.resume_task(WHOLE_QUEUE)
+
+    async def _known_queue(self, queue: str) -> QueueBroker:
+        if queue not in await self.queues():
+            raise UnknownQueue(f"There is no queue {queue[:200]!r}. `infinitas queue ls` lists them.")
+        return await self.broker(queue)
 
     async def drain_worker(self, id: str) -> None:
         check_text(id, "worker", MAX_WORKER_CHARS)

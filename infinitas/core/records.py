@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from infinitas.core.job_arguments import fault_of_args, from_text, show_args
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
+from infinitas.core.schedule_records import Pause
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 
@@ -49,6 +50,7 @@ class TaskState:
         next_slot: the earliest next slot of the task's schedules.
         queued: ready jobs that no worker has claimed; `running`: claimed jobs.
         has_worker: whether a live worker can run the task now.
+        paused: its jobs are not claimed meanwhile: the pause of the task, else that of its queue.
         external: its jobs are runs elsewhere, which pings report; it needs no worker.
     """
 
@@ -65,6 +67,7 @@ class TaskState:
     running: int = 0
     has_worker: bool = False
     external: bool = False
+    paused: Pause | None = None
     unreadable: str | None = None
 
 
@@ -230,6 +233,7 @@ class QueueInfo:
         queued: ready and not claimed; `running`: claimed; `waiting`: for their time.
         oldest: when the oldest job in a stream became ready.
         events: events that are not archived yet.
+        paused: its jobs are not claimed meanwhile.
         came, ended: jobs a minute, the mean of about five minutes, as archived; None without an archive.
     """
 
@@ -242,6 +246,7 @@ class QueueInfo:
     events: int
     came: float | None = None
     ended: float | None = None
+    paused: Pause | None = None
     unreadable: str | None = None
 
 

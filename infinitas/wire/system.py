@@ -12,6 +12,12 @@ class Draining(BaseModel):
     worker: str
 
 
+class PauseReason(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Text = Field(min_length=1, max_length=MAX_REASON_CHARS)
+
+
 class PurgeBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -26,6 +32,12 @@ class Purged(BaseModel):
     queue: str
     dry_run: bool
     jobs: int
+
+
+class QueueName(BaseModel):
+    """The queue that was paused, or goes on."""
+
+    queue: str
 
 
 class Removed(BaseModel):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, JsonValue
 
 from infinitas.core.errors import BadName, ConfigError
 from infinitas.core.records import JobSummary, RecentRun, TaskInfo, TaskLine
+from infinitas.core.schedule_records import Pause
 from infinitas.core.task_definition import UNREADABLE_TASK, TaskDefinition
 from infinitas.wire.definitions import define
 from infinitas.wire.schedules import RuleView
@@ -38,6 +39,8 @@ class TaskStateView(BaseModel):
     has_worker: bool
     external: bool
     """Its jobs run elsewhere, and pings report them."""
+    paused: Pause | None
+    """Of the task, else of its queue: its jobs are not claimed meanwhile."""
     queued: int
     running: int
     streak: int

@@ -97,6 +97,12 @@ def test_all_commands(run: Run, redis: Redis, servers: Urls) -> None:
     assert len(run("schedule backfill", "k", *dry)["slots"]) == 10
     run("schedule reset", "tick")
     assert run("schedule rm", "k") == {"removed": "k", "comes_back": False}
+    assert run("task pause", "slow", "-r", "why")["paused"]["reason"] == "why"
+    assert run("task resume", "slow")["paused"] is None
+    assert run("queue pause", "default", "-r", "why") == {"queue": "default"}
+    assert run("queue ls")[0]["paused"]["reason"] == "why"
+    assert run("task ls")[0]["paused"]["reason"] == "why"
+    assert run("queue resume", "default") == {"queue": "default"}
     assert run("queue ls")[0]["queued"] == 3
     assert run("queue purge", "default", "--task", "slow") == {"queue": "default", "dry_run": True, "jobs": 2}
     assert run("queue purge", "default", "--yes")["jobs"] == 3

@@ -3,7 +3,7 @@
 -- A claim that empties a stream clears its bell, so that no worker is woken in vain.
 -- flags: allow-oom
 -- parts: read_job jobs finish streams
--- keys: tasks processors limits later wake live awaited beats reconciled events readers
+-- keys: tasks paused_tasks processors limits later wake live awaited beats reconciled events readers
 -- args: prefix worker listing most start groups job_ttl
 -- groups: JSON list of lists of tasks, highest priority first; start: where to begin in each group
 -- listing: id of the worker's last call of `list_held`; '' before the first
@@ -88,7 +88,7 @@ local function visit(task)
   local stream = key('stream', task)
   local waiting, blocked = redis.call('XLEN', stream), false
   if waiting > 0 then
-    blocked = left_to_take > 0 and take_some(task, stream)
+    blocked = task_is_paused(paused_tasks, task) or left_to_take > 0 and take_some(task, stream)
     waiting = select(2, count_entries(stream))
   end
   if waiting == 0 or blocked then hush(task) else more = 1 end

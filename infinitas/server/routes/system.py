@@ -10,7 +10,7 @@ from infinitas.server.audit_trail import note_dry_run
 from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.probes import Probes
-from infinitas.wire.system import Draining, PurgeBody, Purged
+from infinitas.wire.system import Draining, PauseReason, PurgeBody, Purged
 from infinitas.wire.values import Name, Text
 
 router = APIRouter(tags=["system"])
@@ -56,6 +56,18 @@ async def show_status(client: ClientOf, reads: ReadsOf, _: MayRead) -> Status:
 async def list_queues(client: ClientOf, reads: ReadsOf, _: MayRead) -> list[QueueInfo]:
     """How much waits and runs in each queue, and since when; jobs a minute."""
     return await reads.read("queues", client.queue_infos)
+
+
+@router.post("/queues/{name:path}/pause", status_code=204)
+async def pause_queue(name: Name, body: PauseReason, client: ClientOf, _: MayChangeTasks) -> None:
+    """No job of the queue is claimed until `resume`. Those that run go on."""
+    await client.pause_queue(name, body.reason)
+
+
+@router.post("/queues/{name:path}/resume", status_code=204)
+async def resume_queue(name: Name, client: ClientOf, _: MayChangeTasks) -> None:
+    """End the pause of a queue; tasks that are paused themselves stay so."""
+    await client.resume_queue(name)
 
 
 @router.post("/queues/{name:path}/purge")
