@@ -15,7 +15,7 @@ from infinitas.devservers.servers import Urls
 from tests.databases import Databases
 from tests.support import Processes
 
-pytest_plugins = ["tests.server_fixtures", "tests.server.thread_server"]
+pytest_plugins = ["tests.provider_fixture", "tests.server_fixtures", "tests.server.thread_server"]
 
 # How fast an example runs depends on the machine, and proves nothing.
 hypothesis.settings.register_profile(

@@ -20,7 +20,7 @@ from infinitas.broker.queue import QueueBroker
 from infinitas.cli.main import cli
 from infinitas.devservers.servers import Urls
 from tests.apps import jobs
-from tests.databases import Databases
+from tests.databases import Databases, forget_tokens
 from tests.server.peer import Peer
 from tests.support import PATIENCE_S, ROOT, Processes, eventually
 
@@ -52,7 +52,8 @@ class Server:
         """Begin a test: what the last one has connected is gone, and what it has written."""
         self._process.send_signal(signal.SIGCONT)
         self._begun = len(self._processes.logs())
-        # Also of its tokens, without which this may look.
+        # Also its tokens, without which this may look.
+        forget_tokens(self.postgres_url, redis)
         redis.flushall()
         with httpx.Client(base_url=self.address, timeout=PATIENCE_S) as http:
             try:

@@ -1,8 +1,8 @@
 """Opens the archive for reading: one attribute for each thing that can be read, or is marked there."""
 
-from infinitas.archive.access import AccessMark
 from infinitas.archive.attempts import Attempts
 from infinitas.archive.audit import Audit
+from infinitas.archive.condition import Condition
 from infinitas.archive.incident_views import Incidents
 from infinitas.archive.jobs import Jobs
 from infinitas.archive.limits import READS, Limits
@@ -12,6 +12,7 @@ from infinitas.archive.refused import RefusedEvents
 from infinitas.archive.statistics import Statistics
 from infinitas.archive.tasks import Tasks
 from infinitas.archive.timeline import Timeline
+from infinitas.archive.tokens import KeptTokens
 
 
 class Reader:
@@ -25,10 +26,11 @@ class Reader:
         self.timeline = Timeline(self._pool)
         self.statistics = Statistics(self._pool)
         self.audit = Audit(self._pool)
-        self.access = AccessMark(self._pool)
+        self.tokens = KeptTokens(self._pool)
         self.refused = RefusedEvents(self._pool)
         self.incidents = Incidents(self._pool)
         self.queue_rates = QueueRates(self._pool)
+        self.condition = Condition(self._pool)
 
     async def ping(self) -> None:
         """Return if the archive answers, and has its tables."""

@@ -19,7 +19,7 @@ class TaskNumbers:
     """A task's last ended jobs and durations of its last successes (ms).
 
     Attributes:
-        runs: JSON list of id, state, ended, duration_ms, oldest first; None without any.
+        runs: JSON of last, ago_s, ms, states (`Runs` of the API); None without any.
     """
 
     task: str

@@ -5,17 +5,19 @@ from contextlib import suppress
 
 from infinitas.archive.connection import Archive
 from infinitas.archive.migrate import Tables
+from infinitas.archive.restorable import Restorable
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import ARCHIVER, EventStream
 from infinitas.broker.health import Health
-from infinitas.broker.inspect.queues import list_queues
-from infinitas.broker.presence import present
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import ConfigError, ServerUnreachable
+from infinitas.core.plural import counted
 from infinitas.monitor.event_readers import EventReaderMonitor
 from infinitas.monitor.overdue import OverdueMonitor
+from infinitas.monitor.presence import present
+from infinitas.monitor.restorer import Restorer, known_queues
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop
@@ -43,6 +45,11 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
     try:
         await connection.check()
         tables = Tables(archives[0])
+        recorders: list[Recorder] = []
+
+        def begin() -> None:
+            stop.life.begin("archiver", lambda: _describe(recorders))
+
         with suppress(ServerUnreachable):  # The recorders retry, and log it.
             await tables.make_ready()
 
@@ -50,18 +57,21 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
             # One connection per queue: a batch doesn't wait for one of another queue.
             archives.append(Archive(url, "archiver"))
             stream = EventStream(connection, queue, ARCHIVER)
-            recorder = Recorder(stream, Writer(archives[-1], queue))
+            restorer = Restorer(connection, queue, Restorable(archives[-1]), settings.job_ttl)
+            recorder = Recorder(stream, Writer(archives[-1], queue), restorer)
+            recorders.append(recorder)
             event_readers = EventReaderMonitor(Health(connection, queue), settings.events_max)
             return [
-                Loop(f"recorder {queue}", _with_tables(tables, recorder.run_once)),
+                Loop(f"recorder {queue}", _with_tables(tables, recorder.run_once, begin)),
                 # Also here, so that they run while no scheduler does.
                 Loop(f"event readers {queue}", event_readers.run_once),
                 Loop(f"overdue {queue}", OverdueMonitor(QueueBroker(connection, queue)).run_once),
             ]
 
         _log.info("Archiver runs.")
-        async with present(connection, ARCHIVER):
-            await run_for_queues(queues, lambda: list_queues(connection), loops, stop.requested)
+        every_queue = known_queues(connection, Restorable(archives[0]))
+        async with present(connection, "archiver", stop.life):
+            await run_for_queues(queues, every_queue, loops, stop.requested)
         _log.info("Archiver has stopped.")
     finally:
         for archive in archives:
@@ -69,11 +79,21 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
         await connection.close()
 
 
-def _with_tables(tables: Tables, run_once: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """Make the tables ready before `run_once`; in the loop, so that Postgres may start after the archiver."""
+def _describe(recorders: Sequence[Recorder]) -> str:
+    return f"{counted(sum(each.recorded for each in recorders), 'event')} recorded"
+
+
+def _with_tables(
+    tables: Tables, run_once: Callable[[], Awaitable[None]], begin: Callable[[], None]
+) -> Callable[[], Awaitable[None]]:
+    """Make the tables ready before `run_once`; in the loop, so that Postgres may start after the archiver.
+
+    `begin` is called when they are.
+    """
 
     async def run() -> None:
         await tables.make_ready()
+        begin()
         try:
             await run_once()
         except ServerUnreachable:

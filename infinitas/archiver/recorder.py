@@ -1,10 +1,17 @@
-"""The recorder: reads events after the position in Postgres, writes rows and position, trims the stream."""
+"""The recorder: reads events after the position in Postgres, writes rows and position, trims the stream.
+
+Before each commit it marks Redis with the position. A mark that is too low shows that Redis has lost data:
+then the recorder restores it first.
+"""
+
+import asyncio
 
 from infinitas.archive.writer import Writer
 from infinitas.broker.events import START, EventStream, count_entries
 from infinitas.core.errors import ServerUnreachable
 from infinitas.core.events import Event
 from infinitas.core.history_rows import Refusal
+from infinitas.monitor.restorer import Restorer
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("archiver")
@@ -13,6 +20,7 @@ BATCH = 4_000
 FEWEST_ENTRIES = BATCH // 100
 MAX_NAME_CHARS = 200
 BLOCK_MS = 10_000
+RESTORE_AGAIN_S = 0.2
 KEEP_MS = 1_000
 """How long archived events stay for live pages, which read several times a second."""
 
@@ -20,14 +28,17 @@ KEEP_MS = 1_000
 class Recorder:
     """Records one queue. It may be killed between any two lines, or run twice at once."""
 
-    def __init__(self, stream: EventStream, writer: Writer) -> None:
+    def __init__(self, stream: EventStream, writer: Writer, restorer: Restorer) -> None:
         self._stream = stream
         self._writer = writer
+        self._restorer = restorer
         self._known = False
         self._position: str | None = None
         self._kept = True
         """Archived events may still be in the stream; at the start, those of an archiver that was killed."""
         self._entries = FEWEST_ENTRIES
+        self.recorded = 0
+        """Events written by this recorder."""
         self._most = BATCH
         """Events per batch; halved after one that Postgres did not take in time."""
 
@@ -35,6 +46,8 @@ class Recorder:
         """Wait for events and archive one batch."""
         if not self._known:
             self._position = await self._writer.position()
+            if not await self._mark(self._position or START):
+                return
             await self._stream.trim(self._position or START, KEEP_MS)
             self._known = True
         # After an error, read the position from Postgres: a commit whose reply was lost did happen.
@@ -48,12 +61,21 @@ class Recorder:
         if events:
             self._entries = max(BATCH * count_entries(events) // len(events), FEWEST_ENTRIES)
             newest = events[-1].position
-            if not await self._write(events, newest):
+            if not await self._mark(newest) or not await self._write(events, newest):
                 return
             self._position = newest
+            self.recorded += len(events)
             await self._stream.trim(newest, KEEP_MS)
             self._kept = True
         self._known = True
+
+    async def _mark(self, after: str) -> bool:
+        """Mark Redis before a commit of what comes up to `after`. False: Redis had to be restored first."""
+        if await self._restorer.edges.mark_archived(self._position or START, after):
+            return True
+        if await self._restorer.restore() is None:
+            await asyncio.sleep(RESTORE_AGAIN_S)  # Another process restores it.
+        return False
 
     async def _write(self, events: list[Event], newest: str) -> bool:
         """Returns False if another archiver has written them."""

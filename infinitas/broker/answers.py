@@ -75,11 +75,13 @@ class Enqueued(StrEnum):
     EXTERNAL_TASK = "external_task"
     TAKEN = "taken"
     """Another live job of the task has its key."""
+    FULL = "full"
+    """The queue has no room for it now."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnqueueAnswer:
-    """`live_job`: the job that has the key, if it is taken."""
+    """`live_job`: the job that has the key, if it is taken; or why the queue is full."""
 
     result: Enqueued
     live_job: str = ""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from infinitas.broker.answers import EnqueueAnswer, Enqueued
 from infinitas.broker.messages import NewJob
-from infinitas.core.errors import ExternalTask, KeyTaken, UnknownTask
+from infinitas.core.errors import BacklogFull, ExternalTask, KeyTaken, UnknownTask
 
 ENQUEUE_BATCH = 200
 """Jobs of one round trip: Redis serves nothing else while it accepts them."""
@@ -16,10 +16,12 @@ def batches(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
 
 
 def check_accepted(batch: Sequence[NewJob], answers: Sequence[EnqueueAnswer]) -> None:
-    """Raises KeyTaken, UnknownTask, ExternalTask: one of the jobs was refused; the others are accepted."""
+    """Raises KeyTaken, BacklogFull, UnknownTask, ExternalTask: a job was refused; the others are accepted."""
     for job, answer in zip(batch, answers, strict=True):
         if answer.result is Enqueued.TAKEN:
             raise key_taken(job.task, job.key or "", answer.live_job)
+        if answer.result is Enqueued.FULL:
+            raise BacklogFull(f"Task {job.task!r} accepts no jobs now: {answer.live_job}")
         if answer.result is Enqueued.EXTERNAL_TASK:
             raise external_task(job.task)
         if answer.result is Enqueued.UNKNOWN_TASK:

@@ -40,9 +40,9 @@ class EventStream:
         """
         if block_ms is not None:
             block_ms = min(block_ms, int(LONGEST_BLOCK_S * 1000))
-        reply = await self._connection.command(
-            "xread", {self._keys["events"]: after}, count=count, block=block_ms
-        )
+        # What is kept of dropped events is older than the others, and named first in the reply.
+        streams = {self._keys["kept"]: after, self._keys["events"]: after}
+        reply = await self._connection.command("xread", streams, count=count, block=block_ms)
         entries = reply[0][1] if reply else []
         events: list[Event] = []
         for position, fields in entries:
@@ -71,7 +71,10 @@ class EventStream:
         pipe = self._connection.pipeline()
         pipe.hdel(self._keys["readers"], self._reader)
         pipe.hdel(self._keys["amiss"], f"reader:{self._reader}", f"gap:{self._reader}")
-        known, _ = await self._connection.execute(pipe)
+        pipe.hlen(self._keys["readers"])
+        known, _, others = await self._connection.execute(pipe)
+        if not others:
+            await self._connection.command("delete", self._keys["kept"])
         return bool(known)
 
     async def trim(self, position: str, keep_ms: int = 0) -> None:

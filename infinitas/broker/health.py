@@ -1,6 +1,6 @@
 """The health of a queue: how far the readers of its events are, what is wrong, Redis' memory."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,13 @@ from infinitas.broker.keys import QueueKeys
 from infinitas.core.codec import json_text
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.core.event_kinds import EventKind
+
+_WRITES = (
+    ("aof_last_write_status", "its append-only file"),
+    ("aof_last_bgrewrite_status", "the rewritten append-only file"),
+    ("rdb_last_bgsave_status", "its snapshot"),
+)
+"""Fields of INFO: `ok`, or the last write has failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +36,20 @@ class Lag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """Memory of Redis as INFO reports it, in bytes; no limit: 0."""
+    """Memory of Redis as INFO reports it, in bytes; no limit: 0. `host`: all of its machine, 0 if unknown."""
 
     used: int
     limit: int
     policy: str
+    host: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persistence:
+    """How Redis stores its data; `failed`: what it could not write last, '' if all went well."""
+
+    has_aof: bool
+    failed: str = ""
 
 
 class Health:
@@ -70,34 +86,59 @@ class Health:
         text = json_text(facts)
         return bool(await self._run("amiss", what=what, kind=kind, facts=text, over=int(over)))
 
-    async def drop_events(self, most: int) -> int:
-        """Drop the oldest events beyond `most` entries, read or not. Returns how many entries went."""
-        return int(await self._run("drop_events", most=most))
+    async def drop_events(self, most: int) -> tuple[int, int]:
+        """Drop the oldest events beyond `most` entries, read or not; final states are kept apart for readers.
+
+        Returns how many entries went, and how many of them are kept.
+        """
+        dropped = kept = 0
+        left = 1
+        while left:
+            went, moved, left = await self._run("drop_events", most=most, before=dropped)
+            dropped, kept = dropped + went, kept + moved
+        return dropped, kept
 
     async def events_bytes(self) -> int | None:
         """About how much memory the events take; None where MEMORY is not permitted."""
-        size = await self._permitted("memory_usage", self._keys["events"])
+        size = await self._permitted(self._connection.command("memory_usage", self._keys["events"]))
         return int(size) if size else None
 
     async def memory(self) -> Memory | None:
         """None where INFO is not permitted."""
-        info = await self._permitted("info", "memory")
+        info = await self._info("memory")
         if not info or "used_memory" not in info:
             return None
         return Memory(
             used=int(info["used_memory"]),
             limit=int(info.get("maxmemory", 0)),
             policy=str(info.get("maxmemory_policy", "noeviction")),
+            host=int(info.get("total_system_memory", 0)),
         )
 
-    async def has_aof(self) -> bool | None:
-        """Whether Redis has its append-only file; None where INFO is not permitted."""
-        info = await self._permitted("info", "persistence")
-        return bool(info["aof_enabled"]) if info and "aof_enabled" in info else None
+    async def persistence(self) -> Persistence | None:
+        """None where INFO is not permitted."""
+        info = await self._info("persistence")
+        if not info or "aof_enabled" not in info:
+            return None
+        failed = [what for field, what in _WRITES if str(info.get(field, "ok")) != "ok"]
+        return Persistence(has_aof=bool(info["aof_enabled"]), failed=" and ".join(failed))
 
-    async def _permitted(self, command: str, argument: str) -> Any:
+    async def version(self) -> str | None:
+        """The version of Redis, e.g. 7.0.15; None where INFO is not permitted."""
+        info = await self._info("server")
+        return str(info["redis_version"]) if info and "redis_version" in info else None
+
+    async def faults(self) -> dict[str, str]:
+        """What monitors have found and is not over: name → JSON of facts."""
+        found: dict[str, str] = await self._connection.command("hgetall", self._keys["amiss"])
+        return found
+
+    async def _info(self, section: str) -> Any:
+        return await self._permitted(self._connection.info(self._keys, section))
+
+    async def _permitted(self, command: Awaitable[Any]) -> Any:
         try:
-            return await self._connection.command(command, argument)
+            return await command
         except ServerUnreachable:
             raise
         except InfinitasError:

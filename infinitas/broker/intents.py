@@ -1,4 +1,7 @@
-"""What a request is about to change, until its audit entry is written: a server may end in between."""
+"""What a request is about to change, until its audit entry is written: a server may end in between.
+
+The entry itself removes it, in one step (`lua/audit.lua`, docs/decisions/038-an-entry-ends-its-intent.md).
+"""
 
 import secrets
 import time
@@ -7,8 +10,10 @@ from collections.abc import Mapping
 import orjson
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.keys import INTENTS
+from infinitas.broker.keys import QueueKeys
 
+QUEUE = "default"
+"""All changes through a server are recorded in the events of this queue."""
 CUT_OFF_S = 120.0
 """Longer than any request takes."""
 
@@ -18,22 +23,24 @@ class Intents:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._key = QueueKeys(QUEUE)["intents"]
 
     async def add(self, facts: Mapping[str, str]) -> str:
+        """Note what is about to happen. Returns its id."""
         id = secrets.token_hex(8)
         text = orjson.dumps({**facts, "at": time.time()}).decode()
-        await self._connection.command("hset", INTENTS, id, text)
+        await self._connection.command("hset", self._key, id, text)
         return id
 
-    async def drop(self, id: str) -> bool:
-        """Whether it was still there."""
-        return bool(await self._connection.command("hdel", INTENTS, id))
+    async def drop(self, id: str) -> None:
+        """Nothing has happened."""
+        await self._connection.command("hdel", self._key, id)
 
-    async def take_cut_off(self) -> list[dict[str, str]]:
-        """Take those whose request was cut off: each server gets others."""
+    async def cut_off(self) -> list[tuple[str, dict[str, str]]]:
+        """Ids and facts of requests that were cut off. Other servers find them too."""
         found = []
-        for id, text in (await self._connection.command("hgetall", INTENTS)).items():
+        for id, text in (await self._connection.command("hgetall", self._key)).items():
             facts = orjson.loads(text)
-            if time.time() - facts.pop("at") > CUT_OFF_S and await self.drop(id):
-                found.append(facts)
+            if time.time() - facts.pop("at") > CUT_OFF_S:
+                found.append((id, facts))
         return found

@@ -154,12 +154,19 @@ class Jobs:
         return [ReportAnswer(answer) for answer in answers]
 
     async def release(
-        self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int, *, begun: bool = True
+        self,
+        worker: str,
+        jobs: Sequence[tuple[str, int]],
+        job_ttl_s: int,
+        *,
+        begun: bool = True,
+        rejected: str = "",
     ) -> int:
         """Hand (id, attempt) jobs back unfinished. Returns how many were still this worker's.
 
         Args:
             begun: their code may have begun: those that must not run twice fail.
+            rejected: why the worker rejects them; empty if it does not.
         """
         items = [{"id": id, "attempt": attempt} for id, attempt in jobs]
         released = await self._connection.run_script(
@@ -168,6 +175,7 @@ class Jobs:
             worker=worker,
             job_ttl=job_ttl_s * 1000,
             begun=int(begun),
+            rejected=rejected,
             jobs=json_text(items),
         )
         return int(released)
@@ -215,6 +223,7 @@ def _outcome(settlement: Settlement) -> dict[str, object]:
 
 def _claim_arguments(request: ClaimRequest) -> dict[str, object]:
     return {
+        "first": 0,
         "worker": request.worker,
         "listing": request.listing,
         "most": request.most,

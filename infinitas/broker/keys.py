@@ -6,10 +6,11 @@ keys of single tasks and jobs themselves, from `prefix`: they are in the same sl
 
 QUEUES = "infinitas:queues"
 TOKENS = "infinitas:tokens"
+REVOKED_TOKENS = "infinitas:tokens:revoked"
 PINGS = "infinitas:pings"
 HEARTBEAT = "infinitas:heartbeat"
 PROCESSES = "infinitas:processes"
-INTENTS = "infinitas:intents"
+LOGINS = "infinitas:logins"
 QUEUE_KEYS = (
     "tasks",
     "limits",
@@ -36,6 +37,7 @@ QUEUE_KEYS = (
     "processors",
     "events",
     "readers",
+    "intents",
     "wake",
     "awaited",
     "beats",
@@ -44,6 +46,10 @@ QUEUE_KEYS = (
     "reconciled",
     "stopping",
     "amiss",
+    "pressure",
+    "kept",
+    "archived",
+    "restoring",
 )
 
 

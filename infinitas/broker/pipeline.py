@@ -90,6 +90,6 @@ class ScriptPipeline:
 
     async def _eval(self, script: Script, arguments: tuple[Any, ...]) -> list[Any]:
         pipe = self._new_pipeline()
-        pipe.execute_command("EVAL", script.source, *arguments)
+        pipe.execute_command("EVAL", script.source, *script.on_first_run(arguments))
         replies: list[Any] = await pipe.execute(raise_on_error=False)
         return replies

@@ -36,9 +36,24 @@ class QueueBroker:
         return await self.connection.now()
 
     async def audit(
-        self, *, action: str, actor: str, target: str, reason: str, origin: str, changes: str = ""
+        self,
+        *,
+        action: str,
+        actor: str,
+        target: str,
+        reason: str,
+        origin: str,
+        changes: str = "",
+        intent: str = "",
+        was_cut_off: bool = False,
     ) -> None:
-        """Append a change by a person to the events, for the archive; `changes` is a JSON object or empty."""
+        """Append a change by a person to the events, for the archive.
+
+        Args:
+            changes: a JSON object, or empty.
+            intent: what was noted before the change (`broker/intents.py`); it ends in the same step.
+            was_cut_off: of a request that another server has begun; nothing if its intent has ended.
+        """
         await self.connection.run_script(
             "audit",
             self.keys,
@@ -48,6 +63,8 @@ class QueueBroker:
             reason=reason,
             origin=origin,
             changes=changes,
+            intent=intent,
+            was_cut_off=int(was_cut_off),
         )
 
     async def clock(self, earliest: datetime | None, ahead_ms: int = 0, done: str = "") -> ClockReading:

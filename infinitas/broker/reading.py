@@ -85,6 +85,10 @@ class Stored:
     def moment(self, name: str) -> datetime | None:
         return self.read(name, moment, None)
 
+    def named(self, prefix: str) -> dict[str, str]:
+        """The fields whose names begin with this, by the rest of the name."""
+        return {name.removeprefix(prefix): v for name, v in self._fields.items() if name.startswith(prefix)}
+
     @property
     def unreadable(self) -> str | None:
         return "; ".join(self.faults) or None
@@ -165,6 +169,7 @@ def job_info(queue: str, id: str, record: object, chunks: object = (), task: str
             redact=stored.read("redact", _paths, ()),
             ready=stored.moment("ready"),
             crashes=stored.count("crashes"),
+            rejections=stored.named("rejected:"),
             log=stored.attempt("log", lambda: log_lines(chunks), ()),
             unreadable=stored.unreadable,
         )
@@ -318,8 +323,9 @@ def recent_run(text: str) -> RecentRun | None:
         return None
 
 
-def schedule_info(queue: str, key: str, row: Sequence[Any]) -> ScheduleInfo:
-    """A schedule from its definition, mark, pause, skips, runs, live job, backfill, slot and line."""
+@lru_cache(maxsize=1 << 13)
+def schedule_info(queue: str, key: str, row: tuple[Any, ...]) -> ScheduleInfo:
+    """A schedule from its fields, in the order of `names`. Kept: most are as they were at the last list."""
     names = ("definition", "mark", "paused", "skips", "runs", "live", "backfill", "slot", "waiting")
     stored = Stored(dict(zip(names, row, strict=True)))
     neutral = Schedule(key=key, task="", at_ms=0)

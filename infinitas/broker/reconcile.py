@@ -65,8 +65,8 @@ class Reconciliation:
         """Ids of some of the jobs that Redis has; `most`: about how many keys of any kind are scanned."""
         prefix = self._keys.of("job", "")
         pattern = prefix.translate(_LITERALLY) + "*"
-        cursor, names = await self._connection.command("scan", int(cursor), match=pattern, count=most)
-        return str(cursor), [name.removeprefix(prefix) for name in names]
+        next_cursor, names = await self._connection.scan(self._keys, int(cursor), pattern, most)
+        return str(next_cursor), [name.removeprefix(prefix) for name in names]
 
     async def tasks(self, cursor: str, most: int) -> tuple[str, list[str]]:
         """Names of some of the tasks."""

@@ -9,6 +9,7 @@ from textwrap import shorten
 
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from infinitas.core.errors import InfinitasError, ServerFull, ServerUnreachable, UnsafeBroker
 from infinitas.runtime.masking import mask_text, mask_url
@@ -23,12 +24,13 @@ _NO_WRITES = {
     "LOADING": "is starting: it loads its data",
     "BUSY": "is busy with a script of another client, which SCRIPT KILL may end",
     "CLUSTERDOWN": "belongs to a Redis Cluster that is down",
-    "TRYAGAIN": "belongs to a Redis Cluster that moves its slots",
+    "TRYAGAIN": "belongs to a Redis Cluster that moves a slot: the queue waits until it has arrived",
     "NOAUTH": "wants a password: redis_url has none",
     "WRONGPASS": "refuses the user name or the password of redis_url",
 }
-_MOVED_ON = {"READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED"}
+_MOVED_ON = {"READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED", "MOVED", "CLUSTERDOWN"}
 _CLUSTER = {"MOVED", "ASK", "CROSSSLOT"}
+_HALF_MOVED = "attempted to access a non local key"
 _OF_ONE_KEY = ("WRONGTYPE", "NOGROUP")
 _CLOSED_TRANSPORT = "unable to perform operation on"
 _FORBIDDEN = re.compile(
@@ -40,7 +42,7 @@ _WAYS_TO_A_REDIS = (
     "Start it, or `infinitas dev`, which has its own; or set INFINITAS_REDIS_URL, or INFINITAS_DATA_DIR to "
     "the folder of an `infinitas dev` that runs elsewhere."
 )
-NO_CLUSTER = "Redis Cluster is not supported yet: redis_url must lead to a Redis without cluster-enabled"
+USE_CLUSTER = "redis_url must begin with redis+cluster://"
 
 
 class NotPermitted(UnsafeBroker):
@@ -72,6 +74,11 @@ def primary_is_elsewhere(error: Exception) -> bool:
     return code_of(error) in _MOVED_ON
 
 
+def is_outage(error: Exception) -> bool:
+    """Whether the server gave no answer: it may be gone, and another one the primary."""
+    return isinstance(error, (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError))
+
+
 def is_of_one_key(error: Exception) -> bool:
     """Whether only the key of this command is at fault: it has another type, or lacks its group."""
     return type(error) is ResponseError and any(code in str(error) for code in _OF_ONE_KEY)
@@ -90,8 +97,10 @@ def translated(error: Exception, url: str) -> InfinitasError:
     if code in _NO_WRITES:
         kind = ServerFull if code == "OOM" else ServerUnreachable
         return kind(f"{where} {_NO_WRITES[code]} ({_with_code(code, text)}).")
-    if code in _CLUSTER:
-        return UnsafeBroker(f"{where} is a node of a Redis Cluster. {NO_CLUSTER}.")
+    if code in _CLUSTER and "+cluster://" not in url:
+        return UnsafeBroker(f"{where} is a node of a Redis Cluster: {USE_CLUSTER}.")
+    if code in _CLUSTER or _HALF_MOVED in text:
+        return ServerUnreachable(f"{where} {_NO_WRITES['TRYAGAIN']} ({text}).")
     if code == "NOPERM" or _FORBIDDEN.search(text):
         return NotPermitted(
             f"{where} forbids a command or key that Infinitas needs: its user (ACL) must be allowed it "
@@ -105,7 +114,8 @@ def translated(error: Exception, url: str) -> InfinitasError:
         )
     if isinstance(error, ResponseError):
         return InfinitasError(f"{where} refused a command: {text}")
-    remedy = f" {_WAYS_TO_A_REDIS}" if _NOTHING_LISTENS.search(text) else ""
+    no_redis = _NOTHING_LISTENS.search(text) and "+" not in url.partition("://")[0]
+    remedy = f" {_WAYS_TO_A_REDIS}" if no_redis else ""
     return ServerUnreachable(f"{where} gave no answer ({text.rstrip('.')}).{remedy}")
 
 

@@ -14,6 +14,7 @@ import hashlib
 import re
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from infinitas.broker.keys import QUEUE_KEYS, QueueKeys
 
@@ -48,6 +49,13 @@ class Script:
         self.source = "\n".join([*prelude, shared, *body])
         self._keys: dict[str, tuple[str, ...]] = {}
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+    def on_first_run(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Arguments of EVALSHA for EVAL, as Redis does not know the script: its argument `first` is 1."""
+        if "first" not in self.args:
+            return arguments
+        place = 1 + len(self.keys) + self.args.index("first")
+        return (*arguments[:place], 1, *arguments[place + 1 :])
 
     def keys_of(self, queue: QueueKeys) -> tuple[str, ...]:
         """Its keys on one queue."""

@@ -4,7 +4,6 @@ Sync callers wait for it thousands of times a second, also in a signal handler o
 """
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -14,18 +13,16 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from infinitas.broker.answers import EnqueueAnswer, parse_enqueued
-from infinitas.broker.connection import (
-    RENEW_EVERY_S,
-    REPLY_TIMEOUT_S,
-    Connection,
-    script_arguments,
-    sync_connections,
-)
-from infinitas.broker.keys import QueueKeys
+from infinitas.broker.connection import CLUSTER_CLOCK, REPLY_TIMEOUT_S, Connection, script_arguments
+from infinitas.broker.keys import QUEUES, QueueKeys
 from infinitas.broker.messages import NewJob, encode_jobs
-from infinitas.broker.refusals import primary_is_elsewhere, translated
+from infinitas.broker.refusals import translated
 from infinitas.broker.scripts import Script, load_script
+from infinitas.broker.sentinel import Address
 from infinitas.broker.sync_connections import SharedConnections, run_command
+from infinitas.broker.sync_connector import Connector
+
+Use = Callable[[ConnectionInterface], Any]
 
 
 class SyncEnqueuer:
@@ -33,9 +30,9 @@ class SyncEnqueuer:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._new_connection = sync_connections(url, "client", REPLY_TIMEOUT_S)
-        self._shared = SharedConnections()
-        self._renewed = -RENEW_EVERY_S
+        self._connector = Connector(url, "client", REPLY_TIMEOUT_S)
+        self._clock = CLUSTER_CLOCK if self._connector.is_cluster else Connection.clock
+        self._shared: dict[Address | None, SharedConnections] = {}
 
     def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[EnqueueAnswer]:
         """As `Jobs.enqueue`. Raises ServerUnreachable."""
@@ -43,33 +40,39 @@ class SyncEnqueuer:
 
     def run_script(self, name: str, queue: str, **values: object) -> Any:
         """As `Connection.run_script`. Raises ServerUnreachable."""
-        script = load_script(name, Connection.clock)
-        return self._run(partial(_run_on, script, script_arguments(script, QueueKeys(queue), values)))
+        script, keys = load_script(name, self._clock), QueueKeys(queue)
+        return self._run(keys.prefix, partial(_run_on, script, script_arguments(script, keys, values)))
 
     def command(self, *command: object) -> Any:
         """Run one command, which may be repeated. Raises ServerUnreachable."""
-        return self._run(partial(run_command, command=command))
+        key = str(command[1]) if len(command) > 1 else QUEUES
+        return self._run(key, partial(run_command, command=command))
 
     def close(self) -> None:
-        shared, self._shared = self._shared, SharedConnections()
-        shared.close_idle()
+        shared, self._shared = self._shared, {}
+        for each in shared.values():
+            each.close_idle()
 
-    def _run(self, use: Callable[[ConnectionInterface], Any]) -> Any:
-        shared = self._of_this_process()
+    def _run(self, key: str, use: Use) -> Any:
+        """Run a command on the server that has a key."""
         try:
+            address = self._connector.address_of(key)
             try:
-                return self._borrow(shared, use)
-            except ResponseError as error:
-                if not (primary_is_elsewhere(error) and self._renew(shared)):
+                return self._borrow(address, use)
+            except (RedisError, OSError) as error:
+                if not self._connector.may_try_again(error, key, address):
                     raise
-                return self._borrow(self._shared, use)
+                if not self._connector.searches:
+                    self.close()
+                return self._borrow(self._connector.address_of(key), use)
         except (RedisError, OSError) as error:
             raise translated(error, self._url) from None
 
-    def _borrow(self, shared: SharedConnections, use: Callable[[ConnectionInterface], Any]) -> Any:
+    def _borrow(self, address: Address | None, use: Use) -> Any:
+        shared = self._of_this_process(address)
         place, connection, whole = shared.wait(), None, False
         try:
-            connection = shared.take() or self._new_connection()
+            connection = shared.take() or self._connector.connect(address)
             try:
                 answer = use(connection)
             except RedisConnectionError:
@@ -83,26 +86,21 @@ class SyncEnqueuer:
         finally:
             # A signal handler may raise anywhere: what was not read to its end is never used again.
             if connection is not None:
-                shared.give_back(connection, keep=whole and place is not None and shared is self._shared)
+                current = shared is self._shared.get(address)
+                shared.give_back(connection, keep=whole and place is not None and current)
             if place is not None:
                 shared.free.put(place)
 
-    def _of_this_process(self) -> SharedConnections:
-        if self._shared.pid != os.getpid():
-            # After a fork: the sockets, and the count of those in use, are the parent's.
-            self._shared = SharedConnections()
-        return self._shared
-
-    def _renew(self, shared: SharedConnections) -> bool:
-        """Make the next connections resolve the address again. False if these are new themselves."""
-        if shared is not self._shared:
-            return True
-        now = time.monotonic()
-        if now - self._renewed < RENEW_EVERY_S:
-            return False
-        self._renewed = now
-        self.close()
-        return True
+    def _of_this_process(self, address: Address | None) -> SharedConnections:
+        shared = self._shared.get(address)
+        if shared is not None and shared.pid == os.getpid():
+            return shared
+        if shared is None and not self._connector.is_cluster:
+            # Another primary.
+            self.close()
+        # After a fork: the sockets, and the count of those in use, are the parent's.
+        self._shared[address] = shared = SharedConnections()
+        return shared
 
 
 def _run_on(script: Script, arguments: tuple[Any, ...], connection: ConnectionInterface) -> Any:

@@ -1,5 +1,6 @@
 """Access tokens in Redis. Only a digest of each secret is stored."""
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
@@ -7,7 +8,7 @@ from datetime import timedelta
 import orjson
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.keys import TOKENS
+from infinitas.broker.keys import REVOKED_TOKENS, TOKENS
 from infinitas.core.access import PREFIX, AccessToken, check_scopes, digest_of
 from infinitas.core.codec import BASE32, from_ms, to_ms
 from infinitas.core.errors import BadArgs, UnknownToken
@@ -20,7 +21,7 @@ _SECRET_BYTES = 32
 
 
 class Tokens:
-    """One hash: id → JSON. All methods raise ServerUnreachable."""
+    """Two hashes, id → JSON: tokens, and those that were revoked. All methods raise ServerUnreachable."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -55,25 +56,45 @@ class Tokens:
         return token, f"{PREFIX}_{id}_{secret}"
 
     async def add(self, token: AccessToken) -> None:
-        await self._connection.command("hset", TOKENS, token.id, _to_json(token))
+        """Store a token, unless there is one with its id."""
+        await self._connection.command("hsetnx", TOKENS, token.id, _to_json(token))
 
     async def find(self, id: str) -> AccessToken | None:
-        text = await self._connection.command("hget", TOKENS, id)
-        return _from_json(id, text) if text else None
+        """None: it is unknown, or revoked."""
+        text, revoked = await asyncio.gather(
+            self._connection.command("hget", TOKENS, id),
+            self._connection.command("hexists", REVOKED_TOKENS, id),
+        )
+        return _from_json(id, text) if text and not revoked else None
 
     async def all(self) -> list[AccessToken]:
         """Oldest first."""
-        found = await self._connection.command("hgetall", TOKENS)
-        return sorted((_from_json(id, text) for id, text in found.items()), key=lambda token: token.created)
+        return sorted((await self._in(TOKENS)).values(), key=lambda token: token.created)
 
-    async def remove(self, id: str) -> None:
-        """Revoke a token, and with it its logins. Raises UnknownToken."""
-        if not await self._connection.command("hdel", TOKENS, id):
+    async def revoked(self) -> dict[str, AccessToken]:
+        """Those that were revoked, by id."""
+        return await self._in(REVOKED_TOKENS)
+
+    async def revoke(self, id: str) -> AccessToken:
+        """Revoke a token, and with it its logins. Returns it as it was. Raises UnknownToken."""
+        token = await self.find(id)
+        if token is None:
             raise UnknownToken(f"There is no token {id[:40]!r}. `infinitas token ls` lists them.")
+        await self.mark_revoked(token)
+        return token
+
+    async def mark_revoked(self, token: AccessToken) -> None:
+        # In this order: once it is marked it is refused, also where the second command is lost.
+        await self._connection.command("hset", REVOKED_TOKENS, token.id, _to_json(token))
+        await self._connection.command("hdel", TOKENS, token.id)
 
     async def any(self) -> bool:
         """Whether any token is stored, expired ones included."""
         return bool(await self._connection.command("exists", TOKENS))
+
+    async def _in(self, key: str) -> dict[str, AccessToken]:
+        found = await self._connection.command("hgetall", key)
+        return {id: _from_json(id, text) for id, text in found.items()}
 
 
 def _to_json(token: AccessToken) -> str:

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
-from infinitas.broker.refusals import NO_CLUSTER
+from infinitas.broker.refusals import USE_CLUSTER
 from infinitas.core.errors import ConfigError, UnsafeBroker
 from infinitas.runtime.masking import mask_url
 
@@ -41,14 +41,14 @@ def check_info(info: Mapping[str, object], url: str) -> None:
     mode = info.get("server_mode") or info.get("redis_mode")
     if mode == "sentinel":
         raise UnsafeBroker(
-            f"{where} is a Sentinel, which holds no data: redis_url must lead to the primary, or to an "
-            "address that follows it."
+            f"{where} is a Sentinel, which holds no data: redis+sentinel://host:port/service "
+            "leads to the primary that it names."
         )
-    if mode == "cluster" or str(info.get("cluster_enabled", 0)) == "1":
-        raise UnsafeBroker(f"{where} is a node of a Redis Cluster. {NO_CLUSTER}.")
+    is_node = mode == "cluster" or str(info.get("cluster_enabled", 0)) == "1"
+    if is_node and "+cluster://" not in url:
+        raise UnsafeBroker(f"{where} is a node of a Redis Cluster: {USE_CLUSTER}.")
     version = str(info.get("redis_version", ""))
-    found = _VERSION.match(version)
-    if found and (int(found[1]), int(found[2])) < OLDEST:
+    if is_too_old(version):
         raise UnsafeBroker(
             f"{where} is version {version}, and Infinitas needs 7.0 or later: upgrade it, or use Valkey."
         )
@@ -58,6 +58,12 @@ def check_info(info: Mapping[str, object], url: str) -> None:
             f"{where} has maxmemory-policy {policy}, which may throw jobs away. "
             "Run: redis-cli config set maxmemory-policy noeviction"
         )
+
+
+def is_too_old(version: str) -> bool:
+    """False for a version that can't be read."""
+    found = _VERSION.match(version)
+    return found is not None and (int(found[1]), int(found[2])) < OLDEST
 
 
 def check_files(options: Mapping[str, object]) -> None:

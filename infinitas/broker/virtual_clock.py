@@ -3,7 +3,6 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import ClassVar
 
 from infinitas.broker.connection import Connection
 from infinitas.core.codec import to_ms
@@ -14,7 +13,7 @@ _KEY = "infinitas:clock"
 class ClockedConnection(Connection):
     """Call `set_clock` before anything else."""
 
-    clock: ClassVar[str] = "_virtual_clock"
+    clock = "_virtual_clock"
 
     async def set_clock(self, moment: datetime) -> None:
         """Set the time for every connection on this clock. Raises ServerUnreachable."""

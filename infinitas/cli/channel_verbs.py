@@ -53,7 +53,7 @@ def ask_channels(ctx: click.Context, question: Callable[[ChannelVerbs], Awaitabl
             from infinitas.client.http import Http
 
             assert found.server is not None
-            http = Http(found.server, found.token_text)
+            http = Http(found.server, found.token_text, found.certificates)
             try:
                 return await question(RemoteChannels(http))
             finally:

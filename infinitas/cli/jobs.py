@@ -128,6 +128,7 @@ def show_job(ctx: click.Context, id: str, output: str | None) -> None:
             ("took", _duration(job)),
             ("worker", job.worker or ""),
             ("next try", f"{moment(job.ready)} ({relative(job.ready, at)})" if waits else ""),
+            ("rejected", "; ".join(f"by {worker}: {why}" for worker, why in job.rejections.items())),
             ("crashes", str(job.crashes) if job.crashes else ""),
             ("progress", _progress(job)),
             ("checkpoint", job.checkpoint_json or ""),

@@ -30,12 +30,22 @@ COMMANDS = {
         "incident_group",
         "Incidents: list, show, acknowledge, mute.",
     ),
+    "healthcheck": (
+        "infinitas.cli.healthcheck",
+        "healthcheck",
+        "Whether the processes of this host are well, for containers and monitors.",
+    ),
     "job": ("infinitas.cli.jobs", "job_group", "Jobs: list, show, logs, cancel, retry, run again, wait for."),
     "migrate": ("infinitas.cli.migrate", "migrate", "Create or update the archive's tables in Postgres."),
     "notifier": (
         "infinitas.cli.processes",
         "notifier",
         "Notify people of failures, missed slots, dead workers.",
+    ),
+    "doctor": (
+        "infinitas.cli.doctor",
+        "doctor",
+        "Check Redis, Postgres, queues and processes.",
     ),
     "exec": (
         "infinitas.cli.exec",
@@ -53,6 +63,11 @@ COMMANDS = {
         "Explain a cron expression: its meaning, next slots, and what clock changes do to it.",
     ),
     "queue": ("infinitas.cli.queues", "queue_group", "Queues: list, pause, resume, purge."),
+    "restore": (
+        "infinitas.cli.restore",
+        "restore",
+        "Restore schedules and unfinished jobs from Postgres, where Redis has lost them.",
+    ),
     "rule": (
         "infinitas.cli.notify_rules",
         "rule_group",

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -92,17 +93,17 @@ def _work(app: Infinitas, queues: list[str] | None, burst: bool, max_jobs: int |
             await running.run(stop)
         except InfinitasError as error:
             if running.abandoned:
-                _end_now(code=print_error(error))
+                end_now(code=print_error(error))
             raise
         if running.abandoned:
             # Code that could not be stopped, in a thread or in the loop, must not keep this process.
-            _end_now(stop.restart)
+            end_now(stop.restart)
 
     if run_until_signal(main):
-        _end_now(restart=True)
+        end_now(restart=True)
 
 
-def _end_now(restart: bool = False, code: int = 0) -> None:
+def end_now(restart: bool = False, code: int = 0) -> None:
     """Without waiting for threads or tasks; a restart begins in this same process."""
     logging.shutdown()
     sys.stdout.flush()
@@ -219,6 +220,7 @@ def notifier(
         return
     if output is not None:
         raise click.UsageError("-o is for --forget: a notifier that runs prints its log.")
+    _require("httpcore", "notifier")
     from infinitas.notifier.notifier import run_notifier
 
     found = settings(ctx, log_level=log_level, log_format=log_format)
@@ -226,10 +228,16 @@ def notifier(
     _run(found, lambda stop: run_notifier(found, queues, stop, plugins))
 
 
+def _require(package: str, extra: str) -> None:
+    """Raise ConfigError: a package of an extra is not installed. Before imports that name a part of it."""
+    if find_spec(package) is None:
+        raise ConfigError(f"This command needs the package {package}: pip install 'infinitas[{extra}]'.")
+
+
 def _run(found: Settings, main: Callable[[StopSignal], Awaitable[None]]) -> None:
     set_up_logging(found.log_level, found.log_format)
     if run_until_signal(main):
-        _end_now(restart=True)
+        end_now(restart=True)
 
 
 @click.command()
@@ -253,6 +261,7 @@ def dev(
     Servers that are configured (INFINITAS_REDIS_URL, INFINITAS_POSTGRES_URL, infinitas.toml) are
     used in place of the embedded ones.
     """
+    _require("httpcore", "embedded")
     from infinitas.cli.dev import run_dev, server_port
 
     found = server_port(port)

@@ -3,7 +3,6 @@
 import click
 from pydantic_core import to_json
 
-from infinitas.broker.tokens import Tokens
 from infinitas.cli.context import ask_redis, log_options, output_option, settings
 from infinitas.cli.output import moment, print_json, print_rows
 from infinitas.cli.spans import Span
@@ -15,17 +14,27 @@ from infinitas.runtime.signals import StopSignal, run_until_signal
 from infinitas.wire.system import Removed
 from infinitas.wire.tokens import NewToken, TokenView
 
+NOT_STORED = (
+    "Postgres gave no answer: the token is refused from now on, but would come back if Redis lost its data "
+    "before a server has stored there that it is revoked."
+)
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Any other needs a token to exist.")
 @click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True)
 @click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="Certificate chain, PEM.")
 @click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its private key, PEM.")
+@click.option(
+    "--tls-client-ca",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Clients must have a certificate of this authority, PEM.",
+)
 @click.option("--rate", type=click.FloatRange(0), default=500, help="Requests a second per token; 0: any.")
 @click.option(
     "--trusted-proxy", "trusted_proxies", multiple=True, metavar="ADDRESS", help="See docs/security.md."
 )
-@click.option("--open", "always_open", is_flag=True, help="No token is needed here when the last is gone.")
+@click.option("--open", "always_open", is_flag=True, help="No token is needed while there is none.")
 @click.option("--root-path", default="", metavar="PREFIX", help="Of a proxy that removes it, e.g. /jobs.")
 @log_options
 @click.pass_context
@@ -35,6 +44,7 @@ def server(
     port: int,
     tls_cert: str | None,
     tls_key: str | None,
+    tls_client_ca: str | None,
     rate: float,
     trusted_proxies: tuple[str, ...],
     always_open: bool,
@@ -45,6 +55,8 @@ def server(
     """Serve HTTP and WebSocket: tasks, schedules, jobs, remote workers (docs/http.md)."""
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")
+    if tls_client_ca and tls_cert is None:
+        raise click.UsageError("--tls-client-ca needs --tls-cert and --tls-key.")
     try:
         from infinitas.server.server import Binding, check_root_path, run_server
     except ModuleNotFoundError as error:
@@ -55,13 +67,24 @@ def server(
     set_up_logging(found.log_level, found.log_format)
 
     binding = Binding(
-        host, port, tls_cert, tls_key, rate, check_root_path(root_path), trusted_proxies, always_open
+        host=host,
+        port=port,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
+        rate=rate,
+        root_path=check_root_path(root_path),
+        trusted_proxies=trusted_proxies,
+        always_open=always_open,
     )
 
     async def main(stop: StopSignal) -> None:
         await run_server(found, binding, stop)
 
-    run_until_signal(main)
+    if run_until_signal(main):
+        from infinitas.cli.processes import end_now
+
+        end_now(restart=True)
 
 
 @click.group("token", help="Access tokens of the server: add, ls, rm.")
@@ -87,7 +110,7 @@ def add_token(
     """Make a token. It is shown this once: only a digest is kept."""
 
     async def add(client: RedisClient) -> tuple[AccessToken, str]:
-        token, text = await Tokens(client.connection).issue(name, scopes, expires)
+        token, text = await client.tokens.issue(name, scopes, expires)
         await _audit(client, "add_token", token.id, {"name": name, "scopes": token.scopes})
         return token, text
 
@@ -100,7 +123,7 @@ def add_token(
 @click.pass_context
 def list_tokens(ctx: click.Context, output: str | None) -> None:
     """List tokens: name, scopes, expiry; never the secrets."""
-    tokens = ask_redis(ctx, lambda client: Tokens(client.connection).all())
+    tokens = ask_redis(ctx, lambda client: client.tokens.all())
     if output == "json":
         print_json([TokenView.of(token) for token in tokens])
         return
@@ -108,7 +131,7 @@ def list_tokens(ctx: click.Context, output: str | None) -> None:
         (t.id, t.name, ", ".join(t.scopes), moment(t.created), moment(t.expires) if t.expires else "never")
         for t in tokens
     ]
-    empty = "No tokens: the server answers to this machine alone, and lets it do everything."
+    empty = "No tokens: a server answers this machine alone, or with --open (docs/security.md)."
     print_rows(("ID", "NAME", "SCOPES", "CREATED", "EXPIRES"), rows, empty)
 
 
@@ -123,7 +146,8 @@ def remove_token(ctx: click.Context, id: str, output: str | None) -> None:
     """
 
     async def remove(client: RedisClient) -> None:
-        await Tokens(client.connection).remove(id)
+        if not await client.tokens.revoke(id):
+            click.echo(NOT_STORED, err=True)
         await _audit(client, "remove_token", id, {})
 
     ask_redis(ctx, remove)

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from infinitas.cli.health_shapes import Diagnosis, Health, RestoredQueues
 from infinitas.core.incident import Incident
 from infinitas.core.notify_rules import Mute
 from infinitas.core.records import QueueInfo, TaskRemoval, WorkerInfo
@@ -32,6 +33,8 @@ SHAPES: dict[str, Any] = {
     "channel rm": Removed,
     "channel test": DeliveryView,
     "conformance": list[Check],
+    "doctor": Diagnosis,
+    "healthcheck": Health,
     "incident ack": IncidentView,
     "incident ls": list[Incident],
     "incident mute": Mute,
@@ -55,6 +58,7 @@ SHAPES: dict[str, Any] = {
     "queue pause": QueueName,
     "queue purge": Purged,
     "queue resume": QueueName,
+    "restore": RestoredQueues,
     "rule ls": list[RuleView],
     "rule rm": Removed,
     "rule set": RuleView,

@@ -1,8 +1,9 @@
 """The verbs over incidents, mutes and rules in the archive."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from infinitas.core.errors import ConfigError, UnknownIncident, UnknownMute, UnknownRule
+from infinitas.core.errors import BadArgs, ConfigError, UnknownIncident, UnknownMute, UnknownRule
 from infinitas.core.incident import Announced, Incident, IncidentFilter
 from infinitas.core.notify_rules import MOST_RULES, BadRule, Mute, MuteRequest, NotifyRule
 
@@ -33,6 +34,10 @@ class ArchiveIncidents:
         return await self._reader.incidents.mutes(ended=ended)
 
     async def mute(self, request: MuteRequest, actor: str) -> Mute:
+        if request.until <= datetime.now(UTC):
+            raise BadArgs(
+                f"A mute until {request.until:%Y-%m-%d %H:%M:%S} would be over: give a later moment."
+            )
         return await self._reader.incidents.mute(request, actor)
 
     async def unmute(self, id: int, reason: str = "") -> Mute:

@@ -1,7 +1,6 @@
 """Requests to a server's HTTP API: their answers as models, their refusals as errors."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar, cast
 from urllib.parse import quote
 
@@ -12,6 +11,7 @@ from pydantic_core import to_json
 from infinitas.core.codec import instant
 from infinitas.core.errors import BadSchedule, InfinitasError, KeyTaken, ServerUnreachable, by_code
 from infinitas.core.task_definition import TaskDefinition
+from infinitas.runtime.certificates import Certificates
 from infinitas.runtime.masking import mask_text, mask_url
 from infinitas.runtime.tls import client_context, warn_of_plain_text
 from infinitas.wire.paths import PREFIX
@@ -23,7 +23,7 @@ Model = TypeVar("Model")
 class Http:
     """One server, with the token for it."""
 
-    def __init__(self, url: str, token: str | None, ca: Path | None = None) -> None:
+    def __init__(self, url: str, token: str | None, certificates: Certificates) -> None:
         warn_of_plain_text(url, token)
         self._url = url.replace("ws", "http", 1).rstrip("/")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -35,7 +35,7 @@ class Http:
             headers=headers,
             timeout=TIMEOUT_S,
             trust_env=False,
-            verify=client_context(ca) if base.scheme == "https" else True,
+            verify=client_context(certificates) if base.scheme == "https" else True,
         )
 
     async def request(

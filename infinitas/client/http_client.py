@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 from pydantic import TypeAdapter
 
@@ -24,6 +23,7 @@ from infinitas.core.records import (
 from infinitas.core.states import State
 from infinitas.core.status import Status
 from infinitas.core.task_definition import TaskDefinition
+from infinitas.runtime.certificates import Certificates
 from infinitas.wire.arguments import args_fields
 from infinitas.wire.jobs import JobId, JobPage, JobView
 from infinitas.wire.system import Purged
@@ -42,8 +42,8 @@ _ATTEMPTS, _WORKERS = TypeAdapter(tuple[AttemptInfo, ...]), TypeAdapter(list[Wor
 class HttpClient:
     """`Client` documents the verbs and what they raise."""
 
-    def __init__(self, url: str, token: str | None, ca: Path | None = None) -> None:
-        self._http = Http(url, token, ca)
+    def __init__(self, url: str, token: str | None, certificates: Certificates | None = None) -> None:
+        self._http = Http(url, token, certificates or Certificates())
         self.schedules = HttpSchedules(self._http)
         self.incidents = HttpIncidents(self._http)
 

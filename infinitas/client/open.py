@@ -25,4 +25,4 @@ def open_client(settings: Settings, connect: Callable[[str, str], Connection] | 
         raise ConfigError(
             f"server= needs the package {error.name}: pip install 'infinitas[remote]'."
         ) from None
-    return HttpClient(settings.server, settings.token_text, settings.server_ca)
+    return HttpClient(settings.server, settings.token_text, settings.certificates)

@@ -21,6 +21,7 @@ from infinitas.broker.messages import NewJob
 from infinitas.broker.ping_tokens import PingTokens
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.task_pauses import WHOLE_QUEUE
+from infinitas.client.access_tokens import AccessTokens
 from infinitas.client.archive_incidents import ArchiveIncidents
 from infinitas.client.backend import Backend
 from infinitas.client.end_waiter import EndWaiter
@@ -82,6 +83,7 @@ class RedisClient:
         self._end_waiters: dict[str, EndWaiter] = {}
         self.schedules = RedisSchedules(self._backend)
         self.incidents = ArchiveIncidents(self.archive)
+        self.tokens = AccessTokens(self.connection, self.archive)
         self.external = ExternalTasks(self._backend, self.schedules, job_ttl_s)
 
     async def broker(self, queue: str) -> QueueBroker:

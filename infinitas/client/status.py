@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from infinitas.broker.connection import Connection
 from infinitas.broker.events import ARCHIVER
 from infinitas.broker.health import Health
-from infinitas.broker.presence import running_processes
+from infinitas.broker.processes import Processes
 from infinitas.core.errors import ServerUnreachable
 from infinitas.core.records import QueueInfo, TaskLine, WorkerInfo
 from infinitas.core.status import Day, Status, WorkerCounts, missing_parts
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from infinitas.archive.reader import Reader
 
 DAY = timedelta(hours=24)
+GONE_AFTER = timedelta(seconds=20)
+"""A process writes itself every five seconds."""
 
 
 async def read_status(
@@ -28,7 +30,7 @@ async def read_status(
 ) -> Status:
     """What runs, what waits, what is missing. Raises ServerUnreachable."""
     now = await connection.now()
-    processes = await running_processes(connection)
+    processes = [each for each in await Processes(connection).all() if now - each.at < GONE_AFTER]
     slots = [task.next_slot for task in tasks if task.next_slot is not None]
     late_s = max((now - min(slots)).total_seconds(), 0.0) if slots else 0.0
     lag = await _archive_lag(connection, queues)

@@ -14,6 +14,7 @@ InfinitasError
 │   ├── UnknownChannel · UnknownDelivery · ChannelOfFile
 │   ├── BadSchedule · BadArgs · PayloadTooLarge
 │   ├── Unauthorized · Forbidden · Changed · Conflict · BadFrame · RateLimited
+│   ├── BacklogFull
 │   └── NameTaken · KeyTaken · StillServed · NotEnded · AlreadyEnded · AlreadySucceeded · ExternalTask
 ├── BadResult            bad_result         a result is not what the task's return annotation promises
 ├── WorkerGone           worker_gone        this worker was declared dead; it joins again
@@ -99,6 +100,10 @@ class UnknownSchedule(Refused):
 
 class UnknownToken(Refused):
     code = "unknown_token"
+
+
+class UnknownLogin(Refused):
+    code = "unknown_login"
 
 
 class UnknownIncident(Refused):
@@ -203,6 +208,12 @@ class KeyTaken(Refused):
     def __init__(self, message: str, job: str = "") -> None:
         super().__init__(message)
         self.job = job
+
+
+class BacklogFull(Refused):
+    """The queue, or Redis, has no room for more jobs now; sending the same jobs later is safe."""
+
+    code = "backlog_full"
 
 
 class NotEnded(Refused):

@@ -34,7 +34,7 @@ class EventKind(StrEnum):
         kind.optional = frozenset(optional.split())
         return kind
 
-    JOB_CREATED = "job.created", f"{_JOB} args", "state schedule headers key redact"
+    JOB_CREATED = "job.created", f"{_JOB} args", "state schedule headers key redact expires"
     """A job was accepted or fired; without `state` it is queued."""
     JOB_QUEUED = "job.queued", _JOB
     """A waiting job became ready."""
@@ -49,8 +49,8 @@ class EventKind(StrEnum):
     """A slot was not fired in time, or had no ping."""
     JOB_RETRYING = "job.retrying", _ATTEMPT, "reason error traceback"
     """An attempt failed; another follows."""
-    JOB_RELEASED = "job.released", _ATTEMPT
-    """A stopping worker returned the job; the attempt is not charged."""
+    JOB_RELEASED = "job.released", _ATTEMPT, "error"
+    """A worker stopped, or rejected the job (`error` has why); the attempt is not charged."""
     JOB_LOST = "job.lost", f"{_ATTEMPT} error"
     """The worker died; the job is queued again."""
     JOB_REVIVED = "job.revived", f"{_JOB} was"
@@ -63,7 +63,7 @@ class EventKind(StrEnum):
     """The outcome of an attempt that is not current was refused."""
     JOB_LOGGED = "job.logged", f"{_JOB} attempt lines"
 
-    JOB_MOVED = "job.moved", f"{_JOB} args state", "schedule headers key created redact"
+    JOB_MOVED = "job.moved", f"{_JOB} args state", "schedule headers key created redact expires"
     """The job came from the queue, or the name, that its task had before."""
 
     TASK_DECLARED = "task.declared", "task definition"
@@ -76,10 +76,11 @@ class EventKind(StrEnum):
     TASK_UNSERVED = "task.unserved", "task"
     """The last worker that had the task is gone."""
 
-    SCHEDULE_DECLARED = "schedule.declared", "schedule task definition"
+    SCHEDULE_DECLARED = "schedule.declared", "schedule task definition keeps", "runs"
+    """`keeps`: which counts go on: `skips`, `runs skips` or none; `runs`: where the count of jobs begins."""
     SCHEDULE_REMOVED = "schedule.removed", "schedule"
-    SCHEDULE_ENDED = "schedule.ended", "schedule task"
-    """The schedule has no more slots."""
+    SCHEDULE_ENDED = "schedule.ended", "schedule task kept"
+    """The schedule has no more slots; `kept` is 1 if Redis still has it."""
     SCHEDULE_PAUSED = "schedule.paused", "schedule record"
     SCHEDULE_RESUMED = "schedule.resumed", "schedule", "reason"
     SCHEDULE_SKIP_NEXT = "schedule.skip_next", "schedule count"
@@ -100,6 +101,10 @@ class EventKind(StrEnum):
 
     QUEUE_MENDED = "queue.mended", "counts names"
     """The reconciler moved on jobs that some part of Redis had lost."""
+    QUEUE_RESTORING = "queue.restoring", "position"
+    """Redis lacks data that the archive has, up to that position, and gets it back."""
+    QUEUE_RESTORED = "queue.restored", "counts"
+    """Redis has that data again; slots are fired and jobs claimed."""
     ENTRY_WITHOUT_JOB = "entry.without_job", "job task"
     """A stream or `later` named a job whose hash is gone."""
     ENTRY_REFUSED = "entry.refused", "job task error"
@@ -116,6 +121,9 @@ class EventKind(StrEnum):
     REDIS_AMISS = "redis.amiss", "what facts", "", Side.PYTHON
     """Redis is nearly full, or may lose jobs by its settings."""
     REDIS_WELL = "redis.well", "what facts", "", Side.PYTHON
+    SYSTEM_AMISS = "system.amiss", "what facts", "", Side.PYTHON
+    """A check of `infinitas doctor` that no other event reports has found something."""
+    SYSTEM_WELL = "system.well", "what facts", "", Side.PYTHON
 
     AUDIT = "audit.*", "actor target reason origin", "changes", Side.PYTHON
     """A write through the server; `*` is the route's name."""

@@ -5,6 +5,16 @@ from dataclasses import dataclass
 from infinitas.core.event_kinds import EventKind
 from infinitas.core.states import State
 
+
+def is_before(position: str, other: str) -> bool:
+    """Whether a position in the stream comes before another; '' comes before all."""
+    return _numbers(position) < _numbers(other)
+
+
+def _numbers(position: str) -> tuple[int, ...]:
+    return tuple(map(int, position.split("-"))) if position else ()
+
+
 UNREADABLE = "unreadable"
 """The kind of an event whose entry can't be read; its `fields` are the raw entry."""
 _QUEUED_BY: dict[str, str] = dict.fromkeys(

@@ -46,7 +46,7 @@ _CHANGES = {f"job.{state}" for state in State} | {
 _DEFINITIONS = {EventKind.TASK_DECLARED, EventKind.TASK_REMOVED}
 _WITHOUT_ROW = {EventKind.JOB_STALE, EventKind.JOB_CANCELLING, EventKind.JOB_WAITING}
 _RULES = {EventKind.SCHEDULE_DECLARED, EventKind.SCHEDULE_REMOVED, EventKind.SCHEDULE_ENDED}
-_FAMILIES_WITHOUT_ROW = ("task", "worker", "queue", "entry", "archive", "redis")
+_FAMILIES_WITHOUT_ROW = ("task", "worker", "queue", "entry", "archive", "redis", "system")
 """Events about the system, for live pages."""
 _NOT_RUN = (State.SKIPPED, State.MISSED)
 
@@ -161,6 +161,8 @@ def _take_facts(row: JobRow, get: Callable[[str], str | None]) -> None:
         row.key = clean(text)
     if text := get("redact"):
         row.redact = clean_json(text)
+    if text := get("expires"):
+        row.expires_at = from_ms(min(_number_of_ms(text), _LATEST_MS))
     if text := get("worker"):
         row.worker = clean(text)
     # These are of the last event alone: a retry that succeeds leaves no error behind.
@@ -232,13 +234,18 @@ def _task_row(queue: str, event: Event) -> TaskRow:
 
 
 def _schedule_row(queue: str, event: Event) -> ScheduleRow:
-    definition = _definition(event)
+    definition, keeps = _definition(event), event.fields.get("keeps", "").split()
+    is_over = definition is None
     return ScheduleRow(
         key=clean(event.fields["schedule"]),
         queue=queue,
         task=clean(task) if (task := event.fields.get("task")) else None,
         definition=definition,
-        active=definition is not None,
+        active=not is_over,
+        stored=not is_over or event.fields.get("kept") == "1",
+        keeps_runs=is_over or "runs" in keeps,
+        runs=_number(event.fields.get("runs", 0)),
+        keeps_skips=is_over or "skips" in keeps,
         at=_moment(event.at_ms),
     )
 
@@ -271,6 +278,11 @@ def _ms(value: str | int) -> int:
     if not _EARLIEST_MS <= ms <= _LATEST_MS:
         raise ValueError(f"{str(value)[:40]} ms since 1970 is no time that the archive can hold")
     return ms
+
+
+def _number_of_ms(text: str) -> int:
+    """A time that may be far beyond the calendar."""
+    return max(int(float(text)), 0)
 
 
 def _moment(value: str | int) -> datetime:

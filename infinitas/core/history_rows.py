@@ -43,6 +43,7 @@ class JobRow:
     created_at: Moment = None
     started_at: Moment = None
     ended_at: Moment = None
+    expires_at: Moment = None
     was: Text = None
     was_reason: Text = None
     was_started: bool | None = None
@@ -89,13 +90,23 @@ class TaskRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleRow:
-    """A declared schedule; one without a definition was removed or is over."""
+    """A declared schedule; one without a definition was removed or is over.
+
+    Attributes:
+        stored: Redis has it, also if it is over.
+        keeps_runs, keeps_skips: whether its counted runs, and the skips that are left, go on.
+        runs: where the count of runs begins, if it does not go on.
+    """
 
     key: str
     queue: str
     task: Text
     definition: Text
     active: bool
+    stored: bool
+    keeps_runs: bool
+    runs: int
+    keeps_skips: bool
     at: datetime
 
 

@@ -36,6 +36,8 @@ class IncidentKind(StrEnum):
     """A schedule's stored rule can't be read."""
     REDIS_AMISS = "redis_amiss"
     """Redis is nearly full, or may lose jobs by its settings."""
+    SYSTEM_AMISS = "system_amiss"
+    """A check of `infinitas doctor` that is no other kind has found something."""
     CHANNEL_FAILING = "channel_failing"
     """Messages of a channel do not arrive."""
 

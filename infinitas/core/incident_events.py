@@ -36,7 +36,7 @@ OF_A_TASK = (
     IncidentKind.BACKLOG,
 )
 OF_A_SCHEDULE = (IncidentKind.SCHEDULE_INVALID, IncidentKind.PAUSED_TOO_LONG)
-OF_THE_QUEUE = (IncidentKind.ARCHIVE_LAGGING, IncidentKind.REDIS_AMISS)
+OF_THE_QUEUE = (IncidentKind.ARCHIVE_LAGGING, IncidentKind.REDIS_AMISS, IncidentKind.SYSTEM_AMISS)
 _LONGEST: Mapping[str, int] = {
     **dict.fromkeys(("task", "worker", "schedule", "job", "what", "reason", "slot", "due", "state"), 400),
     **dict.fromkeys(("error", "facts"), 2_000),
@@ -265,13 +265,18 @@ def _reader(what: str) -> str:
 
 
 def _kind_of(kind: str) -> IncidentKind:
-    return IncidentKind.REDIS_AMISS if kind == EventKind.REDIS_AMISS else IncidentKind.ARCHIVE_LAGGING
+    return _KINDS.get(kind, IncidentKind.ARCHIVE_LAGGING)
 
 
+_KINDS: Mapping[str, IncidentKind] = {
+    EventKind.REDIS_AMISS: IncidentKind.REDIS_AMISS,
+    EventKind.SYSTEM_AMISS: IncidentKind.SYSTEM_AMISS,
+}
 _AMISS: Mapping[str, str] = {
     EventKind.ARCHIVE_BEHIND: "The {reader} does not follow the events: {facts}",
     EventKind.ARCHIVE_GAP: "Events were dropped that the {reader} had not read: {facts}",
     EventKind.REDIS_AMISS: "{facts}",
+    EventKind.SYSTEM_AMISS: "{facts}",
 }
 _OF_SCHEDULES = (EventKind.SCHEDULE_MISSED, EventKind.SCHEDULE_LATE, EventKind.SCHEDULE_UNREADABLE)
 _HANDLERS: Mapping[str, Callable[[EventFold, Event, datetime], None]] = {
@@ -296,4 +301,6 @@ _HANDLERS: Mapping[str, Callable[[EventFold, Event, datetime], None]] = {
     EventKind.ARCHIVE_GAP_PASSED: EventFold.well,
     EventKind.REDIS_AMISS: EventFold.amiss,
     EventKind.REDIS_WELL: EventFold.well,
+    EventKind.SYSTEM_AMISS: EventFold.amiss,
+    EventKind.SYSTEM_WELL: EventFold.well,
 }

@@ -37,6 +37,7 @@ def without_secrets(job: JobInfo, paths: Sequence[str]) -> JobInfo:
         result_json=payload(job.result_json),
         checkpoint_json=payload(job.checkpoint_json),
         headers={name: mask(value, values) for name, value in job.headers.items()},
+        rejections={worker: mask(why, values) for worker, why in job.rejections.items()},
         log=tuple(_line(line, values) for line in job.log),
         attempts=tuple(_attempt(attempt, values) for attempt in job.attempts),
     )

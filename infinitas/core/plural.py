@@ -2,7 +2,8 @@
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 slot`, `2 slots`, `1,200 entries`."""
+    """`1 slot`, `2 keys`, `1,200 entries`."""
     if number == 1:
         return f"1 {noun}"
-    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"
+    return f"{number:,} {plural}"

@@ -260,6 +260,7 @@ class JobInfo:
         ready: when the next attempt begins, while the job waits for one.
         redact: paths of arguments that the server hides, as the task had them when the job was made.
         crashes: how many workers died while they ran it.
+        rejections: worker → why it has rejected the job, while Redis has it.
         attempts: all attempts, if there is an archive.
     """
 
@@ -287,6 +288,7 @@ class JobInfo:
     redact: tuple[str, ...] = ()
     ready: datetime | None = None
     crashes: int = 0
+    rejections: Mapping[str, str] = field(default_factory=dict)
     attempts: tuple[AttemptInfo, ...] = ()
     log: tuple[LogLine, ...] = ()
     unreadable: str | None = None

@@ -58,8 +58,13 @@ def hide(args: str, paths: Sequence[str]) -> str:
 
 
 def hidden_values(before: object, after: object) -> set[str]:
-    """What `redact` has hidden, as texts: the leaves of `before` that are not in `after`."""
-    return {text for leaf in _lost(before, after) if len(text := str(leaf)) >= _SHORTEST_VALUE}
+    """What `redact` has hidden, as texts: the leaves of `before` that are not in `after`.
+
+    Also each line of a longer text, such as a private key: a log has it line by line.
+    """
+    texts = {str(leaf) for leaf in _lost(before, after)}
+    lines = {line for text in texts for line in map(str.strip, text.splitlines())}
+    return {text for text in texts | lines if len(text) >= _SHORTEST_VALUE}
 
 
 def mask(text: str, values: set[str]) -> str:

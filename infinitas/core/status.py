@@ -15,14 +15,25 @@ LATE_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessInfo:
-    """A scheduler, archiver, notifier or server; `seen`: when it was last there, within 20 s."""
+    """One process, as it last wrote itself.
+
+    Attributes:
+        kind: `scheduler`, `archiver`, `notifier` or `server`.
+        at: when it was written, by the clock of Redis.
+        status: a line of counts, for people.
+        troubles: what is wrong with its loops, for people.
+        address: of a server, where this machine reaches it; else empty.
+    """
 
     kind: str
     host: str
     pid: int
     version: str
     started: datetime
-    seen: datetime
+    at: datetime
+    status: str
+    troubles: tuple[str, ...] = ()
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

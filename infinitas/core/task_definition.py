@@ -38,6 +38,8 @@ class TaskDefinition:
         timeout: seconds an attempt may take; None means no limit.
         soft_timeout: seconds after which `on_soft_timeout` callbacks of the processor are called.
         runner: "auto" (async functions in the event loop, others in a thread) or "process".
+        isolate: "worker" (a process of `runner="process"` runs one job of its worker after another) or "job"
+            (each job has a fresh one).
         retries: how many further attempts a job gets after a failed one.
         retry_delay: seconds before the first retry.
         backoff: "exponential" (the delay doubles each time, up to an hour) or "fixed".
@@ -74,6 +76,7 @@ class TaskDefinition:
     timeout: float | None = None
     soft_timeout: float | None = None
     runner: str = "auto"
+    isolate: str = "worker"
     retries: int = 0
     retry_delay: float = 1.0
     backoff: str = "exponential"
@@ -119,6 +122,7 @@ class TaskDefinition:
         check("retry_delay", "seconds from 0 to 86,400", lambda v: is_number(v) and 0 <= v <= 86_400)
         for name, allowed in (
             ("runner", ("auto", "process")),
+            ("isolate", ("worker", "job")),
             ("backoff", ("exponential", "fixed")),
             ("on_lost", ("retry", "fail")),
             ("no_processor", ("fail", "wait")),

@@ -73,12 +73,17 @@ class EventReaderMonitor:
         if memory and memory.limit and entries and (size := await self._health.events_bytes()):
             share = int(memory.limit * SHARE_OF_MEMORY * entries / size)
             most = min(most, max(share, FEWEST_KEPT))
-        if entries > most and (dropped := await self._health.drop_events(int(most * KEPT_OF_MOST))):
+        if entries <= most:
+            return
+        dropped, kept = await self._health.drop_events(int(most * KEPT_OF_MOST))
+        if dropped:
             _log.error(
                 "Dropped the oldest %d entries of the events of queue %s, which were not read: its history "
-                "will lack them. Redis keeps %d of them at most (events_max, or half of its memory).",
+                "will lack them, but not the ends of jobs (%d entries). Redis keeps %d others at most "
+                "(events_max, or half of its memory).",
                 dropped,
                 self._health.queue,
+                kept,
                 most,
             )
 

@@ -13,8 +13,8 @@ from infinitas.broker.inspect.loads import TaskLoad, task_loads, task_names
 from infinitas.broker.inspect.pauses import PausedSchedules
 from infinitas.core.incident import IncidentKind
 from infinitas.core.incident_fold import Occurrence
+from infinitas.monitor.load_checks import FEWEST_DURATIONS, CheckLimits, LoadChecks
 from infinitas.notifier.announcer import Announcer
-from infinitas.notifier.load_checks import FEWEST_DURATIONS, CheckLimits, LoadChecks
 
 CHECK_EVERY_S = 2.0
 """Between two pages; a page is some thousand commands of Redis."""

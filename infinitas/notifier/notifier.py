@@ -11,17 +11,21 @@ from infinitas.archive.migrate import Tables
 from infinitas.broker.connection import Connection
 from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
-from infinitas.broker.presence import present
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.channel_records import ChannelFault
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.core.incident import IncidentKind
 from infinitas.core.incident_fold import Occurrence
 from infinitas.core.notice_groups import Limit
-from infinitas.core.status import NOTIFIER
+from infinitas.core.plural import counted
 from infinitas.core.task_definition import parse_rate
+from infinitas.monitor.archive_checks import ArchiveChecks
+from infinitas.monitor.doctor import Doctor
 from infinitas.monitor.event_readers import EventReaderMonitor
+from infinitas.monitor.load_checks import CheckLimits
 from infinitas.monitor.overdue import OverdueMonitor
+from infinitas.monitor.presence import present
+from infinitas.monitor.system_monitor import SystemMonitor
 from infinitas.notifier.announcer import Announcer
 from infinitas.notifier.channel_monitor import ChannelMonitor
 from infinitas.notifier.checker import Checker
@@ -29,13 +33,13 @@ from infinitas.notifier.composer import Composer
 from infinitas.notifier.desk import IncidentDesk
 from infinitas.notifier.hooks import Hooks
 from infinitas.notifier.incident_recorder import IncidentRecorder
-from infinitas.notifier.load_checks import CheckLimits
 from infinitas.notifier.pings.reporter import make_reporter
 from infinitas.notifier.sender import Sender
 from infinitas.notifier.sweeper import Sweeper
 from infinitas.notifier.task_options import TaskOptions
 from infinitas.notifier.troubles import Troubles
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
+from infinitas.runtime.life import Life
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, run_loops
 from infinitas.runtime.queue_loops import run_for_queues
@@ -59,13 +63,13 @@ async def run_notifier(
             "The notifier stores incidents and messages in Postgres; without it no message is sent. "
             "Set INFINITAS_POSTGRES_URL, or postgres_url in infinitas.toml."
         )
-    notifier = _Notifier(settings, settings.postgres_url, plugins)
+    notifier = _Notifier(settings, settings.postgres_url, plugins, stop.life)
     try:
         await notifier.connection.check()
         with suppress(ServerUnreachable):  # The loops retry, and log it.
             await notifier.tables.make_ready()
         _log.info("Notifier runs.")
-        async with present(notifier.connection, NOTIFIER):
+        async with present(notifier.connection, "notifier", stop.life):
             await asyncio.gather(
                 run_for_queues(
                     queues, lambda: list_queues(notifier.connection), notifier.queue_loops, stop.requested
@@ -80,7 +84,7 @@ async def run_notifier(
 class _Notifier:
     """The loops, and the connections that they share."""
 
-    def __init__(self, settings: Settings, url: str, plugins: Plugins | None) -> None:
+    def __init__(self, settings: Settings, url: str, plugins: Plugins | None, life: Life) -> None:
         self._settings = settings
         self._url = url
         self._plugins = plugins if plugins is not None and plugins.hear_incidents else None
@@ -92,6 +96,10 @@ class _Notifier:
         has_hooks = self._plugins is not None
         self._announcer = Announcer(settings.notify, self._options, has_hooks=has_hooks)
         self._woken = asyncio.Event()
+        self._checks = ArchiveChecks(url, settings.archive_max_gb)
+        self._system = SystemMonitor(Doctor(self.connection, self._checks, settings), self.connection)
+        self._life = life
+        self._sender = Sender(self._archive(), settings.channels, settings.channel_networks)
 
     def queue_loops(self, queue: str) -> list[Loop]:
         connection, announcer = self.connection, self._announcer
@@ -113,23 +121,25 @@ class _Notifier:
         troubles = Troubles(self.connection, self._settings.page_url)
         composer = Composer(self._shared, troubles, _limit(self._settings), self._woken)
         sweeper = Sweeper(self._shared, self._announcer)
-        sender = Sender(self._archive(), self._settings.channels, self._settings.channel_networks)
+        sender = self._sender
         monitor = _channel_monitor(self._archive(), self._announcer, self._woken.set)
         found = [
             Loop("composer", self._with_tables(composer.run_once)),
             self._waking("sweeper", sweeper.run_once),
             Loop("sender", self._with_tables(sender.run_once)),
             Loop("channel monitor", self._with_tables(monitor.run_once)),
+            Loop("system monitor", self._system.run_once),
         ]
         if self._plugins is not None:
             # A slow hook holds its connection.
             hooks = Hooks(self._archive(), self._plugins)
-            found.append(Loop("hooks", self._with_tables(hooks.run_once)))
+            found.append(Loop("hooks", self._with_tables(hooks.run_once), longest_pass_s=None))
         return found
 
     async def close(self) -> None:
         for archive in self._archives:
             await archive.close()
+        await self._checks.close()
         await self.connection.close()
 
     def _archive(self) -> Archive:
@@ -150,6 +160,7 @@ class _Notifier:
 
         async def run() -> None:
             await self.tables.make_ready()
+            self._life.begin("notifier", lambda: f"{counted(self._sender.sent, 'message')} sent")
             try:
                 await run_once()
             except ServerUnreachable:

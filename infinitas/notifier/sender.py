@@ -75,6 +75,8 @@ class Sender:
         self._renewed_at = float("-inf")
         self._published = False
         self._dropped_at = float("-inf")
+        self.sent = 0
+        """Messages that a channel has taken."""
 
     async def run_once(self) -> None:
         """Begin to send what is due, at most one message of each channel; rest when nothing is.
@@ -126,6 +128,7 @@ class Sender:
             notice = _notice(claimed)
             title, readable = render(headline, notice), True
             answer = await self._open(claimed).send(notice)
+            self.sent += 1
         except InfinitasError as error:
             failure = error if isinstance(error, SendFailed) else SendFailed(str(error))
         except Exception as error:  # noqa: BLE001 - whatever a channel's library raises

@@ -24,8 +24,10 @@ from infinitas.core.errors import ConfigError, Refused
 from infinitas.core.notify_rules import MOST_RULES, NotifyRule, read_rule
 from infinitas.core.task_definition import parse_rate
 from infinitas.core.unknown_options import remedy
+from infinitas.runtime.certificates import Certificates
 from infinitas.runtime.channel_settings import FileChannel, read_channels, read_networks
 from infinitas.runtime.masking import HIDDEN, mask_text, mask_url
+from infinitas.runtime.oidc_settings import OidcSettings, read_roles
 from infinitas.runtime.ownership import other_owner
 from infinitas.runtime.urls import (
     checked_http_url,
@@ -84,7 +86,15 @@ PingUrl = Annotated[str, AfterValidator(checked_http_url)]
 _DSN = re.compile(
     r"https?://[A-Za-z0-9]{1,100}(:[A-Za-z0-9]{0,100})?@[\w.\[\]:-]{1,300}(/[\w.-]{1,100}){0,5}/\d{1,20}"
 )
-SECRETS = ("token", "healthchecks_ping_key", "cronitor_api_key", "sentry_dsn", "heartbeat_url", "pings")
+SECRETS = (
+    "token",
+    "oidc_client_secret",
+    "healthchecks_ping_key",
+    "cronitor_api_key",
+    "sentry_dsn",
+    "heartbeat_url",
+    "pings",
+)
 
 
 def _checked_secret_url(value: SecretStr) -> SecretStr:
@@ -110,12 +120,25 @@ class Settings(BaseModel):
         token: the token for that server (`infinitas token add`).
         server_ca: file with the certificate of a private authority that has signed the server's; None: the
             system's authorities.
+        client_cert: file with the certificate that the server demands of its clients; None: none.
+        client_key: file with its private key; None: it is in the same file.
+        oidc_issuer: address of the provider that people sign in through; None: with tokens alone.
+        oidc_client_id, oidc_client_secret: of this server, at the provider.
+        oidc_claim: the claim of the ID token that has a person's roles.
+        oidc_roles: value of that claim → scopes.
+        oidc_scope: what the provider is asked for.
         data_dir: folder of the embedded servers and their data.
         concurrency: most jobs that one worker runs at once.
         shutdown_timeout: seconds that a stopping worker lets its jobs finish.
         lease: seconds after which a silent worker counts as gone.
+        jobs_per_process: after so many jobs, a process of `runner="process"` is replaced.
+        process_memory: once it has so many bytes of resident memory after a job, it is replaced; 0: never.
         job_ttl: seconds that a finished job stays in Redis (the archive keeps it).
         events_max: entries of events that Redis keeps while the archiver is away.
+        backlog_jobs: jobs that may wait in one queue, for a worker or for their time; beyond that senders get
+            `backlog_full`. None: no limit.
+        backlog_mb: about how many 10^6 bytes they may take. None: no limit.
+        archive_max_gb: size of the archive's database, in 10^9 bytes, that a check warns of from 90 % on.
         notify: rules which channels are notified of which incidents; tables `[[notify]]` in the file.
         notify_rate: most messages to one channel in a period; what is more is summed up in one message.
         notify_group: seconds between two messages to one channel; what happens between them is one message.
@@ -142,12 +165,27 @@ class Settings(BaseModel):
     server: ServerUrl | None = Field(default=None, repr=False)
     token: SecretStr | None = None
     server_ca: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    oidc_issuer: PingUrl | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_claim: str = Field(default="groups", min_length=1, max_length=200)
+    oidc_roles: Annotated[dict[str, tuple[str, ...]], BeforeValidator(read_roles)] = Field(
+        default_factory=dict
+    )
+    oidc_scope: str = "openid profile email"
     data_dir: Path = Path(".infinitas")
     concurrency: int = Field(default=10, ge=1, le=10_000)
     shutdown_timeout: float = Field(default=8.0, ge=0, le=86_400)
     lease: float = Field(default=10.0, ge=1, le=3_600)
+    jobs_per_process: int = Field(default=500, ge=1, le=1_000_000)
+    process_memory: int = Field(default=0, ge=0, le=2**50)
     job_ttl: int = Field(default=3_600, ge=1, le=31_536_000)
     events_max: int = Field(default=1_000_000, ge=1_000, le=5_000_000)
+    backlog_jobs: int | None = Field(default=None, ge=1)
+    backlog_mb: float | None = Field(default=None, gt=0)
+    archive_max_gb: float | None = Field(default=None, gt=0)
     notify: Rules = ()
     notify_rate: Annotated[str, AfterValidator(_checked_rate)] = "20/h"
     notify_group: float = Field(default=30.0, ge=0, le=3_600)
@@ -165,6 +203,27 @@ class Settings(BaseModel):
     pings: dict[str, SecretStr] = Field(default_factory=dict)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field(default="text", pattern="^(text|json)$")
+
+    @property
+    def oidc(self) -> OidcSettings | None:
+        """The provider that people sign in through. Raises ConfigError: a setting of it is missing."""
+        if self.oidc_issuer is None:
+            return None
+        if not self.oidc_client_id or not self.oidc_roles:
+            raise ConfigError("oidc_issuer needs oidc_client_id and oidc_roles (docs/security.md).")
+        return OidcSettings(
+            issuer=self.oidc_issuer,
+            client_id=self.oidc_client_id,
+            client_secret=self.oidc_client_secret,
+            claim=self.oidc_claim,
+            roles=self.oidc_roles,
+            scope=self.oidc_scope,
+        )
+
+    @property
+    def certificates(self) -> Certificates:
+        """For TLS to the server."""
+        return Certificates(ca=self.server_ca, cert=self.client_cert, key=self.client_key)
 
     @property
     def token_text(self) -> str | None:

@@ -6,11 +6,14 @@ from typing import Any
 
 from infinitas.core.errors import InfinitasError, ServerUnreachable, WorkerGone
 from infinitas.runtime.logging import get_logger
+from infinitas.runtime.progress import Progress
 
 _log = get_logger("loop")
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 3.0
 CANCEL_AGAIN_S = 0.2
+LONGEST_PASS_S = 300.0
+"""Many times what a pass may wait for: reads block for ten seconds, and every call has a limit."""
 
 
 class Loop:
@@ -20,6 +23,7 @@ class Loop:
 
     Args:
         on_gone: called when a pass raises WorkerGone; the loop then waits to be cancelled.
+        longest_pass_s: seconds after which a pass hangs; None: it may wait without end.
     """
 
     def __init__(
@@ -28,6 +32,7 @@ class Loop:
         run_once: Callable[[], Awaitable[None]],
         longest_wait_s: float | None = None,
         on_gone: Callable[[], None] | None = None,
+        longest_pass_s: float | None = LONGEST_PASS_S,
     ) -> None:
         self.name = name
         self._run_once = run_once
@@ -36,37 +41,41 @@ class Loop:
         self._wait = 0.0
         self._logged: set[str] = set()
         """Kinds of faults since the last pass that succeeded."""
+        self._progress = Progress(name, longest_pass_s)
 
     async def run(self) -> None:
         """Never returns; cancel it to stop."""
-        while True:
-            try:
-                await self._run_once()
-            except ServerUnreachable as error:
-                if self._is_new(error.code):
-                    _log.warning("%s: %s Trying again until it works.", self.name, error)
-                await self._back_off()
-            except InfinitasError as error:
-                if isinstance(error, WorkerGone) and self._on_gone is not None:
-                    self._on_gone()
-                    await asyncio.Event().wait()
-                if self._is_new(error.code):
-                    _log.error("%s: %s (%s) Trying again until it works.", self.name, error, error.code)
-                await self._back_off()
-            except Exception as error:  # noqa: BLE001 - a defect in one pass must not end the process
-                if self._is_new(type(error).__name__):
-                    _log.exception("%s: this pass failed; the next one follows.", self.name)
-                await self._back_off()
-            else:
-                if self._logged:
-                    _log.info("%s: back to work.", self.name)
-                self._wait = 0.0
-                self._logged.clear()
+        with self._progress:
+            while True:
+                self._progress.begin_pass()
+                try:
+                    await self._run_once()
+                except Exception as error:  # noqa: BLE001 - a defect in one pass must not end the process
+                    self._progress.end_pass(error)
+                    await self._on_fault(error)
+                else:
+                    self._progress.end_pass()
+                    if self._logged:
+                        _log.info("%s: back to work.", self.name)
+                    self._wait = 0.0
+                    self._logged.clear()
 
-    def _is_new(self, kind: str) -> bool:
-        new = kind not in self._logged
-        self._logged.add(kind)
-        return new
+    async def _on_fault(self, error: Exception) -> None:
+        if isinstance(error, WorkerGone) and self._on_gone is not None:
+            self._on_gone()
+            # The session ends; until then there is nothing to do, and nothing hangs.
+            self._progress.__exit__()
+            await asyncio.Event().wait()
+        kind = error.code if isinstance(error, InfinitasError) else type(error).__name__
+        if kind not in self._logged:
+            self._logged.add(kind)
+            if isinstance(error, ServerUnreachable):
+                _log.warning("%s: %s Trying again until it works.", self.name, error)
+            elif isinstance(error, InfinitasError):
+                _log.error("%s: %s (%s) Trying again until it works.", self.name, error, error.code)
+            else:
+                _log.error("%s: this pass failed; the next one follows.", self.name, exc_info=error)
+        await self._back_off()
 
     async def _back_off(self) -> None:
         self._wait = min(max(self._wait * 2, FIRST_WAIT_S), self._longest_wait_s)

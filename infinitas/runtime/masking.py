@@ -8,7 +8,9 @@ import re
 from urllib.parse import unquote
 
 HIDDEN = "***"
-_SCHEME = re.compile(r"(?i)(rediss?|unix|postgres|postgresql|https?|wss?)://")
+_SCHEME = re.compile(
+    r"(?i)((?:redis|valkey)s?(?:\+sentinel|\+cluster)?|unix|postgres|postgresql|https?|wss?)://"
+)
 _HOST = r"(?:\[[0-9a-fA-F:.]+\]|[\w.%-]+)(?::\d{1,5})?"
 _HEAD = re.compile(rf"(?s)(?:(?P<user>.*)@)?(?P<address>(?:{_HOST}(?:,{_HOST})*)?(?:/[^\s@:#]*)?)")
 _BARE = re.compile(r"[\w.-]+:\d{1,5}(?:/\d{0,3})?")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from infinitas.runtime.life import Life
 from infinitas.runtime.systemd import report_life
 
 _PR_SET_PDEATHSIG = 1
@@ -24,6 +25,8 @@ class StopSignal:
         self.requested = asyncio.Event()
         self.forced = asyncio.Event()
         self.restart = False
+        self.life = Life()
+        """What the process reports of itself until it stops."""
 
     def request(self) -> None:
         (self.forced if self.requested.is_set() else self.requested).set()
@@ -53,7 +56,8 @@ def run_until_signal(main: Callable[[StopSignal], Awaitable[None]]) -> bool:
         # Runs before the loop's handler, and also while the loop is blocked.
         faulthandler.register(signal.SIGUSR1, all_threads=True, chain=True)
         signals = stop
-        life = asyncio.create_task(report_life(stop.requested, lambda: signals.restart), name="systemd")
+        reporting = report_life(stop.life, stop.requested, lambda: signals.restart)
+        life = asyncio.create_task(reporting, name="systemd")
         try:
             await main(stop)
         finally:

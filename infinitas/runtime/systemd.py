@@ -6,9 +6,12 @@ import socket
 import time
 from collections.abc import Callable
 
+from infinitas.runtime.life import Life
 from infinitas.runtime.logging import get_logger
+from infinitas.runtime.progress import any_hangs, troubles
 
 _log = get_logger("systemd")
+STATUS_EVERY_S = 5.0
 
 
 def notify(*fields: str) -> bool:
@@ -40,15 +43,18 @@ def watchdog_interval_s() -> float | None:
     return int(allowed) / 2_000_000
 
 
-async def report_life(requested: asyncio.Event, restarts: Callable[[], bool]) -> None:
-    """Send READY and beat until cancelled; once a stop is requested send STOPPING, or RELOADING to restart.
+async def report_life(life: Life, requested: asyncio.Event, restarts: Callable[[], bool]) -> None:
+    """Send READY, status and beats until cancelled, and at a stop STOPPING, or RELOADING to restart.
 
-    The beats are sent by the process's own event loop: they end when that is blocked or the process is
-    stopped, and go on while a stop waits for jobs.
+    READY is sent once the process is ready. The beats are sent by the process's own event loop while each of
+    its loops makes progress: they end when that is blocked, a loop hangs or the process is stopped, and go on
+    while a stop waits for jobs.
     """
-    if not notify("READY=1", "STATUS=Running"):
+    if not os.environ.get("NOTIFY_SOCKET"):
         return
-    beats = asyncio.create_task(_beat(watchdog_interval_s()), name="systemd watchdog")
+    if not life.ready.is_set():
+        notify(f"STATUS={life.status}")
+    beats = asyncio.create_task(_beat(life, watchdog_interval_s()), name="systemd beats")
     try:
         await requested.wait()
     finally:
@@ -57,11 +63,23 @@ async def report_life(requested: asyncio.Event, restarts: Callable[[], bool]) ->
             # The restarted process has the same id: STOPPING would make systemd end the unit.
             notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=Restarting")
         else:
-            notify("STOPPING=1", "STATUS=Stopping")
+            notify("STOPPING=1", f"STATUS=Stopping; {life.status}")
     await beats
 
 
-async def _beat(interval_s: float | None) -> None:
-    while interval_s is not None:
-        notify("WATCHDOG=1")
-        await asyncio.sleep(interval_s)
+async def _beat(life: Life, interval_s: float | None) -> None:
+    await life.ready.wait()
+    shown = life.status
+    notify("READY=1", f"STATUS={shown}")
+    while True:
+        if interval_s is not None and not any_hangs():
+            notify("WATCHDOG=1")
+        if (status := _status(life)) != shown:
+            shown = status
+            notify(f"STATUS={shown}")
+        await asyncio.sleep(min(interval_s or STATUS_EVERY_S, STATUS_EVERY_S))
+
+
+def _status(life: Life) -> str:
+    found = troubles()
+    return f"{life.status}; {found[0]}" if found else life.status

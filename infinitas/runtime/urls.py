@@ -8,7 +8,9 @@ import re
 from collections.abc import Collection
 from urllib.parse import quote
 
-_PARTS = re.compile(r"(?s)(?P<scheme>[A-Za-z]+)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>.*))?")
+_PARTS = re.compile(
+    r"(?s)(?P<scheme>[A-Za-z+]+)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>.*))?"
+)
 _HOST = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[\w.%-]+)?(?::(?P<port>\d{1,5}))?", re.ASCII)
 _PATH = re.compile(r"[^\s@]*")
 _BARE_PERCENT = re.compile(r"%(?![0-9a-fA-F]{2})")
@@ -19,6 +21,17 @@ _TLS = {
     for name in ("keyfile", "certfile", "cert_reqs", "ca_certs", "ca_path", "ca_data", "check_hostname")
 } | {"ssl_ciphers", "ssl_password"}
 _REDIS_OPTIONS = {"db", "username", "password"}
+_SENTINEL_OPTIONS = {"sentinel_username", "sentinel_password"}
+_SERVICE = re.compile(r"/[\w.-]+(?:/\d+)?/?", re.ASCII)
+_REDIS_SCHEMES = (
+    "redis",
+    "rediss",
+    "unix",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+)
 _ENCODED = (
     ", where user and password are percent-encoded (/ is %2F, ? is %3F, # is %23, @ is %40), as in "
     "user:p%23ss@host"
@@ -27,14 +40,33 @@ _LAST_PORT = 65_535
 
 
 def checked_redis_url(url: str) -> str:
-    """`redis://`, `rediss://` or `unix://`. Raises ValueError."""
-    scheme, user, address, path, query = _split(url, ("redis", "rediss", "unix"))
+    """`redis://`, `rediss://`, `unix://`, or `redis+sentinel://`; valkey means redis. Raises ValueError."""
+    url = re.sub(r"(?i)^\s*valkey(?=s?(?:\+\w+)?://)", "redis", url)
+    scheme, user, address, path, query = _split(url, _REDIS_SCHEMES)
     if scheme == "unix":
         if address or not _PATH.fullmatch(path) or len(path) < 2:
             raise ValueError(f"unix://[user:password@]/path/of/the/socket{_ENCODED}")
+    elif scheme.endswith("+sentinel"):
+        if not all(host and _is_address(host) for host in address.split(",")) or not _SERVICE.fullmatch(path):
+            raise ValueError(
+                f"{scheme}://[user:password@]host[:port],host[:port]/service[/number], with the hosts of "
+                f"the Sentinels{_ENCODED}"
+            )
+    elif scheme.endswith("+cluster"):
+        if not all(host and _is_address(host) for host in address.split(",")) or path not in ("", "/"):
+            raise ValueError(
+                f"{scheme}://[user:password@]host[:port],host[:port], with nodes of the Cluster{_ENCODED}"
+            )
     elif not _is_address(address) or not re.fullmatch(r"/?|/\d+/?", path):
         raise ValueError(f"{scheme}://[user:password@]host[:port][/number]{_ENCODED}")
-    allowed = _REDIS_OPTIONS | (_TLS if scheme == "rediss" else set())
+    _check_redis_options(scheme, query)
+    return _join(scheme, user, address, path, query)
+
+
+def _check_redis_options(scheme: str, query: str) -> None:
+    allowed = _REDIS_OPTIONS | (_TLS if scheme.startswith("rediss") else set())
+    allowed |= _SENTINEL_OPTIONS if scheme.endswith("+sentinel") else set()
+    allowed -= {"db"} if scheme.endswith("+cluster") else set()
     for option in query.split("&") if query else ():
         name, equals, value = option.partition("=")
         if not equals or name not in allowed or (name == "db" and not value.isdecimal()):
@@ -42,7 +74,6 @@ def checked_redis_url(url: str) -> str:
                 f"a URL whose options behind the ? are of {', '.join(sorted(allowed))}"
                 + (": those for TLS need rediss://" if name in _TLS else "")
             )
-    return _join(scheme, user, address, path, query)
 
 
 def checked_postgres_url(url: str) -> str:

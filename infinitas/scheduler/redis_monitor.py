@@ -4,12 +4,20 @@ import asyncio
 
 from infinitas.broker.health import Health, Memory
 from infinitas.core.event_kinds import EventKind
+from infinitas.core.findings import Finding
+from infinitas.monitor.redis_checks import (
+    NEARLY_FULL,
+    check_aof,
+    check_disk,
+    check_memory,
+    check_policy,
+    memory_share,
+)
 from infinitas.runtime.logging import get_logger
 
 _log = get_logger("scheduler")
 CHECK_EVERY_S = 10.0
 CHECKS_PER_SETTINGS_CHECK = 6
-NEARLY_FULL = 0.9
 ENOUGH_ROOM = 0.85
 
 
@@ -36,32 +44,21 @@ class RedisMonitor:
         self._checks += 1
 
     async def _check_memory(self, memory: Memory) -> None:
-        share = memory.used / memory.limit if memory.limit else 0.0
+        share = memory_share(memory)
         if NEARLY_FULL > share >= ENOUGH_ROOM:
             return
-        text = (
-            f"Redis is nearly full: {share:.0%} of maxmemory is used. At 100 % it takes no more jobs. "
-            "Raise maxmemory, shorten job_ttl, or find what fills it: redis-cli --bigkeys"
-        )
-        await self._report("memory", text if share >= NEARLY_FULL else None, {"used": memory.used})
+        await self._report("memory", check_memory(memory), {"used": memory.used})
 
     async def _check_settings(self, memory: Memory | None) -> None:
         if memory is not None:
-            evicts = memory.policy != "noeviction"
-            text = (
-                f"Redis' maxmemory-policy is now {memory.policy}, which may throw jobs away. "
-                "Run: redis-cli config set maxmemory-policy noeviction"
-            )
-            await self._report("policy", text if evicts else None, {"policy": memory.policy})
-        if (has_aof := await self._health.has_aof()) is not None:
-            text = (
-                "Redis' append-only file is off: a restart of Redis loses jobs. "
-                "Run: redis-cli config set appendonly yes (and set it in redis.conf)"
-            )
-            await self._report("aof", None if has_aof else text, {})
+            await self._report("policy", check_policy(memory), {"policy": memory.policy})
+        if (persistence := await self._health.persistence()) is not None:
+            await self._report("aof", check_aof(persistence), {})
+            await self._report("disk", check_disk(persistence), {})
 
-    async def _report(self, what: str, fault: str | None, facts: dict[str, object]) -> None:
-        """Log and record a change. `fault` describes what is wrong; None means that nothing is."""
+    async def _report(self, what: str, found: Finding | None, facts: dict[str, object]) -> None:
+        """Log and record a change. `found` is what is wrong; None means that nothing is."""
+        fault = f"{found.text} {found.remedy}" if found is not None else None
         if fault is not None and what not in self._faults:
             self._faults.add(what)
             _log.warning("%s", fault)

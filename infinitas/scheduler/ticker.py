@@ -29,6 +29,8 @@ class Ticker:
         self._standby = False
         self._wakeup = Wakeup(broker)
         self._unreadable = UnreadableSchedules(broker.schedules)
+        self.fired = 0
+        """Slots that this ticker has fired."""
         self.passed_at = float("-inf")
         """When the last pass without a fault ended, on the monotonic clock."""
 
@@ -56,7 +58,7 @@ class Ticker:
         """Fire what is due and set aside what can't be read or planned. Returns whether anything fired."""
         plans, bad = _plan(due)
         try:
-            fired = any(await self._schedules.fire([fire for _, fires in plans for fire in fires]))
+            fired = self._count(await self._schedules.fire([fire for _, fires in plans for fire in fires]))
         except ServerUnreachable:
             raise
         except InfinitasError as error:
@@ -77,12 +79,17 @@ class Ticker:
         fired, refused = False, []
         for slot, fires in plans:
             try:
-                fired = any(await self._schedules.fire(fires)) or fired
+                fired = self._count(await self._schedules.fire(fires)) or fired
             except ServerUnreachable:
                 raise
             except InfinitasError as error:
                 refused.append(unplanned(slot, error))
         return fired, refused
+
+    def _count(self, answers: list[bool]) -> bool:
+        """Returns whether anything fired."""
+        self.fired += sum(answers)
+        return any(answers)
 
     async def _sleep(self, due: DueSlots) -> None:
         seconds = None if due.following is None else (due.following - due.now) / timedelta(seconds=1)

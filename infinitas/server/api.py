@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
@@ -24,10 +24,12 @@ from infinitas.server.routes import (
     incidents,
     jobs,
     login,
+    logins,
     logs,
     metrics,
     pings,
     schedules,
+    sign_in,
     statistics,
     system,
     tasks,
@@ -40,7 +42,12 @@ from infinitas.server.websocket import routes as websocket
 from infinitas.server.websocket.gateway import Gateway
 from infinitas.wire.paths import PREFIX
 
+if TYPE_CHECKING:
+    from infinitas.server.provider import Provider
+
 RATE = 500.0
+LOGINS_A_SECOND = 5.0
+"""Of each token: a login stays for 12 h."""
 TOKEN = "A token of `infinitas token add`; without any token requests to localhost need none."
 
 
@@ -52,6 +59,8 @@ def make_api(
     *,
     rate: float = RATE,
     notify_rules: Sequence[NotifyRule] = (),
+    provider: "Provider | None" = None,
+    page_url: str | None = None,
 ) -> FastAPI:
     """The API over one client, one gateway and the channels, which the caller closes.
 
@@ -59,6 +68,8 @@ def make_api(
         access: whether it works without any token.
         rate: requests a second that each token may make; 0: no limit.
         notify_rules: of infinitas.toml, to be shown.
+        provider: through which people sign in; the caller closes it.
+        page_url: the public address of the page; None: as each request has it.
     """
     api = FastAPI(
         title="Infinitas",
@@ -77,6 +88,9 @@ def make_api(
     api.state.channels = channel_access
     api.state.open_access = access
     api.state.notify_rules = notify_rules
+    api.state.provider = provider
+    api.state.page_url = page_url
+    api.state.login_limit = RateLimit(LOGINS_A_SECOND)
     api.state.rate_limit = RateLimit(rate)
     api.state.ping_limit = RateLimit(min(rate, pings.RATE))
     api.state.refusals = Refusals()
@@ -87,7 +101,7 @@ def make_api(
     api.add_middleware(OwnCookie)
     # Logs before jobs, whose `/{id}` also matches `/{id}/logs`.
     first = (logs, tasks, schedules, jobs, timeline, statistics, audit)
-    for router in (*first, incidents, channels, login, tokens, system, pings):
+    for router in (*first, incidents, channels, sign_in, login, logins, tokens, system, pings):
         api.include_router(router.router, prefix=PREFIX)
     api.include_router(pings.pings, prefix=PREFIX)
     api.include_router(websocket.router, prefix=PREFIX)
@@ -100,7 +114,7 @@ def make_api(
 
 
 def _with_security(description: dict[str, Any]) -> dict[str, Any]:
-    """How a generated client presents its token."""
+    """How a generated client presents its token; routes that need none have `NO_TOKEN_NEEDED`."""
     schemes = {"token": {"type": "http", "scheme": "bearer", "description": TOKEN}}
     description.setdefault("components", {})["securitySchemes"] = schemes
     description["security"] = [{"token": []}]

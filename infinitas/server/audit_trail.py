@@ -9,7 +9,7 @@ from fastapi.requests import HTTPConnection
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
-from infinitas.broker.intents import Intents
+from infinitas.broker.intents import QUEUE, Intents
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken
 from infinitas.core.changes import changes
@@ -19,7 +19,6 @@ from infinitas.core.text import clean
 from infinitas.runtime.masking import mask_text
 
 REASON_HEADER = "x-reason"
-QUEUE = "default"
 SWEEP_EVERY_S = 60.0
 
 
@@ -81,13 +80,14 @@ class Trail:
         """Record what has happened. A request that was refused has changed nothing."""
         state = self._request.state
         refused = isinstance(error, (Refused, HTTPException)) and not getattr(state, "done", False)
-        if not refused and not getattr(state, "dry_run", False):
-            found = getattr(state, "changes", None)
-            if error is not None:
-                found = {**(found or {}), "outcome": [None, getattr(error, "code", "error")]}
-            target = getattr(state, "target", None) or self._facts["target"]
-            await write(self._client, changes=found, **{**self._facts, "target": target})
-        await self._intents.drop(self._id)
+        if refused or getattr(state, "dry_run", False):
+            await self._intents.drop(self._id)
+            return
+        found = getattr(state, "changes", None)
+        if error is not None:
+            found = {**(found or {}), "outcome": [None, getattr(error, "code", "error")]}
+        target = getattr(state, "target", None) or self._facts["target"]
+        await write(self._client, changes=found, intent=self._id, **{**self._facts, "target": target})
 
     async def _sweep(self) -> None:
         """Once a minute, record the requests that were cut off."""
@@ -95,8 +95,13 @@ class Trail:
         if time.monotonic() < getattr(state, "next_sweep", 0.0):
             return
         state.next_sweep = time.monotonic() + SWEEP_EVERY_S
-        for facts in await self._intents.take_cut_off():
-            await write(self._client, changes={"outcome": [None, "cut_off"]}, **facts)
+        await record_cut_off(self._client)
+
+
+async def record_cut_off(client: RedisClient) -> None:
+    """Record the changes of servers that ended before they could. Raises ServerUnreachable."""
+    for id, facts in await Intents(client.connection).cut_off():
+        await write(client, changes={"outcome": [None, "cut_off"]}, intent=id, was_cut_off=True, **facts)
 
 
 async def write(
@@ -108,8 +113,10 @@ async def write(
     reason: str = "",
     origin: str = "",
     changes: object = None,
+    intent: str = "",
+    was_cut_off: bool = False,
 ) -> None:
-    """One entry. Raises ServerUnreachable."""
+    """One entry; `intent`, `was_cut_off`: as `QueueBroker.audit`. Raises ServerUnreachable."""
     await (await client.broker(QUEUE)).audit(
         action=action,
         actor=actor,
@@ -117,6 +124,8 @@ async def write(
         reason=reason,
         origin=origin,
         changes=to_json(changes).decode() if changes else "",
+        intent=intent,
+        was_cut_off=was_cut_off,
     )
 
 

@@ -2,14 +2,13 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.requests import HTTPConnection
 
 from infinitas.broker.logins import Logins
-from infinitas.broker.tokens import Tokens
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken, Scope, digest_of, split_token
 from infinitas.core.errors import Forbidden, Unauthorized
@@ -20,6 +19,8 @@ from infinitas.server.open_access import OpenAccess, refuse_other_machines
 from infinitas.server.refusals import Refusals
 
 NO_TOKEN = "Send a valid token: `Authorization: Bearer inf_…` (`infinitas token add`)."
+NO_TOKEN_NEEDED: dict[str, Any] = {"security": []}
+"""`openapi_extra` of a route without such a dependency."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAME_SITE = frozenset({"same-origin", "none"})
 
@@ -84,11 +85,7 @@ async def authenticate(connection: HTTPConnection, client: RedisClient, credenti
     """
     cookie = connection.cookies.get(cookie_name(connection))
     if not credentials and cookie:
-        token_id = await Logins(client.connection).find(digest_of(cookie))
-        token = await Tokens(client.connection).find(token_id) if token_id else None
-        if token is None:
-            raise Unauthorized("The login has ended: log in again.")
-        return await _still_valid(client, token)
+        return await _of_login(connection, client, cookie)
     open_access: OpenAccess = connection.app.state.open_access
     if not credentials and await open_access.permits():
         refuse_other_machines(connection)
@@ -101,12 +98,29 @@ async def authenticate(connection: HTTPConnection, client: RedisClient, credenti
     return token
 
 
+async def _of_login(connection: HTTPConnection, client: RedisClient, cookie: str) -> AccessToken:
+    login = await Logins(client.connection).find(digest_of(cookie))
+    if login is not None and login.token is not None:
+        if (token := await client.tokens.find(login.token)) is not None:
+            return await _still_valid(client, token)
+    elif login is not None and login.person is not None and connection.app.state.provider is not None:
+        return AccessToken(
+            id=f"person:{digest_of(login.person.subject)[:32]}",
+            name=login.name,
+            digest="",
+            scopes=login.person.scopes,
+            created=login.created,
+            expires=login.expires,
+        )
+    raise Unauthorized("The login has ended: log in again.")
+
+
 async def find_token(client: RedisClient, text: str) -> AccessToken:
     """The stored token for the text `inf_…`. Raises Unauthorized, ServerUnreachable."""
     parts = split_token(text)
     if parts is None:
         raise Unauthorized(NO_TOKEN)
-    token = await Tokens(client.connection).find(parts[0])
+    token = await client.tokens.find(parts[0])
     if token is None or not token.matches(parts[1]):
         raise Unauthorized("This token was revoked or is unknown here; `infinitas token add` makes another.")
     return await _still_valid(client, token)

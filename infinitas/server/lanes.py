@@ -30,8 +30,6 @@ MOST_PAUSES = 2_000
 MOST_ZONES = 50
 MOST_NAMED = 20
 MOST_SLOT_BYTES = 4 * 1024 * 1024
-_BYTES_A_BUCKET = 70
-"""Of JSON, beside the key."""
 MORE_SCHEDULES = "more schedules"
 END_S = 300
 """Coming slots may lie up to so many seconds behind the end."""
@@ -43,9 +41,11 @@ _MS = timedelta(milliseconds=1)
 
 @dataclass(slots=True)
 class _Lane:
+    """`absent` and `future` are JSON, one part a schedule."""
+
     past: object = ()
-    absent: list[dict[str, object]] = field(default_factory=list)
-    future: list[dict[str, object]] = field(default_factory=list)
+    absent: list[bytes] = field(default_factory=list)
+    future: list[bytes] = field(default_factory=list)
     paused: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -160,28 +160,26 @@ def _add_slots(lanes: dict[str, _Lane], slots: Sequence[_Slots], bucket_s: int, 
     for each in slots:
         if not go_on():
             return False
-        absent = list(_counted(each.info, each.absent, bucket_s))
-        future = list(_counted(each.info, each.future, bucket_s))
-        size += (len(absent) + len(future)) * (_BYTES_A_BUCKET + len(each.info.schedule.key.encode()))
+        absent, future = _drawn(each, bucket_s)
+        size += len(absent) + len(future)
         if size > MOST_SLOT_BYTES:
             return False
         lane = lanes.setdefault(each.info.schedule.task, _Lane())
-        lane.absent += absent
-        lane.future += future
+        lane.absent += [absent] if absent else []
+        lane.future += [future] if future else []
     return True
 
 
-def _counted(
-    info: ScheduleInfo, part: tuple[datetime, datetime], bucket_s: int
-) -> Iterator[dict[str, object]]:
-    """Buckets with slots, not more slots than the schedule has runs left."""
-    rule = info.schedule
-    left = None if rule.max_runs is None else max(rule.max_runs - info.runs, 0)
-    for begins, count in _PLANNED.buckets(rule, *part, bucket_s):
-        if left is not None:
-            count, left = min(count, left), max(left - count, 0)
-        if count:
-            yield {"start": datetime.fromtimestamp(begins, UTC), "schedule": rule.key, "count": count}
+def _drawn(slots: _Slots, bucket_s: int) -> tuple[bytes, bytes]:
+    """Absent and coming slots, not more than the schedule has runs left."""
+    rule, runs = slots.info.schedule, slots.info.runs
+    if rule.max_runs is None:
+        return _PLANNED.drawn(rule, *slots.absent, bucket_s), _PLANNED.drawn(rule, *slots.future, bucket_s)
+    left = max(rule.max_runs - runs, 0)
+    later = max(left - _PLANNED.total(rule, *slots.absent), 0)
+    return _PLANNED.drawn(rule, *slots.absent, bucket_s, left), _PLANNED.drawn(
+        rule, *slots.future, bucket_s, later
+    )
 
 
 def _add_pauses(
@@ -205,4 +203,13 @@ def _clock_changes(
 
 
 def _fields(lane: _Lane) -> dict[str, Any]:
-    return {"past": lane.past, "absent": lane.absent, "future": lane.future, "paused": lane.paused}
+    return {
+        "past": lane.past,
+        "absent": _list_of(lane.absent),
+        "future": _list_of(lane.future),
+        "paused": lane.paused,
+    }
+
+
+def _list_of(parts: Sequence[bytes]) -> object:
+    return orjson.Fragment(b"[" + b",".join(parts) + b"]") if parts else ()

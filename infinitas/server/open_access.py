@@ -1,13 +1,11 @@
 """Access without a token: only while none has ever been seen, and only from this machine, without a proxy."""
 
-import asyncio
 import re
 
 from fastapi.requests import HTTPConnection
 
-from infinitas.broker.tokens import Tokens
 from infinitas.client.redis_client import RedisClient
-from infinitas.core.errors import Forbidden, ServerUnreachable
+from infinitas.core.errors import Forbidden
 
 _THIS_MACHINE = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?", re.ASCII)
 _BY_A_PROXY = ("forwarded", "via", "x-real-ip")
@@ -19,66 +17,51 @@ class OpenAccess:
 
     Args:
         local: only this machine can reach the server; others are never answered without a token.
-        always: also after tokens have been there, and are no more (`--open`).
+        always: whenever there is no token, also if there have been some, or nothing can know that (`--open`).
     """
 
     def __init__(self, client: RedisClient, *, local: bool, always: bool = False) -> None:
-        self._client = client
+        self._tokens = client.tokens
         self._local = local
         self._always = always
-        self._tokens_seen = False
-        self._marked = False
-        self._marking: asyncio.Task[None] | None = None
-        self._unmarked = False
+        self._seen = False
+        """There have been tokens."""
+        self._never = False
         """Postgres was asked, and knows of no token."""
 
     async def permits(self) -> bool:
         """Whether open access is permitted now. Raises ServerUnreachable: that is not known."""
-        if not self._local or (self._tokens_seen and not self._always):
+        if not self._local or (self._seen and not self._always):
             return False
-        if await Tokens(self._client.connection).any():
-            self.tokens_seen()
+        if await self._tokens.any():
+            self._seen = True
             return False
-        return self._always or not await self._had_tokens()
+        return self._always or await self._has_never_been_one()
 
     @property
     def hint(self) -> str:
         """What to do where open access has ended."""
-        if not self._local or not self._tokens_seen:
+        if not self._local:
             return ""
-        return " There have been tokens here; `infinitas server --open` needs none while there is none."
+        if self._seen:
+            return " There have been tokens here; `infinitas server --open` needs none while there is none."
+        return (
+            " Without Postgres the server can't know whether Redis has lost its tokens: make one with "
+            "`infinitas token add`, or start it with --open."
+        )
 
     def tokens_seen(self) -> None:
-        """Remember that there are tokens, in this process and in Postgres."""
-        self._tokens_seen = True
-        # In the background: a request that has a token doesn't wait for Postgres.
-        if self._client.archive is None or self._marked or self._always:
-            return
-        self._marked = True
-        self._marking = asyncio.create_task(self._mark())
+        """Remember that there are tokens."""
+        self._seen = True
 
-    async def _mark(self) -> None:
-        archive = self._client.archive
-        try:
-            if archive is not None:
-                await archive.access.set()
-        except ServerUnreachable:
-            self._marked = False
-
-    async def close(self) -> None:
-        """Wait for what is being written."""
-        if self._marking is not None:
-            await self._marking
-
-    async def _had_tokens(self) -> bool:
-        """Redis has no token: it may have lost them. Raises ServerUnreachable: Postgres gave no answer."""
-        if self._client.archive is None or self._unmarked:
+    async def _has_never_been_one(self) -> bool:
+        """Redis has no token, but may have lost them. Raises ServerUnreachable: Postgres gave no answer."""
+        if self._tokens.archive is None:
             return False
-        if await self._client.archive.access.is_set():
-            self._tokens_seen = self._marked = True
-            return True
-        self._unmarked = True
-        return False
+        if not self._never:
+            self._never = not await self._tokens.archive.tokens.any()
+            self._seen = not self._never
+        return self._never
 
 
 def refuse_other_machines(request: HTTPConnection) -> None:

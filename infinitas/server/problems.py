@@ -25,6 +25,7 @@ _STATUS: Mapping[type[InfinitasError], HTTPStatus] = {
     errors.UnknownJob: HTTPStatus.NOT_FOUND,
     errors.UnknownSchedule: HTTPStatus.NOT_FOUND,
     errors.UnknownToken: HTTPStatus.NOT_FOUND,
+    errors.UnknownLogin: HTTPStatus.NOT_FOUND,
     errors.UnknownIncident: HTTPStatus.NOT_FOUND,
     errors.UnknownMute: HTTPStatus.NOT_FOUND,
     errors.UnknownRule: HTTPStatus.NOT_FOUND,
@@ -37,6 +38,7 @@ _STATUS: Mapping[type[InfinitasError], HTTPStatus] = {
     errors.Changed: HTTPStatus.PRECONDITION_FAILED,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.BacklogFull: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.KeyTaken: HTTPStatus.CONFLICT,
     errors.NameTaken: HTTPStatus.CONFLICT,
     errors.ExternalTask: HTTPStatus.CONFLICT,
@@ -109,7 +111,10 @@ def install(api: FastAPI) -> None:
 
     @api.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> JSONResponse:
-        return answer(error.status_code, _CODES.get(error.status_code, "bad_request"), str(error.detail))
+        response = answer(error.status_code, _CODES.get(error.status_code, "bad_request"), str(error.detail))
+        # Such as `Allow`, of a method that the path does not have.
+        response.headers.update(error.headers or {})
+        return response
 
     api.add_middleware(_Unexpected)
 

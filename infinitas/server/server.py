@@ -5,32 +5,36 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from infinitas.broker.presence import present
-from infinitas.broker.tokens import Tokens
 from infinitas.client.channel_access import ChannelAccess
 from infinitas.client.lazy import LazyClient
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.core.names import shorten
-from infinitas.core.status import SERVER
+from infinitas.core.plural import counted
+from infinitas.monitor.presence import present
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal, allow_many_sockets
 from infinitas.server.api import RATE, make_api
 from infinitas.server.connection_limits import ConnectionLimits, limited_protocol
 from infinitas.server.open_access import OpenAccess
+from infinitas.server.token_keeper import keeping_tokens
 from infinitas.server.websocket.bounded_protocol import BoundedWebSocket
 from infinitas.server.websocket.gateway import Gateway
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.registry import Registry
 from infinitas.wire.frames import MAX_FRAME_BYTES
+
+if TYPE_CHECKING:
+    from infinitas.server.provider import Provider
 
 _log = get_logger("server")
 PORT = 3000
@@ -54,6 +58,8 @@ class Binding:
     port: int = PORT
     tls_cert: str | None = None
     tls_key: str | None = None
+    tls_client_ca: str | None = None
+    """Every client presents a certificate that this authority has signed."""
     rate: float = RATE
     """Requests a second that each token may make; 0: no limit."""
     root_path: str = ""
@@ -79,26 +85,54 @@ async def serving(
     Args:
         local: only this machine can reach it: without any token it answers requests to localhost.
         rate: requests a second that each token may make; 0: no limit.
-        always_open: it does so also once tokens have been there.
+        always_open: it does so also once tokens have been there, and without Postgres.
 
     Raises:
         ServerUnreachable: Redis can't be reached at the start.
         UnsafeBroker: this Redis can't be trusted with jobs.
+        ConfigError: the settings `oidc_…` can't be used.
     """
     client = RedisClient(settings.redis_url or DEFAULT_REDIS, settings.postgres_url, settings.job_ttl)
     registry = Registry(LazyClient(redis_url=settings.redis_url), Plugins(()))
     gateway = Gateway(registry, client, settings, rate)
     channels = ChannelAccess(settings.postgres_url, "server")
-    access = OpenAccess(client, local=local, always=always_open)
+    provider = open_provider(settings)
+    # Where people sign in, requests without a login have no rights.
+    access = OpenAccess(client, local=local and provider is None, always=always_open)
     try:
         await client.connection.check()
         await _migrate(settings)
-        yield make_api(client, gateway, access, channels, rate=rate, notify_rules=settings.notify)
+        async with keeping_tokens(client.tokens):
+            yield make_api(
+                client,
+                gateway,
+                access,
+                channels,
+                rate=rate,
+                notify_rules=settings.notify,
+                provider=provider,
+                page_url=settings.page_url,
+            )
     finally:
+        if provider is not None:
+            await provider.close()
         await gateway.close()
-        await access.close()
         await channels.close()
         await client.close()
+
+
+def open_provider(settings: Settings) -> "Provider | None":
+    """The provider through which people sign in, if one is set up. Raises ConfigError."""
+    if settings.oidc is None:
+        return None
+    try:
+        # Imported here: it needs the extra `oidc`.
+        from infinitas.server.provider import Provider
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"oidc_issuer needs the package {error.name}: pip install 'infinitas[oidc]'."
+        ) from None
+    return Provider(settings.oidc)
 
 
 async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> None:
@@ -112,23 +146,29 @@ async def run_server(settings: Settings, binding: Binding, stop: StopSignal) -> 
     async with serving(
         settings, local=binding.local, rate=binding.rate, always_open=binding.always_open
     ) as api:
-        await _require_token(api.state.client, binding)
+        await require_token(api.state.client, binding, api.state.provider)
         with _listen(binding.host, binding.port) as listening:
             scheme = "https" if binding.tls_cert else "http"
             host = f"[{binding.host}]" if ":" in binding.host else binding.host
             _log.info("Server answers on %s://%s:%d", scheme, host, listening.getsockname()[1])
             _log.info("Page: %s://%s:%d%s/", scheme, host, listening.getsockname()[1], binding.root_path)
-            async with present(api.state.client.connection, SERVER):
+            address = f"{scheme}://{_reachable(host)}:{listening.getsockname()[1]}"
+            stop.life.begin("server", lambda: _describe(api, address))
+            async with present(api.state.client.connection, "server", stop.life, address):
                 await _serve(api, binding, listening, stop)
         _log.info("Server has stopped.")
 
 
-async def _require_token(client: RedisClient, binding: Binding) -> None:
-    if not binding.local and not await Tokens(client.connection).any():
-        raise ConfigError(
-            f"On {binding.host} other machines could reach the server, and there is no token yet. Make one "
-            "with `infinitas token add NAME --scope admin`, or leave out --host."
-        )
+async def require_token(client: RedisClient, binding: Binding, provider: object = None) -> None:
+    """Raises ConfigError: other machines could reach the server, and there has never been a token."""
+    if binding.local or provider is not None or await client.tokens.any():
+        return
+    with suppress(ServerUnreachable):
+        if client.archive is None or not await client.archive.tokens.any():
+            raise ConfigError(
+                f"On {binding.host} other machines could reach the server, and there is no token yet. Make "
+                "one with `infinitas token add NAME --scope admin`, or leave out --host."
+            )
 
 
 async def _migrate(settings: Settings) -> None:
@@ -172,6 +212,16 @@ def check_root_path(prefix: str) -> str:
     return prefix.rstrip("/")
 
 
+def _reachable(host: str) -> str:
+    """A host of this machine that the server answers on."""
+    return {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
+
+
+def _describe(api: FastAPI, address: str) -> str:
+    counts = api.state.gateway.counts
+    return f"{address}, {counted(counts['worker'], 'remote worker')}, {counted(counts['page'], 'page')}"
+
+
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -200,6 +250,8 @@ async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop:
         ws_per_message_deflate=False,
         ssl_certfile=binding.tls_cert,
         ssl_keyfile=binding.tls_key,
+        ssl_ca_certs=binding.tls_client_ca,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if binding.tls_client_ca else ssl.CERT_NONE,
     )
     try:
         config.load()

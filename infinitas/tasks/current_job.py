@@ -1,6 +1,7 @@
 """Which job runs here."""
 
 import os
+import threading
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -21,6 +22,7 @@ class Running(Reporter, Protocol):
 current: ContextVar[Running | None] = ContextVar("infinitas_job", default=None)
 """The job that runs in this context; tasks that a processor starts and `asyncio.to_thread` inherit it."""
 _of_process: Running | None = None
+_outside: frozenset[threading.Thread] = frozenset()
 
 
 def current_job() -> Job | None:
@@ -53,13 +55,21 @@ def current_job() -> Job | None:
 
 def running_here() -> Running | None:
     """The running job of this context or, in a job's own process, of the process."""
-    return current.get() or _of_process
+    running = current.get()
+    if running is None and _of_process is not None:
+        here = threading.current_thread()
+        return None if here in _outside and here is not threading.main_thread() else _of_process
+    return running
 
 
-def give_process_to(running: Running | None) -> None:
-    """This process belongs to one job: all of its threads are inside it."""
-    global _of_process
-    _of_process = running
+def give_process_to(running: Running | None, outside: frozenset[threading.Thread] = frozenset()) -> None:
+    """This process belongs to one job: its threads are inside it, but for those of earlier jobs.
+
+    Args:
+        outside: threads that ran before this job; the main thread is inside all the same.
+    """
+    global _of_process, _outside
+    _of_process, _outside = running, outside
     current.set(running)
 
 

@@ -17,6 +17,7 @@ class TaskDefaults(ScheduleOptions, total=False):
     timeout: float | None
     soft_timeout: float | None
     runner: Literal["auto", "process"]
+    isolate: Literal["worker", "job"]
     retries: int
     retry_delay: float
     backoff: Literal["exponential", "fixed"]

@@ -79,6 +79,8 @@ class JobView(BaseModel):
     headers: dict[str, str]
     ready: datetime | None
     crashes: int
+    rejections: dict[str, str]
+    """Worker → why it has rejected the job, while Redis has the job."""
     log: tuple[LogLine, ...]
     unreadable: str | None
     """What could not be read, and why; what it names has a neutral value."""

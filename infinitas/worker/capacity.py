@@ -2,6 +2,9 @@
 
 import asyncio
 
+LONGEST_WAIT_S = 60.0
+"""A claimer waits in portions, so that it can be distinguished from one that hangs."""
+
 
 class Capacity:
     """Counts free capacity: reserve before a claim, then return what the claim did not use.
@@ -17,6 +20,8 @@ class Capacity:
         self.changing = changing
         self._free = total
         self._left = float("inf") if most is None else most
+        self.given_back = 0
+        """How many jobs have ended."""
         self._room = asyncio.Event()
         self._shut: set[str] = set()
         """Why nothing may be reserved now."""
@@ -32,9 +37,15 @@ class Capacity:
         """All `most` jobs have run."""
         return self._left == 0 and self.busy == 0
 
-    async def wait_for_free(self) -> None:
-        """Wait until capacity is free, or until `wake`."""
-        await self._room.wait()
+    async def wait_for_free(self) -> bool:
+        """Wait until capacity is free, or until `wake`; False after LONGEST_WAIT_S without either."""
+        if self._room.is_set():
+            return True
+        try:
+            async with asyncio.timeout(LONGEST_WAIT_S):
+                return await self._room.wait()
+        except TimeoutError:
+            return False
 
     def wake(self) -> None:
         """End all waits for free capacity, even if there is none; `reserve` then returns 0."""
@@ -58,6 +69,7 @@ class Capacity:
 
     def give_back(self) -> None:
         """Free the capacity of one finished job."""
+        self.given_back += 1
         self._change(1)
 
     def resize(self, total: int) -> None:

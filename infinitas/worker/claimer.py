@@ -102,7 +102,8 @@ class Claimer:
             raise
 
     async def _wait_and_claim(self) -> "asyncio.Task[None] | None":
-        await self._capacity.wait_for_free()
+        if not await self._capacity.wait_for_free():
+            return None
         if self._wait_s and self._exclusive and not self._capacity.busy:
             if claim := await self._claim_when_rung():
                 reserved = self._capacity.reserve(1)

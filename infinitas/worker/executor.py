@@ -110,6 +110,8 @@ class Executor:
 
     def close(self) -> None:
         self._threads.close()
+        if self._process is not None:
+            self._process.close()
 
     def _interrupt(self, attempt: Attempt, runner: Runner) -> None:
         """The job was cancelled, or another worker has it."""

@@ -118,7 +118,7 @@ class Session:
             InfinitasError: the server refuses this worker from now on; its jobs go on elsewhere.
         """
         self._stop = stop
-        sending = asyncio.create_task(Loop("outbox", self._outbox.run_once).run())
+        sending = asyncio.create_task(Loop("outbox", self._outbox.run_once, longest_pass_s=None).run())
         stopping = asyncio.create_task(self._end_on(stop))
         declaring = asyncio.create_task(Loop("declare", self._declare_again).run())
         self._heartbeats.start(self)

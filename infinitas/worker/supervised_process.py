@@ -44,12 +44,14 @@ class SupervisedProcess:
         os.set_blocking(read, False)
         os.set_blocking(write, False)
         self.worker, self._unread = None, b""
+        # The supervisor alone notifies systemd, which takes notices of the main process only.
+        environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
         try:
             # Its own process group: Ctrl-C reaches only the supervisor, which forwards it once.
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 pass_fds=(write,),
-                env={**os.environ, VARIABLE: str(write)},
+                env={**environment, VARIABLE: str(write)},
                 start_new_session=True,
             )
         except BaseException:

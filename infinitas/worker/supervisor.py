@@ -14,10 +14,13 @@ from collections.abc import Sequence
 from infinitas.broker.connection import Connection
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import InfinitasError
+from infinitas.core.plural import counted
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
+from infinitas.runtime.life import Life
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.loop import Loop, cancel_all
 from infinitas.runtime.signals import StopSignal
+from infinitas.runtime.systemd import notify
 from infinitas.worker.heartbeat import HEARTBEATS_PER_LEASE, longest_wait_s
 from infinitas.worker.supervised_process import SupervisedProcess
 
@@ -61,6 +64,7 @@ class Supervisor:
         chores = [
             asyncio.create_task(heartbeats.run()),
             asyncio.create_task(self._forward_signals(stop)),
+            asyncio.create_task(self._report_ready(stop.life)),
         ]
         if self._reload:
             chores.append(asyncio.create_task(self._restart_on_changes(self._reload)))
@@ -167,7 +171,7 @@ class Supervisor:
             stop.restart = False
             stop.requested.clear()
             _log.info("Restarting the worker processes.")
-            restarting = asyncio.create_task(self.restart())
+            restarting = asyncio.create_task(self._replace_all())
             await stop.requested.wait()
             restarting.cancel()
         self._stopping = True
@@ -178,6 +182,19 @@ class Supervisor:
         for child in self._children:
             child.signal(signal.SIGTERM)
         await asyncio.Event().wait()
+
+    async def _replace_all(self) -> None:
+        await self.restart()
+        notify("READY=1", f"STATUS={self._describe()}")
+
+    async def _report_ready(self, life: Life) -> None:
+        for child in self._children:
+            await child.ready.wait()
+        life.begin("supervisor", self._describe)
+
+    def _describe(self) -> str:
+        living = sum(child.is_alive for child in self._children)
+        return f"{living} of {counted(len(self._children), 'worker')} run"
 
     async def _restart_on_changes(self, folder: str) -> None:
         from watchfiles import PythonFilter, awatch

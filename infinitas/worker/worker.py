@@ -1,7 +1,7 @@
 """The worker: one session after another, until it is stopped."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from functools import partial
 
 from infinitas.core.errors import ConfigError, InfinitasError, NameTaken
@@ -123,6 +123,7 @@ class Worker:
             _log.info("Worker %s serves %s, capacity %d.", session.id, names, capacity.total)
             self._plugins.call("on_worker_start", session.id)
             self.ready.set()
+            stop.life.begin("worker", partial(_describe, self._tasks, capacity))
             burst = asyncio.create_task(self._stop_when_idle(session, stop)) if self._burst else None
             try:
                 await session.serve(stop)
@@ -144,3 +145,7 @@ class Worker:
             await asyncio.sleep(0.02)
         if not stop.requested.is_set():
             stop.request()
+
+
+def _describe(tasks: Sized, capacity: Capacity) -> str:
+    return f"{counted(len(tasks), 'task')}, {capacity.busy:,} running, {capacity.given_back:,} done"

@@ -9,7 +9,7 @@ from typing import NoReturn
 from environment import print_machine
 
 VERBS = ["throughput", "latency", "archive", "recover", "curves"]
-VERBS += ["burst", "schedules", "sustained", "takeover", "sockets", "api-reads", "page"]
+VERBS += ["burst", "schedules", "sustained", "takeover", "sockets", "api-reads", "page", "pages"]
 """Each is a file in `verbs/` with `add_options` and `run`; its docstring is its line in the list."""
 NOT_SHOWN = ("run", "alone")
 

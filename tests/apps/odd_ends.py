@@ -294,7 +294,7 @@ def done_and_odd(job: Job) -> Any:
     return work()
 
 
-@app.task(runner="process")
+@app.task(runner="process", isolate="job")
 def broken_inside() -> None:
     """Breaks, in its own process, what turns an exception into an outcome."""
     from infinitas.worker.runners import process_child

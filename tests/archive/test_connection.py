@@ -15,6 +15,7 @@ from infinitas.archive.connection import Archive
 from infinitas.archive.limits import Limits
 from infinitas.archive.migrate import Tables, migrate
 from infinitas.archive.reader import Reader
+from infinitas.archive.restorable import Restorable
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
 from infinitas.broker.events import EventStream
@@ -22,6 +23,7 @@ from infinitas.broker.queue import QueueBroker
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import ConfigError, ServerUnreachable
 from infinitas.core.records import AuditFilter, Window
+from infinitas.monitor.restorer import Restorer
 from infinitas.runtime.config import load_settings
 from infinitas.runtime.loop import Loop, cancel_all
 from infinitas.runtime.urls import checked_postgres_url
@@ -52,7 +54,8 @@ async def test_an_archiver_logs_a_silent_postgres_and_catches_up(
     archive, beside = Archive(proxy.url, "test", SHORT), Archive(postgres_url, "test")
     witness = Writer(beside, "default")
     stream = EventStream(broker.connection, "default", "archiver")
-    recorder = Loop("recorder", Recorder(stream, Writer(archive, "default")).run_once)
+    restorer = Restorer(broker.connection, "default", Restorable(archive), 60)
+    recorder = Loop("recorder", Recorder(stream, Writer(archive, "default"), restorer).run_once)
 
     async def all_is_recorded() -> bool:
         return await witness.position() == await stream.newest()

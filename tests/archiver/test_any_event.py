@@ -12,6 +12,7 @@ from redis import Redis
 from infinitas.archive.connection import Archive
 from infinitas.archive.migrate import migrate
 from infinitas.archive.reader import Reader
+from infinitas.archive.restorable import Restorable
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
 from infinitas.broker.connection import Connection
@@ -23,6 +24,7 @@ from infinitas.core.history import fold
 from infinitas.core.job_filter import JobFilter
 from infinitas.core.states import State
 from infinitas.devservers.servers import Urls
+from infinitas.monitor.restorer import Restorer
 from tests.archive.facts import row
 from tests.archiver.kinds import DUE, KINDS
 from tests.support import PATIENCE_S
@@ -69,9 +71,11 @@ def test_every_entry_is_at_least_one_event(jobs: str) -> None:
 class Pipeline:
     """A real stream, a real recorder, a real Postgres."""
 
-    def __init__(self, redis: Redis, stream: EventStream, archive: Archive, reader: Reader) -> None:
-        self.redis, self.stream, self.archive, self.reader = redis, stream, archive, reader
-        self.recorder = Recorder(stream, Writer(archive, "default"))
+    def __init__(self, redis: Redis, connection: Connection, archive: Archive, reader: Reader) -> None:
+        self.redis, self.archive, self.reader = redis, archive, reader
+        self.stream = EventStream(connection, "default", "archiver")
+        restorer = Restorer(connection, "default", Restorable(archive), 60)
+        self.recorder = Recorder(self.stream, Writer(archive, "default"), restorer)
         self.count = 0
 
     async def record(self, strange: list[dict[str, str]]) -> None:
@@ -108,7 +112,7 @@ class Pipeline:
 async def pipeline(broker: QueueBroker, redis: Redis, postgres_url: str) -> AsyncIterator[Pipeline]:
     archive, reader = Archive(postgres_url, "test"), Reader(postgres_url, "test")
     await migrate(archive)
-    yield Pipeline(redis, EventStream(broker.connection, "default", "archiver"), archive, reader)
+    yield Pipeline(redis, broker.connection, archive, reader)
     await reader.close()
     await archive.close()
 
@@ -143,7 +147,7 @@ def test_any_event(servers: Urls, redis: Redis, postgres_url: str) -> None:
         connection = Connection(servers.redis, "test")
         archive, reader = Archive(postgres_url, "test"), Reader(postgres_url, "test")
         runner.run(migrate(archive))
-        pipeline = Pipeline(redis, EventStream(connection, "default", "archiver"), archive, reader)
+        pipeline = Pipeline(redis, connection, archive, reader)
 
         @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
         @given(st.lists(entries(), max_size=12))

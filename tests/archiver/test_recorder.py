@@ -12,6 +12,7 @@ from redis import Redis
 from infinitas.archive.connection import Archive
 from infinitas.archive.limits import Limits
 from infinitas.archive.migrate import migrate
+from infinitas.archive.restorable import Restorable
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import BATCH, FEWEST_ENTRIES, Recorder
 from infinitas.broker.events import EventStream
@@ -20,6 +21,7 @@ from infinitas.broker.queue import QueueBroker
 from infinitas.core.errors import ServerUnreachable
 from infinitas.core.events import Event
 from infinitas.core.verdict import SUCCEEDED
+from infinitas.monitor.restorer import Restorer
 
 EVENTS = "{infinitas:default}:events"
 
@@ -43,9 +45,10 @@ class CountingStream(EventStream):
 class Parts:
     stream: CountingStream
     writer: Writer
+    restorer: Restorer
 
     def recorder(self) -> Recorder:
-        return Recorder(self.stream, self.writer)
+        return Recorder(self.stream, self.writer, self.restorer)
 
 
 @pytest.fixture
@@ -54,7 +57,8 @@ async def parts(broker: QueueBroker, postgres_url: str) -> AsyncIterator[Parts]:
     await migrate(archive)
     stream = CountingStream(broker.connection, "default", "archiver")
     stream.requested, stream.found = [], []
-    yield Parts(stream, Writer(archive, "default"))
+    restorer = Restorer(broker.connection, "default", Restorable(archive), 60)
+    yield Parts(stream, Writer(archive, "default"), restorer)
     await archive.close()
 
 

@@ -14,9 +14,11 @@ from infinitas.broker.moves import Moves, Target
 from infinitas.broker.pings import Ping, PingKind, Pings
 from infinitas.broker.queue import QueueBroker
 from infinitas.broker.reconcile import Reconciliation, Unplanned
+from infinitas.broker.restoring import Began, Restoring
 from infinitas.broker.stored_rules import digest
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.event_kinds import EventKind
+from infinitas.core.restoration import RestoredSchedule
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
 from infinitas.core.task_definition import TaskDefinition
@@ -191,7 +193,8 @@ async def _report(broker: QueueBroker) -> object:
 
 @scenario("release", running)
 async def _release(broker: QueueBroker) -> object:
-    return await broker.jobs.release("w1", [("a", 1), ("b", 1), ("c", 1)], 60)
+    released = await broker.jobs.release("w1", [("a", 1), ("b", 1)], 60)
+    return released + await broker.jobs.release("w1", [("c", 1)], 60, begun=False, rejected="not ready")
 
 
 @scenario("rescue", running)
@@ -416,7 +419,7 @@ async def _amiss(broker: QueueBroker) -> object:
 
 @scenario("drop_events", queued)
 async def _drop_events(broker: QueueBroker) -> object:
-    return await health(broker).drop_events(1) >= 0
+    return (await health(broker).drop_events(1))[0] >= 0
 
 
 @scenario("trim", queued)
@@ -523,3 +526,100 @@ async def paused_queue(broker: QueueBroker) -> None:
 @scenario("resume_task", paused_queue)
 async def _resume_task(broker: QueueBroker) -> object:
     return await broker.task_pauses.resume_task("")
+
+
+def restoring(broker: QueueBroker) -> Restoring:
+    return Restoring(broker.connection, "default")
+
+
+async def restore_begun(broker: QueueBroker) -> None:
+    await restoring(broker).begin_restore("5-5", 1)
+
+
+async def restore_of_a_schedule(broker: QueueBroker) -> None:
+    await paused(broker)
+    await restore_begun(broker)
+
+
+async def restore_of_jobs(broker: QueueBroker) -> None:
+    """A task whose running jobs end `lost`, and one whose jobs run again."""
+    declarer = Declarer(born=await broker.now())
+    await broker.declarations.declare([TaskDefinition(name="u", on_lost="fail")], [], declarer)
+    await restore_begun(broker)
+
+
+async def older_jobs(broker: QueueBroker) -> None:
+    await running(broker)
+    await broker.jobs.enqueue([new("d"), new("e")])
+    await restore_begun(broker)
+
+
+def to_put_back(id: str, state: str, task: str = "t", **facts: object) -> dict[str, object]:
+    last = {"attempt": "1", "worker": "w9", "started": "1"}
+    item = {
+        "id": id,
+        "task": task,
+        "args": "[[],{}]",
+        "due": "1",
+        "created": "1",
+        "state": state,
+        "last": last,
+    }
+    return item | {"attempt": 1000, "uncharged": 999, "crashes": 1, "at": 1} | facts
+
+
+@scenario("mark_archived", nothing)
+async def _mark_archived(broker: QueueBroker) -> object:
+    return await restoring(broker).mark_archived("", "5-5")
+
+
+@scenario("begin_restore", nothing)
+async def _begin_restore(broker: QueueBroker) -> object:
+    return await restoring(broker).begin_restore("5-5", 1) is Began.BEGUN
+
+
+@scenario("end_restore", restore_begun)
+async def _end_restore(broker: QueueBroker) -> object:
+    return await restoring(broker).end_restore("5-5", 1, {"jobs": 1})
+
+
+@scenario("restore_schedules", restore_of_a_schedule)
+async def _restore_schedules(broker: QueueBroker) -> object:
+    _, seen = (await restoring(broker).schedules(["t"]))["t"]
+    rule = RestoredSchedule(
+        key="t",
+        task="t",
+        definition=HOURLY.to_json(),
+        next_ms=None,
+        mark_ms=5,
+        runs=1,
+        pause="",
+        skips=2,
+    )
+    return await restoring(broker).restore_schedules(1, [(rule, seen)])
+
+
+@scenario("restore_jobs", restore_of_jobs)
+async def _restore_jobs(broker: QueueBroker) -> object:
+    items = [
+        to_put_back("a", "queued", key="k", schedule="s", expect=1),
+        to_put_back("b", "running"),
+        to_put_back("d", "scheduled", at=4_000_000_000_000),
+        to_put_back("e", "retrying"),
+        to_put_back("f", "running", "u"),
+        to_put_back("g", "scheduled"),
+    ]
+    return await restoring(broker).restore_jobs(1, items, 60)
+
+
+@scenario("correct_jobs", older_jobs)
+async def _correct_jobs(broker: QueueBroker) -> object:
+    last = {"attempt": "2", "worker": "w9", "started": "1"}
+    ended = {"state": "succeeded", "ended": "5", "attempt": "1"}
+    items = [
+        {"id": "a", "seen": "running", "seen_attempt": 1, "ended": ended},
+        {"id": "b", "seen": "running", "seen_attempt": 1, "attempt": 1000, "moved": True, "last": last},
+        {"id": "d", "seen": "queued", "seen_attempt": 0, "attempt": 1000, "charged": 1},
+        {"id": "e", "seen": "queued", "seen_attempt": 0, "ended": ended},
+    ]
+    return await restoring(broker).correct_jobs(1, items, 60)

@@ -20,8 +20,11 @@ from tests.support import ROOT
 APP = "tests.apps.jobs:app"
 PUBLISHED = ROOT / "docs/cli-output.json"
 BIG = 1180591620717411303424
-ELSEWHERE = {"conformance", "channel test", "channel replay", "incident show", "incident ack", "job wait"}
-"""They wait for a client, for a notifier, for an incident, for a worker: run by tests of those."""
+ELSEWHERE = {
+    *("conformance", "channel test", "channel replay", "doctor", "healthcheck", "restore"),
+    *("incident show", "incident ack", "job wait"),
+}
+"""They wait for a client, a notifier, an incident, a worker, or need a system: run by tests of those."""
 
 Run = Callable[..., Any]
 

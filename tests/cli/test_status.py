@@ -1,6 +1,5 @@
 """`infinitas status`: what runs, what waits, what is missing."""
 
-import asyncio
 import json
 from collections.abc import Callable
 
@@ -10,11 +9,11 @@ from click.testing import CliRunner, Result
 from redis import Redis
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.presence import Presence, present, running_processes
+from infinitas.broker.processes import Processes
 from infinitas.cli.main import cli
-from infinitas.core.status import missing_parts
+from infinitas.client.status import GONE_AFTER, read_status
+from infinitas.core.status import ProcessInfo, missing_parts
 from infinitas.devservers.servers import Urls
-from tests.support import aeventually
 
 Status = Callable[..., Result]
 
@@ -45,33 +44,15 @@ def test_what_is_missing_is_named_and_is_the_exit_code(status: Status, servers: 
     assert "last 24 h   no archive: no history" in lines
 
 
-async def test_a_process_is_listed_while_it_runs(servers: Urls, redis: Redis) -> None:
+async def test_a_process_is_counted_while_it_writes_itself(servers: Urls, redis: Redis) -> None:
     connection = Connection(servers.redis, "test")
-
-    async def kinds() -> list[str]:
-        return [each.kind for each in await running_processes(connection)]
-
-    async with present(connection, "scheduler"), present(connection, "server"):
-
-        async def both() -> bool:
-            return await kinds() == ["scheduler", "server"]
-
-        await aeventually(both)
-    assert await kinds() == []
-    await connection.close()
-
-
-async def test_one_that_was_killed_is_removed_by_the_others(servers: Urls, redis: Redis) -> None:
-    connection = Connection(servers.redis, "test")
-    redis.zadd("infinitas:processes", {'{"kind":"archiver"}': 1, "nonsense": 9e15})
-    assert await running_processes(connection) == [], "what can't be read is left out"
-    running = asyncio.create_task(Presence(connection, "scheduler").run_once())
-
-    async def removed() -> bool:
-        return redis.zcard("infinitas:processes") == 2
-
-    await aeventually(removed)
-    running.cancel()
+    now = await connection.now()
+    facts = {"host": "h", "pid": 1, "version": "1", "started": now, "status": ""}
+    processes = Processes(connection)
+    await processes.put(ProcessInfo(kind="scheduler", at=now, **facts))  # type: ignore[arg-type]
+    await processes.put(ProcessInfo(kind="archiver", at=now - GONE_AFTER, **facts))  # type: ignore[arg-type]
+    found = await read_status(connection, None, [], [], [])
+    assert [each.kind for each in found.processes] == ["scheduler"]
     await connection.close()
 
 

@@ -14,6 +14,7 @@ from infinitas.core.plural import counted
         (1_200, "line", "1,200 lines"),
         (1, "entry", "1 entry"),
         (3, "entry", "3 entries"),
+        (3, "key", "3 keys"),
         (1, "waiting job", "1 waiting job"),
     ],
 )

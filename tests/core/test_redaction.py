@@ -85,6 +85,16 @@ def test_hidden_values_are_masked_in_other_texts() -> None:
     assert mask("more values than can be looked for", {f"value {n}" for n in range(201)}) == HIDDEN
 
 
+def test_a_value_of_many_lines_is_masked_line_by_line() -> None:
+    key = "-----BEGIN KEY-----\r\nMIIEvQIBADAN\n  c0ffee==\n\nx"
+    before = [[], {"privateKey": key}]
+    values = hidden_values(before, list(redact([], {"privateKey": key}, [])))
+    assert mask(key, values) == "***"
+    assert mask("read MIIEvQIBADAN", values) == "read ***"
+    assert mask("c0ffee==", values) == "***"
+    assert mask("x marks no secret", values) == "x marks no secret"
+
+
 def test_parameters_with_secret_names_are_hidden_by_position() -> None:
     app = Infinitas()
 

@@ -1,4 +1,8 @@
-"""Three schedulers with wrong clocks, killed and paused at random: invariants 1 and 2 hold exactly."""
+"""Processes are killed, paused and cut off at random, and servers restarted: the invariants hold exactly.
+
+The first test has three schedulers with wrong clocks and ten thousand slots; the second is the short form of
+scripts/chaos, whose long form is run by hand.
+"""
 
 import random
 import signal
@@ -12,6 +16,7 @@ from redis import Redis
 
 from infinitas import Entry, every
 from infinitas.devservers.servers import Urls
+from scripts.chaos.run import run
 from tests.apps import jobs
 from tests.forks import Fork, Forks, forks_of
 from tests.support import Processes, eventually
@@ -44,6 +49,17 @@ def test_ten_thousand_slots_while_three_schedulers_are_killed_and_paused(
         app.unschedule(key)
     app.close()
     check(redis, starts, SLOTS)
+
+
+@pytest.mark.long
+def test_no_invariant_is_violated_under_faults_of_every_kind() -> None:
+    kinds = ("kill_worker", "kill_scheduler", "kill_archiver", "freeze_worker", "cut_cable", "lost_replies")
+    on_servers = ("restart_redis", "full_redis", "restart_postgres")
+    result = run(seed=114, seconds=6, mean_s=0.5, names=(*kinds, *on_servers))
+    assert {each.name for each in result.plan} == {*kinds, *on_servers}
+    assert result.violations == [], result
+    assert result.facts["errors_of_the_run"] == []
+    assert result.facts["slots"] > 100
 
 
 def start(forks: Forks, skew: float) -> Fork:

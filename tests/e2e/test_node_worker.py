@@ -49,7 +49,7 @@ def test_it_goes_on_when_the_server_was_killed_or_stopped(
 ) -> None:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    server = processes.start("server", "--port", str(port))
+    server = processes.start("server", "--port", str(port), "--open")
     eventually(lambda: address in processes.logs())
     start_node(address)
     with httpx.Client(base_url=address, timeout=PATIENCE_S) as http:
@@ -57,7 +57,7 @@ def test_it_goes_on_when_the_server_was_killed_or_stopped(
         eventually(lambda: job(http, ids[-1])["progress"])
     server.send_signal(how)
     server.wait()
-    processes.start("server", "--port", str(port))
+    processes.start("server", "--port", str(port), "--open")
     eventually(lambda: "back at the server" in processes.logs())
     with httpx.Client(base_url=address, timeout=PATIENCE_S) as http:
         for id in ids:

@@ -18,7 +18,7 @@ def test_no_job_is_lost_and_none_runs_twice(processes: Processes, redis: Redis) 
     assert processes.run("sync", APP).returncode == 0
     processes.start("scheduler")
     port = free_port()
-    server = processes.start("server", "--port", str(port))
+    server = processes.start("server", "--port", str(port), "--open")
     address = f"http://127.0.0.1:{port}"
     eventually(lambda: address in processes.logs())
     runs, gate = processes.folder / "runs", processes.folder / "gate"
@@ -42,7 +42,7 @@ def test_no_job_is_lost_and_none_runs_twice(processes: Processes, redis: Redis) 
     server.kill()
     server.wait()
     processes.environment = beside_redis
-    processes.start("server", "--port", str(port))
+    processes.start("server", "--port", str(port), "--open")
     gate.touch()
     eventually(lambda: redis.xlen(stream) == 0, patience=2 * PATIENCE_S)
     for id in ids:

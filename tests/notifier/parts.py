@@ -21,11 +21,11 @@ from infinitas.core.notify_rules import NotifyRule
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.verdict import SUCCEEDED, Verdict
+from infinitas.monitor.load_checks import CheckLimits
 from infinitas.notifier.announcer import Announcer
 from infinitas.notifier.checker import Checker
 from infinitas.notifier.composer import Composer
 from infinitas.notifier.incident_recorder import IncidentRecorder
-from infinitas.notifier.load_checks import CheckLimits
 from infinitas.notifier.sweeper import Sweeper
 from infinitas.notifier.task_options import TaskOptions
 from infinitas.notifier.troubles import Troubles

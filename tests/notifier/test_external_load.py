@@ -6,7 +6,7 @@ import pytest
 
 from infinitas.broker.inspect.loads import TaskLoad
 from infinitas.core.task_definition import TaskDefinition
-from infinitas.notifier.load_checks import CheckLimits, LoadChecks
+from infinitas.monitor.load_checks import CheckLimits, LoadChecks
 
 
 @pytest.mark.parametrize(("external", "lacks"), [(True, False), (False, True)])

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import (
@@ -36,10 +37,16 @@ AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 
 expect.set_options(timeout=15_000)
 OpenPage = Callable[..., "Shown"]
-Violations = Callable[[Page], list[str]]
+Violations = Callable[..., list[str]]
+WIDE: ViewportSize = {"width": 1400, "height": 900}
+USUAL: dict[str, Any] = {"viewport": WIDE, "reduced_motion": "reduce"}
+"""Of a window: without motion it draws fewer frames."""
 TYPED = "/schedules/preview"
 """Is requested while a person types, and refuses what is not a rule yet."""
-WIDE: ViewportSize = {"width": 1400, "height": 900}
+AXE_RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
+COLOUR_RULES = ["color-contrast", "link-in-text-block"]
+RUN_AXE = """async runOnly => (await axe.run(document, { runOnly, resultTypes: ["violations"] }))
+  .violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 200)}`))"""
 VISIT = """address => {
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   for (const button of document.querySelectorAll(".notices [aria-label=Dismiss]")) button.click();
@@ -129,7 +136,7 @@ def jobs(world: World) -> dict[str, str]:
 @pytest.fixture(scope="package")
 def tab(browser: Browser, world: World) -> Iterator[Shown]:
     """One loaded page for all tests that need no browser profile of their own."""
-    context = browser.new_context(viewport=WIDE)
+    context = browser.new_context(**USUAL)
     context.set_default_timeout(PATIENCE_S * 1000)
     shown = Shown(context.new_page(), world.server.address)
     yield shown
@@ -151,7 +158,7 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open
             shown[-1].visit(path) if shown[-1].page.url.startswith("http") else shown[-1].goto(path)
             return shown[-1]
         address = base or request.getfixturevalue("world").server.address
-        context = browser.new_context(**{"viewport": WIDE, **options})  # type: ignore[arg-type]
+        context = browser.new_context(**{**USUAL, **options})
         context.set_default_timeout(PATIENCE_S * 1000)
         contexts.append(context)
         shown.append(Shown(context.new_page(), address))
@@ -170,16 +177,18 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open
 
 @pytest.fixture(scope="session")
 def violations() -> Violations:
-    """Runs axe in a page, also where its policy allows no foreign script."""
+    """Runs axe in a page, also where its policy allows no foreign script; its colours in both themes."""
     source = AXE.read_text()
 
-    def check(page: Page) -> list[str]:
+    def check(page: Page, *, both_themes: bool = True) -> list[str]:
         page.evaluate(f"() => {{ {source} }}") if not page.evaluate("'axe' in window") else None
-        found = page.evaluate(
-            "async () => (await axe.run(document,"
-            " {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}))"
-            ".violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 200)}`))"
-        )
-        return list(found)
+        found = list(page.evaluate(RUN_AXE, AXE_RULES))
+        if both_themes:
+            dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+            themes: list[Literal["light", "dark"]] = ["light", "dark"] if dark else ["dark", "light"]
+            page.emulate_media(color_scheme=themes[0])
+            found += page.evaluate(RUN_AXE, COLOUR_RULES)
+            page.emulate_media(color_scheme=themes[1])
+        return found
 
     return check

@@ -8,23 +8,24 @@ import httpx
 import pytest
 from click.testing import CliRunner
 from playwright.sync_api import expect
+from pydantic import SecretStr
 from redis import Redis
 
-from infinitas.broker.keys import TOKENS
 from infinitas.cli.main import cli
 from infinitas.devservers.servers import Urls
+from tests.databases import forget_tokens
 from tests.page.conftest import OpenPage, Shown, Violations
 from tests.page.world import World
 from tests.server_fixtures import MakeToken
 
 
 @pytest.fixture(autouse=True)
-def parked(tab: Shown, servers: Urls) -> Iterator[None]:
+def parked(tab: Shown, world: World, servers: Urls) -> Iterator[None]:
     """The shared page makes no requests while there are tokens, which it lacks."""
     tab.page.goto("about:blank")
     yield
     with Redis.from_url(servers.redis) as redis:
-        redis.delete(TOKENS)
+        forget_tokens(world.server.postgres_url, redis)
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def test_tokens_are_made_and_revoked(open_page: OpenPage, world: World, violatio
     secret = page.locator(".secret").text_content()
     assert secret is not None
     assert secret.startswith("inf_")
-    row = page.get_by_role("row", name=re.compile("^ada"))
+    row = page.get_by_role("row").filter(has=page.get_by_role("button", name="Revoke ada"))
     expect(row).to_contain_text("admin")
     assert httpx.get(f"{world.server.address}/api/v1/tasks").status_code == 401
     used = {"Authorization": f"Bearer {secret}"}
@@ -132,3 +133,24 @@ def test_tokens_are_made_and_revoked(open_page: OpenPage, world: World, violatio
         httpx.get(f"{world.server.address}/api/v1/tasks").status_code == 200
     )
     shown.expect_faults("401", "WebSocket")
+
+
+def test_sign_in_through_a_provider(open_page: OpenPage, world: World, issuer: str) -> None:
+    client = {"oidc_client_id": "page", "oidc_client_secret": SecretStr("secret")}
+    roles = {"ops": ("admin",)}
+    with world.another_server(oidc_issuer=issuer, oidc_roles=roles, **client) as address:
+        shown = open_page(None, base=address)
+        shown.expect_faults("401", "preload", "WebSocket")
+        page = shown.page
+        page.route("**/pico.min.css", lambda route: route.fulfill(body=""))
+        shown.goto()
+        sign_in = page.get_by_role("link", name="Sign in with localhost")
+        sign_in.click()
+        page.get_by_role("button", name="bob").first.click()
+        expect(page.get_by_role("alert")).to_contain_text("no rights here")
+        sign_in.click()
+        page.get_by_role("button", name="ada").first.click()
+        expect(page.locator(".live")).to_have_text("live")
+        shown.goto("tokens")
+        page.get_by_role("button", name="End ada").click()
+        expect(sign_in.or_(page.get_by_text("The login has ended"))).to_be_visible()

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, TimeoutError, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from tests.page.conftest import OpenPage
 from tests.page.shop import EXACT
@@ -209,12 +209,12 @@ def test_backfill_by_times_counts_first(open_page: OpenPage, world: World) -> No
     notice(page, "Sent 2 jobs for past slots.")
 
 
-def test_backfill_by_dragging_over_the_past(open_page: OpenPage, world: World) -> None:
-    page = open_page("tasks/sync_crm").page
+def drag_over_the_past(page: Page, asked: str) -> Locator:
+    """From 21 h 36 min ago to 2 h 24 min ago. Returns the dialog that follows, by its name."""
     page.get_by_role("button", name="24 h").click()
     lane = page.locator("inf-lane")
     expect(lane).to_be_visible()
-    dialog = page.get_by_role("dialog", name="Backfill sync_crm")
+    dialog = page.get_by_role("dialog", name=asked)
 
     def dragged() -> bool:
         # The lane may still move while the page is loading.
@@ -231,8 +231,35 @@ def test_backfill_by_dragging_over_the_past(open_page: OpenPage, world: World) -
         return True
 
     eventually(dragged)
-    expect(dialog).to_contain_text("slots without a job")
+    return dialog
+
+
+def test_backfill_by_dragging_over_the_past(open_page: OpenPage) -> None:
+    page = open_page("tasks/sync_crm").page
+    expect(drag_over_the_past(page, "Backfill sync_crm")).to_contain_text("slots without a job")
     page.get_by_role("button", name="Close").click()
+
+
+def test_backfill_of_one_of_several_schedules(open_page: OpenPage, world: World) -> None:
+    slot = datetime.now(UTC) - timedelta(hours=12)
+    rule = {"task": "sync_crm", "cron": f"{slot.minute} {slot.hour} * * *"}
+    world.http.put("schedules/nightly", json=rule).raise_for_status()
+    page = open_page("tasks/sync_crm").page
+    expect(page.get_by_role("region", name="Schedule nightly")).to_be_visible()
+    asked = drag_over_the_past(page, "Backfill which schedule?")
+    choice = asked.get_by_label("Schedule")
+    assert set(choice.locator("option").all_text_contents()) == {"sync_crm", "nightly"}
+    choice.select_option("nightly")
+    asked.get_by_role("button", name="Count the slots").click()
+    counted = page.get_by_role("dialog", name="Backfill nightly")
+    expect(counted).to_contain_text("1 slot without a job")
+    of_it = {"schedule": "nightly"}
+    assert world.http.get("jobs", params=of_it).json()["items"] == [], "so far it was counted alone"
+    counted.get_by_role("button", name="Send 1 job").click()
+    notice(page, "Sent 1 job for past slots.")
+    (job,) = eventually(lambda: world.http.get("jobs", params=of_it).json()["items"])
+    assert datetime.fromisoformat(job["due"]) == slot.replace(second=0, microsecond=0)
+    world.http.delete("schedules/nightly").raise_for_status()
 
 
 def test_rows_do_not_move_under_the_pointer(open_page: OpenPage, world: World) -> None:

@@ -1,12 +1,15 @@
 """Incidents, mutes and channels: shown and acted on. Tests write what a notifier records."""
 
+import re
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import psycopg
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.page.conftest import OpenPage, Violations
+from tests.page.shop import ODD
 from tests.page.world import World
 
 INSERT = """INSERT INTO infinitas_incidents
@@ -15,20 +18,32 @@ INSERT = """INSERT INTO infinitas_incidents
     CASE WHEN %s THEN now() - interval '30 min' END, %s)"""
 DELIVERED = """INSERT INTO infinitas_deliveries
     (channel, notice, reason, title, try, outcome, answer, took_ms)
-  VALUES ('ops', %s, 'test', 'It is slow', 3, 'given_up', '500', 7)"""
+  VALUES ('ops', %s, 'test', %s, 3, 'given_up', %s, 7)"""
+BROKEN = "UPDATE infinitas_channels SET failures = 2, last_error = %s, target = %s WHERE name = 'ops'"
 INCIDENTS = (
     ("i1", "slow", "invoices", "invoices", False, "Job runs <b>long</b>"),
     ("i2", "worker_lost", "web-1", None, False, ""),
     ("i0", "failing", "invoices", "invoices", True, "x"),
 )
+HOSTILE = (
+    ("i3", "slow", ODD, ODD, False, f"{ODD}\nmore"),
+    ("i4", "worker_lost", ODD, None, False, "x" * 100_000),
+    ("i5", "failing", ODD, ODD, True, ODD),
+)
+
+
+def written_out(page: Page) -> bool:
+    """Whether names are text, and nothing is wider than the window."""
+    within = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    return bool(within) and page.locator("main img, main b >> text=/^x$/").count() == 0
 
 
 @pytest.fixture
-def incidents(world: World) -> Iterator[None]:
+def incidents(world: World, request: pytest.FixtureRequest) -> Iterator[None]:
     """Two that are open, and one that is over after half an hour."""
     assert world.server.postgres_url
     with psycopg.connect(world.server.postgres_url, autocommit=True) as connection:
-        for values in INCIDENTS:
+        for values in getattr(request, "param", INCIDENTS):
             connection.execute(INSERT, values)
         yield
         connection.execute("DELETE FROM infinitas_incidents")
@@ -72,6 +87,31 @@ def test_incidents_are_taken_on_and_muted(open_page: OpenPage, violations: Viola
     assert world.http.get("mutes").json() == []
 
 
+@pytest.mark.parametrize("incidents", [HOSTILE], indirect=True)
+def test_subjects_and_errors_of_any_text(
+    open_page: OpenPage, incidents: None, violations: Violations
+) -> None:
+    shown = open_page()
+    page = shown.page
+    expect(page.get_by_role("list", name="Needs attention").get_by_text(ODD, exact=True)).to_have_count(2)
+    assert written_out(page)
+    shown.visit("incidents")
+    rows = page.get_by_role("region", name="Open").get_by_role("row").filter(has_text=ODD)
+    expect(rows).to_have_count(2)
+    link = rows.get_by_role("link", name=ODD, exact=True)
+    expect(link).to_have_attribute("href", re.compile(re.escape(quote(ODD, safe="'"))))
+    rows.get_by_role("button", name=f"Mute {ODD}").first.click()
+    page.get_by_label("Until").fill("2099-01-01T00:00")
+    page.get_by_label("Reason").fill(ODD)
+    page.get_by_role("dialog").get_by_role("button", name="Mute").click()
+    expect(page.locator(".notices")).to_contain_text(f"Muted {ODD}.")
+    muted = page.get_by_role("region", name="Muted")
+    expect(muted.get_by_role("cell", name=ODD, exact=True)).to_have_count(2)
+    expect(page.get_by_role("region", name="Over")).to_contain_text(ODD)
+    assert written_out(page)
+    assert violations(page) == []
+
+
 def test_channels_with_deliveries_and_a_test(
     open_page: OpenPage, violations: Violations, world: World
 ) -> None:
@@ -89,10 +129,16 @@ def test_channels_with_deliveries_and_a_test(
     assert violations(page) == []
     with psycopg.connect(world.server.postgres_url, autocommit=True) as connection:
         (notice,) = connection.execute("SELECT id FROM infinitas_notices WHERE channel = 'ops'").fetchall()
-        connection.execute(DELIVERED, notice)
+        connection.execute(DELIVERED, (*notice, ODD, ODD))
+        connection.execute(BROKEN, (ODD, f"https://hooks.example.com/{'x' * 3_000}"))
         connection.execute("UPDATE infinitas_notices SET state = 'failed', ended_at = now()")
     shown.visit("channels/ops")
-    page.get_by_role("button", name="Send again It is slow").click()
+    delivery = page.get_by_role("region", name="Deliveries").get_by_role("row", name=ODD)
+    expect(delivery.get_by_role("cell", name=ODD, exact=True)).to_have_count(2)
+    expect(page.locator(".fault").filter(has_text=ODD)).to_be_visible()
+    assert written_out(page)
+    assert violations(page) == []
+    delivery.get_by_role("button", name=f"Send again {ODD}").click()
     expect(page.locator(".notices")).to_contain_text("The message is queued again.")
     assert world.http.get("channels/ops").json()["waiting"] == 1
     world.http.delete("channels/ops")

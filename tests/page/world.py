@@ -41,7 +41,7 @@ class World:
         asyncio.run_coroutine_threadsafe(self._parts.aclose(), self._loop).result(PATIENCE_S)
 
     @contextmanager
-    def another_server(self, **settings: str) -> Iterator[str]:
+    def another_server(self, **settings: object) -> Iterator[str]:
         """A second server, in the loop of the parts; yields its address."""
         port, stop = free_port(), StopSignal()
         chosen = self.app.settings.model_copy(update=settings)
@@ -82,6 +82,6 @@ class World:
 
 def _answers(address: str) -> bool:
     try:
-        return httpx.get(f"{address}/api/v1/tasks").is_success
+        return httpx.get(f"{address}/livez").is_success
     except httpx.TransportError:
         return False

@@ -11,8 +11,28 @@ from pathlib import Path
 import pytest
 
 from infinitas.runtime.systemd import notify, watchdog_interval_s
+from tests.support import PATIENCE_S, Processes
 
 PROGRAM = """
+from infinitas.runtime.signals import run_until_signal
+async def main(stop):
+    stop.life.begin("test", lambda: "42 tasks, 3 running")
+    await stop.requested.wait()
+run_until_signal(main)
+"""
+
+HANGING = """
+from infinitas.runtime.loop import Loop
+from infinitas.runtime.signals import run_until_signal
+import asyncio
+async def main(stop):
+    asyncio.create_task(Loop("ticker", asyncio.Event().wait, longest_pass_s=0.5).run())
+    stop.life.begin("test", lambda: "42 tasks")
+    await stop.requested.wait()
+run_until_signal(main)
+"""
+
+WAITING = """
 from infinitas.runtime.signals import run_until_signal
 async def main(stop):
     await stop.requested.wait()
@@ -23,6 +43,7 @@ BLOCKED = """
 from infinitas.runtime.signals import run_until_signal
 import asyncio, time
 async def main(stop):
+    stop.life.begin("test", lambda: "42 tasks")
     await asyncio.sleep(0.01)
     print("blocked", flush=True)
     time.sleep(60)
@@ -88,8 +109,16 @@ def test_beats_take_half_of_the_allowed_time(
     assert watchdog_interval_s() == expected
 
 
+def ready(reader: socket.socket) -> bytes:
+    """The datagram that reports the process as ready."""
+    received = reader.recv(4096)
+    while not received.startswith(b"READY=1"):
+        received = reader.recv(4096)
+    return received
+
+
 def test_a_process_is_ready_beats_and_stops(systemd: socket.socket, process: subprocess.Popen[bytes]) -> None:
-    assert systemd.recv(4096) == b"READY=1\nSTATUS=Running"
+    assert ready(systemd) == b"READY=1\nSTATUS=42 tasks, 3 running"
     assert [systemd.recv(4096) for _ in range(2)] == [b"WATCHDOG=1"] * 2
     process.send_signal(signal.SIGTERM)
     received = b""
@@ -99,7 +128,7 @@ def test_a_process_is_ready_beats_and_stops(systemd: socket.socket, process: sub
 
 
 def test_a_restart_does_not_end_the_unit(systemd: socket.socket, process: subprocess.Popen[bytes]) -> None:
-    assert systemd.recv(4096).startswith(b"READY=1")
+    assert ready(systemd).startswith(b"READY=1")
     process.send_signal(signal.SIGHUP)
     received = b""
     while not received.startswith((b"RELOADING=1", b"STOPPING=1")):
@@ -110,7 +139,7 @@ def test_a_restart_does_not_end_the_unit(systemd: socket.socket, process: subpro
 def test_a_process_that_is_stopped_sends_no_beat(
     systemd: socket.socket, process: subprocess.Popen[bytes]
 ) -> None:
-    assert systemd.recv(4096).startswith(b"READY=1")
+    assert ready(systemd).startswith(b"READY=1")
     process.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, process.pid, os.WSTOPPED)
     drain(systemd)
@@ -128,10 +157,53 @@ def test_a_blocked_event_loop_sends_no_beat(systemd: socket.socket, monkeypatch:
         try:
             assert started.stdout is not None
             assert started.stdout.readline() == b"blocked\n"
-            assert systemd.recv(4096).startswith(b"READY=1")
+            assert ready(systemd).startswith(b"READY=1")
             drain(systemd)
             systemd.settimeout(0.3)
             with pytest.raises(TimeoutError):
                 systemd.recv(4096)
         finally:
             started.kill()
+
+
+def test_a_process_is_not_ready_before_its_servers_have_answered(systemd: socket.socket) -> None:
+    with subprocess.Popen([sys.executable, "-c", WAITING]) as started:
+        assert systemd.recv(4096) == b"STATUS=Waiting for its servers"
+        started.terminate()
+        assert systemd.recv(4096).startswith(b"STOPPING=1")
+
+
+def test_a_loop_that_hangs_stops_the_beat(systemd: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "100000")
+    with subprocess.Popen([sys.executable, "-c", HANGING]) as started:
+        try:
+            assert ready(systemd).startswith(b"READY=1")
+            assert systemd.recv(4096) == b"WATCHDOG=1"
+            received = b"WATCHDOG=1"
+            while received == b"WATCHDOG=1":
+                received = systemd.recv(4096)
+            assert received.startswith(b"STATUS=42 tasks; ticker hangs: its pass takes ")
+        finally:
+            started.kill()
+
+
+def receive(reader: socket.socket, start: bytes) -> bytes:
+    """The next datagram that begins so."""
+    while not (received := reader.recv(4096)).startswith(start):
+        pass
+    return received
+
+
+def test_a_supervisor_alone_reports_and_is_ready_again_after_a_restart(
+    processes: Processes, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as reader:
+        reader.bind(str(tmp_path / "notify"))
+        reader.settimeout(PATIENCE_S)
+        processes.environment["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        supervisor = processes.start("worker", "tests.apps.jobs:app", "-p", "2")
+        assert reader.recv(4096) == b"STATUS=Waiting for its servers"
+        assert reader.recv(4096) == b"READY=1\nSTATUS=2 of 2 workers run", "children report nothing"
+        supervisor.send_signal(signal.SIGHUP)
+        assert receive(reader, b"RELOADING=1")
+        assert receive(reader, b"READY=1")

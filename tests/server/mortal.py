@@ -21,6 +21,11 @@ class Mortal:
     def live(self, commands: int | None) -> None:
         self._left = commands
 
+    @property
+    def alive(self) -> bool:
+        """Whether more commands are left."""
+        return self._left is None or self._left > 0
+
     async def reply(self, command: Any) -> Any:
         if self._left is None:
             return await self._reply(command)

@@ -155,7 +155,7 @@ def test_other_sites_and_other_names_are_refused(http: httpx.Client) -> None:
 
 def test_an_outage_of_redis_is_a_503_until_it_is_over(processes: Processes, tmp_path: Path) -> None:
     redis, url = start_redis(tmp_path)
-    server = processes.start("--redis-url", url, "server", "--port", "0")
+    server = processes.start("--redis-url", url, "server", "--port", "0", "--open")
     with httpx.Client(base_url=address(processes), timeout=PATIENCE_S) as http:
         assert http.get("/readyz").json()["ready"] is True
         redis.stop()

@@ -1,10 +1,5 @@
 """Each scope against each route: a token without the scope is refused, whatever else is wrong."""
 
-import re
-import ssl
-import subprocess
-from pathlib import Path
-
 import httpx
 import pytest
 
@@ -61,6 +56,8 @@ NEEDS = {
     "GET /tokens": "admin",
     "POST /tokens": "admin",
     "DELETE /tokens/{id}": "admin",
+    "GET /logins": "admin",
+    "DELETE /logins/{id}": "admin",
     "GET /channels": "admin",
     "POST /channels": "admin",
     "GET /channels/{name}": "admin",
@@ -80,7 +77,8 @@ NEEDS = {
 }
 
 PINGS = {f"{method} /ping/{{token}}{more}" for method in ("GET", "POST") for more in ("", "/{what}")}
-OPEN = {"POST /login", "DELETE /login", "GET /login", "GET /asyncapi.json", *PINGS}
+SIGN_IN = {"GET /login/options", "GET /login/oidc", "GET /login/oidc/callback"}
+OPEN = {"POST /login", "DELETE /login", "GET /login", "GET /asyncapi.json", *SIGN_IN, *PINGS}
 """A login has its token in the body, a logout needs none; any token is shown itself; a ping has its own."""
 
 
@@ -249,7 +247,7 @@ def test_a_post_repeated_with_one_key_is_carried_out_once(http: httpx.Client, ma
 
 
 def test_too_many_requests_wait(processes: Processes) -> None:
-    processes.start("server", "--port", "0", "--rate", "5")
+    processes.start("server", "--port", "0", "--rate", "5", "--open")
     with httpx.Client(base_url=address(processes), timeout=PATIENCE_S) as http:
         answers = [http.get(f"{API}/tasks") for _ in range(30)]
         refused = [each for each in answers if each.status_code == 429]
@@ -258,48 +256,6 @@ def test_too_many_requests_wait(processes: Processes) -> None:
         assert int(refused[0].headers["retry-after"]) >= 1
         assert http.get("/livez").status_code == 200
         eventually(lambda: http.get(f"{API}/tasks").status_code == 200)
-
-
-def test_tls(processes: Processes) -> None:
-    cert, key = processes.folder / "cert.pem", processes.folder / "key.pem"
-    made = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "1",
-        "-subj",
-        "/CN=localhost",
-    ]
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run([*made, *names], check=True, capture_output=True)
-    processes.start("server", "--port", "0", "--tls-cert", str(cert), "--tls-key", str(key))
-    url = eventually(lambda: re.search(r"https://127\.0\.0\.1:\d+", processes.logs()))[0]
-    verify = ssl.create_default_context(cafile=str(cert))
-    with httpx.Client(base_url=url, verify=verify, timeout=PATIENCE_S) as http:
-        assert http.get("/livez").status_code == 200
-        _check_private_authority(processes, http, cert, key)
-    wrong = processes.run("server", "--tls-cert", str(key), "--tls-key", str(cert))
-    assert wrong.returncode == 2
-    assert "certificate" in wrong.stderr
-    assert processes.run("server", "--tls-cert", str(cert)).returncode == 2
-
-
-def _check_private_authority(processes: Processes, http: httpx.Client, cert: Path, key: Path) -> None:
-    """The command line and a worker trust the authority of the setting `server_ca`."""
-    url = str(http.base_url)
-    processes.environment["INFINITAS_SERVER"] = url
-    assert processes.run("task", "ls").returncode == 6, "an authority that the system does not know"
-    processes.environment["INFINITAS_SERVER_CA"] = str(cert)
-    assert processes.run("task", "ls").returncode == 0, "the command line"
-    processes.start("worker", "tests.apps.jobs:app")
-    eventually(lambda: http.get(f"{API}/workers").json())
-    processes.environment["INFINITAS_SERVER_CA"] = str(key)
-    assert "no certificate" in processes.run("task", "ls").stderr
-    processes.environment |= {"INFINITAS_SERVER_CA": "", "INFINITAS_SERVER": ""}
 
 
 def test_a_revoked_token_ends_its_connections(

@@ -8,7 +8,6 @@ from click.testing import CliRunner
 from fastapi import FastAPI, Request
 from redis import Redis
 
-from infinitas.broker.tokens import Tokens
 from infinitas.cli.main import cli
 from infinitas.core.errors import BadName, RateLimited
 from infinitas.core.names import check_name
@@ -27,7 +26,7 @@ API = "/api/v1"
 @pytest.fixture
 async def api(servers: Urls, redis: Redis) -> AsyncIterator[FastAPI]:
     await declare_jobs(servers.redis)
-    async with serving(Settings(redis_url=servers.redis), local=True, rate=0) as api:
+    async with serving(Settings(redis_url=servers.redis), local=True, rate=0, always_open=True) as api:
         yield api
 
 
@@ -74,7 +73,7 @@ async def test_ambiguous_requests_are_refused(
 
 
 async def test_each_port_has_a_login_of_its_own(api: FastAPI) -> None:
-    _, text = await Tokens(api.state.client.connection).issue("a", ["worker"], None)
+    _, text = await api.state.client.tokens.issue("a", ["worker"], None)
     names = []
     for base in ("http://localhost:3000", "http://localhost:3001", "https://localhost"):
         async with visiting(api, base) as http:
@@ -92,7 +91,7 @@ async def test_each_port_has_a_login_of_its_own(api: FastAPI) -> None:
 async def test_refused_requests_are_counted_and_logged(
     api: FastAPI, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _, text = await Tokens(api.state.client.connection).issue("a", ["read"], None)
+    _, text = await api.state.client.tokens.issue("a", ["read"], None)
     async with visiting(api) as http:
         for _ in range(3):
             await http.get(f"{API}/tasks", headers={"Authorization": "Bearer inf_wrong"})

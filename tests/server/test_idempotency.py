@@ -10,7 +10,6 @@ import pytest
 from fastapi import FastAPI
 from redis import Redis
 
-from infinitas.broker.tokens import Tokens
 from infinitas.devservers.servers import Urls
 from infinitas.runtime.config import Settings
 from infinitas.server.server import serving
@@ -27,7 +26,7 @@ ENDED = "00000000000000000000000002"
 
 @pytest.fixture
 async def api(servers: Urls, redis: Redis) -> AsyncIterator[FastAPI]:
-    async with serving(Settings(redis_url=servers.redis), local=True, rate=0) as api:
+    async with serving(Settings(redis_url=servers.redis), local=True, rate=0, always_open=True) as api:
         yield api
 
 
@@ -98,8 +97,8 @@ async def test_a_key_belongs_to_the_token_however_it_is_presented(
     api: FastAPI, http: httpx.AsyncClient, redis: Redis, servers: Urls
 ) -> None:
     await declare_jobs(servers.redis)
-    _, text = await Tokens(api.state.client.connection).issue("a", ["jobs"], None)
-    _, other = await Tokens(api.state.client.connection).issue("b", ["jobs"], None)
+    _, text = await api.state.client.tokens.issue("a", ["jobs"], None)
+    _, other = await api.state.client.tokens.issue("b", ["jobs"], None)
     ids = set()
     for headers in (
         {"Authorization": f"Bearer {text}"},

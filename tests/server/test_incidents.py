@@ -74,6 +74,13 @@ def test_mutes_are_made_listed_and_ended(http: httpx.Client, incidents: None) ->
         assert http.post(f"{API}/mutes", json=body).status_code == 422, wrong
 
 
+def test_a_mute_that_would_be_over_is_refused(http: httpx.Client, incidents: None) -> None:
+    over = {"tasks": "*", "until": "2020-01-01T00:00:00Z", "reason": "deploy"}
+    answer = http.post(f"{API}/mutes", json=over)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_args")
+    assert http.get(f"{API}/mutes", params={"ended": True}).json() == []
+
+
 def test_rules_are_put_listed_and_removed(http: httpx.Client, incidents: None) -> None:
     url = f"{API}/notify-rules/night"
     body = {"channels": ["ops"], "tags": ["shop"], "quiet": "22:00-07:00", "timezone": "Europe/Copenhagen"}

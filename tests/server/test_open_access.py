@@ -7,7 +7,6 @@ import pytest
 from fastapi import FastAPI
 from redis import Redis
 
-from infinitas.broker.tokens import Tokens
 from infinitas.devservers.servers import Urls
 from infinitas.runtime.config import Settings
 from infinitas.server.server import serving
@@ -16,8 +15,9 @@ TASKS = "/api/v1/tasks"
 
 
 @pytest.fixture
-async def api(servers: Urls, redis: Redis) -> AsyncIterator[FastAPI]:
-    async with serving(Settings(redis_url=servers.redis), local=True, rate=0) as api:
+async def api(servers: Urls, redis: Redis, postgres_url: str) -> AsyncIterator[FastAPI]:
+    settings = Settings(redis_url=servers.redis, postgres_url=postgres_url)
+    async with serving(settings, local=True, rate=0) as api:
         yield api
 
 
@@ -77,7 +77,7 @@ async def test_nothing_that_a_proxy_has_sent(api: FastAPI) -> None:
 
 
 async def test_with_a_token_any_host_and_proxy(api: FastAPI) -> None:
-    _, text = await Tokens(api.state.client.connection).issue("a", ["read"], None)
+    _, text = await api.state.client.tokens.issue("a", ["read"], None)
     bearer = ("Authorization", f"Bearer {text}")
     assert await raw(api, ("Host", "jobs.example"), ("X-Forwarded-For", "203.0.113.7"), bearer) == 200
 
@@ -86,25 +86,27 @@ async def test_with_a_token_any_host_and_proxy(api: FastAPI) -> None:
 async def test_a_server_that_has_seen_a_token_stays_shut(api: FastAPI, redis: Redis, seen: str) -> None:
     async with visiting(api) as http:
         assert (await http.get(TASKS)).status_code == 200
-        _, text = await Tokens(api.state.client.connection).issue("a", ["read"], None)
+        token, text = await api.state.client.tokens.issue("a", ["read"], None)
         headers = {"Authorization": f"Bearer {text}"} if "with it" in seen else {}
         assert (await http.get(TASKS, headers=headers)).status_code == (200 if headers else 401)
+        await api.state.client.tokens.revoke(token.id)
         redis.flushall()
         assert (await http.get(TASKS)).status_code == 401
 
 
-async def test_tokens_that_redis_has_lost_are_known_to_postgres(
-    servers: Urls, redis: Redis, postgres_url: str
-) -> None:
+async def test_without_its_last_token_it_stays_shut(servers: Urls, redis: Redis, postgres_url: str) -> None:
     settings = Settings(redis_url=servers.redis, postgres_url=postgres_url)
     async with serving(settings, local=True) as api, visiting(api) as http:
         assert (await http.get(TASKS)).status_code == 200
-        await Tokens(api.state.client.connection).issue("a", ["read"], None)
+        await api.state.client.tokens.issue("a", ["read"], None)
         assert (await http.get(TASKS)).status_code == 401
     redis.flushall()
     async with serving(settings, local=True) as api, visiting(api) as http:
         refused = await http.get(TASKS)
         assert (refused.status_code, "--open" in refused.text) == (401, True)
+        (token,) = await api.state.client.tokens.all()
+        await api.state.client.tokens.revoke(token.id)
+        assert (await http.get(TASKS)).status_code == 401
     async with serving(settings, local=True, always_open=True) as api, visiting(api) as http:
         assert (await http.get(TASKS)).status_code == 200
 
@@ -116,12 +118,23 @@ async def test_while_postgres_is_away_it_refuses(servers: Urls, redis: Redis) ->
         assert (refused.status_code, refused.json()["code"]) == (503, "server_unreachable")
 
 
+async def test_without_postgres_it_is_shut(servers: Urls, redis: Redis) -> None:
+    """Nothing can know whether Redis has lost its tokens."""
+    async with serving(Settings(redis_url=servers.redis), local=True) as api, visiting(api) as http:
+        refused = await http.get(TASKS)
+        assert (refused.status_code, "--open" in refused.text) == (401, True)
+        _, text = await api.state.client.tokens.issue("a", ["read"], None)
+        assert (await http.get(TASKS, headers={"Authorization": f"Bearer {text}"})).status_code == 200
+        redis.flushall()
+        assert (await http.get(TASKS)).status_code == 401
+
+
 async def test_an_open_server_is_open_again(servers: Urls, redis: Redis) -> None:
     async with (
         serving(Settings(redis_url=servers.redis), local=True, always_open=True) as api,
         visiting(api) as http,
     ):
-        token, _ = await Tokens(api.state.client.connection).issue("a", ["read"], None)
+        token, _ = await api.state.client.tokens.issue("a", ["read"], None)
         assert (await http.get(TASKS)).status_code == 401
-        await Tokens(api.state.client.connection).remove(token.id)
+        await api.state.client.tokens.revoke(token.id)
         assert (await http.get(TASKS)).status_code == 200

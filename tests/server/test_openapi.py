@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.server.test_auth import API, OPEN
 from tests.server_fixtures import MakeToken
 from tests.support import PATIENCE_S, ROOT
 
@@ -40,3 +41,21 @@ def test_the_published_protocol_is_what_the_server_checks(http: httpx.Client) ->
     """`python -m infinitas.server.websocket.asyncapi > docs/asyncapi.json` makes it so again."""
     published = json.loads((ROOT / "docs/asyncapi.json").read_text())
     assert published == http.get("/api/v1/asyncapi.json").json()
+
+
+def test_routes_without_a_token_are_described_as_such(http: httpx.Client) -> None:
+    described = http.get("/api/v1/openapi.json").json()
+    assert described["security"] == [{"token": []}]
+    open_routes = {
+        f"{method.upper()} {path}".replace(API, "")
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+        if operation.get("security") == []
+    }
+    assert open_routes == (OPEN - {"GET /login"}) | {"GET /livez", "GET /readyz"}
+
+
+def test_a_wrong_method_is_answered_with_those_that_there_are(http: httpx.Client) -> None:
+    answer = http.request("TRACE", "/livez")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == "GET"

@@ -34,7 +34,7 @@ async def visiting(app: ASGIApp, address: str = "http://localhost") -> AsyncIter
 
 @pytest.mark.parametrize("path", ["/", "/tasks", "/jobs/some/id"])
 async def test_head_is_get_without_the_body(app: Infinitas, path: str) -> None:
-    async with serving(app.settings, local=True) as api, visiting(api) as http:
+    async with serving(app.settings, local=True, always_open=True) as api, visiting(api) as http:
         page = await http.get(path)
         for address in (path, f"/{script_of(page.text)}"):
             whole, head = await http.get(address), await http.head(address)
@@ -44,7 +44,10 @@ async def test_head_is_get_without_the_body(app: Infinitas, path: str) -> None:
 
 
 async def test_under_a_prefix_that_a_proxy_removes(app: Infinitas) -> None:
-    async with serving(app.settings, local=True) as api, visiting(_BehindPrefix(api, "/cron")) as http:
+    async with (
+        serving(app.settings, local=True, always_open=True) as api,
+        visiting(_BehindPrefix(api, "/cron")) as http,
+    ):
         page = await http.get("/tasks")
         assert base_of(page.text) == "/cron/"
         assert (await http.get(f"/{script_of(page.text)}")).status_code == 200
@@ -53,7 +56,7 @@ async def test_under_a_prefix_that_a_proxy_removes(app: Infinitas) -> None:
 
 async def test_mounted_in_another_app(app: Infinitas) -> None:
     outer = FastAPI()
-    async with serving(app.settings, local=True) as api:
+    async with serving(app.settings, local=True, always_open=True) as api:
         outer.mount("/deep/infinitas", api)
         async with visiting(outer) as http:
             page = await http.get("/deep/infinitas/")

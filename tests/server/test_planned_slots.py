@@ -1,7 +1,9 @@
 """Counts of planned slots are kept while they stay true, and never more than a bound."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import orjson
 import pytest
 
 from infinitas.core.schedule import Schedule
@@ -33,12 +35,24 @@ def test_what_was_counted_once_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert slots.total(rule("a"), START, START) == 0
 
 
+def drawn(slots: PlannedSlots, rule: Schedule, bucket_s: int, left: int | None = None) -> list[Any]:
+    found: list[Any] = orjson.loads(b"[" + slots.drawn(rule, START, START + DAY, bucket_s, left) + b"]")
+    return found
+
+
 def test_few_are_kept() -> None:
-    slots = PlannedSlots(most=100)
+    slots = PlannedSlots(most=10_000)
     for n in range(200):
-        assert len(slots.buckets(rule(f"k{n}"), START, START + DAY, 3_600)) == 24
-        assert slots._size <= 100 + 25
-    assert slots.buckets(rule("k0"), START, START + DAY, 86_400) == [(round(START.timestamp()), 1440)]
+        assert len(drawn(slots, rule(f"k{n}"), 3_600)) == 24
+        assert slots._size <= 10_000 + 3_000
+    (day,) = drawn(slots, rule("k0"), 86_400)
+    assert day == {"start": "2026-03-29T00:00:00Z", "schedule": "k0", "count": 1440}
+
+
+def test_runs_that_are_left_are_the_first_slots() -> None:
+    slots = PlannedSlots()
+    counts = [[each["count"] for each in drawn(slots, rule("a"), 3_600, left)] for left in (None, 90, 0)]
+    assert counts == [[60] * 24, [60, 30], []]
 
 
 def test_a_moment_is_rounded() -> None:

@@ -38,7 +38,9 @@ class ThreadServer:
 
     async def _main(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), StopSignal()
-        serving = asyncio.create_task(run_server(self._settings, Binding(port=self._port), self._stop))
+        serving = asyncio.create_task(
+            run_server(self._settings, Binding(port=self._port, always_open=True), self._stop)
+        )
         await aeventually(self._listens)
         self._ready.set()
         await serving

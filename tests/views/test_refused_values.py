@@ -128,7 +128,17 @@ ANY = st.recursive(
 )
 JOB = ("args", "kwargs", "id", "headers", "key", "due", "expires")
 OPTIONS = (
-    *("queue", "timeout", "soft_timeout", "runner", "retries", "retry_delay", "backoff", "give_up_after"),
+    *(
+        "queue",
+        "timeout",
+        "soft_timeout",
+        "runner",
+        "isolate",
+        "retries",
+        "retry_delay",
+        "backoff",
+        "give_up_after",
+    ),
     *("on_lost", "no_processor", "max_running", "rate", "expires", "priority", "result_ttl", "doc"),
     *("capture_print", "redact", "retry_timeouts", "name", "other"),
 )

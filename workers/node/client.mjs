@@ -19,6 +19,7 @@ let tasks, socket, session, beating;
 let pause = 500;
 let lease = 10_000;
 let heard = 0; // when the last frame of the server arrived
+let asked = 0; // when the first beat without an answer was sent; 0: there is none
 let maxFrame = 1024 * 1024;
 let stopping = false;
 const running = new Map(); // "job attempt" → job
@@ -109,13 +110,23 @@ const hear = {
     maxFrame = max_frame;
     lease = lease_ms;
     let ticked = Date.now();
+    let ticks = 0;
+    asked = 0;
     clearInterval(beating);
     beating = setInterval(() => {
-      heard += Math.max(0, Date.now() - ticked - beat_ms); // our own delay is no silence of the server
+      const late = Math.max(0, Date.now() - ticked - beat_ms / 4); // our own delay is no silence of the server
       ticked = Date.now();
-      if (ticked - heard > 2.5 * beat_ms) return giveUp("the server does not answer any more");
+      heard += late;
+      if (asked) asked += late;
+      if (asked && ticked - asked > 1.5 * beat_ms && ticked - heard > beat_ms)
+        return giveUp("the server does not answer any more");
+      if (++ticks % 4) return;
+      asked ||= Date.now();
       say({ t: "beat" });
-    }, beat_ms);
+    }, beat_ms / 4);
+  },
+  beat_ack() {
+    asked = 0;
   },
   job: run,
   cancel({ job, attempt, code, reason }) {

@@ -25,7 +25,8 @@ WITH changed AS (
         result = excluded.result,
         created_at = coalesce(excluded.created_at, job.created_at),
         started_at = coalesce(excluded.started_at, job.started_at),
-        ended_at = excluded.ended_at
+        ended_at = excluded.ended_at,
+        expires_at = coalesce(excluded.expires_at, job.expires_at)
     WHERE excluded.version > job.version AND (
         excluded.was = 'revived'
         OR CASE

@@ -27,7 +27,8 @@ class RunningJob:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskLoad:
     """`ready`: jobs that no worker has claimed, the first of them since `waits_since`; `next_slot`: of the
-    task's own schedule; `oldest`: some of its running jobs, those that became ready first."""
+    task's own schedule; `oldest`: some of its running jobs, those that became ready first; `holders`: jobs
+    that each worker has claimed, whether it lives or not."""
 
     task: str
     definition: TaskDefinition
@@ -36,6 +37,7 @@ class TaskLoad:
     ready: int = 0
     waits_since: datetime | None = None
     oldest: tuple[RunningJob, ...] = ()
+    holders: tuple[tuple[str, int], ...] = ()
 
 
 async def task_names(connection: Connection, queue: str) -> list[str]:
@@ -73,9 +75,14 @@ async def task_loads(
                 has_worker=bool(served[place]) and from_ms(int(served[place])) > now,
                 next_slot=slots[place] is not None,
                 ready=max(int(length) - claimed, 0),
+                holders=_holders(pending) if claimed else (),
             )
         )
     return now, await _with_jobs(connection, keys, loads, last_claimed)
+
+
+def _holders(pending: Any) -> tuple[tuple[str, int], ...]:
+    return tuple((str(each["name"]), int(each["pending"])) for each in pending["consumers"])
 
 
 def _definition(name: str, text: str) -> TaskDefinition:

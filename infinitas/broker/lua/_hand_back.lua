@@ -1,8 +1,9 @@
 -- A running job leaves its worker before its end. Scripts that use this name the keys of `_finish`.
 
 -- The job is cancelled, fails (at most once), or becomes ready again without charging the attempt.
--- kind: of the event, 'lost' | 'released'; why: the error's text; waits: its code has certainly not begun.
-local function hand_back(job, ttl, kind, why, waits)
+-- kind: of the event, 'lost' | 'released'; facts: the event's own fields, nil for no event; why: the error of a job
+-- that fails; waits: its code has certainly not begun.
+local function hand_back(job, ttl, kind, facts, why, waits)
   if job.cancel ~= '' then
     finish(job, 'cancelled', ttl, {reason = job.cancel})
   elseif not waits and option(job.task, 'on_lost') == 'fail' then
@@ -10,7 +11,7 @@ local function hand_back(job, ttl, kind, why, waits)
   else
     count_up(job, 'uncharged')
     if kind == 'lost' then call('HSET', job.hash, 'reason', 'lost') end
-    emit_attempt(kind, job, kind == 'lost' and {'error', why} or {})
+    if facts then emit_attempt(kind, job, facts) end
     make_ready(job)
   end
   leave_stream(job)

@@ -65,7 +65,8 @@ local function create_job(job, state)
   if state == 'queued' then set_timer(job, needs_ladder(job) and 1 or nil) end
 end
 
--- Begins the next attempt, without fields of the one before.
+-- Begins the next attempt, without fields of the one before. `job.silent`: without an event, since this worker has
+-- rejected the job before, and may do so again and again.
 local function start_job(job, worker)
   if job.attempt > 0 or job.reason ~= '' or job.expires ~= '' then
     call('HDEL', job.hash, 'reason', 'error', 'traceback', 'progress', 'step', 'expires', 'rung', 'ready', 'wait')
@@ -76,7 +77,7 @@ local function start_job(job, worker)
   call('HSET', job.hash, 'state', 'running', 'attempt', attempt, 'worker', worker, 'started', stamp)
   local summary = summary_of(job.task)
   summary.last, summary.states[job.id] = job.id, nil
-  emit_together('running', job, {job.id, job.due, attempt})
+  if job.silent ~= true then emit_together('running', job, {job.id, job.due, attempt}) end
 end
 
 -- A run that pings report is over. A ping with its `rid` that comes again finds it for a time.

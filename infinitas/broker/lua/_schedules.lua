@@ -28,12 +28,13 @@ local function remove(schedule)
   return found
 end
 
--- Stores a rule with its first slot; a rule without one is kept, and has ended.
-local function store(schedule, task, definition, slot)
+-- Stores a rule with its first slot; a rule without one is kept, and has ended. keeps: what the caller does not
+-- begin anew, '' | 'skips' | 'runs skips'.
+local function store(schedule, task, definition, slot, keeps)
   redis.call('HSET', schedules, schedule, definition)
   if slot then add_timed(due, schedule, slot) else redis.call('ZREM', due, schedule) end
   redis.call('HDEL', reported, schedule)
-  emit('schedule.declared', 'schedule', schedule, 'task', task, 'definition', definition)
+  emit('schedule.declared', 'schedule', schedule, 'task', task, 'definition', definition, 'keeps', keeps)
 end
 
 -- A pause with an end is over at the first slot that is not before it.

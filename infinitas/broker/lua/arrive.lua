@@ -26,7 +26,7 @@ local function unpack_schedule(item)
     if item.plan then redis.call('HSET', backfills, item.key, item.plan) end
     for name, value in pairs(item.facts) do redis.call('HSET', hashes[name], item.key, value) end
     if fired > 0 then redis.call('HSET', marks, item.key, digits[fired]) end
-    store(item.key, item.task, item.definition, tonumber(item.due))
+    store(item.key, item.task, item.definition, tonumber(item.due), 'runs skips')
     if item.facts.reported then redis.call('HSET', reported, item.key, item.facts.reported) end
   end
 end
@@ -50,7 +50,7 @@ local function unpack_job(item)
   redis.call('HSET', key('job', job.id), unpack(fields))
   if job.state == 'queued' then set_timer(job, needs_ladder(job) and 1 or nil) end
   local facts = {'state', job.state, 'args', job.args}
-  add_facts(facts, job, {'schedule', 'headers', 'key', 'created', 'redact'})
+  add_facts(facts, job, {'schedule', 'headers', 'key', 'created', 'redact', 'expires'})
   emit_job('moved', job, unpack(facts))
 end
 

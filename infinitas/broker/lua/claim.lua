@@ -1,25 +1,26 @@
 -- Claim: the only way to get a job. Walk the worker's task streams, those of higher priority first and
 -- equals from a rotating start; take up to `most` jobs in all, mark each running with attempt + 1.
--- A claim that empties a stream clears its bell, so that no worker is woken in vain.
+-- A claim that empties a stream clears its bell. While Redis is restored, no job is claimed.
 -- flags: allow-oom
 -- parts: read_job jobs finish streams
--- keys: tasks paused_tasks processors limits later wake live awaited beats reconciled events readers
--- args: prefix worker listing most start groups job_ttl
+-- keys: tasks paused_tasks processors limits later wake live awaited beats reconciled archived restoring events readers
+-- args: prefix first worker listing most start groups job_ttl
+-- first: '1' if Redis did not know this script: it has started anew or is another server, and may be older
 -- groups: JSON list of lists of tasks, highest priority first; start: where to begin in each group
 -- listing: id of the worker's last call of `list_held`; '' before the first
 -- returns: {-1} if this worker was declared dead, {-2} if `list_held` was called since, else {1 if more is
 --   ready else 0, ms until a rate allows more or 0, now, jobs as `list_held` gives them}
-
 groups = cjson.decode(groups)
 local left_to_take, more, wait, jobs = tonumber(most), 0, 0, {}
 
 -- This claim's answer is not read, and it may have used up a bell: ring for another worker.
-local function pass_on()
+local function pass_on(answer)
   for _, names in ipairs(groups) do
     for _, task in ipairs(names) do
       if select(2, count_entries(key('stream', task))) > 0 then ring(task, '') end
     end
   end
+  return {answer}
 end
 
 -- How many jobs the task's limits allow now; a rate counts the starts of the last period.
@@ -49,6 +50,7 @@ local function take(entry, task)
     finish(load(job.id), 'skipped', job_ttl, {reason = 'expired'})
     return leave_stream(job)
   end
+  job.silent = job.uncharged > 0 and call('HEXISTS', job.hash, 'rejected:' .. worker) == 1
   start_job(job, worker)
   left_to_take = left_to_take - 1
   jobs[#jobs + 1] = hand_out(job)
@@ -76,14 +78,12 @@ local function take_some(task, stream)
   return left_to_take > 0
 end
 
-if not redis.call('ZSCORE', beats, worker) then
-  pass_on()
-  return {-1}
-elseif (redis.call('HGET', reconciled, worker) or '') ~= listing then
-  -- From a connection that was given up: its worker has called `list_held` since.
-  pass_on()
-  return {-2}
-end
+-- Until a scheduler or archiver has compared this Redis with the archive, or none did in time.
+if first == '1' and redis.call('EXISTS', archived) == 1 then redis.call('SET', restoring, '0', 'NX', 'PX', 3000) end
+if not redis.call('ZSCORE', beats, worker) then return pass_on(-1) end
+-- From a connection that was given up: its worker has called `list_held` since.
+if (redis.call('HGET', reconciled, worker) or '') ~= listing then return pass_on(-2) end
+if redis.call('EXISTS', restoring) == 1 then return {0, 200, now, {}} end
 local function visit(task)
   local stream = key('stream', task)
   local waiting, blocked = redis.call('XLEN', stream), false

@@ -28,7 +28,7 @@ for i, item in ipairs(cjson.decode(declarations)) do
     end
     if schedule then
       redis.call('HDEL', runs, schedule.key)
-      store(schedule.key, item.task, schedule.definition, schedule.next)
+      store(schedule.key, item.task, schedule.definition, schedule.next, 'skips')
     end
     if item.declarer then redis.call('HSET', declarers, item.task, item.declarer) end
     answers[i] = 'ok'

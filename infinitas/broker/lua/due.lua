@@ -1,6 +1,6 @@
--- Due: the due schedules in one read; or one schedule and its next slot.
+-- Due: the due schedules in one read; or one schedule and its next slot. While Redis is restored, none is due.
 -- flags: allow-oom
--- keys: due schedules
+-- keys: due schedules restoring
 -- args: prefix most only from passed
 -- only: one schedule, due or not; '' for all that are due
 -- from, passed: skip lower scores, and this many schedules that have the score
@@ -8,6 +8,7 @@
 
 local reply = {now, ''}
 local found
+if only == '' and redis.call('EXISTS', restoring) == 1 then return {now, now + 200} end
 if only ~= '' then
   local slot = redis.call('ZSCORE', due, only)
   found = slot and {only, slot} or {}

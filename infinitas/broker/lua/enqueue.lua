@@ -1,12 +1,14 @@
 -- Enqueue: accept jobs that an application sends. A job id that is known already stays as it is,
 -- so that sending again after a lost reply makes no second job.
--- parts: jobs
--- keys: tasks processors limits later wake events readers
+-- parts: jobs pressure
+-- keys: tasks processors limits later wake pressure events readers
 -- args: prefix jobs
 -- jobs: JSON list of {id, task, args, headers?: JSON, key?, due?: ms, delay?: ms from now, expires?: ms after due}
--- returns: a list, for each job 'new' | 'known' | 'unknown_task' | 'external_task' | 'taken:<id of the live job>'
+-- returns: a list, for each job 'new' | 'known' | 'unknown_task' | 'external_task' | 'taken:<id of the live job>' |
+--   'full:<why>'
 
 local answers = {}
+local level, why = pressure_of()
 
 local is_declared = once(function(task) return redis.call('HEXISTS', tasks, task) == 1 end)
 
@@ -26,6 +28,8 @@ for i, job in ipairs(cjson.decode(jobs)) do
     answers[i] = 'known'
   elseif other then
     answers[i] = 'taken:' .. other
+  elseif level == FULL then
+    answers[i] = 'full:' .. why
   else
     local due, patience = job.due or now + (job.delay or 0), job.expires or limit(job.task, 'expires')
     local state = due > now and 'scheduled' or 'queued'
@@ -33,7 +37,7 @@ for i, job in ipairs(cjson.decode(jobs)) do
     if state == 'scheduled' then add_timed(later, job.id, due) end
     create_job(job, state)
     local fields = {'args', job.args, 'state', state}
-    add_facts(fields, job, {'headers', 'key', 'redact'})
+    add_facts(fields, job, {'headers', 'key', 'redact', 'expires'})
     if state == 'scheduled' and job.delay then redis.call('HSET', key('job', job.id), 'wait', job.delay) end
     emit_job('created', job, unpack(fields))
     answers[i] = 'new'

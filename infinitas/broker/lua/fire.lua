@@ -51,7 +51,7 @@ local function create_slot_job(fire, job, before)
   create_job(job, state)
   if fire.graced then redis.call('HSET', key('job', job.id), 'graced', 1) end
   local fields = {'schedule', fire.schedule, 'args', fire.args, 'state', state}
-  add_facts(fields, job, {'redact'})
+  add_facts(fields, job, {'redact', 'expires'})
   emit_job('created', job, unpack(fields))
   redis.call('ZADD', expected, expect, job.id)
   if not before then return redis.call('HSET', live, fire.schedule, job.id) end
@@ -73,7 +73,7 @@ local function advance(fire, created)
   if fire.next and not spent then return redis.call('ZADD', due, fire.next, fire.schedule) end
   redis.call('ZREM', due, fire.schedule)
   if not fire.kept then remove(fire.schedule) end
-  emit('schedule.ended', 'schedule', fire.schedule, 'task', fire.task)
+  emit('schedule.ended', 'schedule', fire.schedule, 'task', fire.task, 'kept', fire.kept and 1 or 0)
 end
 
 for i, fire in ipairs(cjson.decode(fires)) do

@@ -41,7 +41,8 @@ end
 
 -- As a rescue, but a crash is not proved: none is counted.
 function mend.abandoned(job)
-  hand_back(job, job_ttl, 'lost', 'the worker ' .. job.worker .. ' is gone')
+  local gone = 'the worker ' .. job.worker .. ' is gone'
+  hand_back(job, job_ttl, 'lost', {'error', gone}, gone)
 end
 
 seen = cjson.decode(seen)

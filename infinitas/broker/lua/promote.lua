@@ -1,8 +1,9 @@
 -- Promote: processes jobs whose time in `later` has come. A waiting one goes into its task's stream; a ready
--- one expires, is offered once more, or fails. A job leaves `later` after it is in its new place.
+-- one expires, is offered once more, or fails. A job leaves `later` after it is in its new place. While Redis is
+-- restored, none is processed.
 -- flags: allow-oom
 -- parts: read_job jobs finish
--- keys: tasks processors limits later wake live awaited events readers
+-- keys: tasks processors limits later wake live awaited restoring events readers
 -- args: prefix most job_ttl
 -- returns: {jobs read, now, next moment or ''}
 
@@ -43,6 +44,7 @@ local function move_on(job)
   end
 end
 
+if redis.call('EXISTS', restoring) == 1 then return {0, now, now + 200} end
 local found = redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, most)
 for _, id in ipairs(found) do
   local job = load_waiting(id)

@@ -32,7 +32,7 @@ local function move_on(entry, task)
   local crashes = was_stopping and 0 or count_up(job, 'crashes')
   local died = 'the worker ' .. worker .. (was_stopping and ' was killed while it stopped' or ' died')
   if crashes < tonumber(most_crashes) or job.cancel ~= '' or option(task, 'on_lost') == 'fail' then
-    return hand_back(job, job_ttl, 'lost', died)
+    return hand_back(job, job_ttl, 'lost', {'error', died}, died)
   end
   local text = died .. '; with it ' .. crashes .. ' workers have died of this job'
   finish(job, 'failed', job_ttl, {reason = 'quarantined', error = text})

@@ -28,7 +28,7 @@ for i, rule in ipairs(cjson.decode(rules)) do
       redis.call('HDEL', runs, rule.key)
       redis.call('HDEL', skips, rule.key)
     end
-    store(rule.key, rule.task, rule.definition, rule.next)
+    store(rule.key, rule.task, rule.definition, rule.next, rule.seen and 'runs skips' or '')
     answers[i] = 'ok'
   end
 end

@@ -1,7 +1,7 @@
 -- Trim: stores a reader's position, and drops events that every reader has passed. Events that this reader has
 -- not passed stay from then on. It frees memory, so it also runs on a full Redis.
 -- flags: allow-oom
--- keys: readers events
+-- keys: readers events kept
 -- args: prefix reader position keep_ms
 -- keep_ms: events of this time before the position stay, for followers without a stored position
 -- returns: how many entries went
@@ -18,4 +18,8 @@ for _, passed in ipairs(redis.call('HVALS', readers)) do
   local other_ms, other_seq = parts(passed)
   if other_ms and (other_ms < ms or other_ms == ms and other_seq < seq) then ms, seq = other_ms, other_seq end
 end
-return redis.call('XTRIM', events, 'MINID', '=', digits[ms] .. '-' .. digits[seq])
+local first = digits[ms] .. '-' .. digits[seq]
+if redis.call('XTRIM', kept, 'MINID', '=', first) > 0 and redis.call('XLEN', kept) == 0 then
+  redis.call('DEL', kept)
+end
+return redis.call('XTRIM', events, 'MINID', '=', first)

@@ -33,6 +33,7 @@ _VERBS: Mapping[str, tuple[str, str]] = {
     IncidentKind.ARCHIVE_LAGGING: ("is behind", "has caught up"),
     IncidentKind.SCHEDULE_INVALID: ("has an invalid schedule", "has a valid schedule again"),
     IncidentKind.REDIS_AMISS: ("needs attention", "is well again"),
+    IncidentKind.SYSTEM_AMISS: ("needs attention", "is well again"),
     IncidentKind.CHANNEL_FAILING: ("does not deliver", "delivers again"),
 }
 _LABELS: Mapping[str, str] = {
@@ -74,6 +75,8 @@ def subject_of(trouble: Trouble) -> str:
         return f"The {what.partition(':')[2] or what} of queue {queue}"
     if incident.kind == IncidentKind.REDIS_AMISS:
         return f"Redis ({what.partition(':')[2] or what}) of queue {queue}"
+    if incident.kind == IncidentKind.SYSTEM_AMISS:
+        return f"The installation ({what.partition(':')[2] or what}, queue {queue})"
     return _NOUNS.get(incident.kind, "") + subject
 
 

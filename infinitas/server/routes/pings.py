@@ -8,7 +8,7 @@ from infinitas.core.access import digest_of
 from infinitas.core.ping_report import read_report
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.server.audit_trail import note
-from infinitas.server.auth import MayChangeTasks, MayRead
+from infinitas.server.auth import NO_TOKEN_NEEDED, MayChangeTasks, MayRead
 from infinitas.server.dependencies import ClientOf
 from infinitas.wire.pings import ExternalTaskView, NewExternalTask, PingAddress, PingView
 from infinitas.wire.values import Name, Text
@@ -51,7 +51,13 @@ async def ping_what(
 
 for _path, _handler in (("/{token}", ping), ("/{token}/{what}", ping_what)):
     for _method in ("GET", "POST"):
-        pings.add_api_route(_path, _handler, methods=[_method], name=f"{_handler.__name__}_{_method.lower()}")
+        pings.add_api_route(
+            _path,
+            _handler,
+            methods=[_method],
+            name=f"{_handler.__name__}_{_method.lower()}",
+            openapi_extra=NO_TOKEN_NEEDED,
+        )
     pings.add_api_route(_path, _handler, methods=["HEAD"], include_in_schema=False)
 
 

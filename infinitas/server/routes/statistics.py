@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import ServerUnreachable
-from infinitas.core.records import TaskLine
+from infinitas.core.records import RecentRun, TaskLine
 from infinitas.server.auth import MayRead
 from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.wire.values import Name
@@ -19,23 +19,27 @@ router = APIRouter(tags=["system"])
 DAY = timedelta(days=1)
 
 
-class Run(BaseModel):
-    """An ended job. `duration_ms`: of its last attempt; null where it did not run."""
+class Runs(BaseModel):
+    """Ended jobs as columns, oldest first: a thousand tasks have thirty thousand of them.
 
-    id: str
-    state: str
-    ended: datetime
-    duration_ms: float | None
+    `last`: when the last one ended; `ago_s`: how long before that each did, in seconds. `ms`: how long its
+    last attempt took; null where it did not run. `states`: by place from 0, of those that did not succeed.
+    """
+
+    last: datetime
+    ago_s: list[int]
+    ms: list[float | None]
+    states: dict[str, str]
 
 
 class TaskStatistics(BaseModel):
-    """`runs`: the last 30 ended jobs, oldest first; empty if not asked for.
+    """`runs`: of the last 30 ended jobs; null without any, or if not asked for.
 
     Percentiles: of the last 50 successes, if any.
     """
 
     task: str
-    runs: list[Run]
+    runs: Runs | None
     p50_ms: float | None
     p95_ms: float | None
 
@@ -74,7 +78,7 @@ async def show_statistics(
 ) -> Response:
     """The last 30 runs and durations of each task by name, or of one; numbers of the last 24 h.
 
-    Runs are nine tenths of the answer: `runs=false` leaves them out.
+    Runs are most of the answer: `runs=false` leaves them out.
     """
     shown = await reads.read(("statistics", task, limit, runs), lambda: _read(client, task, limit, runs))
     return Response(shown, media_type="application/json")
@@ -88,7 +92,7 @@ async def _read(client: RedisClient, task: str | None, limit: int, runs: bool) -
     except ServerUnreachable:
         found |= await _live(client, task, limit)
     if not runs:
-        found["tasks"] = [each | {"runs": []} for each in found["tasks"]]
+        found["tasks"] = [each | {"runs": None} for each in found["tasks"]]
     if len(found["tasks"]) == limit and task is None:
         found["missing"].append("more tasks")
     return orjson.dumps(found, option=orjson.OPT_UTC_Z)
@@ -105,7 +109,7 @@ async def _archived(client: RedisClient, task: str | None, now: datetime, limit:
         "tasks": [
             {
                 "task": row.task,
-                "runs": orjson.Fragment(row.runs) if row.runs else [],
+                "runs": orjson.Fragment(row.runs) if row.runs else None,
                 "p50_ms": row.p50,
                 "p95_ms": row.p95,
             }
@@ -128,21 +132,24 @@ async def _live(client: RedisClient, task: str | None, limit: int) -> dict[str, 
 
 
 def _of_task(info: TaskLine) -> dict[str, Any]:
-    runs = [
-        {
-            "id": run.job,
-            "state": run.state,
-            "ended": run.ended,
-            "duration_ms": run.duration_ms,
-        }
-        for run in info.recent
-    ]
     took: list[int] = sorted(run.duration_ms for run in info.recent if run.state == "succeeded")
     return {
         "task": info.name,
-        "runs": runs,
+        "runs": _runs(info.recent),
         "p50_ms": _percentile(took, 0.5),
         "p95_ms": _percentile(took, 0.95),
+    }
+
+
+def _runs(recent: Sequence[RecentRun]) -> dict[str, Any] | None:
+    if not recent:
+        return None
+    last = recent[-1].ended
+    return {
+        "last": last,
+        "ago_s": [round((last - run.ended).total_seconds()) for run in recent],
+        "ms": [run.duration_ms for run in recent],
+        "states": {str(n): run.state for n, run in enumerate(recent) if run.state != "succeeded"},
     }
 
 

@@ -7,7 +7,7 @@ from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.records import QueueInfo, WorkerInfo
 from infinitas.core.status import Status
 from infinitas.server.audit_trail import note_dry_run
-from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs
+from infinitas.server.auth import NO_TOKEN_NEEDED, MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.probes import Probes
 from infinitas.wire.system import Draining, PauseReason, PurgeBody, Purged
@@ -83,13 +83,13 @@ async def purge_queue(
     return Purged(queue=name, dry_run=wanted.dry_run, jobs=count)
 
 
-@probes.get("/livez")
+@probes.get("/livez", openapi_extra=NO_TOKEN_NEEDED)
 async def livez() -> dict[str, bool]:
     """200 while this process answers, whatever the state of Redis and Postgres."""
     return {"alive": True}
 
 
-@probes.get("/readyz")
+@probes.get("/readyz", openapi_extra=NO_TOKEN_NEEDED)
 async def readyz(request: Request, response: Response) -> Readiness:
     """200 if the server can work, 503 if not; within a second, also while Redis or Postgres is silent."""
     redis, postgres = await probes_of(request).status()

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from infinitas.broker.tokens import LONGEST_S, Tokens
+from infinitas.broker.tokens import LONGEST_S
 from infinitas.core.access import Scope
 from infinitas.server.audit_trail import note
 from infinitas.server.auth import THIS_MACHINE, MayAdminister
@@ -30,13 +30,13 @@ class TokenBody(BaseModel):
 @router.get("")
 async def list_tokens(client: ClientOf, _: MayAdminister) -> list[TokenView]:
     """All tokens, oldest first, expired ones included."""
-    return [TokenView.of(token) for token in await Tokens(client.connection).all()]
+    return [TokenView.of(token) for token in await client.tokens.all()]
 
 
 @router.post("", status_code=201)
 async def add_token(body: TokenBody, client: ClientOf, caller: MayAdminister, request: Request) -> NewToken:
     """Make a token. The first one ends the open access of this machine: `warning` is set then."""
-    token, text = await Tokens(client.connection).issue(body.name, body.scopes, body.expires_in)
+    token, text = await client.tokens.issue(body.name, body.scopes, body.expires_in)
     view = TokenView.of(token)
     note(request, target=token.id, after=view)
     warning = FIRST + ("" if token.allows(Scope.ADMIN) else NO_ADMIN) if caller is THIS_MACHINE else None
@@ -46,8 +46,7 @@ async def add_token(body: TokenBody, client: ClientOf, caller: MayAdminister, re
 @router.delete("/{id}", status_code=204)
 async def remove_token(id: Name, client: ClientOf, _: MayAdminister, request: Request) -> None:
     """Revoke a token at once, and with it its logins. Without the last one, access is open to localhost."""
-    tokens = Tokens(client.connection)
-    found = await tokens.find(id)
-    await tokens.remove(id)
+    found = await client.tokens.find(id)
+    await client.tokens.revoke(id)
     if found is not None:
         note(request, before=TokenView.of(found))

@@ -7,13 +7,13 @@ import orjson
 from pydantic_core import to_json
 
 from infinitas.broker.inspect.queues import list_queues
+from infinitas.broker.intents import QUEUE
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken, Scope
 from infinitas.core.changes import changes
 from infinitas.core.errors import Forbidden, UnknownSchedule
 from infinitas.core.schedule import Schedule
 from infinitas.core.task_definition import TaskDefinition
-from infinitas.server.audit_trail import QUEUE
 from infinitas.tasks.task import AnyTask
 
 DEFAULT_QUEUE = "default"

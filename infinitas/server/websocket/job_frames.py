@@ -35,6 +35,7 @@ from infinitas.worker.unsent import Line
 
 _log = get_logger("gateway")
 MOST_ASKED = 100
+NO_REASON = "it gave no reason"
 End = frames.Done | frames.Fail
 
 
@@ -76,14 +77,18 @@ class JobFrames:
             self._store_lines(remote, frame)
         elif isinstance(frame, frames.Release | frames.Reject):
             self._capacity.note_refusal()
-            self._answer(frame, self.release([remote], begun=isinstance(frame, frames.Release)))
+            rejected = frame.reason or NO_REASON if isinstance(frame, frames.Reject) else ""
+            self._answer(frame, self.release([remote], begun=not rejected, rejected=rejected))
         elif isinstance(frame, frames.Checkpoint):
             self._answer(frame, self._store_checkpoint(remote, frame))
         elif isinstance(frame, frames.Progress):
             self._report_progress(remote, frame)
 
-    async def release(self, remotes: Iterable[RemoteAttempt], *, begun: bool) -> None:
-        """Requeue jobs that the worker has given up, or not `begun`, without charging the attempts."""
+    async def release(self, remotes: Iterable[RemoteAttempt], *, begun: bool, rejected: str = "") -> None:
+        """Requeue jobs that the worker has given up, or not `begun`, without charging the attempts.
+
+        `rejected`: why it does not begin them; empty if it has not rejected them.
+        """
         queues: dict[str, list[tuple[str, int]]] = {}
         for remote in remotes:
             claimed = remote.attempt.claimed
@@ -92,7 +97,9 @@ class JobFrames:
             queue = remote.attempt.task.definition.queue
             queues.setdefault(queue, []).append((claimed.id, claimed.attempt))
         for queue, jobs in queues.items():
-            await self._edges[queue].jobs.release(self._worker, jobs, self._job_ttl_s, begun=begun)
+            await self._edges[queue].jobs.release(
+                self._worker, jobs, self._job_ttl_s, begun=begun, rejected=rejected
+            )
 
     async def wait_for_room(self) -> None:
         """Wait until no more than MOST_ASKED answers are looked up."""

@@ -6,13 +6,14 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Response, WebSocket
 
+from infinitas.server.auth import NO_TOKEN_NEEDED
 from infinitas.server.websocket.asyncapi import asyncapi_document
 from infinitas.server.websocket.gateway import Gateway
 
 router = APIRouter(tags=["system"])
 
 
-@router.get("/asyncapi.json", response_model=dict[str, Any])
+@router.get("/asyncapi.json", response_model=dict[str, Any], openapi_extra=NO_TOKEN_NEEDED)
 async def asyncapi() -> Response:
     """The WebSocket protocols as AsyncAPI 3, with a JSON Schema of every frame."""
     return Response(_asyncapi(), media_type="application/json")

@@ -1,13 +1,11 @@
-"""Runs a processor in its own process: for code that must be killable, uses much CPU or may crash."""
+"""Runs a processor in another process: for code that must be killable, uses much CPU or may crash."""
 
 import contextlib
 import math
-import multiprocessing
-import os
 import signal
+import threading
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
-from multiprocessing.forkserver import ensure_running
+from functools import partial
 from typing import Any
 
 import orjson
@@ -20,38 +18,39 @@ from infinitas.core.states import Reason
 from infinitas.core.task_definition import YEAR_S
 from infinitas.core.verdict import Failed, Outcome, Succeeded
 from infinitas.runtime.error_text import MAX_ERROR_CHARS, MAX_TRACEBACK_CHARS, error_line
-from infinitas.runtime.logging import logging_here
 from infinitas.tasks.task import AnyTask
 from infinitas.worker.attempt import Attempt
 from infinitas.worker.outcomes import crashed
+from infinitas.worker.runners.child_messages import outcome_from
 from infinitas.worker.runners.interface import Call
-from infinitas.worker.runners.process_child import outcome_from, run_child
+from infinitas.worker.runners.process_pool import GRACE_S, PoolProcess, ProcessLimits, ProcessPool
 from infinitas.worker.runners.task_place import place_of
 from infinitas.worker.runners.thread_pool import DaemonThreads
 
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-GRACE_S = 1.0
-"""How long a process may take for its callbacks after a timeout, or to exit after its outcome."""
+MOST_STARTS = 3
+"""Processes that are tried for one job, if each ends before it has begun the job."""
 _ALLOWED_REASONS = (Reason.ERROR, Reason.BAD_ARGS, Reason.BAD_RESULT)
 
 
 class ProcessRunner:
-    """One process per job, forked from a clean server that has imported the task's modules already."""
+    """Gives each job a process of the pool, and acts on that process's messages."""
 
     def __init__(self, threads: DaemonThreads, tasks: Sequence[AnyTask]) -> None:
+        settings = tasks[0].client.settings
         self._threads = threads
-        self._context = multiprocessing.get_context("forkserver")
         self._places = {task.name: place_of(task) for task in tasks}
-        modules = sorted({place.module for place in self._places.values()})
-        self._context.set_forkserver_preload(["infinitas.worker.runners.process_child", *modules])
-        # Now: started with the first job, it would use up that job's time limit.
-        ensure_running()
-        self._pids: dict[tuple[str, int], int] = {}
-        """By job and attempt; negative once the process has ended."""
+        self._pool = ProcessPool(
+            sorted({place.module for place in self._places.values()}),
+            ProcessLimits(settings.jobs_per_process, settings.process_memory),
+            settings.model_dump(include={"redis_url", "postgres_url"}),
+        )
+        self._lock = threading.Lock()
+        self._processes: dict[tuple[str, int], PoolProcess] = {}
+        """By job and attempt, while it may be killed for that job."""
 
     async def run(self, attempt: Attempt, call: Call) -> Outcome:
         """`call` only proves that the arguments are valid: the process decodes their text again."""
-        return await self._threads.submit(lambda: self._run(attempt))
+        return await self._threads.submit(partial(self._run, attempt))
 
     def ran_s(self, attempt: Attempt) -> float:
         return 0.0
@@ -61,99 +60,143 @@ class ProcessRunner:
         wait_s = GRACE_S if attempt.notify_remote and attempt.interruption is None else 0
         attempt.loop.call_later(wait_s, self._kill, attempt)
 
+    def close(self) -> None:
+        """End the processes that wait for a job."""
+        self._pool.close()
+
     def _kill(self, attempt: Attempt) -> None:
-        pid = self._pids.get((attempt.claimed.id, attempt.claimed.attempt))
-        if not pid:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(abs(pid), signal.SIGKILL)
-        if pid > 0:
-            # In its first moment the process has no group of its own yet.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        # Under the lock: the process must not get its next job in between.
+        with self._lock:
+            process = self._processes.get(_key(attempt))
+            if process is not None:
+                process.kill()
 
     def _run(self, attempt: Attempt) -> Outcome:
-        """Runs in a thread: starts the process, handles its messages, and returns its outcome."""
-        ours, theirs = self._context.Pipe()
-        claimed = attempt.claimed
-        job_fields = {
-            "id": claimed.id,
-            "task": claimed.task,
-            "attempt": claimed.attempt,
-            "due": claimed.due.isoformat(),
-            "schedule": claimed.schedule,
-            "headers": dict(claimed.headers),
-            "checkpoint": claimed.checkpoint,
-            "args": claimed.args,
-            # Jobs that the processor sends must go to this worker's servers.
-            "logging": logging_here(),
-            "settings": attempt.task.client.settings.model_dump(include={"redis_url", "postgres_url"}),
-        }
-        process = self._context.Process(
-            target=run_child,
-            args=(theirs, self._places[claimed.task], job_fields),
-            name=f"infinitas {claimed.task}",
-        )
-        key = claimed.id, claimed.attempt
-        # Before the start: messages that are sent now wait in the pipe.
-        attempt.notify_remote = lambda kind, limit_s: _send(ours, kind=kind, seconds=limit_s)
+        """Runs in a thread, until the job's outcome is known."""
         try:
-            process.start()
-            theirs.close()
-            self._pids[key] = process.pid or 0
-            if attempt.ended:
-                # Timed out, cancelled or lost while the process started: `stop` found nothing to kill.
-                self._kill(attempt)
-            outcome = _handle_messages(ours, attempt)
-            process.join(GRACE_S)
-            if process.exitcode is not None:
-                # Another process may have this pid by now; only the group may still be killed.
-                self._pids[key] = -(process.pid or 0)
-            return outcome or crashed(attempt.task, _crash(process.exitcode))
+            for _ in range(MOST_STARTS):
+                outcome = self._run_in(attempt, self._pool.take(fresh=_alone(attempt)))
+                if outcome is not None:
+                    return outcome
+            return crashed(attempt.task, "the process ended each time before it began the job")
         except Exception as error:  # noqa: BLE001 - a process that can't be run is the job's failure
             return crashed(attempt.task, f"the process could not be run: {error_line(error)}")
         finally:
             attempt.notify_remote = None
-            self._kill(attempt)
-            self._pids.pop(key, None)
-            process.join(GRACE_S)
-            ours.close()
+
+    def _run_in(self, attempt: Attempt, process: PoolProcess) -> Outcome | None:
+        """The job's outcome; None: the process has ended, and the job's code has not begun."""
+        with self._lock:
+            self._processes[_key(attempt)] = process
+        exchange = _Exchange(attempt, process)
+        kept = False
+        try:
+            # Before the job is sent: a limit that is over now is reported after it.
+            attempt.notify_remote = exchange.notify_limit
+            process.send(kind="job", place=self._place(attempt), job=_fields(attempt))
+            if attempt.ended:
+                # Timed out, cancelled or lost while the process started: `stop` found nothing to kill.
+                self._kill(attempt)
+            outcome = exchange.handle_messages()
+            kept = outcome is not None and exchange.reusable and not _alone(attempt)
+        finally:
+            with self._lock:
+                del self._processes[_key(attempt)]
+            if kept:
+                self._pool.give_back(process)
+        if kept:
+            return outcome
+        if outcome is not None:
+            process.kill()
+        exit_code = process.end()
+        if outcome is None and (exchange.begun or attempt.ended):
+            return crashed(attempt.task, _crash(exit_code))
+        return outcome
+
+    def _place(self, attempt: Attempt) -> tuple[str, str]:
+        place = self._places[attempt.claimed.task]
+        return place.module, place.name
 
 
-def _handle_messages(pipe: Connection, attempt: Attempt) -> Outcome | None:
-    """Handle the process's messages. Returns its outcome; None if it died without one."""
-    try:
-        while True:
-            message = orjson.loads(pipe.recv_bytes(MAX_MESSAGE_BYTES))
-            if message["kind"] == "outcome":
-                return _checked(outcome_from(message))
-            if message["kind"] in ("settle", "checkpoint"):
-                _send(pipe, kind="answer", **_answer(attempt, message))
-            else:
-                with contextlib.suppress(InfinitasError):
-                    _report(attempt, message)
-    except (EOFError, OSError):
+class _Exchange:
+    """The messages between this worker and the process of one attempt."""
+
+    def __init__(self, attempt: Attempt, process: PoolProcess) -> None:
+        self._attempt = attempt
+        self._process = process
+        self.begun = False
+        """The process has reported that it has the job."""
+        self.reusable = False
+        """The process may run another job."""
+
+    def notify_limit(self, kind: str, limit_s: float) -> None:
+        self._process.notify(kind=kind, seconds=limit_s, id=_id(self._attempt))
+
+    def handle_messages(self) -> Outcome | None:
+        """Handle the process's messages. Returns its outcome; None if it ended without one."""
+        try:
+            while (data := self._process.receive()) is not None:
+                message = orjson.loads(data)
+                kind = message["kind"]
+                if kind == "outcome":
+                    outcome = _checked(outcome_from(message))
+                    self.reusable = message.get("reusable") is True
+                    return outcome
+                if kind == "begun":
+                    self.begun = True
+                elif kind in ("settle", "checkpoint"):
+                    self._process.send(kind="answer", id=_id(self._attempt), **self._answer(message))
+                else:
+                    with contextlib.suppress(InfinitasError):
+                        self._report(message)
+        except (ValueError, KeyError, TypeError, Refused) as error:
+            text = f"the job's process sent an invalid message: {error!r}"
+            return Failed(error=text, reason=Reason.CRASHED)
         return None
-    except (ValueError, KeyError, TypeError, Refused) as error:
-        return Failed(error=f"the job's process sent an invalid message: {error!r}", reason=Reason.CRASHED)
+
+    def _report(self, message: dict[str, Any]) -> None:
+        job = self._attempt.job
+        if message["kind"] == "log":
+            job.log(str(message["text"]), str(message["level"]))
+        elif message["kind"] == "progress":
+            job.progress(message["value"], message["step"])
+
+    def _answer(self, message: dict[str, Any]) -> dict[str, str]:
+        try:
+            if message["kind"] == "checkpoint":
+                self._attempt.job.checkpoint(from_json(str(message["text"])))
+            else:
+                self._attempt.settle(_checked(outcome_from(message)))
+        except InfinitasError as error:
+            return {"code": error.code, "text": str(error)}
+        return {"code": "", "text": ""}
 
 
-def _report(attempt: Attempt, message: dict[str, Any]) -> None:
-    if message["kind"] == "log":
-        attempt.job.log(str(message["text"]), str(message["level"]))
-    elif message["kind"] == "progress":
-        attempt.job.progress(message["value"], message["step"])
+def _key(attempt: Attempt) -> tuple[str, int]:
+    return attempt.claimed.id, attempt.claimed.attempt
 
 
-def _answer(attempt: Attempt, message: dict[str, Any]) -> dict[str, str]:
-    try:
-        if message["kind"] == "checkpoint":
-            attempt.job.checkpoint(from_json(str(message["text"])))
-        else:
-            attempt.settle(_checked(outcome_from(message)))
-    except InfinitasError as error:
-        return {"code": error.code, "text": str(error)}
-    return {"code": "", "text": ""}
+def _id(attempt: Attempt) -> str:
+    return f"{attempt.claimed.id}:{attempt.claimed.attempt}"
+
+
+def _alone(attempt: Attempt) -> bool:
+    return attempt.task.definition.isolate == "job"
+
+
+def _fields(attempt: Attempt) -> dict[str, object]:
+    """What the process needs of the job; the arguments as JSON text."""
+    claimed = attempt.claimed
+    return {
+        "id": claimed.id,
+        "task": claimed.task,
+        "attempt": claimed.attempt,
+        "due": claimed.due.isoformat(),
+        "schedule": claimed.schedule,
+        "headers": dict(claimed.headers),
+        "checkpoint": claimed.checkpoint,
+        "args": claimed.args,
+    }
 
 
 def _checked(outcome: Succeeded | Failed) -> Succeeded | Failed:
@@ -177,11 +220,6 @@ def _delay(seconds: object) -> float | None:
     if not is_number(seconds) or math.isnan(seconds):
         raise ValueError("a delay that is no number")
     return min(max(seconds, 0), YEAR_S)
-
-
-def _send(pipe: Connection, **message: object) -> None:
-    with contextlib.suppress(OSError):
-        pipe.send_bytes(orjson.dumps(message))
 
 
 def _crash(exit_code: int | None) -> str:

@@ -30,7 +30,13 @@ class JobsTransport(Protocol):
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[SettleAnswer]: ...
     async def report(self, worker: str, reports: Sequence[Report], ttl_s: int) -> list[ReportAnswer]: ...
     async def release(
-        self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int, *, begun: bool = True
+        self,
+        worker: str,
+        jobs: Sequence[tuple[str, int]],
+        job_ttl_s: int,
+        *,
+        begun: bool = True,
+        rejected: str = "",
     ) -> int: ...
 
 

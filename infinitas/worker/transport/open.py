@@ -13,4 +13,6 @@ def open_transport(settings: Settings) -> Transport:
     # Imported here: it needs the extra `remote`.
     from infinitas.worker.transport.websocket import WebSocketTransport
 
-    return WebSocketTransport(settings.server, settings.token_text, settings.concurrency, settings.server_ca)
+    return WebSocketTransport(
+        settings.server, settings.token_text, settings.concurrency, settings.certificates
+    )

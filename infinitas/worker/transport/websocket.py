@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import cast
 
 import orjson
@@ -36,6 +35,7 @@ from infinitas.core.job_endings import ending_of
 from infinitas.core.schedule import Schedule
 from infinitas.core.states import Reason, State
 from infinitas.core.task_definition import TaskDefinition
+from infinitas.runtime.certificates import Certificates
 from infinitas.wire.frames import Checkpoint, Done, Fail, FailReason, Identify, Progress, TaskEntry, embed
 from infinitas.worker.transport.websocket_link import Inbox, Link
 from infinitas.worker.transport.websocket_requests import Message, id_of
@@ -47,9 +47,11 @@ MOST_SCHEMA_CHARS = 256 * 1024
 class WebSocketTransport:
     """One link, in a thread of its own: a processor that blocks the worker's loop does not break it."""
 
-    def __init__(self, url: str, token: str | None, concurrency: int, ca: Path | None = None) -> None:
+    def __init__(
+        self, url: str, token: str | None, concurrency: int, certificates: Certificates | None = None
+    ) -> None:
         self._portal = Portal()
-        self._link = Link(url, token, ca)
+        self._link = Link(url, token, certificates or Certificates())
         self._concurrency = concurrency
         self._declared: dict[str, list[TaskEntry]] = {}
         """By queue."""
@@ -206,7 +208,13 @@ class WebSocketQueue:
         return await self._portal.join(self._report_all(reports))
 
     async def release(
-        self, worker: str, jobs: Sequence[tuple[str, int]], job_ttl_s: int, *, begun: bool = True
+        self,
+        worker: str,
+        jobs: Sequence[tuple[str, int]],
+        job_ttl_s: int,
+        *,
+        begun: bool = True,
+        rejected: str = "",
     ) -> int:
         return await self._portal.join(self._release(jobs))
 

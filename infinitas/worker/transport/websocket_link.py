@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
@@ -18,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
 from infinitas.core.errors import InfinitasError, JobCancelled, JobLost, ServerUnreachable
+from infinitas.runtime.certificates import Certificates
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.masking import mask_text, mask_url
 from infinitas.runtime.tls import client_context, warn_of_plain_text
@@ -31,14 +31,14 @@ from infinitas.worker.transport.websocket_requests import (
     id_of,
     key_of,
 )
+from infinitas.worker.transport.websocket_silence import Silence
 
 _log = get_logger("remote")
 _socket_log = get_logger("remote.socket")
 # At DEBUG it would log the headers, with the token.
 _socket_log.setLevel(logging.INFO)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
-DEAD_AFTER_BEATS = 2.5
-"""So many beats without any frame of the server: the connection is dead."""
+CHECKS_PER_BEAT = 4
 WELCOME_WITHIN_S = 10.0
 PARTS_OF_LEASE = 4
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -65,9 +65,9 @@ class Inbox:
 class Link:
     """Lives in one event loop. `begin` starts a session, `send` and `requests` serve it, `end` ends it."""
 
-    def __init__(self, url: str, token: str | None, ca: Path | None = None) -> None:
+    def __init__(self, url: str, token: str | None, certificates: Certificates) -> None:
         warn_of_plain_text(url, token)
-        self._tls = client_context(ca) if url.startswith("wss://") else None
+        self._tls = client_context(certificates) if url.startswith("wss://") else None
         self._url = url.rstrip("/") + paths.WORKER
         self._token = token
         self._socket: ClientConnection | None = None
@@ -92,8 +92,9 @@ class Link:
         """Jobs of this worker that have not ended, with their queues."""
         self.requests = Requests(self.send, self._unreachable)
         self._beat_s = 2.5
-        self._heard_at = 0.0
-        """When the last frame of the server arrived."""
+        self._silence = Silence(time.monotonic())
+        self._gave_up = False
+        """The server did not answer, and this worker has ended the connection."""
         self._outgoing: list[frames.Frame] = []
         self._sending: asyncio.Task[None] | None = None
 
@@ -208,6 +209,10 @@ class Link:
             if self._socket is not None:
                 self._socket, pause_s = None, FIRST_PAUSE_S
                 _log.warning("The connection to the server broke; jobs go on. Reconnecting until it answers.")
+            if self._gave_up:
+                # Most of the lease is over.
+                self._gave_up = False
+                continue
             # Away for longer than a quarter of the lease, the worker might lose its jobs.
             await asyncio.sleep(self._at_most(pause_s * random.uniform(0.5, 1)))
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
@@ -219,9 +224,9 @@ class Link:
         self._last_error = None
         await socket.send(frames.dump(identify).decode())
         async for text in socket:
-            self._heard_at = time.monotonic()
             found = orjson.loads(text)
             for message in found if isinstance(found, list) else [found]:
+                self._silence.note_frame(time.monotonic(), answers_beat=message["t"] == "beat_ack")
                 if message["t"] == "hello":
                     self._beat_s = message["beat_ms"] / 1000
                 elif message["t"] == "welcome":
@@ -254,23 +259,26 @@ class Link:
     async def _beat(self, socket: ClientConnection) -> None:
         """As often as the server requires, also while the worker's own loop is blocked.
 
-        A connection on which the server answers none is given up: behind a cut cable no close arrives, and
-        the worker's jobs would begin elsewhere when the lease is over.
+        A connection on which the server answers none is given up.
         """
-        self._heard_at = time.monotonic()
+        silence = self._silence = Silence(time.monotonic())
         while True:
-            self.send(frames.Beat(t="beat"))
-            due = time.monotonic() + self._beat_s
-            await asyncio.sleep(self._beat_s)
-            # What this process itself was late is no silence of the server.
-            self._heard_at += time.monotonic() - due
-            limit_s = DEAD_AFTER_BEATS * self._beat_s
-            if self._socket is not socket:
-                limit_s = self._at_most(WELCOME_WITHIN_S, 2)
-            if time.monotonic() - self._heard_at > limit_s:
-                _log.warning("The server does not answer any more.")
-                socket.transport.abort()
-                return
+            if self._socket is socket:
+                self.send(frames.Beat(t="beat"))
+                silence.note_beat(time.monotonic())
+            for _ in range(CHECKS_PER_BEAT):
+                due = time.monotonic() + self._beat_s / CHECKS_PER_BEAT
+                await asyncio.sleep(self._beat_s / CHECKS_PER_BEAT)
+                now = time.monotonic()
+                silence.forgive(now - due)
+                greeted = self._socket is socket
+                if silence.is_dead(now, self._beat_s) or (
+                    not greeted and silence.lasts(now, self._at_most(WELCOME_WITHIN_S, 2))
+                ):
+                    _log.warning("The server does not answer any more.")
+                    self._gave_up = True
+                    socket.transport.abort()
+                    return
 
     def _at_most(self, seconds: float, quarters: int = 1) -> float:
         """`seconds`, or less while jobs run: they begin elsewhere when the lease is over."""

@@ -26,6 +26,11 @@ def noop_in_a_thread() -> None:
     counters.count_run()
 
 
+@app.task(runner="process")
+def noop_in_a_process() -> None:
+    counters.count_run()
+
+
 @app.task
 async def delay(sent: float) -> None:
     counters.record_delay(sent)
@@ -48,6 +53,10 @@ def bulk(count: int) -> None:
 
 def threads(count: int) -> None:
     noop_in_a_thread.send_many([()] * count)
+
+
+def processes(count: int) -> None:
+    noop_in_a_process.send_many([()] * count)
 
 
 async def count_run() -> None:

@@ -88,7 +88,16 @@ SYSTEMS = {
         worker=f"{INFINITAS} worker infinitas_jobs:app -c 16 -l error",
         bulk="threads",
     ),
+    "infinitas-processes": System(
+        module="infinitas_jobs",
+        worker=f"{INFINITAS} worker infinitas_jobs:app -c 4 -l error",
+        bulk="processes",
+        share=0.2,
+    ),
     "celery": System(module="celery_jobs", worker=_CELERY),
+    "celery-prefork-late": System(
+        module="celery_jobs", worker=_CELERY, settings={"BENCH_LATE": "1"}, share=0.1
+    ),
     "celery-threads": System(module="celery_jobs", worker=f"{_CELERY} --pool threads -c 8"),
     "celery-late": System(
         module="celery_jobs", worker=f"{_CELERY} --pool threads -c 8", settings={"BENCH_LATE": "1"}

@@ -57,7 +57,7 @@ def _drain(args: Arguments, feeds: int) -> float:
         load.append(_start(port, "worker", workers, args.capacity))
         try:
             wait(lambda: on.redis.hlen(f"{PREFIX}members") == workers, PATIENCE_S, 0.02)
-            wait(lambda: _pages(port) == feeds, PATIENCE_S, 0.1)
+            wait(lambda: count_pages(port) == feeds, PATIENCE_S, 0.1)
             cpu = cpu_seconds(server.pid)
             time.sleep(IDLE_S)
             idle, memory = (cpu_seconds(server.pid) - cpu) / IDLE_S * 100, rss_mb(server.pid)
@@ -84,7 +84,7 @@ def _drain(args: Arguments, feeds: int) -> float:
                 each.wait()
 
 
-def _pages(port: int) -> int:
+def count_pages(port: int) -> int:
     """How many pages follow the events of this server."""
     with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         found = re.search(r'infinitas_ws_connections\{role="page"\} (\d+)', answer.read().decode())

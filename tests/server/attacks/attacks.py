@@ -4,31 +4,17 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count, islice
 
 import httpx
 
 from tests.server.attacks.floods import CONTROL, TEXT, RawSocket, frame
+from tests.server.attacks.intrusions import INTRUSIONS, RARE
+from tests.server.attacks.target import Attack, Target
 
 Make = Callable[[int], Mapping[str, object]]
 """Makes the frame of a number."""
-Attack = Callable[["Target", float], None]
 SLOW_COOKIE = 'a="' + '\\"' * 30_000 + '"'
-RARE = {"cron": "0 0 29 2 0#5", "timezone": "Australia/Lord_Howe"}
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A server, and tokens of an attacker: for the scopes `read` and `worker`."""
-
-    address: str
-    read: str
-    worker: str
-
-    def http(self, token: str | None = None) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.address, headers=headers, timeout=60)
 
 
 def control(kind: str) -> Attack:
@@ -83,28 +69,26 @@ def _about(t: str, **fields: object) -> Make:
     return lambda n: {"t": t, "job": f"unknown-{n}", "attempt": 1, **fields}
 
 
-def _subscribe(n: int) -> Mapping[str, object]:
-    return {"t": "subscribe", "topics": [f"task:{n}-{m}" for m in range(100)]}
-
-
 ATTACKS: dict[str, Attack] = {
-    **{kind: control(kind) for kind in CONTROL},
-    "slow cookies": requests("/livez", cookie=SLOW_COOKIE),
-    "the description": requests("/api/v1/asyncapi.json"),
-    "frames without a token": frames(lambda n: {"t": "beat"}, identifies=False),
-    "a timeline": requests("/api/v1/timeline?bucket=1", scope="read"),
-    "a preview": requests("/api/v1/schedules/preview?n=1000", scope="read", body=RARE),
-    "subscriptions": frames(
+    **{f"S2 {kind}": control(kind) for kind in CONTROL},
+    "S2 slow cookies": requests("/livez", cookie=SLOW_COOKIE),
+    "S2 the description": requests("/api/v1/asyncapi.json"),
+    "S2 a timeline": requests("/api/v1/timeline?bucket=1", scope="read"),
+    "S2 a timeline of the year 8999": requests("/api/v1/timeline?since=8999-01-01T00:00:00Z", scope="read"),
+    "S2 a preview": requests("/api/v1/schedules/preview?n=1000", scope="read", body=RARE),
+    "S3 frames without a token": frames(lambda n: {"t": "beat"}, identifies=False),
+    "S3 ends of unknown jobs": frames(_about("done", id="d")),
+    "S3 checkpoints of unknown jobs": frames(_about("checkpoint", id="c", value="x" * 10_000)),
+    "S3 lines of unknown jobs": frames(_about("log", lines=[{"seq": 0, "at": 1, "text": "x"}])),
+    "S3 progress": frames(_about("progress", value=0.5)),
+    "S3 beats": frames(lambda n: {"t": "beat"}),
+    "S3 capacities": frames(lambda n: {"t": "capacity", "n": n % 3}),
+    "S3 frames of the future": frames(lambda n: {"t": "of-the-future", "n": n}),
+    "S3 invalid frames": frames(lambda n: {"t": "capacity", "n": "many"}),
+    "S13 subscriptions": frames(
         lambda n: {"t": "subscribe", "topics": [f"task:{n}-{m}" for m in range(100)]},
         "feed",
         identifies=False,
     ),
-    "ends of unknown jobs": frames(_about("done", id="d")),
-    "checkpoints of unknown jobs": frames(_about("checkpoint", id="c", value="x" * 10_000)),
-    "lines of unknown jobs": frames(_about("log", lines=[{"seq": 0, "at": 1, "text": "x"}])),
-    "progress": frames(_about("progress", value=0.5)),
-    "beats": frames(lambda n: {"t": "beat"}),
-    "capacities": frames(lambda n: {"t": "capacity", "n": n % 3}),
-    "frames of the future": frames(lambda n: {"t": "of-the-future", "n": n}),
-    "invalid frames": frames(lambda n: {"t": "capacity", "n": "many"}),
+    **INTRUSIONS,
 }

@@ -1,5 +1,10 @@
-"""A worker from the docs alone in six campaigns: no job lost, none wrong, none whose code ended twice."""
+"""A worker from the docs alone in six campaigns: no job lost, none wrong, none whose code ended twice.
 
+`CAMPAIGN_JOBS=500 pytest -s tests/server/independent` runs longer ones, with more disturbances, and prints
+what each has done.
+"""
+
+import os
 import signal
 import subprocess
 import sys
@@ -18,7 +23,12 @@ from tests.server.calls import job
 from tests.server.peer import Message
 from tests.support import PATIENCE_S, ROOT, Processes, eventually
 
-JOBS = 40
+JOBS = int(os.environ.get("CAMPAIGN_JOBS", "40"))
+TIMES = max(JOBS // 80, 1)
+"""How often a campaign disturbs."""
+PIECES = [JOBS // (TIMES + 1) * n for n in range(1, TIMES + 1)]
+"""After how many ended jobs it does."""
+CUTS = 5 * TIMES
 WORKERS = 2
 LEASE_S = 6
 MODULE = "tests.server.independent.worker"
@@ -40,10 +50,9 @@ class Campaign:
         self._errors = (tmp_path / "errors").open("wb")
         self.workers = [self.start_worker() for _ in range(WORKERS)]
         self.killed: set[int] = set()
-        eventually(lambda: len(self.http.get("/api/v1/workers").json()) == WORKERS)
 
     def start_server(self) -> None:
-        self.server = self._processes.start("server", "--port", str(self._port))
+        self.server = self._processes.start("server", "--port", str(self._port), "--open")
         eventually(self._answers)
 
     def start_worker(self) -> "subprocess.Popen[bytes]":
@@ -53,6 +62,8 @@ class Campaign:
         )
 
     def send(self) -> list[str]:
+        """The ids of the jobs, once the workers are connected."""
+        eventually(lambda: len(self.http.get("/api/v1/workers").json()) == WORKERS)
         batch = {"jobs": [{"args": [n, 1]} for n in range(JOBS)]}
         ids: list[str] = self.http.post("/api/v1/tasks/sum/jobs/batch", json=batch).json()["ids"]
         return ids
@@ -79,16 +90,26 @@ def calm(campaign: Campaign) -> None: ...
 
 
 def worker_killed(campaign: Campaign) -> None:
-    victim = campaign.workers[0]
-    eventually(lambda: campaign.ended() > 3)
-    victim.kill()
-    victim.wait()
-    campaign.killed.add(victim.pid)
-    campaign.workers[0] = campaign.start_worker()
+    for _ in each_piece(campaign):
+        victim = campaign.workers.pop(0)
+        victim.kill()
+        victim.wait()
+        campaign.killed.add(victim.pid)
+        campaign.workers.append(campaign.start_worker())
+
+
+def each_piece(campaign: Campaign) -> Iterator[int]:
+    for piece in PIECES:
+        eventually(partial(has_ended, campaign, piece))
+        yield piece
+
+
+def has_ended(campaign: Campaign, jobs: int) -> bool:
+    return campaign.ended() >= jobs
 
 
 def connections_cut(campaign: Campaign) -> None:
-    for _ in range(5):
+    for _ in range(CUTS):
         seen = campaign.ended()
         campaign.proxy.drop()
         eventually(partial(goes_on, campaign, seen))
@@ -99,22 +120,22 @@ def goes_on(campaign: Campaign, seen: int) -> bool:
 
 
 def server_killed(campaign: Campaign) -> None:
-    eventually(lambda: campaign.ended() > 3)
-    campaign.server.kill()
-    campaign.server.wait()
-    campaign.start_server()
+    for _ in each_piece(campaign):
+        campaign.server.kill()
+        campaign.server.wait()
+        campaign.start_server()
 
 
 def server_stopped(campaign: Campaign) -> None:
-    eventually(lambda: campaign.ended() > 3)
-    campaign.server.send_signal(signal.SIGTERM)
-    campaign.server.wait()
-    campaign.start_server()
+    for _ in each_piece(campaign):
+        campaign.server.send_signal(signal.SIGTERM)
+        campaign.server.wait()
+        campaign.start_server()
 
 
 def half_open(campaign: Campaign) -> None:
-    eventually(lambda: campaign.ended() > 3)
-    campaign.proxy.fall_silent()
+    for _ in each_piece(campaign):
+        campaign.proxy.fall_silent()
 
 
 CAMPAIGNS: list[Callable[[Campaign], None]] = [
@@ -155,6 +176,9 @@ def test_nothing_is_lost_wrong_or_done_twice(
     ended = Counter(id for what, id, _, pid in lines if what == "end" and int(pid) not in campaign.killed)
     assert not {id: count for id, count in ended.items() if count > 1}
     assert (tmp_path / "errors").read_text() == ""
+    begun = Counter(id for what, id, _, _ in lines if what == "begin")
+    again = sum(count - 1 for count in begun.values())
+    print(f"{disturb.__name__}: {len(ids)} jobs, {sum(ended.values())} ends, {again} begun again")
 
 
 def over(http: httpx.Client, id: str) -> Message | None:

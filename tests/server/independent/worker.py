@@ -8,6 +8,7 @@ Every frame that it sends or receives is checked against the published schema; a
 """
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -27,7 +28,7 @@ KINDS = {
     SCHEMAS[name]["properties"]["t"]["const"]: name for name in DOCUMENT["channels"]["worker"]["messages"]
 }
 FINAL = {4400, 4401, 4403, 4409, 4426}
-DEAD_AFTER_BEATS = 2.5
+UNANSWERED_BEATS, QUIET_BEATS = 1.5, 1.0
 LINES = 3
 
 
@@ -42,6 +43,9 @@ class Worker:
         self._ends: dict[str, Frame] = {}
         """Ends without an answer, by id."""
         self._beat_s, self._lease_s, self._received_at = 2.5, 10.0, time.monotonic()
+        self._unanswered_at: float | None = None
+        """When `identify`, or the first beat without an answer, was sent."""
+        self._gave_up = False
 
     async def run(self) -> None:
         pause_s = 0.5
@@ -62,6 +66,9 @@ class Worker:
             except (OSError, TimeoutError, WebSocketException):
                 pause_s = min(pause_s * 2, 30)
             self._socket = None
+            if self._gave_up:
+                self._gave_up = False
+                continue
             longest = self._lease_s / 4 if self._held else 30.0
             await asyncio.sleep(min(pause_s * random.uniform(0.5, 1), longest))
 
@@ -77,7 +84,7 @@ class Worker:
                 "in_flight": [{"job": job, "attempt": attempt} for job, attempt in self._held],
             },
         )
-        self._received_at = time.monotonic()
+        self._received_at = self._unanswered_at = time.monotonic()
         beating = asyncio.create_task(self._beat(socket))
         try:
             async for text in socket:
@@ -91,13 +98,20 @@ class Worker:
         raise ConnectionClosed(None, None)
 
     async def _beat(self, socket: ClientConnection) -> None:
-        while True:
-            await asyncio.sleep(self._beat_s)
-            if time.monotonic() - self._received_at > DEAD_AFTER_BEATS * self._beat_s:
+        for tick in itertools.count(1):
+            await asyncio.sleep(self._beat_s / 8)
+            if self._is_dead(time.monotonic()):
+                self._gave_up = True
                 socket.transport.abort()
                 return
-            if self._socket is socket:
+            if tick % 8 == 0 and self._socket is socket:
+                self._unanswered_at = self._unanswered_at or time.monotonic()
                 await self._send(socket, {"t": "beat"})
+
+    def _is_dead(self, now: float) -> bool:
+        unanswered_s = now - (self._unanswered_at or now)
+        quiet_s = now - self._received_at
+        return unanswered_s > UNANSWERED_BEATS * self._beat_s and quiet_s > QUIET_BEATS * self._beat_s
 
     async def _receive(self, socket: ClientConnection, frame: Frame) -> None:
         kind = frame["t"]
@@ -108,7 +122,7 @@ class Worker:
                 for key in list(self._held):
                     self._forget(key)
                 self._ends.clear()
-            self._session, self._socket = frame["session"], socket
+            self._session, self._socket, self._unanswered_at = frame["session"], socket, None
             for each in frame["resumed"]:
                 key = each["job"], each["attempt"]
                 if each["verdict"] == "lost" and not any(_key(end) == key for end in self._ends.values()):
@@ -117,6 +131,8 @@ class Worker:
                 await self._send_lines(key)
             for end in list(self._ends.values()):
                 await self._send_now(end)
+        elif kind == "beat_ack":
+            self._unanswered_at = None
         elif kind == "job":
             await self._send_now({"t": "accept", "job": frame["job"], "attempt": frame["attempt"]})
             if _key(frame) not in self._held:

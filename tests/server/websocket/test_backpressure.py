@@ -5,17 +5,20 @@ import time
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from redis import Redis
 
 from infinitas.broker.connection import Connection
+from infinitas.cli.main import cli
 from infinitas.core.errors import RateLimited
 from infinitas.devservers.servers import Urls
 from infinitas.server.rate_limit import RateLimit
 from infinitas.server.websocket import frame_budget
 from infinitas.server.websocket.event_broadcaster import EventBroadcaster
 from infinitas.server.websocket.frame_budget import BURST, PER_JOB, FrameBudget
-from tests.server.calls import of, send
+from tests.server.calls import ended, job, of, send
 from tests.server_fixtures import MakePeer
+from tests.support import events
 
 
 async def waited(budget: FrameBudget, frames: int, size: int = 0) -> float:
@@ -64,18 +67,29 @@ def test_look_ups_for_unknown_jobs_stop_the_reading_of_that_socket_alone(
 
 
 def test_a_worker_that_rejects_its_jobs_gets_them_ever_more_rarely(
-    http: httpx.Client, make_peer: MakePeer, redis: Redis
+    http: httpx.Client, make_peer: MakePeer, redis: Redis, servers: Urls
 ) -> None:
     peer = make_peer()
-    peer.identify("t", capacity=10)
+    session = peer.identify("t", capacity=10)["session"]
     send(http, "t")
     begun = time.monotonic()
     for _ in range(3):
-        peer.send("reject", **of(peer.expect("job")))
+        peer.send("reject", reason="not ready", **of(peer.expect("job")))
     assert time.monotonic() - begun > 2.9, "1 s, then 2 s"
     other = make_peer()
     other.identify("t")
-    other.expect("job")
+    got = other.expect("job")
+    assert got["attempt"] == 4
+    kinds = [event.kind for event in events(redis) if event.kind.startswith("job.")]
+    assert kinds == ["job.created", "job.running", "job.released", "job.running"], "of the first rejection"
+    (released,) = events(redis, "job.released")
+    assert "not ready" in released.fields["error"]
+    shown = CliRunner().invoke(cli, ["--redis-url", servers.redis, "job", "show", str(got["job"])])
+    assert f"by {session}: not ready" in shown.output
+    assert job(http, str(got["job"]))["rejections"] == {session: "not ready"}
+    other.send("done", id="d", **of(got))
+    other.expect("ack", re="d")
+    assert ended(http, str(got["job"]))["state"] == "succeeded"
 
 
 def test_a_fast_reader_gets_more_than_fits_into_its_channel_at_once(

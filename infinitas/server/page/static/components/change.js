@@ -8,14 +8,14 @@ import { NONE } from "./table.js";
 
 const MOST_CHARS = 80;
 
-/** Each changed field, before → after. @param {Entry} entry */
+/** Each changed field, before → after; of what is new, all fields in a row. @param {Entry} entry */
 export function changeOf({ changes }) {
   const found = Object.entries(changes ?? {});
   if (found.length === 0) return NONE;
   return found.map(([name, [before, after]]) =>
     h(
       "div",
-      { key: name, class: "change" },
+      { key: name, class: before === null ? "change is-new" : "change" },
       h("span", { class: "faint" }, `${name.replaceAll("_", " ")} `),
       before !== null && h("del", null, short(before)),
       " ",

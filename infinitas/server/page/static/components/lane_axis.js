@@ -3,7 +3,7 @@
 import { clock } from "../lib/clock.js";
 import { h } from "../lib/dom.js";
 import { zoneName } from "../lib/prefs.js";
-import { offsetMinutes } from "../lib/zones.js";
+import { formatOf, offsetMinutes } from "../lib/zones.js";
 
 /** @typedef {import("../lib/types.js").ClockChange} ClockChange */
 
@@ -16,6 +16,8 @@ const STEPS_MS = [5, 10, 15, 30]
 const MOST_TICKS = 9;
 /** Room that the word at now needs, as a share of the width: of a wide window, and of a narrow one. */
 const ROOM = [1 / 18, 1 / 6];
+/** As a part of that room: half a tick is that wide. */
+const EDGE = 0.6;
 const NARROW_PX = 1_000;
 
 /** @param {number} from @param {number} to @param {ClockChange[]} changes */
@@ -26,7 +28,9 @@ export function axis(from, to, changes) {
   const room = (to - from) * /** @type {number} */ (ROOM[innerWidth < NARROW_PX ? 1 : 0]);
   const ticks = [];
   for (let at = Math.ceil((from + offset) / step) * step - offset; at < to; at += step) {
-    if (Math.abs(at - now) > room) ticks.push(tick((at - from) / (to - from), label(at, step)));
+    const edge = Math.min(at - from, to - at);
+    if (Math.abs(at - now) > room && edge > room * EDGE)
+      ticks.push(tick((at - from) / (to - from), label(at, step)));
   }
   ticks.push(tick((now - from) / (to - from), "now", "is-now"));
   for (const change of changes)
@@ -37,10 +41,9 @@ export function axis(from, to, changes) {
 /** @param {number} at @param {number} step */
 function label(at, step) {
   const zone = zoneName();
-  const date = new Date(at);
-  const time = date.toLocaleTimeString("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
+  const time = formatOf("minutes", zone).format(at);
   if (step < DAY_MS && time !== "00:00") return time;
-  return date.toLocaleDateString("en-GB", { timeZone: zone, weekday: "short", day: "numeric" });
+  return formatOf("day", zone).format(at);
 }
 
 /** @param {ClockChange} change */

@@ -46,6 +46,8 @@ export class Lanes {
   #task;
   #onSpan;
   #growing;
+  /** Lanes as they were drawn last: most are the same each second. @type {Map<string, import("../lib/dom.js").VNode>} */
+  #kept = new Map();
   timeline;
 
   /** @param {Context} context @param {{ task?: string, onSpan?: (span: Span) => void }} [options] */
@@ -137,14 +139,18 @@ export class Lanes {
     const paused = schedules.map(({ paused }) => paused?.since ?? "").join();
     const live = running.map(({ id, step }) => `${id} ${step}`).join();
     const memo = [timeline.now, health.kind, paused, live, prefs.zone].join(" ");
+    const kept = this.#kept.get(task.name);
+    if (kept?.props.memo === memo) return kept;
     const data = laneData(timeline, row, lane ?? empty(task.name), running, span);
     const label = `${task.name}: ${summarize(lane ?? empty(task.name))}`;
-    return h(
+    const drawn = h(
       "div",
       { class: "lane", key: task.name, memo },
       !this.#task && laneName(row),
       h("inf-lane", { ".data": data, "aria-label": label, drags: Boolean(this.#onSpan) }),
     );
+    this.#kept.set(task.name, drawn);
+    return drawn;
   }
 
   #zooms() {

@@ -1,22 +1,39 @@
 /** The last runs of a task as bars: height = duration, colour and shape = outcome. */
 
 import { h } from "../lib/dom.js";
-import { duration } from "../lib/format.js";
+import { duration, fullTime, plural } from "../lib/format.js";
+import { zoneName } from "../lib/prefs.js";
 
-/** @typedef {import("../lib/types.js").Run} Run */
+/** @typedef {import("../lib/types.js").Runs} Runs */
+/** @typedef {{ state: string, ms: number, ended: number }} Run `ended` in ms since 1970 */
 
 const HEIGHT = 22;
 const STEP = 5;
 const LEAST = 3;
+const MOST = 30;
 
-/** @param {Run[]} runs oldest first @param {number} [most] */
-export function strip(runs, most = 30) {
-  const shown = runs.slice(-most);
-  const longest = Math.max(1, ...shown.map((run) => run.duration_ms ?? 0));
-  const width = most * STEP;
+/** Drawn again only if the runs are others: a view of many tasks has thousands of bars.
+ * @type {WeakMap<Runs, { zone: string | undefined, drawn: import("../lib/dom.js").VNode }>} */
+const strips = new WeakMap();
+
+/** @param {Runs} runs */
+export function strip(runs) {
+  const zone = zoneName();
+  const kept = strips.get(runs);
+  if (kept && kept.zone === zone) return kept.drawn;
+  const drawn = draw(runs);
+  strips.set(runs, { zone, drawn });
+  return drawn;
+}
+
+/** @param {Runs} runs */
+function draw(runs) {
+  const shown = runsOf(runs).slice(-MOST);
+  const longest = Math.max(1, ...shown.map(({ ms }) => ms));
+  const width = MOST * STEP;
   const start = width - shown.length * STEP;
-  const bad = shown.filter((run) => run.state !== "succeeded").length;
-  const label = shown.length === 0 ? "no run yet" : `last ${shown.length} runs, ${bad} not succeeded`;
+  const bad = shown.filter(({ state }) => state !== "succeeded").length;
+  const label = `last ${plural(shown.length, "run")}, ${bad} not succeeded`;
   return h(
     "svg",
     {
@@ -31,16 +48,26 @@ export function strip(runs, most = 30) {
   );
 }
 
+/** @param {Runs} runs @returns {Run[]} oldest first */
+function runsOf({ last, ago_s, ms, states }) {
+  const end = Date.parse(last);
+  return ago_s.map((ago, n) => ({
+    state: states[n] ?? "succeeded",
+    ms: Math.max(0, ms[n] ?? 0),
+    ended: end - ago * 1000,
+  }));
+}
+
 /** @param {Run} run @param {number} x @param {number} longest */
-function bar(run, x, longest) {
-  const height = LEAST + (HEIGHT - LEAST) * Math.sqrt(Math.max(0, run.duration_ms ?? 0) / longest);
-  const title = h("title", null, `${run.state} · ${duration((run.duration_ms ?? 0) / 1000)} · ${run.ended}`);
+function bar({ state, ms, ended }, x, longest) {
+  const height = LEAST + (HEIGHT - LEAST) * Math.sqrt(ms / longest);
+  const title = h("title", null, `${state} · ${duration(ms / 1000)} · ${fullTime(ended)}`);
   const shape =
-    run.state === "succeeded"
+    state === "succeeded"
       ? h("rect", { x, y: HEIGHT - height, width: STEP - 2, height, rx: 1 })
       : // A notch at the top: those that did not succeed differ by shape as well.
         h("path", { d: notched(x, HEIGHT - height, STEP - 2) });
-  return h("g", { class: `is-${run.state}` }, title, shape);
+  return h("g", { class: `is-${state}` }, title, shape);
 }
 
 /** @param {number} x @param {number} top @param {number} width */

@@ -86,6 +86,7 @@ function patch(node, part, svg) {
     return node;
   }
   const old = /** @type {VNode} */ (described.get(node));
+  if (part === old) return node;
   if (part.props.memo !== undefined && part.props.memo === old.props.memo) return node;
   const element = /** @type {Element} */ (node);
   for (const name of Object.keys(old.props)) {

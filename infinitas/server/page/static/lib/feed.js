@@ -63,7 +63,10 @@ export class Feed {
     const socket = new WebSocket(socketAddress("feed"), ["infinitas.feed.v1"]);
     this.#socket = socket;
     socket.onopen = () => this.#sendTopics();
-    socket.onmessage = (message) => this.#receive(JSON.parse(message.data));
+    socket.onmessage = (message) => {
+      // Frames that wait together come as a list.
+      for (const frame of [JSON.parse(message.data)].flat()) this.#receive(frame);
+    };
     socket.onclose = () => this.#lost(socket);
   }
 

@@ -2,6 +2,7 @@
 
 import { clock } from "./clock.js";
 import { zoneName } from "./prefs.js";
+import { formatOf } from "./zones.js";
 
 const UNITS = /** @type {const} */ ([
   ["d", 86_400],
@@ -54,7 +55,7 @@ function short(seconds) {
  * @param {string} [zone] */
 export function clockTime(moment, zone = zoneName()) {
   const at = new Date(moment);
-  const time = at.toLocaleTimeString("en-GB", { timeZone: zone, hourCycle: "h23" });
+  const time = formatOf("time", zone).format(at);
   const day = isoDay(at, zone);
   return day === isoDay(new Date(clock.now()), zone) ? time : `${day} ${time}`;
 }
@@ -63,26 +64,17 @@ export function clockTime(moment, zone = zoneName()) {
  * @param {string} moment @param {string} [zone] @param {string | number} [today] what counts as today */
 export function slotTime(moment, zone = zoneName(), today = clock.now()) {
   const at = new Date(moment);
-  const text = at.toLocaleTimeString("en-GB", { timeZone: zone, hourCycle: "h23" });
+  const text = formatOf("time", zone).format(at);
   const time = text.endsWith(":00") ? text.slice(0, -3) : text;
   if (isoDay(at, zone) === isoDay(new Date(today), zone)) return time;
-  const day = at.toLocaleDateString("en-GB", {
-    timeZone: zone,
-    weekday: "short",
-    day: "numeric",
-    month: "short",
-  });
+  const day = formatOf("day of month", zone).format(at);
   return `${day.replace(",", "")} ${time}`;
 }
 
 /** With date, offset and UTC, for titles. @param {string | number} moment @param {string} [zone] */
 export function fullTime(moment, zone = zoneName()) {
   const at = new Date(moment);
-  const time = at.toLocaleTimeString("en-GB", {
-    timeZone: zone,
-    hourCycle: "h23",
-    timeZoneName: "shortOffset",
-  });
+  const time = formatOf("time with zone", zone).format(at);
   return `${isoDay(at, zone)} ${time} · ${at
     .toISOString()
     .replace("T", " ")
@@ -91,7 +83,7 @@ export function fullTime(moment, zone = zoneName()) {
 
 /** @param {Date} at @param {string | undefined} zone */
 export function isoDay(at, zone) {
-  return at.toLocaleDateString("sv-SE", { timeZone: zone });
+  return formatOf("date", zone).format(at);
 }
 
 /** @param {number} value from 0 to 1 */
@@ -100,9 +92,11 @@ export function percent(value) {
   return `${value < 1 && text === "100.0" ? "99.9" : text}\u00a0%`;
 }
 
+const grouped = new Intl.NumberFormat("en-US");
+
 /** @param {number} value */
 export function count(value) {
-  return value.toLocaleString("en-US").replaceAll(",", " ");
+  return grouped.format(value).replaceAll(",", " ");
 }
 
 /** @param {number} value @param {string} noun @param {string} [nouns] */

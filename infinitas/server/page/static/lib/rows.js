@@ -36,7 +36,7 @@ export function rowsOf(tasks, schedules, statistics) {
 
 /** A task that has not ended a job yet. @param {Task} task @returns {TaskStatistics} */
 function unknown(task) {
-  return { task: task.name, runs: [], p50_ms: null, p95_ms: null };
+  return { task: task.name, runs: null, p50_ms: null, p95_ms: null };
 }
 
 /** The usual durations as text. @param {TaskStatistics} statistics */

@@ -1,11 +1,14 @@
 /** A schedule's rule in plain terms, where it is a common one; else as it is written. */
 
+import { slotTime } from "./format.js";
+
 const DAYS = ["Sundays", "Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays"];
 const NAMES = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /** @param {{ rule: string, cron: string | null, every: number | null, at: string | null }} schedule */
-export function ruleWords({ rule, cron, every }) {
+export function ruleWords({ rule, cron, every, at }) {
   if (every !== null) return `every ${interval(every)}`;
+  if (at !== null) return `once at ${slotTime(at)}`;
   if (cron === null) return rule;
   const fields = cron.trim().split(/\s+/);
   return (fields.length === 5 && cronWords(fields)) || cron;

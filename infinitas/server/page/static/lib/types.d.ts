@@ -5,12 +5,11 @@ export interface LastJob {
   date: string;
   status: string;
 }
-export interface Run {
-  id: string;
-  state: string;
-  reason: string | null;
-  ended: string;
-  duration_ms: number | null;
+export interface Runs {
+  last: string;
+  ago_s: number[];
+  ms: (number | null)[];
+  states: Record<string, string>;
 }
 export interface Pause {
   reason: string;
@@ -236,7 +235,7 @@ export interface Schema {
 
 export interface TaskStatistics {
   task: string;
-  runs: Run[];
+  runs: Runs | null;
   p50_ms: number | null;
   p95_ms: number | null;
 }

@@ -52,7 +52,7 @@ function searchBar(filter) {
   };
   return h(
     "form",
-    { class: "bar", role: "search", onsubmit: submit },
+    { class: "bar search", role: "search", onsubmit: submit },
     h("h1", null, "Audit"),
     h("input", {
       type: "search",
@@ -90,10 +90,10 @@ function entryRow(entry) {
   return row(String(entry.id), [
     cell("When", [at(entry.at), " ", h("small", { class: "faint" }, ago(entry.at))], "time"),
     cell("Actor", entry.actor, "time"),
-    cell("Action", entry.action.replaceAll("_", " ")),
+    cell("Action", entry.action.replaceAll("_", " "), "time"),
     h("td", { "data-name": "Target", class: "name" }, entry.target || NONE),
-    cell("Change", changeOf(entry)),
-    cell("Reason", entry.reason || NONE),
+    cell("Change", changeOf(entry), "text"),
+    cell("Reason", entry.reason || NONE, "text"),
     cell("From", entry.origin, "faint"),
   ]);
 }

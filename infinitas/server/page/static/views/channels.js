@@ -77,10 +77,10 @@ function channelRow(context, channel) {
       h("a", { href: to(["channels", name]) }, name),
       h("small", { class: "faint" }, type),
     ),
-    cell("Goes to", target),
+    cell("Goes to", target, "text"),
     cell("Last sent", ago(channel.last_sent_at), "time"),
     cell("Waiting", count(queued), "time"),
-    cell("Error", failures > 0 && last_error ? h("span", { class: "fault" }, last_error) : NONE),
+    cell("Error", failures > 0 && last_error ? h("span", { class: "fault" }, last_error) : NONE, "text"),
     h(
       "td",
       { class: "actions" },
@@ -123,7 +123,7 @@ function deliveryRow(context, delivery) {
     cell("When", [ago(at), " ", next_at && h("small", { class: "faint" }, "again ", until(next_at))], "time"),
     cell("Try", String(number), "time"),
     cell("Took", duration(took_ms / 1000), "time"),
-    cell("Answer", answer || NONE),
+    cell("Answer", answer || NONE, "text"),
     h("td", { class: "actions" }, button("Send again", replay, "", title)),
   ]);
 }

@@ -21,6 +21,8 @@ import { ago, until } from "../components/time.js";
 
 const OPEN = ["Kind", "Subject", "Error", "Times", "Since", "Taken on", ""];
 const PAST = ["Kind", "Subject", "Error", "Times", "Ended", "Lasted"];
+/** Of an error; the view of its job has all. */
+const MOST_CHARS = 300;
 const TIMES = { pollMs: 5_000 };
 
 /** @param {Context} context @returns {import("../shell.js").View} */
@@ -65,11 +67,11 @@ function openTable(context, items) {
 /** @param {Incident} incident */
 function common(incident) {
   const { job, error, count } = incident;
-  const fault = error?.split("\n")[0];
+  const fault = error?.split("\n")[0]?.slice(0, MOST_CHARS);
   return [
     cell("Kind", incidentBadge(incident), "lead"),
     h("td", { class: "name" }, incidentSubject(incident)),
-    cell("Error", fault ? (job ? h("a", { href: to(["jobs", job]) }, fault) : fault) : NONE),
+    cell("Error", fault ? (job ? h("a", { href: to(["jobs", job]) }, fault) : fault) : NONE, "text"),
     cell("Times", String(count), "time"),
   ];
 }
@@ -130,7 +132,7 @@ function mutesTable(context, mutes) {
     return row(String(each.id), [
       h("td", { class: "name" }, h("b", null, each.tasks)),
       cell("Ends", until(each.until), "time"),
-      cell("Reason", each.reason),
+      cell("Reason", each.reason, "text"),
       cell("Actor", each.actor),
       h("td", { class: "actions" }, context.may("tasks") && button("End", end, "", `mute of ${each.tasks}`)),
     ]);

@@ -1,6 +1,6 @@
 /** Log in with a token, once: the server answers with a cookie that scripts can't read. */
 
-import { send } from "../lib/api.js";
+import { get, send } from "../lib/api.js";
 import { h, render } from "../lib/dom.js";
 import { valuesOf } from "../components/question.js";
 
@@ -11,7 +11,8 @@ import { valuesOf } from "../components/question.js";
  */
 export function showLogin(root, done, why) {
   document.title = "Log in · Infinitas";
-  const show = (/** @type {string} */ fault) => render(root, loginView(submit, fault, why));
+  let provider = "";
+  const show = (/** @type {string} */ fault) => render(root, loginView(submit, fault, why, provider));
   /** @param {SubmitEvent} event */
   const submit = async (event) => {
     event.preventDefault();
@@ -22,12 +23,26 @@ export function showLogin(root, done, why) {
       show(error instanceof Error ? error.message : String(error));
     }
   };
-  show("");
+  const fault = FAULTS[location.hash.slice(1)] ?? "";
+  show(fault);
+  void get("login/options").then(
+    (options) => {
+      provider = options.oidc ?? "";
+      if (provider && !root.querySelector("input")?.value) show(fault);
+    },
+    () => undefined,
+  );
   root.querySelector("input")?.focus();
 }
 
-/** @param {(event: SubmitEvent) => void} submit @param {string} fault @param {string} why */
-function loginView(submit, fault, why) {
+/** @type {Record<string, string>} what the server appends to the page's address after a sign-in */
+const FAULTS = {
+  "sign-in-failed": "The sign-in has failed. Try again; the server's log has the reason.",
+  "no-role": "You are signed in, but your roles have no rights here.",
+};
+
+/** @param {(event: SubmitEvent) => void} submit @param {string} fault @param {string} why @param {string} provider */
+function loginView(submit, fault, why, provider) {
   const field = h("input", {
     name: "token",
     type: "password",
@@ -38,6 +53,7 @@ function loginView(submit, fault, why) {
     "main",
     { class: "login" },
     h("h1", null, h("span", { class: "logo", "aria-hidden": "true" }, "∞"), " Infinitas"),
+    provider && h("a", { class: "button primary", href: "api/v1/login/oidc" }, `Sign in with ${provider}`),
     h(
       "form",
       { class: "question", onsubmit: submit },

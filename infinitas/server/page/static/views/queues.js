@@ -4,7 +4,7 @@ import { get } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { count } from "../lib/format.js";
 import { waiting } from "../components/section.js";
-import { cell, row, table } from "../components/table.js";
+import { NONE, cell, row, table } from "../components/table.js";
 import { ago } from "../components/time.js";
 
 /** @typedef {import("../lib/types.js").Queue} Queue */
@@ -21,6 +21,10 @@ const COLUMNS = [
   "Not archived",
 ];
 
+const MEANINGS =
+  "Ready jobs wait for a worker. Later: jobs that wait for their time or for their next try. " +
+  "Not archived: events that the archiver has yet to write into Postgres.";
+
 /** @param {import("../context.js").Context} context @returns {import("../shell.js").View} */
 export function queuesView(context) {
   const load = () => /** @type {Promise<Queue[]>} */ (get("queues"));
@@ -30,6 +34,7 @@ export function queuesView(context) {
     render: () => [
       h("h1", null, "Queues"),
       queues.value ? table(COLUMNS, queues.value.map(queueRow)) : waiting(queues),
+      queues.value && queues.value.length > 0 && h("p", { class: "faint" }, MEANINGS),
       queues.value?.length === 0 && h("p", { class: "empty" }, "No queue yet: it comes with the first task."),
     ],
   };
@@ -45,7 +50,7 @@ function queueRow(queue) {
       queue.unreadable && h("small", { class: "fault" }, queue.unreadable),
     ),
     cell("Ready", count(queue.queued)),
-    cell("Oldest", ago(queue.oldest, "none")),
+    cell("Oldest", queue.queued > 0 ? ago(queue.oldest, "none") : NONE),
     cell("In / min", perMinute(queue.came)),
     cell("Out / min", perMinute(queue.ended)),
     cell("Running", count(queue.running)),

@@ -175,7 +175,7 @@ function bodyOf(context, rows, { grouped }) {
 
 /** @param {Context} context @param {Row} row */
 function rowView(context, { task, schedules, health, statistics }) {
-  const rule = schedules[0];
+  const rule = schedules.find(({ next_slot }) => next_slot === task.next_slot) ?? schedules[0];
   return row(task.name, [
     cell("State", badge(health.kind, health.word, health.cause), "lead"),
     h(
@@ -197,7 +197,7 @@ function rowView(context, { task, schedules, health, statistics }) {
     ),
     cell("Last success", jobLink(task.last_success), "time"),
     cell("Last failure", jobLink(task.last_failure), "time"),
-    cell("Last runs", statistics.runs.length > 0 ? strip(statistics.runs) : NONE, "runs"),
+    cell("Last runs", statistics.runs ? strip(statistics.runs) : NONE, "runs"),
     cell("p50 / p95", statistics.p50_ms === null ? NONE : typical(statistics), "faint time"),
     h("td", { class: "actions" }, taskActions(context, task, schedules)),
   ]);

@@ -12,13 +12,18 @@ import { ago, until } from "../components/time.js";
 /** @typedef {import("../lib/types.js").StoredToken} StoredToken */
 /** @typedef {import("../context.js").Context} Context */
 
+/** @typedef {{ id: string, name: string, token: string | null, origin: string, created: string, expires: string }} Login */
+
 const COLUMNS = ["Name", "Scopes", "Made", "Expires", ""];
+const LOGIN_COLUMNS = ["Login", "From", "Since", "Ends", ""];
 const DAY_S = 86_400;
 
 /** @param {Context} context @returns {import("../shell.js").View} */
 export function tokensView(context) {
   const load = () => /** @type {Promise<StoredToken[]>} */ (get("tokens"));
   const tokens = context.resource([], load, { pollMs: 15_000 });
+  const loadLogins = () => /** @type {Promise<Login[]>} */ (get("logins"));
+  const logins = context.resource([], loadLogins, { pollMs: 15_000 });
   let secret = "";
   const make = async () => {
     const first = tokens.value?.length === 0;
@@ -55,6 +60,12 @@ export function tokensView(context) {
         table(
           COLUMNS,
           (tokens.value ?? []).map((token) => tokenRow(context, token)),
+        ),
+      (logins.value?.length ?? 0) > 0 && h("h2", null, "Logins"),
+      (logins.value?.length ?? 0) > 0 &&
+        table(
+          LOGIN_COLUMNS,
+          (logins.value ?? []).map((login) => loginRow(context, login)),
         ),
     ],
   };
@@ -118,6 +129,28 @@ function tokenRow(context, token) {
         { type: "button", class: "danger", "aria-label": `Revoke ${token.name}`, onclick: revoke },
         "Revoke",
       ),
+    ),
+  ]);
+}
+
+/** @param {Context} context @param {Login} login */
+function loginRow(context, login) {
+  const end = () =>
+    void act(async () => {
+      await send("DELETE", `logins/${part(login.id)}`);
+      context.refresh();
+      return `Ended the login of ${login.name}.`;
+    });
+  const by = login.token ? `with the token ${login.token}` : "through the provider";
+  return row(login.id, [
+    h("td", { class: "name" }, h("b", null, login.name), h("small", { class: "faint" }, by)),
+    cell("From", login.origin),
+    cell("Since", ago(login.created)),
+    cell("Ends", until(login.expires, "never")),
+    h(
+      "td",
+      { class: "actions" },
+      h("button", { type: "button", "aria-label": `End ${login.name}`, onclick: end }, "End"),
     ),
   ]);
 }

@@ -1,0 +1,1 @@
+LOCK TABLE infinitas_tokens IN SHARE ROW EXCLUSIVE MODE;

@@ -1,0 +1,1 @@
+SELECT position, epoch FROM infinitas_positions WHERE queue = %(queue)s;

@@ -1,0 +1,1 @@
+SELECT name, succeeded, failed FROM infinitas_tasks;

@@ -1,0 +1,1 @@
+SELECT count(*) FROM infinitas_jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled', 'skipped', 'missed');
