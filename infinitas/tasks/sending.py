@@ -155,7 +155,7 @@ class Sender(Generic[Send, Value]):
         return jobs
 
     def _read_result(self, job: JobInfo) -> Any:
-        return self.signature.read_result(job.result)
+        return self.signature.read_result(job.result_json)
 
     def _sent(self, jobs: Sequence[NewJob]) -> list[Handle[Value]]:
         if self._plugins:
