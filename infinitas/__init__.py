@@ -5,6 +5,7 @@ from infinitas.app.preview import preview
 from infinitas.core.errors import (
     AlreadyEnded,
     AlreadySucceeded,
+    BacklogFull,
     BadArgs,
     BadName,
     BadResult,
@@ -40,15 +41,16 @@ from infinitas.core.records import (
     JobInfo,
     JobSummary,
     LogLine,
-    ScheduleInfo,
     TaskInfo,
     TaskLine,
     WorkerInfo,
 )
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.schedule_preview import Preview, PreviewSlot
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.verdict import Verdict
 from infinitas.runtime.version import VERSION
+from infinitas.tasks.collection import Tasks
 from infinitas.tasks.current_job import current_job
 from infinitas.tasks.handle import Handle, agather, gather
 from infinitas.tasks.job import Job
@@ -60,6 +62,7 @@ __all__ = [
     "AlreadySucceeded",
     "AttemptInfo",
     "Backfill",
+    "BacklogFull",
     "BadArgs",
     "BadName",
     "BadResult",
@@ -99,6 +102,7 @@ __all__ = [
     "Task",
     "TaskInfo",
     "TaskLine",
+    "Tasks",
     "UnknownJob",
     "UnknownSchedule",
     "UnknownTask",

@@ -200,6 +200,11 @@ class Connection:
             await self._lookup.close()
         await self._redis.aclose()
 
+    @property
+    def is_one_server(self) -> bool:
+        """Whether a command may name keys of several queues: not on a Cluster."""
+        return self._shards is None
+
     def _scripts_of(self, queue: QueueKeys) -> ScriptPipeline:
         """Those of one shard must not wait for another one's answers."""
         shard = queue.queue if self._shards else ""

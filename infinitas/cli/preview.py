@@ -1,7 +1,5 @@
 """`infinitas preview '<expr>'`: what a cron expression means."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Literal
 
 import click
@@ -9,8 +7,7 @@ import click
 from infinitas.app.preview import preview as explain
 from infinitas.cli.context import output_option
 from infinitas.cli.output import now, print_json, print_rows, relative
-from infinitas.core.interval import parse_every
-from infinitas.core.schedule_preview import Preview, PreviewSlot
+from infinitas.core.schedule_preview import Preview
 
 
 @click.command()
@@ -33,18 +30,11 @@ def preview(
     EXPR may also be an interval: `every 5m`.
     """
     at = now()
-    first, _, rest = expression.strip().partition(" ")
-    rule = parse_every(rest) if first == "every" else expression
-    found = explain(rule, count=count, now=at, key=key, timezone=timezone, dst=dst)
+    found = explain(expression, count=count, now=at, key=key, timezone=timezone, dst=dst)
     if output == "json":
-        print_json({**asdict(found), "slots": _plain(found.slots), "warnings": _plain(found.warnings)})
+        print_json(found)
         return
     _print(found)
-
-
-def _plain(slots: Sequence[PreviewSlot]) -> list[dict[str, object]]:
-    """Local times keep their offset."""
-    return [{"utc": slot.utc, "local": slot.local.isoformat(), "note": slot.note or None} for slot in slots]
 
 
 def _print(found: Preview) -> None:

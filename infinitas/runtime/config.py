@@ -111,6 +111,7 @@ class Settings(BaseModel):
     """All settings (docs/settings.md).
 
     Attributes:
+        app: what `worker`, `dev` and `sync` run, e.g. `shop.app:app`, unless the command names another.
         app_name: the name of an app that is given none in code: `Infinitas("shop")`.
         redis_url: Redis, for live state. None: the embedded server of `data_dir` if one runs, else
             redis://127.0.0.1:6379/0.
@@ -157,6 +158,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    app: str = ""
     app_name: str = ""
     redis_url: RedisUrl | None = Field(default=None, repr=False)
     postgres_url: PostgresUrl | None = Field(default=None, repr=False)

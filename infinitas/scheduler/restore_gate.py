@@ -93,6 +93,6 @@ class RestoreGate:
                 "Queue %s: Postgres is away, so whether Redis has lost data is unknown. Slots are fired.",
                 self._restorer.queue,
             )
-            self._seen = mark
+            self._seen, self._held_since = mark, None
             return True
         return False

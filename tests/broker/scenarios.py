@@ -194,7 +194,7 @@ async def _report(broker: QueueBroker) -> object:
 @scenario("release", running)
 async def _release(broker: QueueBroker) -> object:
     released = await broker.jobs.release("w1", [("a", 1), ("b", 1)], 60)
-    return released + await broker.jobs.release("w1", [("c", 1)], 60, begun=False, rejected="not ready")
+    return released + await broker.jobs.release("w1", [("c", 1)], 60, begun=False, why="not ready")
 
 
 @scenario("rescue", running)
@@ -511,6 +511,21 @@ async def _list_running(broker: QueueBroker) -> object:
 @scenario("count_queue", queued)
 async def _count_queue(broker: QueueBroker) -> object:
     return await Lists(broker.connection, broker.keys).count_queue()
+
+
+@scenario("pause_task", queued)
+async def _pause_task(broker: QueueBroker) -> object:
+    return await broker.task_pauses.pause_task("t", "why", SLOT)
+
+
+async def paused_queue(broker: QueueBroker) -> None:
+    await queued(broker)
+    await broker.task_pauses.pause_task("", "why", SLOT)
+
+
+@scenario("resume_task", paused_queue)
+async def _resume_task(broker: QueueBroker) -> object:
+    return await broker.task_pauses.resume_task("")
 
 
 def restoring(broker: QueueBroker) -> Restoring:

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from infinitas.core.errors import RateLimited
-from infinitas.core.records import ScheduleInfo
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_preview import preview_schedule
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.server.computing import BUDGET_S, MOST_WAITING, GoOn, compute
 from infinitas.server.lanes import MOST_SLOT_BYTES, _add_slots, _Lane, _Slots
 

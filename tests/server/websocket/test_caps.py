@@ -161,7 +161,7 @@ async def test_no_more_is_read_than_redis_is_asked_for(servers: Urls, redis: obj
 
 
 async def test_what_the_other_side_does_not_take_is_bounded(servers: Urls, redis: object) -> None:
-    async with serving(Settings(redis_url=servers.redis), local=True) as api:
+    async with serving(Settings(redis_url=servers.redis), local=True, always_open=True) as api:
         client = Client(api, "/api/v1/worker")
         socket = Socket(client.websocket)
         await client.websocket.receive()
