@@ -5,6 +5,7 @@ from infinitas.app.preview import preview
 from infinitas.core.errors import (
     AlreadyEnded,
     AlreadySucceeded,
+    BacklogFull,
     BadArgs,
     BadName,
     BadResult,
@@ -61,6 +62,7 @@ __all__ = [
     "AlreadySucceeded",
     "AttemptInfo",
     "Backfill",
+    "BacklogFull",
     "BadArgs",
     "BadName",
     "BadResult",

@@ -1,4 +1,4 @@
-"""A Redis Cluster of three shards with a replica each: to fail over, and to move slots in."""
+"""A Redis Cluster of three shards with a replica each: to fail over, and to move hash slots in."""
 
 import os
 import shutil
@@ -75,7 +75,7 @@ class Node:
 
 
 class ClusterSystem:
-    """`nodes[i]` has a third of the slots at first, and `nodes[i + 3]` is its replica."""
+    """`nodes[i]` has a third of the hash slots at first, and `nodes[i + 3]` is its replica."""
 
     def __init__(self, folder: Path) -> None:
         self.nodes = [Node(folder / str(i)) for i in range(2 * SHARDS)]
@@ -107,7 +107,7 @@ class ClusterSystem:
 
     @contextmanager
     def moving(self, key: str, target: Node) -> Iterator[Node]:
-        """The slot of a key is on its way to `target`; no key has left yet. Yields the node that has it."""
+        """A key's hash slot is on its way to `target`; no key has left yet. Yields the node that has it."""
         slot, source = key_slot(key.encode()), self.primary_of(key)
         target.cluster("SETSLOT", slot, "IMPORTING", source.id)
         source.cluster("SETSLOT", slot, "MIGRATING", target.id)
@@ -118,7 +118,7 @@ class ClusterSystem:
                 node.cluster("SETSLOT", slot, "STABLE")
 
     def move(self, key: str, target: Node) -> None:
-        """Move the slot of a key as the tools of Redis 7 do: key by key."""
+        """Move the hash slot of a key as the tools of Redis 7 do: key by key."""
         slot = key_slot(key.encode())
         with self.moving(key, target) as source:
             while keys := source.cluster("GETKEYSINSLOT", slot, 10):

@@ -12,6 +12,7 @@ from infinitas.archive.statements import migrations, statement
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.logging import get_logger
 from infinitas.runtime.masking import mask_url
+from infinitas.runtime.progress import taking_its_time
 
 _log = get_logger("archive")
 
@@ -28,8 +29,9 @@ class Tables:
         """Apply missing migrations; once that is done, do nothing. Raises as `migrate`."""
         async with self._one_at_a_time:
             if not self._ready:
-                for name in await migrate(self._archive):
-                    _log.info("Applied migration %s.", name)
+                with taking_its_time():
+                    for name in await migrate(self._archive):
+                        _log.info("Applied migration %s.", name)
                 self._ready = True
 
     def check_again(self) -> None:

@@ -1,4 +1,4 @@
-"""A few connections for reads, so that a slow query delays no other."""
+"""A few connections, so that a slow transaction delays no other, and many of them open no more."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,10 +16,19 @@ MOST_CONNECTIONS = 4
 class Pool:
     """Opens connections when they are needed, at most a few."""
 
-    def __init__(self, url: str, role: str, limits: Limits = READS, most: int = MOST_CONNECTIONS) -> None:
-        self._limits = limits
-        self._free = asyncio.Semaphore(most)
-        self._archives = [Archive(url, role, limits, writes=False) for _ in range(most)]
+    def __init__(
+        self,
+        url: str,
+        role: str,
+        limits: Limits = READS,
+        *,
+        writes: bool = False,
+        wait_s: float | None = None,
+    ) -> None:
+        """`wait_s`: for a connection that is free; None: as long as for an answer."""
+        self._wait_s = limits.answer_s if wait_s is None else wait_s
+        self._free = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._archives = [Archive(url, role, limits, writes=writes) for _ in range(MOST_CONNECTIONS)]
         # The last one used is used next: while one is enough, only one is open.
         self._idle = list(self._archives)
 
@@ -45,10 +54,10 @@ class Pool:
 
     async def _wait_for_free(self) -> None:
         try:
-            async with asyncio.timeout(self._limits.answer_s):
+            async with asyncio.timeout(self._wait_s):
                 await self._free.acquire()
         except TimeoutError:
             raise ServerUnreachable(
                 f"All {len(self._archives)} Postgres connections of this process are in use by slow queries; "
-                f"none was free within {self._limits.answer_s:g} s."
+                f"none was free within {self._wait_s:g} s."
             ) from None

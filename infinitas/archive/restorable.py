@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from psycopg import AsyncConnection
 
 from infinitas.archive.connection import Archive
+from infinitas.archive.pool import Pool
 from infinitas.archive.statements import fetch, statement
 from infinitas.core.restoration import ArchivedJob, ArchivedSchedule
 
@@ -16,7 +17,7 @@ _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 class Restorable:
     """The archive of all queues. All raise ServerUnreachable."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive | Pool) -> None:
         self._archive = archive
 
     async def queues(self) -> list[str]:

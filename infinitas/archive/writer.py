@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 
 from infinitas.archive.connection import Archive, RefusedValue
 from infinitas.archive.faults import is_of_the_data
+from infinitas.archive.pool import Pool
 from infinitas.archive.statements import columns, statement, statement_with_columns, values_of
 from infinitas.core.events import Event
 from infinitas.core.history import Batch, fold, refuse
@@ -23,7 +24,7 @@ MAX_FIELDS_CHARS = 64 * 1024
 class Writer:
     """Writes one queue's events."""
 
-    def __init__(self, archive: Archive, queue: str) -> None:
+    def __init__(self, archive: Archive | Pool, queue: str) -> None:
         self._archive = archive
         self._queue = queue
 

@@ -4,11 +4,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from infinitas.archive.connection import Archive
+from infinitas.archive.limits import WRITES
 from infinitas.archive.migrate import Tables
+from infinitas.archive.pool import Pool
 from infinitas.archive.restorable import Restorable
 from infinitas.archive.writer import Writer
 from infinitas.archiver.recorder import Recorder
 from infinitas.broker.connection import Connection
+from infinitas.broker.event_waits import EventWaits
 from infinitas.broker.events import ARCHIVER, EventStream
 from infinitas.broker.health import Health
 from infinitas.broker.queue import QueueBroker
@@ -41,10 +44,13 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
             "infinitas.toml, e.g. postgresql://user@localhost/infinitas."
         )
     connection = Connection(settings.redis_url or DEFAULT_REDIS, "archiver")
-    archives: list[Archive] = [Archive(url, "archiver")]
+    archive = Archive(url, "archiver")
+    waits = EventWaits(connection) if connection.is_one_server else None
+    # For all queues: each has little to write, or is one of many.
+    pool = Pool(url, "archiver", WRITES, writes=True, wait_s=WRITES.deadline_s)
     try:
         await connection.check()
-        tables = Tables(archives[0])
+        tables = Tables(archive)
         recorders: list[Recorder] = []
 
         def begin() -> None:
@@ -54,11 +60,9 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
             await tables.make_ready()
 
         def loops(queue: str) -> list[Loop]:
-            # One connection per queue: a batch doesn't wait for one of another queue.
-            archives.append(Archive(url, "archiver"))
-            stream = EventStream(connection, queue, ARCHIVER)
-            restorer = Restorer(connection, queue, Restorable(archives[-1]), settings.job_ttl)
-            recorder = Recorder(stream, Writer(archives[-1], queue), restorer)
+            stream = EventStream(connection, queue, ARCHIVER, waits)
+            restorer = Restorer(connection, queue, Restorable(pool), settings.job_ttl)
+            recorder = Recorder(stream, Writer(pool, queue), restorer)
             recorders.append(recorder)
             event_readers = EventReaderMonitor(Health(connection, queue), settings.events_max)
             return [
@@ -69,13 +73,15 @@ async def run_archiver(settings: Settings, queues: Sequence[str] | None, stop: S
             ]
 
         _log.info("Archiver runs.")
-        every_queue = known_queues(connection, Restorable(archives[0]))
+        every_queue = known_queues(connection, Restorable(archive))
         async with present(connection, "archiver", stop.life):
             await run_for_queues(queues, every_queue, loops, stop.requested)
         _log.info("Archiver has stopped.")
     finally:
-        for archive in archives:
-            await archive.close()
+        if waits is not None:
+            await waits.close()
+        await pool.close()
+        await archive.close()
         await connection.close()
 
 

@@ -1,7 +1,7 @@
-"""Redis Cluster: which node serves which slot, and a client that sends each command to the node of its key.
+"""Redis Cluster: which node serves which hash slot, and a client that sends commands to the right node.
 
 `redis+cluster://[user:password@]host:port,host:port` names some nodes; those name all others. All keys of
-a queue are in one slot, so each script runs on one node, whole. A slot that is moved key by key is not
+a queue are in one hash slot, so each script runs on one node, whole. One that is moved key by key is not
 followed until it has arrived (ASK): a script would find half a queue.
 """
 
@@ -20,8 +20,8 @@ from infinitas.broker.lookup import Check
 from infinitas.broker.sentinel import Address
 from infinitas.core.errors import ConfigError, ServerUnreachable
 
-Slots = tuple[Address | None, ...]
-"""The address of the primary that serves each slot; None: no node does."""
+HashSlots = tuple[Address | None, ...]
+"""The address of the primary that serves each hash slot; None: no node does."""
 PORT = 6379
 REPLY_TIMEOUT_S = 1.0
 _SUFFIX = "+cluster"
@@ -51,8 +51,8 @@ class Shards:
         seeds = [(str(each["host"]), int(each.get("port", PORT))) for each in named]
         return cls(seeds, server_url), server_url
 
-    def find(self) -> Slots:
-        """The map of slots, from the first node that answers.
+    def find(self) -> HashSlots:
+        """The map of hash slots, from the first node that answers.
 
         Raises:
             ServerUnreachable: none did. ConfigError: it is no Cluster.
@@ -81,7 +81,7 @@ class Shards:
         self._addresses = (*self._addresses[1:], self._addresses[0])
 
     def watch(self, check: Check) -> None:
-        """A node whose slot has moved refuses commands, so no change goes unnoticed."""
+        """A node whose hash slot has moved refuses commands, so no change goes unnoticed."""
 
     def _ask(self, address: Address) -> Any:
         timeouts = {"socket_timeout": REPLY_TIMEOUT_S, "socket_connect_timeout": REPLY_TIMEOUT_S}
@@ -95,7 +95,7 @@ class Shards:
         finally:
             connection.disconnect()
 
-    def _learn(self, asked: Address, ranges: Sequence[Sequence[Any]]) -> Slots:
+    def _learn(self, asked: Address, ranges: Sequence[Sequence[Any]]) -> HashSlots:
         slots: list[Address | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
         known = {asked: None}
         for first, last, primary, *replicas in ranges:
@@ -107,10 +107,10 @@ class Shards:
         return tuple(slots)
 
 
-def slot_of(command: Sequence[Any]) -> int | None:
-    """The slot of a command's first key; None: it has none, and any node may run it."""
+def hash_slot_of(command: Sequence[Any]) -> int | None:
+    """The hash slot of a command's first key; None: it has none, and any node may run it."""
     name = str(command[0]).upper()
-    if name in _KEYLESS:
+    if name in _KEYLESS or len(command) == 1:
         return None
     at = _KEY_AT.get(name, 1)
     for marker in ("STREAMS", b"STREAMS", "MATCH", b"MATCH"):
@@ -126,10 +126,10 @@ class ClusterClient(Redis):
     def __init__(self, new_pool: Callable[[Address], Any]) -> None:
         super().__init__()
         self._new_pool = new_pool
-        self._slots: Slots = ()
+        self._slots: HashSlots = ()
         self.clients: dict[Address, Any] = {}
 
-    async def lead_to(self, slots: Slots) -> None:
+    async def lead_to(self, slots: HashSlots) -> None:
         """Use this map; end all commands that wait on a node that is no primary by now."""
         self._slots = slots
         for address in set(slots) - set(self.clients) - {None}:
@@ -140,10 +140,10 @@ class ClusterClient(Redis):
 
     def client_of(self, command: Sequence[Any]) -> Any:
         """The client of the node that serves a command. Raises ServerUnreachable."""
-        slot = slot_of(command)
+        slot = hash_slot_of(command)
         address = next(iter(self.clients), None) if slot is None else self._slots[slot]
         if address is None:
-            raise ServerUnreachable(f"No node of the Redis Cluster serves slot {slot}.")
+            raise ServerUnreachable(f"No node of the Redis Cluster serves hash slot {slot}.")
         return self.clients[address]
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:

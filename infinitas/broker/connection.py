@@ -163,7 +163,7 @@ class Connection:
             except MovedError:
                 if self._shards is None:
                     raise
-                # Refused, since the slot is elsewhere by now: this time the lookup finds where.
+                # Refused, since the hash slot is elsewhere by now: this time the lookup finds where.
                 return await self._run(run)
         except (RedisError, OSError, TimeoutError) as error:
             raise translated(error, self.url) from None
@@ -199,6 +199,11 @@ class Connection:
         if self._lookup is not None:
             await self._lookup.close()
         await self._redis.aclose()
+
+    @property
+    def is_one_server(self) -> bool:
+        """Whether a command may name keys of several queues: not on a Cluster."""
+        return self._shards is None
 
     def _scripts_of(self, queue: QueueKeys) -> ScriptPipeline:
         """Those of one shard must not wait for another one's answers."""

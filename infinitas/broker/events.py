@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import orjson
 
 from infinitas.broker.connection import LONGEST_BLOCK_S, Connection
+from infinitas.broker.event_waits import EventWaits
 from infinitas.broker.keys import QueueKeys
 from infinitas.core.errors import InfinitasError, ServerUnreachable
 from infinitas.core.events import UNREADABLE, Event
@@ -23,9 +24,15 @@ _OF_THE_ENTRY = ("type", "at", "jobs")
 
 
 class EventStream:
-    """The events of one queue, for one named reader."""
+    """The events of one queue, for one named reader.
 
-    def __init__(self, connection: Connection, queue: str, reader: str) -> None:
+    `waits`: blocks for many queues at once; without it, each read that waits has a connection of its own.
+    """
+
+    def __init__(
+        self, connection: Connection, queue: str, reader: str, waits: EventWaits | None = None
+    ) -> None:
+        self._waits = waits
         self._connection = connection
         self._keys = QueueKeys(queue)
         self._reader = reader
@@ -42,7 +49,13 @@ class EventStream:
             block_ms = min(block_ms, int(LONGEST_BLOCK_S * 1000))
         # What is kept of dropped events is older than the others, and named first in the reply.
         streams = {self._keys["kept"]: after, self._keys["events"]: after}
-        reply = await self._connection.command("xread", streams, count=count, block=block_ms)
+        if self._waits is None or block_ms is None:
+            reply = await self._connection.command("xread", streams, count=count, block=block_ms)
+        else:
+            reply = await self._connection.command("xread", streams, count=count)
+            if not reply:
+                await self._waits.for_event(self._keys["events"], after, block_ms)
+                reply = await self._connection.command("xread", streams, count=count)
         entries = reply[0][1] if reply else []
         events: list[Event] = []
         for position, fields in entries:

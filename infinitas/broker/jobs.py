@@ -18,6 +18,7 @@ from infinitas.broker.answers import (
 from infinitas.broker.connection import LONGEST_BLOCK_S, Connection
 from infinitas.broker.keys import QueueKeys
 from infinitas.broker.messages import (
+    Attempts,
     Claim,
     ClaimedJob,
     ClaimRequest,
@@ -154,31 +155,15 @@ class Jobs:
         return [ReportAnswer(answer) for answer in answers]
 
     async def release(
-        self,
-        worker: str,
-        jobs: Sequence[tuple[str, int]],
-        job_ttl_s: int,
-        *,
-        begun: bool = True,
-        rejected: str = "",
+        self, worker: str, jobs: Attempts, job_ttl_s: int, *, begun: bool = True, why: str = ""
     ) -> int:
-        """Hand (id, attempt) jobs back unfinished. Returns how many were still this worker's.
+        """Hand jobs back unfinished. Returns how many were still this worker's.
 
-        Args:
-            begun: their code may have begun: those that must not run twice fail.
-            rejected: why the worker rejects them; empty if it does not.
+        `begun`: their code may have begun, so those that must not run twice fail. `why` it rejects them.
         """
         items = [{"id": id, "attempt": attempt} for id, attempt in jobs]
-        released = await self._connection.run_script(
-            "release",
-            self._keys,
-            worker=worker,
-            job_ttl=job_ttl_s * 1000,
-            begun=int(begun),
-            rejected=rejected,
-            jobs=json_text(items),
-        )
-        return int(released)
+        given = {"worker": worker, "job_ttl": job_ttl_s * 1000, "begun": int(begun), "rejected": why}
+        return int(await self._connection.run_script("release", self._keys, jobs=json_text(items), **given))
 
     async def cancel(self, ids: Sequence[str], reason: str, job_ttl_s: int) -> list[CancelAnswer]:
         """Cancel jobs. Returns an answer for each."""
@@ -211,14 +196,13 @@ def _outcome(settlement: Settlement) -> dict[str, object]:
         plain["lingers"] = True
     if verdict is SUCCEEDED:
         return plain
-    details = _present(
+    return plain | _present(
         reason=verdict.reason,
         error=verdict.error,
         traceback=verdict.traceback,
         result=verdict.result,
         delay=verdict.delay_ms,
     )
-    return {**plain, **details}
 
 
 def _claim_arguments(request: ClaimRequest) -> dict[str, object]:

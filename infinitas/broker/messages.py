@@ -299,3 +299,7 @@ class Rescued:
     alive: bool
     moved: int = 0
     more: bool = False
+
+
+Attempts = Sequence[tuple[str, int]]
+"""Ids of jobs, with the attempts meant."""

@@ -86,7 +86,6 @@ class Stored:
         return self.read(name, moment, None)
 
     def named(self, prefix: str) -> dict[str, str]:
-        """The fields whose names begin with this, by the rest of the name."""
         return {name.removeprefix(prefix): v for name, v in self._fields.items() if name.startswith(prefix)}
 
     @property

@@ -24,13 +24,13 @@ _NO_WRITES = {
     "LOADING": "is starting: it loads its data",
     "BUSY": "is busy with a script of another client, which SCRIPT KILL may end",
     "CLUSTERDOWN": "belongs to a Redis Cluster that is down",
-    "TRYAGAIN": "belongs to a Redis Cluster that moves a slot: the queue waits until it has arrived",
+    "TRYAGAIN": "belongs to a Redis Cluster that moves a hash slot: the queue waits until it has arrived",
     "NOAUTH": "wants a password: redis_url has none",
     "WRONGPASS": "refuses the user name or the password of redis_url",
 }
 _MOVED_ON = {"READONLY", "NOREPLICAS", "MASTERDOWN", "UNBLOCKED", "MOVED", "CLUSTERDOWN"}
 _CLUSTER = {"MOVED", "ASK", "CROSSSLOT"}
-_HALF_MOVED = "attempted to access a non local key"
+_HALF_MOVED = "to access a non local key in a cluster node"
 _OF_ONE_KEY = ("WRONGTYPE", "NOGROUP")
 _CLOSED_TRANSPORT = "unable to perform operation on"
 _FORBIDDEN = re.compile(

@@ -1,6 +1,7 @@
 """Restores one queue from what the archive has: each step checks and changes one page, and may run twice."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +18,21 @@ STEP_TTL_S = 10.0
 
 IN_DOUBT = "0"
 """In place of an epoch: claim.lua has found that this Redis has started anew or is another server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a Redis knows of the archive.
+
+    Attributes:
+        position: up to which the archive has the events, or is about to have them; '' for none.
+        in_doubt: claims wait until a process has compared this Redis with the archive.
+        is_restored: a restore goes on.
+    """
+
+    position: str
+    in_doubt: bool
+    is_restored: bool
 
 
 class Began(StrEnum):
@@ -42,16 +58,13 @@ class Restoring:
         self._ttl_ms = round(ttl_s * 1000)
         self._position = ""
 
-    async def mark(self) -> tuple[str, bool]:
-        """The position up to which the archive has the events, as this Redis knows it ('' for none).
-
-        And whether claims wait until a process has compared this Redis with the archive.
-        """
+    async def mark(self) -> Mark:
+        """What this Redis knows of the archive."""
         pipe = self._connection.pipeline()
         pipe.get(self._keys["archived"])
         pipe.get(self._keys["restoring"])
-        mark, restoring = await self._connection.execute(pipe)
-        return mark or "", restoring == IN_DOUBT
+        position, restoring = await self._connection.execute(pipe)
+        return Mark(position or "", restoring == IN_DOUBT, restoring not in (None, IN_DOUBT))
 
     async def mark_archived(self, before: str, after: str) -> bool:
         """Note that the archive is about to have events up to `after`, and has them up to `before`.

@@ -42,18 +42,13 @@ class Connector:
         self._class: Callable[..., ConnectionInterface] = pool.connection_class
         self._options: Mapping[str, Any] = pool.connection_kwargs
         self._found: Any = None
-        """An address or, of a Cluster, one for each slot."""
+        """An address or, of a Cluster, one for each hash slot."""
         self._search_at = 0.0
         self._renewed = -RENEW_EVERY_S
 
     @property
     def is_cluster(self) -> bool:
         return isinstance(self._directory, Shards)
-
-    @property
-    def searches(self) -> bool:
-        """Whether the address may change."""
-        return self._directory is not None
 
     def address_of(self, key: str) -> Address | None:
         """The address of the server that has a key; None: that of the URL.
@@ -70,23 +65,19 @@ class Connector:
             raise ServerUnreachable(f"No node of the Redis Cluster serves {key}.")
         return address
 
-    def may_try_again(self, error: Exception, key: str, address: Address | None) -> bool:
-        """After an error of the server at `address`: whether another one has the key by now, or may have it.
-
-        Without a directory that is the one to which the URL's name resolves now, for new connections.
-        """
-        elsewhere = primary_is_elsewhere(error)
-        if self._directory is not None:
-            if elsewhere or is_outage(error):
-                self._search_at = 0.0
-            if elsewhere:
-                self._directory.distrust()
-            return self.address_of(key) != address
-        now = time.monotonic()
-        if not elsewhere or now - self._renewed < RENEW_EVERY_S:
-            return False
-        self._renewed = now
-        return True
+    def leads_elsewhere(self, error: Exception, key: str, address: Address | None) -> bool:
+        """After an error at `address`: whether another server has the key by now, or may have it."""
+        wrong, now = primary_is_elsewhere(error), time.monotonic()
+        if self._directory is None:
+            # New connections resolve the host of the URL again.
+            new = wrong and now - self._renewed >= RENEW_EVERY_S
+            self._renewed = now if new else self._renewed
+            return new
+        if wrong:
+            self._directory.distrust()
+        if wrong or is_outage(error):
+            self._search_at = 0.0
+        return self.address_of(key) != address
 
     def connect(self, address: Address | None) -> ConnectionInterface:
         """A connection, which opens on first use."""

@@ -60,9 +60,9 @@ class SyncEnqueuer:
             try:
                 return self._borrow(address, use)
             except (RedisError, OSError) as error:
-                if not self._connector.may_try_again(error, key, address):
+                if not self._connector.leads_elsewhere(error, key, address):
                     raise
-                if not self._connector.searches:
+                if not self._connector.is_cluster:
                     self.close()
                 return self._borrow(self._connector.address_of(key), use)
         except (RedisError, OSError) as error:

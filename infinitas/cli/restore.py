@@ -12,8 +12,9 @@ from infinitas.core.errors import ConfigError
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
 
 if TYPE_CHECKING:
-    from infinitas.monitor.restorer import Restored
+    from infinitas.monitor.restorer import Restored, Restorer
 
+AGAIN_S = 0.5
 _LABELS = {
     "tasks": "tasks declared again",
     "schedules": "schedules with their marks",
@@ -71,8 +72,17 @@ async def _restore(found: Settings, *, dry_run: bool) -> "list[Restored]":
         await connection.check()
         rows = Restorable(archive)
         restorers = [Restorer(connection, queue, rows, found.job_ttl) for queue in await rows.queues()]
-        reports = [await each.restore(dry_run=dry_run) for each in restorers]
+        reports = [await _one(each, dry_run=dry_run) for each in restorers]
         return [report for report in reports if report is not None]
     finally:
         await archive.close()
         await connection.close()
+
+
+async def _one(restorer: "Restorer", *, dry_run: bool) -> "Restored | None":
+    """Restore a queue, after a restore of another process that goes on, or was killed a moment ago."""
+    while True:
+        report = await restorer.restore(dry_run=dry_run)
+        if report is not None or not await restorer.is_needed():
+            return report
+        await asyncio.sleep(AGAIN_S)

@@ -163,6 +163,7 @@ class Client(Protocol):
 
         Raises:
             KeyTaken: a live job has the key of one of them; those before it are accepted.
+            BacklogFull: there is no room for more jobs now; those of earlier round trips are accepted.
             ServerUnreachable: there was no answer; sending the same jobs again is safe.
         """
 

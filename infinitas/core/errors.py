@@ -4,7 +4,7 @@ InfinitasError
 ├── ConfigError          bad_setting        a setting is wrong; names it, its value and what is allowed
 ├── BadApp               bad_app            `module:object` does not lead to an Infinitas app
 ├── ServerUnreachable    server_unreachable Redis or Postgres gave no answer, or can't do its work now
-├── UnsafeBroker         unsafe_broker      this Redis can't be trusted with jobs: too old, evicts, a cluster
+├── UnsafeBroker         unsafe_broker      this Redis can't be trusted with jobs: too old, evicts, no primary
 ├── EmbeddedError        embedded_failed    an embedded server can't be found or does not start
 ├── BlocksEventLoop      blocks_event_loop  a sync verb that waits for a job was called in an event loop
 ├── NoEventLoop          no_event_loop      an async verb was called outside asyncio, or the program is ending

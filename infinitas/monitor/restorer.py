@@ -94,8 +94,8 @@ class Restorer:
         Raises:
             ServerUnreachable: Redis or Postgres can't be used now; call it again.
         """
-        generation = await self._archive.generation(self.queue)
-        if generation is None or not is_before((await self.edges.mark())[0], generation[0]):
+        generation, mark = await self._archive.generation(self.queue), await self.edges.mark()
+        if generation is None or mark.is_restored or not is_before(mark.position, generation[0]):
             return None
         position, epoch = generation
         report = Restored(self.queue, dry_run)

@@ -13,7 +13,7 @@ from infinitas.runtime.logging import get_logger
 from infinitas.runtime.queue_loops import DEFAULT_QUEUE
 
 _log = get_logger("monitor")
-CHECK_EVERY_S = 60.0
+CHECK_EVERY_S = 25.0
 PREFIX = "doctor:"
 REPORTED = frozenset(
     {

@@ -1,13 +1,16 @@
 """Whether the loops of this process make progress: for systemd's watchdog and `infinitas healthcheck`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 FAILS_AFTER_S = 30.0
 """A loop is in trouble once all of its passes have failed for so long: an outage of seconds is none."""
 
 _running: set["Progress"] = set()
 """Of every loop that runs in this process, in any thread."""
+_patience: set[object] = set()
+"""One for each block that takes its time."""
 
 
 class Progress:
@@ -48,7 +51,9 @@ class Progress:
 
     @property
     def hangs(self) -> bool:
-        return self._longest_pass_s is not None and self._clock() - self._begun > self._longest_pass_s
+        if self._longest_pass_s is None or _patience:
+            return False
+        return self._clock() - self._begun > self._longest_pass_s
 
     @property
     def trouble(self) -> str:
@@ -58,6 +63,19 @@ class Progress:
         if self._failing_since is not None and self._clock() - self._failing_since > FAILS_AFTER_S:
             return f"{self._name} fails for {self._clock() - self._failing_since:,.0f} s: {self._fault}"
         return ""
+
+
+@contextmanager
+def taking_its_time() -> Iterator[None]:
+    """While the block runs, no loop hangs: it does once what all may wait for, and may take hours."""
+    waiting = object()
+    _patience.add(waiting)
+    try:
+        yield
+    finally:
+        for progress in list(_running):
+            progress.begin_pass()
+        _patience.discard(waiting)
 
 
 def any_hangs() -> bool:

@@ -4,10 +4,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from infinitas.broker.restoring import Mark
 from infinitas.core.errors import ServerUnreachable
 from infinitas.core.events import is_before
 from infinitas.monitor.restorer import Restorer
 from infinitas.runtime.logging import get_logger
+from infinitas.runtime.progress import taking_its_time
 
 _log = get_logger("restore")
 CHECK_EVERY_S = 0.5
@@ -51,30 +53,35 @@ class RestoreGate:
         await asyncio.sleep(CHECK_EVERY_S)
 
     async def _is_open(self) -> bool:
-        mark, in_doubt = await self._restorer.edges.mark()
-        if self._goes_on_with(mark) and not in_doubt:
-            self._seen = mark
+        mark = await self._restorer.edges.mark()
+        if self._goes_on_with(mark):
+            self._seen = mark.position
             return True
         try:
             await self._check()
         except ServerUnreachable:
-            return self._give_up(mark)
+            return self._give_up(mark.position)
         return False
 
-    def _goes_on_with(self, mark: str) -> bool:
-        return self._seen is not None and not is_before(mark, self._seen)
+    def _goes_on_with(self, mark: Mark) -> bool:
+        return self._seen is not None and not mark.in_doubt and not is_before(mark.position, self._seen)
 
     async def _check(self) -> None:
         """Compare with Postgres, and restore what Redis lacks."""
         async with self._one_at_a_time:
-            mark, in_doubt = await self._restorer.edges.mark()
-            if self._is_checked and self._goes_on_with(mark) and not in_doubt:
+            mark = await self._restorer.edges.mark()
+            if self._is_checked and self._goes_on_with(mark):
                 return  # Another loop has checked it meanwhile.
-            if await self._restorer.is_needed() and await self._restorer.restore() is None:
+            if await self._restorer.is_needed() and not await self._restore():
                 self._is_checked = False
                 await asyncio.sleep(CHECK_AGAIN_S)  # Another process restores it.
                 return
-            self._seen, self._is_checked, self._held_since = mark, True, None
+            self._seen, self._is_checked, self._held_since = mark.position, True, None
+
+    async def _restore(self) -> bool:
+        """Returns False where another process does it."""
+        with taking_its_time():
+            return await self._restorer.restore() is not None
 
     def _give_up(self, mark: str) -> bool:
         """Whether loops go on without Postgres: at once where Redis seems to lack nothing."""
@@ -86,6 +93,6 @@ class RestoreGate:
                 "Queue %s: Postgres is away, so whether Redis has lost data is unknown. Slots are fired.",
                 self._restorer.queue,
             )
-            self._seen = mark
+            self._seen, self._held_since = mark, None
             return True
         return False

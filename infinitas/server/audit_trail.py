@@ -13,10 +13,11 @@ from infinitas.broker.intents import QUEUE, Intents
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken
 from infinitas.core.changes import changes
-from infinitas.core.errors import Refused
+from infinitas.core.errors import Forbidden, Refused
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.text import clean
 from infinitas.runtime.masking import mask_text
+from infinitas.server.refusals import Refusals
 
 REASON_HEADER = "x-reason"
 SWEEP_EVERY_S = 60.0
@@ -102,6 +103,18 @@ async def record_cut_off(client: RedisClient) -> None:
     """Record the changes of servers that ended before they could. Raises ServerUnreachable."""
     for id, facts in await Intents(client.connection).cut_off():
         await write(client, changes={"outcome": [None, "cut_off"]}, intent=id, was_cut_off=True, **facts)
+
+
+async def note_refusal(
+    connection: HTTPConnection, client: RedisClient, token: AccessToken, action: str, target: str
+) -> None:
+    """Count that a valid token lacks a right, and record it if that is news. Raises ServerUnreachable."""
+    refusals: Refusals = connection.app.state.refusals
+    origin = origin_of(connection)
+    refusals.count(Forbidden.code, origin)
+    if refusals.is_news(token.id, action):
+        refused = {"outcome": [None, Forbidden.code]}
+        await write(client, action=action, actor=token.name, target=target, origin=origin, changes=refused)
 
 
 async def write(

@@ -12,7 +12,7 @@ from infinitas.broker.logins import Logins
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken, Scope, digest_of, split_token
 from infinitas.core.errors import Forbidden, Unauthorized
-from infinitas.server.audit_trail import Trail, origin_of, reason_of
+from infinitas.server.audit_trail import Trail, note_refusal, origin_of, reason_of
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.login_cookie import cookie_name
 from infinitas.server.open_access import OpenAccess, refuse_other_machines
@@ -48,6 +48,8 @@ class RequireScope:
         token = await authenticated(request, client)
         request.app.state.rate_limit.take(token.id)
         if not token.allows(self.scope):
+            target = str(next(iter(request.path_params.values()), ""))
+            await note_refusal(request, client, token, request.scope["route"].name, target)
             raise Forbidden(f"The token {token.name!r} lacks the scope {self.scope.value!r}.")
         if self.scope is Scope.READ or request.method in _SAFE:
             yield token

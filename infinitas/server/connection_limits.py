@@ -1,10 +1,15 @@
-"""Limits silent and slow connections: how long a request may take to arrive, and how many may be open."""
+"""Limits silent and slow connections: how long a request may take to arrive, and how many may be open.
+
+Refuses folded header lines too: a proxy in front may have read them as something else.
+"""
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from h11 import RemoteProtocolError
+from h11._receivebuffer import ReceiveBuffer
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
@@ -50,6 +55,17 @@ class _Waiting:
                 del self.addresses[connection.address]
 
 
+class _UnfoldedLines(ReceiveBuffer):
+    """What was received of a request. A header line that begins with a space goes on from the one before."""
+
+    def maybe_extract_lines(self) -> list[bytearray] | None:
+        """Raises RemoteProtocolError, which is answered with 400: a line is folded (RFC 9112, 5.2)."""
+        lines = super().maybe_extract_lines()
+        if any(line.startswith((b" ", b"\t")) for line in lines or ()):
+            raise RemoteProtocolError("folded header line")
+        return lines
+
+
 class _Limited(H11Protocol):
     """Uvicorn's protocol, which waits for a request without an end."""
 
@@ -65,6 +81,7 @@ class _Limited(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.conn._receive_buffer = _UnfoldedLines()
         self._watch()
 
     def data_received(self, data: bytes) -> None:

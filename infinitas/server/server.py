@@ -4,8 +4,8 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from infinitas.runtime.logging import get_logger
 from infinitas.runtime.signals import StopSignal, allow_many_sockets
 from infinitas.server.api import RATE, make_api
 from infinitas.server.connection_limits import ConnectionLimits, limited_protocol
+from infinitas.server.limited_server import LimitedServer
 from infinitas.server.open_access import OpenAccess
 from infinitas.server.token_keeper import keeping_tokens
 from infinitas.server.websocket.bounded_protocol import BoundedWebSocket
@@ -40,14 +41,6 @@ _log = get_logger("server")
 PORT = 3000
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]{1,100}){1,10}/?")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-class _SignalFreeServer(uvicorn.Server):
-    """Leaves signals to `run_until_signal`."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +250,7 @@ async def _serve(api: FastAPI, binding: Binding, listening: socket.socket, stop:
         config.load()
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"The certificate or its key can't be used: {error}.") from None
-    server = _SignalFreeServer(config)
+    server = LimitedServer(config)
     running = asyncio.ensure_future(server.serve(sockets=[listening]))
     stopping = asyncio.ensure_future(stop.requested.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)

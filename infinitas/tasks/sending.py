@@ -52,7 +52,7 @@ class Sender(Generic[Send, Value]):
         Raises:
             BadArgs: the arguments don't match the annotations, or would not arrive as they are.
             PayloadTooLarge: their JSON has more than 256 kB.
-            KeyTaken: a live job has the key of `using`.
+            KeyTaken: a live job has the key of `using`. BacklogFull: there is no room for more jobs now.
             ServerUnreachable: Redis gave no answer; the job may or may not be stored.
 
         >>> handle = add.send(1, b=2)

@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--mean", type=float, default=2, help="seconds between faults; default: 2")
     parser.add_argument("--rate", type=float, default=20, help="sends a second; default: 20")
     parser.add_argument("--only", metavar="FAULT,…", help=f"of {', '.join(FAULTS)}")
+    parser.add_argument("--everysec", action="store_true", help="Redis may lose what it has confirmed")
     parser.add_argument("--out", type=Path, help="file for the report as JSON")
     args = parser.parse_args()
     names = args.only.split(",") if args.only else list(FAULTS)
@@ -29,7 +30,7 @@ def main() -> int:
         parser.error(f"unknown faults: {', '.join(sorted(unknown))}")
     results = []
     for seed in range(args.seed, args.seed + args.runs):
-        results.append(run(seed, args.seconds, args.mean, names, args.rate))
+        results.append(run(seed, args.seconds, args.mean, names, args.rate, everysec=args.everysec))
         _print(results[-1])
         if args.out:
             args.out.write_text(json.dumps([asdict(each) for each in results], indent=1))

@@ -226,5 +226,7 @@ def _overlaps(history: History) -> Iterator[str]:
 
 
 def _lost(history: History) -> Iterator[str]:
-    rows = {row.id for row in history.rows}
-    yield from (f"{id} of {task}" for id, task in history.accepted.items() if id not in rows)
+    rows, begun = {row.id for row in history.rows}, Counter(run.job for run in history.runs)
+    for id, task in history.accepted.items():
+        if id not in rows:
+            yield f"{id} of {task}: begun {begun[id]} times, {history.live.get(id, 'gone')} in Redis"

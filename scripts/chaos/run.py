@@ -94,11 +94,21 @@ class Sender(threading.Thread):
 
 
 def run(
-    seed: int, seconds: float, mean_s: float, names: Sequence[str] = tuple(FAULTS), per_s: float = 20.0
+    seed: int,
+    seconds: float,
+    mean_s: float,
+    names: Sequence[str] = tuple(FAULTS),
+    per_s: float = 20.0,
+    *,
+    everysec: bool = False,
 ) -> Result:
-    """A whole run, on servers of its own."""
+    """A whole run, on servers of its own.
+
+    Args:
+        everysec: Redis may answer before it has written: a restart may then lose what it has confirmed.
+    """
     result = Result(seed, seconds, plan(seed, seconds, mean_s, names))
-    with world() as made:
+    with world(everysec=everysec) as made:
         app.configure(redis_url=made.redis_url)
         history = History(
             retries={"flaky": RETRIES},

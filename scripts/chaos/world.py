@@ -59,14 +59,16 @@ class Member:
 class World:
     """Redis, Postgres, two schedulers, three workers and two archivers; `chance` decides nothing here."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, everysec: bool) -> None:
         self.folder = folder
+        self.everysec = everysec
         self.oracle = folder / "oracle"
         self.oracle.mkdir()
         self.redis_server, self.redis_url = start_redis(folder)
         self.postgres_server, self.postgres_url = start_postgres(folder)
         self.socket = self.redis_url.removeprefix("unix://")
         self.admin: Any = Redis.from_url(self.redis_url, decode_responses=True)
+        self._write_before_answers()
         self.members: list[Member] = []
         self.forks: Forks
         self._watching = threading.Event()
@@ -91,6 +93,13 @@ class World:
         time.sleep(down_s)
         self.redis_server, _ = start_redis(self.folder)
         self.admin.close()
+        self._write_before_answers()
+
+    def _write_before_answers(self) -> None:
+        """With `everysec`, Redis may answer two seconds before it writes: while a sync is slow."""
+        if self.everysec:
+            return
+        self.admin.config_set("appendfsync", "always")
 
     def restart_postgres(self, down_s: float) -> None:
         """An immediate shutdown, as after a crash, a time without it, and its recovery."""
@@ -136,10 +145,10 @@ class World:
 
 
 @contextmanager
-def world() -> Iterator[World]:
+def world(*, everysec: bool = False) -> Iterator[World]:
     """A world with its processes, in a temporary folder that goes with it."""
     folder = Path(tempfile.mkdtemp(prefix="infinitas-chaos-"))
-    made = World(folder)
+    made = World(folder, everysec=everysec)
     try:
         with forks_of(Processes(folder, made.environment())) as forks:
             made.start(forks)

@@ -194,7 +194,7 @@ async def _report(broker: QueueBroker) -> object:
 @scenario("release", running)
 async def _release(broker: QueueBroker) -> object:
     released = await broker.jobs.release("w1", [("a", 1), ("b", 1)], 60)
-    return released + await broker.jobs.release("w1", [("c", 1)], 60, begun=False, rejected="not ready")
+    return released + await broker.jobs.release("w1", [("c", 1)], 60, begun=False, why="not ready")
 
 
 @scenario("rescue", running)

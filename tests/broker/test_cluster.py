@@ -80,7 +80,7 @@ def test_urls(url: str) -> None:
 async def test_a_url_of_the_other_kind_is_refused_and_the_right_one_named(
     servers: Urls, system: ClusterSystem, proxy_port: int
 ) -> None:
-    node = f"redis://:{PASSWORD}@127.0.0.1:{system.nodes[0].port}"
+    node = f"redis://:{PASSWORD}@127.0.0.1:{system.other_than(system.primary_of(P)).port}"
     alone = f"redis+cluster://127.0.0.1:{proxy_port}"
     for wrong, error, remedy in (
         (node, UnsafeBroker, r"redis\+cluster://"),
@@ -95,7 +95,7 @@ async def test_a_url_of_the_other_kind_is_refused_and_the_right_one_named(
         await connection.close()
 
 
-async def test_every_edge_runs_whole_and_not_while_its_slot_is_half_moved(
+async def test_every_edge_runs_whole_and_not_while_its_hash_slot_is_half_moved(
     system: ClusterSystem, connection: Connection
 ) -> None:
     await connection.check()
@@ -109,7 +109,7 @@ async def test_every_edge_runs_whole_and_not_while_its_slot_is_half_moved(
         before = everything_in(primary)
         with (
             system.moving(P, system.other_than(primary)),
-            pytest.raises(ServerUnreachable, match="moves a slot"),
+            pytest.raises(ServerUnreachable, match="moves a hash slot"),
         ):
             await scenario.act(broker)
         assert everything_in(primary) == before, name
@@ -131,7 +131,7 @@ async def test_queues_of_all_shards_are_read_in_one_round(
     assert max(times) - min(times) < 60_000
 
 
-async def test_a_slot_that_has_moved_is_found(
+async def test_a_hash_slot_that_has_moved_is_found(
     system: ClusterSystem, connection: Connection, direct: SyncEnqueuer
 ) -> None:
     broker = await edges(connection)

@@ -1,4 +1,4 @@
-"""A Redis Cluster under load: one shard fails over, a slot moves, and all queues go on."""
+"""A Redis Cluster under load: one shard fails over, a hash slot moves, and all queues go on."""
 
 from pathlib import Path
 from typing import Any

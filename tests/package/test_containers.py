@@ -28,6 +28,7 @@ LIMITS = (
     "WorkingDirectory=/app",
 )
 SERVERS = """
+    useradd --uid 10001 --no-create-home container
     echo '127.0.0.1 redis postgres' >> /etc/hosts
     runuser -u postgres -- createuser infinitas
     runuser -u postgres -- createdb -O infinitas -E UTF8 -T template0 infinitas
@@ -85,6 +86,12 @@ def test_the_image_follows_the_rules_of_hadolint(deb: Path) -> None:
         [TOOLS / "hadolint", ROOT / "compose/Dockerfile"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_the_manifests_follow_the_schemas_of_kubernetes(deb: Path) -> None:
+    check = [str(TOOLS / "kubernetes-validate"), "--strict", str(ROOT / "kubernetes/infinitas.yaml")]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_each_command_and_healthcheck_runs_as_its_service(hosts: Booted) -> None:

@@ -45,8 +45,9 @@ TYPED = "/schedules/preview"
 """Is requested while a person types, and refuses what is not a rule yet."""
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
 COLOUR_RULES = ["color-contrast", "link-in-text-block"]
-RUN_AXE = """async runOnly => (await axe.run(document, { runOnly, resultTypes: ["violations"] }))
-  .violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 200)}`))"""
+RUN_AXE = """async ([within, runOnly]) =>
+  (await axe.run(document.querySelector(within), { runOnly, resultTypes: ["violations"] })).violations
+  .flatMap(v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 200)}`))"""
 VISIT = """address => {
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   for (const button of document.querySelectorAll(".notices [aria-label=Dismiss]")) button.click();
@@ -177,17 +178,18 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open
 
 @pytest.fixture(scope="session")
 def violations() -> Violations:
-    """Runs axe in a page, also where its policy allows no foreign script; its colours in both themes."""
+    """Runs axe in a page, also where its policy allows no foreign script."""
     source = AXE.read_text()
 
-    def check(page: Page, *, both_themes: bool = True) -> list[str]:
+    def check(page: Page, *, both_themes: bool = False, within: str = "html") -> list[str]:
+        """What is wrong within an element; with `both_themes` also its colours in the other theme."""
         page.evaluate(f"() => {{ {source} }}") if not page.evaluate("'axe' in window") else None
-        found = list(page.evaluate(RUN_AXE, AXE_RULES))
+        found = list(page.evaluate(RUN_AXE, [within, AXE_RULES]))
         if both_themes:
             dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
             themes: list[Literal["light", "dark"]] = ["light", "dark"] if dark else ["dark", "light"]
             page.emulate_media(color_scheme=themes[0])
-            found += page.evaluate(RUN_AXE, COLOUR_RULES)
+            found += page.evaluate(RUN_AXE, [within, COLOUR_RULES])
             page.emulate_media(color_scheme=themes[1])
         return found
 

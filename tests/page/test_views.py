@@ -249,7 +249,7 @@ def test_axe_finds_no_violation_and_nothing_is_wider_than_the_window(
                 wide.append(f"{view} {width}")
             if theme := THEMES.get(width):
                 page.emulate_media(color_scheme=theme)
-                found[f"{view} {theme}"] = violations(page, both_themes=False)
+                found[f"{view} {theme}"] = violations(page)
     assert not {view: faults for view, faults in found.items() if faults}
     assert wide == []
 
@@ -261,14 +261,14 @@ def test_axe_finds_nothing_in_dialogs(open_page: OpenPage, violations: Violation
     for name in ("Edit backup", "Pause backup", "Backfill backup", "Trigger backup"):
         page.get_by_role("button", name=name).first.click()
         expect(page.locator("dialog :focus")).to_have_count(1)
-        found[name] = violations(page)
+        found[name] = violations(page, within="dialog")
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_role("button", name="Trigger backup")).to_be_focused()
     for key in ("?", "Control+k"):
         page.keyboard.press(key)
         expect(page.get_by_role("dialog")).to_be_visible()
-        found[key] = violations(page)
+        found[key] = violations(page, within="dialog")
         page.keyboard.press("Escape")
     assert not {name: faults for name, faults in found.items() if faults}
 

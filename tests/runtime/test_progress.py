@@ -7,7 +7,7 @@ import pytest
 from infinitas.core.errors import ServerUnreachable
 from infinitas.runtime import loop, progress
 from infinitas.runtime.loop import Loop
-from infinitas.runtime.progress import Progress, any_hangs, troubles
+from infinitas.runtime.progress import Progress, any_hangs, taking_its_time, troubles
 from tests.support import aeventually
 
 
@@ -29,6 +29,17 @@ def test_a_pass_that_takes_too_long_hangs() -> None:
         assert not troubles()
         clock.now = 900
     assert not any_hangs(), "a loop that has ended does not hang"
+
+
+def test_nothing_hangs_that_waits_for_a_migration() -> None:
+    clock = Clock()
+    with Progress("recorder", 300, clock):
+        with taking_its_time():
+            clock.now = 4_000
+            assert not any_hangs()
+        assert not any_hangs(), "what waited begins now"
+        clock.now += 301
+        assert any_hangs()
 
 
 def test_a_loop_is_in_trouble_once_all_passes_fail_for_a_while() -> None:

@@ -16,6 +16,7 @@ from infinitas.broker.intents import Intents
 from infinitas.broker.queue import QueueBroker
 from infinitas.devservers.servers import Urls
 from infinitas.runtime.config import Settings
+from infinitas.server import refusals
 from infinitas.server.audit_trail import record_cut_off
 from infinitas.server.server import serving
 from tests.server.mortal import Killed, Mortal
@@ -189,3 +190,25 @@ def test_sign_ins_and_tokens_are_in_the_audit_without_secrets(
     assert [each["origin"] for each in entries] == ["127.0.0.1", "127.0.0.1", "127.0.0.1", ""], (
         "no proxy is trusted"
     )
+
+
+async def test_a_token_without_the_right_is_in_the_audit_once(
+    servers: Urls, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "MOST_AUDITED", 3)
+    async with (
+        serving(Settings(redis_url=servers.redis), local=True, rate=0) as api,
+        httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://localhost") as http,
+    ):
+        _, text = await api.state.client.tokens.issue("reader", ["read"], None)
+        http.headers["Authorization"] = f"Bearer {text}"
+        for _ in range(5):
+            assert (await http.delete(f"{API}/schedules/k")).status_code == 403
+        for path in ("tokens", "logins", "channels", "channels/c"):
+            assert (await http.get(f"{API}/{path}")).status_code == 403
+        assert api.state.refusals.counts["forbidden"] == 9
+    found = [event for event in events(redis) if event.kind.startswith("audit.")]
+    assert len(found) == 3, "one of a kind, and no more of a flood"
+    facts = found[0].fields
+    assert (found[0].kind, facts["actor"], facts["target"]) == ("audit.remove_schedule", "reader", "k")
+    assert '"forbidden"' in facts["changes"]

@@ -1,13 +1,17 @@
 """Silent and slow connections are closed, and never shut out a client that sends its request."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 import uvicorn
 
 from infinitas.server.connection_limits import ConnectionLimits, limited_protocol
+from infinitas.server.limited_server import LimitedServer
+from tests.server.test_certificates import Authority
 from tests.support import PATIENCE_S
 
 HELLO = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -25,29 +29,29 @@ async def answer(
 
 
 @asynccontextmanager
-async def serving(limits: ConnectionLimits) -> AsyncIterator[Open]:
+async def serving(limits: ConnectionLimits, handshake_s: float = 10.0, **tls: Path) -> AsyncIterator[Open]:
     config = uvicorn.Config(
         answer,
-        port=0,
         log_config=None,
         lifespan="off",
         http=limited_protocol(limits),  # type: ignore[arg-type]
+        **{f"ssl_{name}file": path for name, path in tls.items()},  # type: ignore[arg-type]
     )
-    server = uvicorn.Server(config)
+    server = LimitedServer(config, handshake_s)
     config.load()
     server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    port = server.servers[0].sockets[0].getsockname()[1]
+    listening = socket.create_server(("127.0.0.1", 0))
+    await server.startup([listening])
     async with AsyncExitStack() as opened:
 
         async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
             opened.callback(writer.close)
             return reader, writer
 
         yield connect
     server.should_exit = True
-    await server.shutdown()
+    await server.shutdown([listening])
 
 
 async def closed(reader: asyncio.StreamReader) -> bytes:
@@ -73,6 +77,26 @@ async def test_a_request_that_does_not_arrive_is_given_up(start: bytes) -> None:
         reader, writer = await connect()
         writer.write(start)
         assert (b"200 OK" in await closed(reader)) is start.startswith(HELLO)
+
+
+@pytest.mark.parametrize("fold", [b" ", b"\t"])
+async def test_a_folded_header_line_is_refused(fold: bytes) -> None:
+    async with serving(ConnectionLimits()) as connect:
+        reader, writer = await connect()
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n\n a" + HELLO)
+        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200"), "a body may have such lines"
+        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n" + fold + b"c: d\r\n\r\n")
+        assert (await closed(reader)).startswith(b"HTTP/1.1 400")
+
+
+async def test_a_handshake_that_does_not_come_is_given_up(tmp_path: Path) -> None:
+    cert, key = Authority(tmp_path, "ours").sign("server")
+    async with serving(ConnectionLimits(), handshake_s=0.1, cert=cert, key=key) as connect:
+        for start in (b"", b"\x16\x03\x01\x02\x00\x01"):
+            reader, writer = await connect()
+            writer.write(start)
+            assert await closed(reader) == b""
 
 
 async def test_dripping_does_not_extend_the_time() -> None:

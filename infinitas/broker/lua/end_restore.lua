@@ -4,7 +4,7 @@
 -- args: prefix position epoch counts
 -- counts: JSON object of what was restored; returns: 1, or 0 if another restore has begun since
 
-if redis.call('GET', restoring) ~= epoch then return 0 end
+if not this_goes_on(position, epoch, 1000) then return 0 end
 if is_before(archived_to(), position) then redis.call('SET', archived, position) end
 emit('queue.restored', 'counts', counts)
 redis.call('XADD', wake, 'MAXLEN', 1, '*', 'at', stamp)

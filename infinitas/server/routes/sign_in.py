@@ -13,6 +13,7 @@ from infinitas.core.access import digest_of
 from infinitas.core.errors import Forbidden, ServerUnreachable, Unauthorized
 from infinitas.runtime.logging import get_logger
 from infinitas.server.audit_trail import origin_of, write
+from infinitas.server.auth import NO_TOKEN_NEEDED
 from infinitas.server.dependencies import ClientOf
 from infinitas.server.login_cookie import set_login, set_sign_in, sign_in_name, unset_sign_in
 
@@ -31,14 +32,14 @@ class SignInOptions(BaseModel):
     oidc: str | None
 
 
-@router.get("/options")
+@router.get("/options", openapi_extra=NO_TOKEN_NEEDED)
 async def show_sign_in_options(request: Request) -> SignInOptions:
     """How people can log in."""
     provider: Provider | None = request.app.state.provider
     return SignInOptions(oidc=provider.name if provider else None)
 
 
-@router.get("/oidc", status_code=303, response_class=RedirectResponse)
+@router.get("/oidc", status_code=303, response_class=RedirectResponse, openapi_extra=NO_TOKEN_NEEDED)
 async def begin_sign_in(request: Request) -> Response:
     """Send the browser to the provider."""
     from infinitas.server.provider import SignIn
@@ -50,7 +51,7 @@ async def begin_sign_in(request: Request) -> Response:
     return response
 
 
-@router.get("/oidc/callback", status_code=303, response_class=RedirectResponse)
+@router.get("/oidc/callback", status_code=303, response_class=RedirectResponse, openapi_extra=NO_TOKEN_NEEDED)
 async def end_sign_in(
     client: ClientOf,
     request: Request,

@@ -11,6 +11,7 @@ from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import BadFrame, Forbidden, WorkerGone
+from infinitas.server.audit_trail import note_refusal
 from infinitas.server.auth import authenticate, refuse_other_sites
 from infinitas.server.websocket.declared_tasks import changes_of, record_changes
 from infinitas.server.websocket.socket import Closed, Socket
@@ -100,6 +101,7 @@ class Handshake:
         )
         for entry in identify.tasks:
             if not token.may_work_on(entry.name):
+                await note_refusal(websocket, self._client, token, "connect_worker", entry.name[:80])
                 raise Forbidden(f"The token {token.name!r} is not for the task {entry.name[:80]!r}.")
         return token
 

@@ -98,7 +98,7 @@ class JobFrames:
             queues.setdefault(queue, []).append((claimed.id, claimed.attempt))
         for queue, jobs in queues.items():
             await self._edges[queue].jobs.release(
-                self._worker, jobs, self._job_ttl_s, begun=begun, rejected=rejected
+                self._worker, jobs, self._job_ttl_s, begun=begun, why=rejected
             )
 
     async def wait_for_room(self) -> None:

@@ -36,7 +36,7 @@ class JobsTransport(Protocol):
         job_ttl_s: int,
         *,
         begun: bool = True,
-        rejected: str = "",
+        why: str = "",
     ) -> int: ...
 
 

@@ -214,7 +214,7 @@ class WebSocketQueue:
         job_ttl_s: int,
         *,
         begun: bool = True,
-        rejected: str = "",
+        why: str = "",
     ) -> int:
         return await self._portal.join(self._release(jobs))
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 from fastapi import FastAPI
+from pydantic import ValidationError
 from starlette.websockets import WebSocket
 
 from infinitas.core.errors import BadFrame
@@ -20,6 +21,7 @@ from infinitas.server.websocket.job_frames import MOST_ASKED
 from infinitas.server.websocket.socket import BATCH_BYTES, MOST_WAITING_BYTES, Socket
 from infinitas.wire import frames
 from infinitas.wire.close_codes import TOO_SLOW
+from infinitas.wire.feed import SUBSCRIBE
 from tests.support import aeventually
 
 FEW = 20
@@ -82,7 +84,7 @@ async def connected(
     servers: Urls, first: object, rate: float, *, page: bool = False
 ) -> AsyncIterator[tuple[FastAPI, Client]]:
     """A server, and a worker or a page that it has welcomed."""
-    async with serving(Settings(redis_url=servers.redis), local=True, rate=rate) as api:
+    async with serving(Settings(redis_url=servers.redis), local=True, rate=rate, always_open=True) as api:
         client = Client(api, "/api/v1/feed" if page else "/api/v1/worker")
         gateway = api.state.gateway
         serve = gateway.serve_page if page else gateway.serve_worker
@@ -159,7 +161,7 @@ async def test_no_more_is_read_than_redis_is_asked_for(servers: Urls, redis: obj
 
 
 async def test_what_the_other_side_does_not_take_is_bounded(servers: Urls, redis: object) -> None:
-    async with serving(Settings(redis_url=servers.redis), local=True) as api:
+    async with serving(Settings(redis_url=servers.redis), local=True, always_open=True) as api:
         client = Client(api, "/api/v1/worker")
         socket = Socket(client.websocket)
         await client.websocket.receive()
@@ -194,3 +196,8 @@ def _sent(socket: Socket) -> Callable[[bytes], int]:
 def test_a_frame_with_too_many_parts_is_refused(frame: object) -> None:
     with pytest.raises(BadFrame):
         frames.parse(orjson.dumps(frame))
+
+
+def test_a_subscription_to_too_many_topics_is_refused() -> None:
+    with pytest.raises(ValidationError, match="at most 100 items"):
+        SUBSCRIBE.validate_json(orjson.dumps({"t": "subscribe", "topics": [str(n) for n in range(101)]}))
