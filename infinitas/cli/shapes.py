@@ -9,6 +9,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from infinitas.cli.health_shapes import Diagnosis, Health, RestoredQueues
+from infinitas.cli.versus import Comparison
 from infinitas.core.incident import Incident
 from infinitas.core.notify_rules import Mute
 from infinitas.core.records import QueueInfo, TaskRemoval, WorkerInfo
@@ -53,7 +54,7 @@ SHAPES: dict[str, Any] = {
     "ping ls": list[ExternalTaskView],
     "ping rm": Removed,
     "ping rotate": PingUrl,
-    "preview": Preview,
+    "preview": Preview | Comparison,
     "queue ls": list[QueueInfo],
     "queue pause": QueueName,
     "queue purge": Purged,

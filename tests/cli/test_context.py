@@ -132,7 +132,7 @@ def test_modules_are_included_by_globs(spread: Path) -> None:
 
 
 def test_the_settings_file_may_name_the_app(
-    spread: Path, servers: Urls, monkeypatch: pytest.MonkeyPatch
+    spread: Path, servers: Urls, redis: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("infinitas.toml").write_text('app = "shop_of_user"\n')
     monkeypatch.setenv("INFINITAS_REDIS_URL", servers.redis)
