@@ -73,3 +73,12 @@ def test_a_cut_text_ends_with_an_ellipsis(
     assert heading.split() == ["STATE", "JOB", "WHY"]
     assert failed == f"failed   {'j' * 26}  ValueError: no stock n…"
     assert running.split() == ["running", "k" * 26]
+
+
+def test_an_id_is_whole_on_a_terminal_that_is_too_narrow(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    print_rows(("STATE", "JOB", "WHY"), [("succeeded", "j" * 38, "none")], "", ("WHY",))
+    assert click.unstyle(capsys.readouterr().out).splitlines()[1].split() == ["succeeded", "j" * 38]
