@@ -39,9 +39,8 @@ def test_channels_from_the_command_line(
     made = run("add", "ops", "webhook", "--url", "https://example.com/s3cret")
     assert "ops sends to https://example.com/…" in made
     assert "shown this once: whsec_" in made
-    assert "There is a channel 'ops' already" in run(
-        "add", "ops", "slack", "--url", "https://example.com/", code=1
-    )
+    taken = run("add", "ops", "slack", "--url", "https://example.com/", code=1)
+    assert "There is a channel 'ops' already; change it with PUT, or --replace." in taken
     assert "needs sender" in run("add", "mail", "email", "--host", "h", "--to", "a@example.com", code=1)
     mail = ["mail", "email", "--host", "h", "--to", "a@example.com", "--sender", "b@example.com"]
     run("add", *mail)
