@@ -7,11 +7,12 @@ import sys
 import traceback
 
 from infinitas.app.app import Infinitas
-from infinitas.core.errors import BadApp
+from infinitas.core.errors import BadApp, InfinitasError
 
 _LIKE_A_FILE = re.compile(r"[/\\]|\.py$")
 _MACHINERY = ("<frozen importlib", importlib.__file__, __file__)
 """Files whose lines in a traceback help no user."""
+_OURS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
 def load_app(path: str | None) -> Infinitas:
@@ -58,14 +59,13 @@ def _import(module: str, name: str) -> object:
 
 
 def _of_user(error: BaseException) -> str:
-    """The traceback of an error, without the lines of the import itself."""
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if not _is_machinery(each.filename)]
+    """The traceback of an error, without the lines of the import itself, nor ours where we refuse."""
+    unwanted = (*_MACHINERY, _OURS) if isinstance(error, InfinitasError) else _MACHINERY
+    frames = [
+        each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(unwanted)
+    ]
     lines = [*traceback.format_list(frames), *traceback.format_exception_only(error)]
     return "".join(lines).rstrip()
-
-
-def _is_machinery(file: str) -> bool:
-    return file.startswith(_MACHINERY)
 
 
 def _command_for_file(file: str, name: str) -> str:
