@@ -6,6 +6,7 @@ import subprocess
 import httpx
 import pytest
 
+from infinitas.cli.incidents import actor
 from tests.server.test_audit import search
 from tests.server_fixtures import Server
 from tests.support import Processes, eventually
@@ -70,6 +71,6 @@ def test_changes_from_the_command_line_are_in_the_audit(
     channel(processes, server, "rm", "ops")
     entries = eventually(lambda: found if len(found := search(http)) >= 3 else None)
     assert [each["action"] for each in entries] == ["remove_channel", "test_channel", "add_channel"]
-    assert {each["origin"] for each in entries} == {"command line"}
+    assert {(each["origin"], each["actor"]) for each in entries} == {("command line", actor())}
     assert entries[2]["changes"]["target"] == [None, "https://example.com/…"]
     assert "s3cret" not in str(entries)
