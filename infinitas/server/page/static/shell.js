@@ -156,7 +156,7 @@ export class Shell {
       tool(prefs.zone, `Times: ${prefs.zone}; switch`, () => this.#switch(nextZone)),
       tool(theme, `Colours: ${prefs.theme}; switch`, () => this.#switch(nextTheme)),
       tool("?", "Keys", () => this.#help()),
-      name !== "this machine" && tool("⏻", `Log out ${name}`, () => void logOut()),
+      name !== "this machine" && tool("↪", `Log out ${name}`, () => void logOut()),
     ];
   }
 
