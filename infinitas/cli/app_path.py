@@ -8,12 +8,13 @@ from pathlib import Path
 
 from infinitas.app.app import Infinitas
 from infinitas.app.modules import TASKS, import_modules, modules_called
-from infinitas.core.errors import BadApp, ConfigError
+from infinitas.core.errors import BadApp, ConfigError, InfinitasError
 
 _MACHINERY = ("<frozen importlib", importlib.__file__, __file__)
 """Files whose lines in a traceback help no user."""
 _HOMES = ("", ".app", f".{TASKS}")
 """Modules of a package that may have its app."""
+_OURS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
 
 def load_app(path: str | None) -> Infinitas:
@@ -106,11 +107,10 @@ def _module_of_file(text: str) -> str:
 
 
 def _of_user(error: BaseException) -> str:
-    """The traceback of an error, without the lines of the import itself."""
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if not _is_machinery(each.filename)]
+    """The traceback of an error, without the lines of the import itself, nor ours where we refuse."""
+    unwanted = (*_MACHINERY, _OURS) if isinstance(error, InfinitasError) else _MACHINERY
+    frames = [
+        each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(unwanted)
+    ]
     lines = [*traceback.format_list(frames), *traceback.format_exception_only(error)]
     return "".join(lines).rstrip()
-
-
-def _is_machinery(file: str) -> bool:
-    return file.startswith(_MACHINERY)

@@ -105,24 +105,31 @@ async def _run(app: Infinitas, port: int | None, stop: StopSignal) -> None:
 
 def _show_where(app: Infinitas, port: int | None, own: Urls | None) -> None:
     """What to look at, and how. Only the URLs of our own servers have no password."""
-    command = f"redis-cli -s {own.redis.removeprefix('unix://')}" if own else "redis-cli"
+    redis_cli = f"redis-cli -s {own.redis.removeprefix('unix://')}" if own else "redis-cli"
     if port is not None:
         click.echo(f"\n  The page: {click.style(f'http://127.0.0.1:{port}/', bold=True)}\n")
     click.echo(f"  {counted(len(app.tasks), 'task')}: {', '.join(sorted(app.tasks))}")
     click.echo("  Look inside, from another terminal in this folder:")
     cli = _own_command()
-    for line, meaning in (
+    lines = [
         (f"{cli} task ls", "next, last and streak of every task"),
         (f"{cli} job ls", "what runs, waits, and has ended"),
-        *([("scripts/inspect", "the same, from Redis alone")] if os.path.exists("scripts/inspect") else []),
-        (command, "the keys themselves: docs/redis-keys.md"),
-    ):
-        click.echo(f"    {line:<34}  {click.style(meaning, dim=True)}")
+    ]
+    if os.path.exists("scripts/inspect"):
+        lines.append(("scripts/inspect", "the same, from Redis alone"))
+    lines.append((redis_cli, "the keys themselves: docs/redis-keys.md"))
     if port is not None:
-        url = f"curl http://127.0.0.1:{port}/api/v1/tasks"
-        click.echo(f"    {url}  {click.style('over HTTP: docs/http.md', dim=True)}")
+        lines.append((f"curl http://127.0.0.1:{port}/api/v1/tasks", "over HTTP: docs/http.md"))
     if postgres := app.settings.postgres_url:
-        click.echo(f"    psql '{postgres}'" if own and postgres == own.postgres else "    psql")
+        lines.append(
+            (
+                f"psql '{postgres}'" if own and postgres == own.postgres else "psql",
+                "the history: docs/postgres.md",
+            )
+        )
+    width = max(len(line) for line, _ in lines)
+    for line, meaning in lines:
+        click.echo(f"    {line:<{width}}  {click.style(meaning, dim=True)}")
     click.echo("  Ctrl-C stops.\n")
 
 

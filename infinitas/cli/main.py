@@ -71,7 +71,7 @@ COMMANDS = {
     "rule": (
         "infinitas.cli.notify_rules",
         "rule_group",
-        "Rules which channels are notified of which incidents: ls, set, rm.",
+        "Rules for which channels are notified of which incidents: ls, set, rm.",
     ),
     "schedule": (
         "infinitas.cli.schedules",

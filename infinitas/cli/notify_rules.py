@@ -20,7 +20,7 @@ EXPENDABLE = ("URGENT", "TAGS", "REMINDER")
 NONE = "No rules: every channel is notified of every incident. Make one: infinitas rule set NAME -c CHANNEL"
 
 
-@click.group("rule", help="Rules which channels are notified of which incidents: ls, set, rm.")
+@click.group("rule", help="Rules for which channels are notified of which incidents: ls, set, rm.")
 def rule_group() -> None: ...
 
 

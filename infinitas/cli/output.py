@@ -69,6 +69,7 @@ def print_rows(
 
     console = Console(highlight=False)
     shown = _widths(headings, rows, expendable, console.width, names, texts)
+    # A cell that may not be cut (an id) stays whole: where it finds no room, the terminal wraps the line.
     console.width = max(console.width, sum(shown.values()) + GAP * len(shown))
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
     for column in shown:

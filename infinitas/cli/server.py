@@ -4,6 +4,7 @@ import click
 from pydantic_core import to_json
 
 from infinitas.cli.context import ask_redis, log_options, output_option, settings
+from infinitas.cli.incidents import actor
 from infinitas.cli.output import moment, print_json, print_rows
 from infinitas.cli.spans import Span
 from infinitas.client.redis_client import RedisClient
@@ -155,12 +156,12 @@ def remove_token(ctx: click.Context, id: str, output: str | None) -> None:
 
 
 async def _audit(client: RedisClient, action: str, target: str, made: dict[str, object]) -> None:
-    """As a server records it. The actor is this command: a person with access to Redis."""
+    """As a server records it."""
     await (await client.broker("default")).audit(
         action=action,
-        actor="infinitas token",
+        actor=actor(),
         target=target,
         reason="",
-        origin="",
+        origin="command line",
         changes=to_json({name: [None, value] for name, value in made.items()}).decode() if made else "",
     )

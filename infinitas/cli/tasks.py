@@ -4,7 +4,7 @@ from dataclasses import fields
 from datetime import datetime
 
 import click
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from infinitas.broker.messages import NewJob
 from infinitas.cli.app_path import load_app
@@ -131,6 +131,7 @@ def show_task(ctx: click.Context, name: str, output: str | None) -> None:
             ("former names", ", ".join(definition.aliases)),
             ("timeout", f"{definition.timeout:g} s" if definition.timeout else "none"),
             ("retries", str(definition.retries)),
+            ("parameters", _parameters(definition)),
             ("options", _unusual(definition)),
             *(("schedule", f"{s.rule_text}  {s.timezone}  [{s.key}, {s.origin}]") for s in task.schedules),
             ("next", f"{moment(task.next_slot)} ({relative(task.next_slot, at)})" if task.next_slot else "–"),
@@ -149,9 +150,21 @@ def show_task(ctx: click.Context, name: str, output: str | None) -> None:
     )
 
 
+def _parameters(definition: TaskDefinition) -> str:
+    """The parameters with their types and defaults: `n: integer, how: string = "ok"`."""
+    schema = from_json(definition.parameters) if definition.parameters else {}
+    shown = []
+    for name, one in schema.get("properties", {}).items():
+        known = one if isinstance(one, dict) else {}
+        kind = f": {known['type']}" if isinstance(known.get("type"), str) else ""
+        default = f" = {to_json(known['default']).decode()}" if "default" in known else ""
+        shown.append(f"{name}{kind}{default}")
+    return ", ".join(shown)
+
+
 def _unusual(definition: TaskDefinition) -> str:
     """The options that differ from their defaults, and have no line of their own."""
-    shown = {"name", "queue", "doc", "timeout", "retries", "place", "aliases"}
+    shown = {"name", "queue", "doc", "timeout", "retries", "place", "aliases", "parameters"}
     return ", ".join(
         f"{field.name}={getattr(definition, field.name)}"
         for field in fields(definition)

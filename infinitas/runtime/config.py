@@ -139,7 +139,7 @@ class Settings(BaseModel):
             `backlog_full`. None: no limit.
         backlog_mb: about how many 10^6 bytes they may take. None: no limit.
         archive_max_gb: size of the archive's database, in 10^9 bytes, that a check warns of from 90 % on.
-        notify: rules which channels are notified of which incidents; tables `[[notify]]` in the file.
+        notify: rules for which channels are notified of which incidents; tables `[[notify]]` in the file.
         notify_rate: most messages to one channel in a period; what is more is summed up in one message.
         notify_group: seconds between two messages to one channel; what happens between them is one message.
         backlog_after: seconds that ready jobs of a task may wait before that is an incident.

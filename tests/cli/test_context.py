@@ -73,6 +73,16 @@ def test_an_error_deep_inside_has_the_lines_of_the_user(project: Path, code: str
     assert "importlib" not in str(refused.value)
 
 
+def test_a_refusal_of_infinitas_has_no_lines_of_its_own_code(project: Path) -> None:
+    code = "from infinitas import Infinitas\n@Infinitas().task(schedule='61 * * * *')\ndef f(): ...\n"
+    (project / "deep.py").write_text(code)
+    with pytest.raises(BadApp) as refused:
+        load_app("shop_of_user.app:app")
+    files = [line for line in str(refused.value).splitlines() if line.startswith("  File ")]
+    assert [str(project) in file for file in files] == [True, True]
+    assert "a value must be 0 to 59" in str(refused.value).splitlines()[-1]
+
+
 def test_a_function_may_make_the_app(project: Path) -> None:
     (project / "deep.py").touch()
     assert load_app("shop_of_user.app:make()").name == "made"

@@ -133,3 +133,12 @@ def test_a_moment_has_its_zone_and_its_year_where_it_is_another_one(monkeypatch:
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_an_id_is_whole_on_a_terminal_that_is_too_narrow(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    print_rows(("STATE", "JOB", "WHY"), [("succeeded", "j" * 38, "none")], "", ("WHY",))
+    assert click.unstyle(capsys.readouterr().out).splitlines()[1].split() == ["succeeded", "j" * 38]

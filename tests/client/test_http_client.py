@@ -147,7 +147,7 @@ def test_a_missing_scope_is_named(http: httpx.Client, make_token: MakeToken) -> 
     with pytest.raises(Forbidden, match="'jobs'"):
         reader.rerun(reader.schedules.trigger("tick").id)
     stranger = Infinitas(server=url, token="inf_wrong")
-    with pytest.raises(Unauthorized):
+    with pytest.raises(Unauthorized, match="Set INFINITAS_TOKEN"):
         stranger.fetch_task("noop")
     for app in (reader, stranger):
         app.close()
