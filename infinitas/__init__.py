@@ -41,15 +41,16 @@ from infinitas.core.records import (
     JobInfo,
     JobSummary,
     LogLine,
-    ScheduleInfo,
     TaskInfo,
     TaskLine,
     WorkerInfo,
 )
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.schedule_preview import Preview, PreviewSlot
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.verdict import Verdict
 from infinitas.runtime.version import VERSION
+from infinitas.tasks.collection import Tasks
 from infinitas.tasks.current_job import current_job
 from infinitas.tasks.handle import Handle, agather, gather
 from infinitas.tasks.job import Job
@@ -101,6 +102,7 @@ __all__ = [
     "Task",
     "TaskInfo",
     "TaskLine",
+    "Tasks",
     "UnknownJob",
     "UnknownSchedule",
     "UnknownTask",

@@ -19,7 +19,8 @@ from tests.support import alive, eventually
 
 PASSWORD = "server-secret"
 SENTINEL_PASSWORD = "sentinel-secret"
-DOWN_AFTER_MS = 1500
+PATIENT_MS, HURRIED_MS = 60_000, 1000
+"""After how long a silent primary counts as down: a busy machine must cause no failover of its own."""
 
 
 class Node:
@@ -94,6 +95,7 @@ class SentinelSystem:
 
     def wait_until_ready(self) -> None:
         """All Sentinels know each other, the same primary, and a replica that a failover may promote."""
+        self._set_down_after(PATIENT_MS)
         eventually(lambda: all(map(self._is_ready, self.admins)))
 
     def confirmed(self) -> None:
@@ -101,6 +103,12 @@ class SentinelSystem:
         admin = self.primary.admin
         admin.set("written", 1)
         assert admin.wait(1, 30_000) == 1
+
+    def kill_primary(self) -> None:
+        """The Sentinels notice it soon."""
+        primary = self.primary
+        self._set_down_after(HURRIED_MS)
+        primary.kill()
 
     def switched(self, old: Node) -> bool:
         """Whether all Sentinels name another primary."""
@@ -126,6 +134,10 @@ class SentinelSystem:
         for node in self.nodes:
             node.stop()
 
+    def _set_down_after(self, milliseconds: int) -> None:
+        for admin in self.admins:
+            admin.sentinel_set("mymaster", "down-after-milliseconds", milliseconds)
+
     def _accepts_failover(self) -> bool:
         # Refused while one is under way, and after one that has just ended.
         with suppress(RedisError):
@@ -147,7 +159,7 @@ class SentinelSystem:
             f"sentinel sentinel-pass {SENTINEL_PASSWORD}\n"
             f"sentinel monitor mymaster 127.0.0.1 {self.nodes[0].port} 2\n"
             f"sentinel auth-pass mymaster {PASSWORD}\n"
-            f"sentinel down-after-milliseconds mymaster {DOWN_AFTER_MS}\n"
+            f"sentinel down-after-milliseconds mymaster {PATIENT_MS}\n"
             "sentinel failover-timeout mymaster 3000\n"
         )
         command = [str(find_redis()), str(config), "--sentinel"]

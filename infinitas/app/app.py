@@ -9,12 +9,15 @@ from infinitas.app.schedules import Schedules
 from infinitas.client.lazy import LazyClient
 from infinitas.client.names import by_name
 from infinitas.client.portal import Portal, for_async, for_sync, for_sync_outside_loops
+from infinitas.core.codec import instant
 from infinitas.core.errors import ConfigError
-from infinitas.core.interval import Every
+from infinitas.core.interval import Rule
+from infinitas.core.lists import several
 from infinitas.core.records import JobInfo, TaskInfo, TaskLine
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.states import State, read_state
 from infinitas.core.unknown_options import refuse_unknown
+from infinitas.tasks.collection import Tasks
 from infinitas.tasks.decorator import Async, Decorator
 from infinitas.tasks.handle import Handle, JobName, id_of
 from infinitas.tasks.job import Job
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_ARGUMENTS = ("name", "redis_url", "postgres_url", "server", "token", "queue", "plugins")
+_ARGUMENTS = ("name", "redis_url", "postgres_url", "server", "token", "queue", "plugins", "include")
 _DEFAULTS = TaskDefaults.__optional_keys__
 
 
@@ -41,6 +44,8 @@ class Infinitas:
         name: names the app. Its tasks and schedules have it in front: `shop.cleanup`; inside the app's
             own verbs the short name is enough. Two apps on one Redis need two names. Default: the setting
             `app_name`, which is empty.
+        include: modules with tasks, which a worker, `dev` and `sync` import: names, or globs of names
+            (`"shop.*.tasks"`, where `*` also stands for several parts).
         redis_url: e.g. `redis://localhost:6379/0`.
         postgres_url: e.g. `postgresql://user@host/name`; without one there is no archive.
         server: go through a server in place of both, e.g. `wss://host:3000`, with its `token`.
@@ -68,6 +73,7 @@ class Infinitas:
         token: str | None = None,
         queue: str = "default",
         plugins: Iterable[Plugin] = (),
+        include: Iterable[str] = (),
         **defaults: Unpack[TaskDefaults],
     ) -> None:
         refuse_unknown(defaults, {*_ARGUMENTS, *_DEFAULTS}, "Infinitas(…)", ConfigError)
@@ -75,6 +81,8 @@ class Infinitas:
             app_name=name, redis_url=redis_url, postgres_url=postgres_url, server=server, token=token
         )
         self.registry = Registry(self.client, Plugins(plugins), queue, self.client.app_name, defaults)
+        self.included = several(include, "include", ConfigError)
+        """Names or globs of modules with tasks."""
         self.schedules = Schedules(self.client, self.registry)
         """Verbs over schedules: read, change, pause, skip, trigger, backfill."""
 
@@ -144,6 +152,22 @@ class Infinitas:
         declare = Decorator(self.registry.add, options)
         return declare(*functions) if functions else declare
 
+    def include(self, tasks: Tasks) -> None:
+        """Add the tasks of a collection, those too that it gets later.
+
+        Raises:
+            ConfigError: another app has included it. DuplicateTask: the app has a task of a name of it.
+
+        >>> from infinitas import Infinitas, Tasks
+        >>> tasks = Tasks()
+        >>> greet = tasks.task(print, name="greet")
+        >>> mine = Infinitas()
+        >>> mine.include(tasks)
+        >>> sorted(mine.tasks)
+        ['greet']
+        """
+        tasks.join(self.registry)
+
     def find(self, name: str) -> AnyTask:
         """A task of this app, by its short or full name. Raises UnknownTask."""
         return self.registry.find(name)
@@ -151,7 +175,7 @@ class Infinitas:
     async def _schedule(
         self,
         task: AnyTask | str,
-        rule: str | Every | None = None,
+        rule: Rule | None = None,
         *,
         key: str,
         at: datetime | None = None,
@@ -241,6 +265,8 @@ class Infinitas:
         *,
         state: State | str | None = None,
         argument: str | None = None,
+        schedule: str | None = None,
+        since: datetime | None = None,
         limit: int = 20,
     ) -> list[JobInfo]:
         """Jobs that wait or run, then those of the archive, newest first: what `infinitas job ls` lists.
@@ -249,6 +275,8 @@ class Infinitas:
             task: only its jobs.
             state: only those in it, e.g. "failed".
             argument: only those with it, as `name:value` or `place:value`.
+            schedule: only those of this schedule, by its key.
+            since: only those that were due at this aware moment or later.
             limit: at most so many.
 
         Raises:
@@ -260,11 +288,12 @@ class Infinitas:
         True
         """
         wanted = None if state is None else read_state(state)
-        if task is None:
-            return await self.client.open().jobs(None, wanted, limit, argument)
-        for name in self.registry.namespace.meanings(name_of(task)):
-            if found := await self.client.open().jobs(name, wanted, limit, argument):
-                return found
+        client, namespace = self.client.open(), self.registry.namespace
+        start = None if since is None else instant(since, "since")
+        for name in (None,) if task is None else namespace.meanings(name_of(task)):
+            for key in (None,) if schedule is None else namespace.meanings(schedule):
+                if found := await client.jobs(name, wanted, limit, argument, schedule=key, since=start):
+                    return found
         return []
 
     fetch_jobs = for_sync(_fetch_jobs)
@@ -274,7 +303,7 @@ class Infinitas:
         """A job with its log, live or archived, by its id, handle or record. Raises UnknownJob.
 
         >>> app.fetch_job(add.send(1, 2).id).args
-        '[[1,2],{}]'
+        [1, 2]
         """
         return await self.client.open().job(id_of(job))
 

@@ -17,8 +17,9 @@ from infinitas.core.declaration import (
     compare_unreadable,
 )
 from infinitas.core.errors import NameTaken
-from infinitas.core.records import ScheduleInfo, TaskInfo
+from infinitas.core.records import TaskInfo
 from infinitas.core.schedule import Schedule
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.tasks.registry import Registry
 

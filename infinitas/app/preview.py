@@ -5,13 +5,13 @@ from typing import Unpack
 
 from infinitas.core.codec import instant
 from infinitas.core.errors import BadSchedule
-from infinitas.core.interval import Every
+from infinitas.core.interval import Rule
 from infinitas.core.schedule_options import ScheduleOptions, make_schedule
 from infinitas.core.schedule_preview import Preview, preview_schedule
 
 
 def preview(
-    rule: str | Every,
+    rule: Rule,
     *,
     count: int = 10,
     now: datetime | None = None,

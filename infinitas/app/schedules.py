@@ -9,9 +9,10 @@ from infinitas.client.interface import ScheduleClient
 from infinitas.client.lazy import LazyClient
 from infinitas.client.names import by_name
 from infinitas.client.portal import Portal, for_async, for_sync
-from infinitas.core.interval import Every
-from infinitas.core.records import Backfill, ScheduleInfo
+from infinitas.core.interval import Rule
+from infinitas.core.records import Backfill
 from infinitas.core.schedule_options import Entry, ScheduleOptions
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.tasks.handle import Handle
 from infinitas.tasks.registry import Registry
 from infinitas.tasks.task import AnyTask, name_of
@@ -94,7 +95,7 @@ class Schedules:
     async def _change(
         self,
         key: str,
-        rule: str | Every | None = None,
+        rule: Rule | None = None,
         *,
         at: datetime | None = None,
         args: Sequence[object] | None = None,
@@ -124,7 +125,7 @@ class Schedules:
 
         Raises BadSchedule: `until` is naive or has passed. BadArgs: the reason is too long.
 
-        >>> app.schedules.pause("example", "stocktaking").pause.reason
+        >>> app.schedules.pause("example", "stocktaking").paused.reason
         'stocktaking'
         """
         return await self._on(key, lambda verbs, key: verbs.pause(key, reason, until))
@@ -135,7 +136,7 @@ class Schedules:
     async def _resume(self, key: str) -> ScheduleInfo:
         """End a pause. What was skipped stays skipped.
 
-        >>> app.schedules.resume("example").pause is None
+        >>> app.schedules.resume("example").paused is None
         True
         """
         return await self._on(key, lambda verbs, key: verbs.resume(key))

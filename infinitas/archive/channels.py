@@ -37,7 +37,7 @@ class Channels:
         if len(await self.all()) >= MOST_CHANNELS:
             raise BadArgs(f"There are {MOST_CHANNELS} channels already.")
         if not await self._upsert(name, config, actor, replace=False):
-            raise BadArgs(f"There is a channel {name!r} already; PUT changes it.")
+            raise BadArgs(f"There is a channel {name!r} already; change it with PUT, or --replace.")
         return await self.find(name)
 
     async def change(self, name: str, config: ChannelConfig, actor: str) -> tuple[ChannelInfo, ChannelInfo]:

@@ -33,13 +33,14 @@ class Numbers:
     """Jobs that were due since a moment.
 
     Attributes:
-        jobs: that have ended, non-runs included; of them `succeeded`, and `failed` with those missed.
+        jobs: that have ended, non-runs included; of them `succeeded`, and `failed` with the `missed`.
         lag_ms: how late 95 of 100 jobs of slots began at most, to 20 %; None without any.
     """
 
     jobs: int
     succeeded: int
     failed: int
+    missed: int
     lag_ms: float | None
 
 

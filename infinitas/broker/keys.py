@@ -14,6 +14,7 @@ LOGINS = "infinitas:logins"
 QUEUE_KEYS = (
     "tasks",
     "limits",
+    "paused_tasks",
     "moved",
     "departures",
     "departed",

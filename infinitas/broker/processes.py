@@ -1,6 +1,5 @@
 """The processes that have no heartbeat of a worker, in Redis: schedulers, archivers, notifiers, servers."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,31 +8,9 @@ import orjson
 from infinitas.broker.connection import Connection
 from infinitas.broker.keys import PROCESSES
 from infinitas.core.codec import from_ms, to_ms
+from infinitas.core.status import ProcessInfo
 
 FORGET_AFTER = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessInfo:
-    """One process, as it last wrote itself.
-
-    Attributes:
-        kind: `scheduler`, `archiver`, `notifier` or `server`.
-        at: when it was written, by the clock of Redis.
-        status: a line of counts, for people.
-        troubles: what is wrong with its loops, for people.
-        address: of a server, where this machine reaches it; else empty.
-    """
-
-    kind: str
-    host: str
-    pid: int
-    version: str
-    started: datetime
-    at: datetime
-    status: str
-    troubles: tuple[str, ...] = ()
-    address: str = ""
 
 
 class Processes:

@@ -8,13 +8,14 @@ from infinitas.broker.jobs import Jobs
 from infinitas.broker.keys import QueueKeys
 from infinitas.broker.messages import ClockReading
 from infinitas.broker.schedules import Schedules
+from infinitas.broker.task_pauses import TaskPauses
 from infinitas.broker.waits import Waits
 from infinitas.broker.workers import Workers
 from infinitas.core.codec import from_ms, to_ms
 
 
 class QueueBroker:
-    """One queue: `.jobs .workers .schedules .declarations .waits`, and what concerns the queue as a whole.
+    """One queue: `.jobs .workers .schedules .declarations .task_pauses .waits`, and the queue as a whole.
 
     A method runs the Lua file of its name: one atomic edge. Every method may be called again after a
     lost reply. All raise ServerUnreachable.
@@ -27,6 +28,7 @@ class QueueBroker:
         self.workers = Workers(connection, self.keys)
         self.schedules = Schedules(connection, self.keys)
         self.declarations = Declarations(connection, self.keys, self.schedules)
+        self.task_pauses = TaskPauses(connection, self.keys)
         self.waits = Waits(connection, self.keys)
 
     async def now(self) -> datetime:

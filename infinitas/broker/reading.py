@@ -16,20 +16,19 @@ from infinitas.broker.messages import moment_of_score
 from infinitas.broker.stored_rules import read_rule
 from infinitas.core.codec import AFTER_LAST_MS, EPOCH, from_ms
 from infinitas.core.errors import InfinitasError
+from infinitas.core.job_arguments import fault_of_args
 from infinitas.core.records import (
     JobInfo,
     JobSummary,
     LogLine,
-    Pause,
     RecentRun,
-    ScheduleInfo,
     TaskInfo,
     TaskLine,
     WorkerInfo,
     check_payloads,
-    fault_of_args,
 )
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
+from infinitas.core.schedule_records import Pause, ScheduleInfo
 from infinitas.core.states import State
 from infinitas.core.task_definition import UNREADABLE_TASK, TaskDefinition
 
@@ -149,7 +148,7 @@ def job_info(queue: str, id: str, record: object, chunks: object = (), task: str
             task=stored.read("task", _required, task, required=True),
             state=stored.read("state", State, State.FAILED, required=True),
             attempt=stored.count("attempt"),
-            args=stored.read("args", _required, EMPTY_ARGS, required=True),
+            args_json=stored.read("args", _required, EMPTY_ARGS, required=True),
             due=stored.read("due", moment, EPOCH, required=True),
             queue=queue,
             reason=stored.text("reason"),
@@ -160,10 +159,10 @@ def job_info(queue: str, id: str, record: object, chunks: object = (), task: str
             worker=stored.text("worker"),
             error=stored.text("error"),
             traceback=stored.text("traceback"),
-            result=stored.text("result"),
+            result_json=stored.text("result"),
             progress=stored.read("progress", _finite, None),
             step=stored.text("step"),
-            checkpoint=stored.text("checkpoint"),
+            checkpoint_json=stored.text("checkpoint"),
             key=stored.text("key"),
             headers=stored.read("headers", _headers, {}),
             redact=stored.read("redact", _paths, ()),
@@ -335,7 +334,7 @@ def schedule_info(queue: str, key: str, row: tuple[Any, ...]) -> ScheduleInfo:
         queue=queue,
         next_slot=stored.read("slot", _slot, None),
         last_slot=stored.moment("mark"),
-        pause=stored.read("paused", _pause, None),
+        paused=stored.read("paused", _pause, None),
         skips=stored.count("skips"),
         runs=stored.count("runs"),
         live_job=stored.text("live"),

@@ -1,6 +1,5 @@
 """The verbs over channels on the command line: through a server, or on Postgres itself."""
 
-import getpass
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
@@ -8,6 +7,7 @@ import click
 from pydantic_core import to_json
 
 from infinitas.cli.context import ask, settings
+from infinitas.cli.incidents import actor
 from infinitas.client.channel_access import ChannelAccess
 from infinitas.client.interface import Client
 from infinitas.client.redis_client import RedisClient
@@ -73,7 +73,7 @@ class _Direct:
     def __init__(self, access: ChannelAccess, client: RedisClient) -> None:
         self._access = access
         self._client = client
-        self._actor = getpass.getuser()
+        self._actor = actor()
 
     async def all(self) -> list[ChannelView]:
         return [ChannelView.of(info) for info in await self._access.all()]

@@ -12,7 +12,8 @@ from infinitas.cli.context import output_option
 from infinitas.cli.output import moment, print_json, print_rows
 from infinitas.core.channel_config import TYPES, read_channel
 from infinitas.core.errors import InfinitasError
-from infinitas.wire.channels import ChannelView, DeliveryView, QueuedNotice
+from infinitas.wire.channels import ChannelView, DeliveryView, NewChannelView, QueuedNotice
+from infinitas.wire.system import Removed
 
 PATIENCE_S = 30.0
 _SECRETS = ("url", "secret", "password")
@@ -36,7 +37,7 @@ def list_channels(ctx: click.Context, output: str | None) -> None:
     """List channels, how they fare, and the last error; never their secrets."""
     found = ask_channels(ctx, lambda channels: channels.all())
     if output == "json":
-        print_json([_plain(channel) for channel in found])
+        print_json(found)
         return
     rows = [
         (
@@ -92,7 +93,7 @@ def add_channel(
 
     view, made = ask_channels(ctx, add)
     if output == "json":
-        print_json({**_plain(view), "secret": made})
+        print_json(NewChannelView(**dict(view), secret=made))
         return
     click.echo(f"{name} sends to {view.target}. Try it: infinitas channel test {name}")
     if made is not None:
@@ -106,7 +107,7 @@ def add_channel(
 def remove_channel(ctx: click.Context, name: str, output: str | None) -> None:
     """Remove a channel; messages that wait for it are given up."""
     ask_channels(ctx, lambda channels: channels.remove(name))
-    print_json({"removed": name}) if output == "json" else click.echo(f"{name} is removed.")
+    print_json(Removed(removed=name)) if output == "json" else click.echo(f"{name} is removed.")
 
 
 @channel_group.command("test")
@@ -132,7 +133,7 @@ def list_deliveries(ctx: click.Context, name: str, limit: int, output: str | Non
     """Tries to send messages to a channel, newest first."""
     found = ask_channels(ctx, lambda channels: channels.deliveries(name, None, limit))
     if output == "json":
-        print_json([_plain(delivery) for delivery in found])
+        print_json(found)
         return
     rows = [
         (
@@ -186,7 +187,7 @@ def _print_delivery(delivery: DeliveryView | None, output: str | None) -> None:
             "When one does, it is sent."
         )
     if output == "json":
-        print_json(_plain(delivery))
+        print_json(delivery)
     if delivery.outcome != "sent":
         raise NotSent(f"{delivery.channel} did not take the message: {delivery.answer}")
     if output != "json":
@@ -204,7 +205,3 @@ def _read_secret(name: str) -> str:
     if sys.stdin.isatty():
         return str(click.prompt(name, hide_input=True))
     return sys.stdin.readline().strip()
-
-
-def _plain(view: ChannelView | DeliveryView) -> dict[str, Any]:
-    return view.model_dump()

@@ -7,6 +7,7 @@ import click
 from infinitas.cli.context import output_option
 from infinitas.cli.output import print_json
 from infinitas.core.errors import ConfigError
+from infinitas.wire.system import Check
 
 
 @click.command()
@@ -22,10 +23,10 @@ def conformance(ctx: click.Context, port: int, output: str | None) -> None:
         from infinitas.conformance.kit import try_client
     except ModuleNotFoundError as error:
         raise ConfigError(f"It needs the package {error.name}: pip install 'infinitas[server]'.") from None
-    found: list[dict[str, str | None]] = []
+    found: list[Check] = []
 
     def report(check: str, wrong: str | None) -> None:
-        found.append({"check": check, "wrong": wrong})
+        found.append(Check(check=check, wrong=wrong))
         if output != "json":
             mark = click.style("✓", fg="green") if wrong is None else click.style("✗", fg="red")
             click.echo(f"{mark} {check}" + ("" if wrong is None else f": {wrong}"))

@@ -24,6 +24,7 @@ from infinitas.core.errors import (
     UnknownIncident,
     UnknownJob,
     UnknownMute,
+    UnknownQueue,
     UnknownRule,
     UnknownSchedule,
     UnknownTask,
@@ -36,7 +37,7 @@ from infinitas.devservers.urls import fill_urls
 from infinitas.runtime.config import Settings, load_settings
 
 T = TypeVar("T")
-ERROR, USAGE, NOT_FOUND, UNREACHABLE = 1, 2, 5, 6
+ERROR, USAGE, AMISS, NOT_IN_TIME, NOT_FOUND, UNREACHABLE = 1, 2, 3, 4, 5, 6
 EXIT_CODES = {
     ConfigError.code: USAGE,
     BadApp.code: USAGE,
@@ -51,8 +52,9 @@ EXIT_CODES = {
     UnknownChannel.code: NOT_FOUND,
     UnknownDelivery.code: NOT_FOUND,
     UnknownWorker.code: NOT_FOUND,
+    UnknownQueue.code: NOT_FOUND,
     ServerUnreachable.code: UNREACHABLE,
-    NotInTime.code: ERROR,
+    NotInTime.code: NOT_IN_TIME,
     UnsafeBroker.code: ERROR,
 }
 
@@ -78,7 +80,7 @@ def print_error(error: InfinitasError) -> int:
 
 def configured_app(ctx: click.Context, path: str | None, **arguments: object) -> Infinitas:
     """The app, with the command line's settings over its own."""
-    return load_app(path or ctx.obj["app"]).configure(**urls(ctx), **arguments)
+    return load_app(path or ctx.obj["app"] or load_settings().app).configure(**urls(ctx), **arguments)
 
 
 def log_options(command: Callable[..., Any]) -> Callable[..., Any]:

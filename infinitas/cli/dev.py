@@ -18,9 +18,9 @@ from infinitas.broker.events import EventStream
 from infinitas.cli.feed import Feed, log_lines, print_events, show_with_jobs_alone
 from infinitas.core.errors import ConfigError
 from infinitas.core.plural import counted
-from infinitas.devservers.servers import EmbeddedServers, Urls
+from infinitas.devservers.servers import EmbeddedServers, Urls, running_servers
 from infinitas.notifier.notifier import run_notifier
-from infinitas.runtime.config import DEFAULT_REDIS, load_settings
+from infinitas.runtime.config import DEFAULT_REDIS, Settings, load_settings
 from infinitas.runtime.logging import hide_records_of_jobs
 from infinitas.runtime.loop import Loop, run_loops
 from infinitas.runtime.masking import mask_url
@@ -37,8 +37,9 @@ def run_dev(app: Infinitas, port: int | None) -> None:
     Raises:
         EmbeddedError, ConfigError.
     """
+    own = load_settings()
+    _check_alone(app, own)
     with ExitStack() as stack:
-        own = load_settings()
         as_text = app.settings.log_format == "text"
         urls: Urls | None = None
         if app.settings.redis_url in (None, DEFAULT_REDIS) and own.redis_url is None:
@@ -56,6 +57,22 @@ def run_dev(app: Infinitas, port: int | None) -> None:
         run_until_signal(lambda stop: _run(app, port, stop))
         if as_text:
             click.echo("Stopped.")
+
+
+def _check_alone(app: Infinitas, own: Settings) -> None:
+    """Raises ConfigError: a server is configured, or another `dev` runs on this folder."""
+    if app.settings.server is not None:
+        raise ConfigError(
+            f"`infinitas dev` runs everything here, but the setting `server` is {app.settings.server}. Unset "
+            "INFINITAS_SERVER, or start a worker of that server: `infinitas worker`."
+        )
+    folder = app.settings.data_dir
+    running = running_servers(folder) if own.redis_url is None else None
+    if running is not None and app.settings.redis_url in (None, DEFAULT_REDIS, running.redis):
+        raise ConfigError(
+            f"Another `infinitas dev` runs on {folder.resolve()}. Stop it first, or give this one a "
+            "folder of its own: INFINITAS_DATA_DIR=.infinitas-2."
+        )
 
 
 async def _run(app: Infinitas, port: int | None, stop: StopSignal) -> None:
@@ -88,24 +105,31 @@ async def _run(app: Infinitas, port: int | None, stop: StopSignal) -> None:
 
 def _show_where(app: Infinitas, port: int | None, own: Urls | None) -> None:
     """What to look at, and how. Only the URLs of our own servers have no password."""
-    command = f"redis-cli -s {own.redis.removeprefix('unix://')}" if own else "redis-cli"
+    redis_cli = f"redis-cli -s {own.redis.removeprefix('unix://')}" if own else "redis-cli"
     if port is not None:
         click.echo(f"\n  The page: {click.style(f'http://127.0.0.1:{port}/', bold=True)}\n")
     click.echo(f"  {counted(len(app.tasks), 'task')}: {', '.join(sorted(app.tasks))}")
     click.echo("  Look inside, from another terminal in this folder:")
     cli = _own_command()
-    for line, meaning in (
+    lines = [
         (f"{cli} task ls", "next, last and streak of every task"),
         (f"{cli} job ls", "what runs, waits, and has ended"),
-        *([("scripts/inspect", "the same, from Redis alone")] if os.path.exists("scripts/inspect") else []),
-        (command, "the keys themselves: docs/redis-keys.md"),
-    ):
-        click.echo(f"    {line:<34}  {click.style(meaning, dim=True)}")
+    ]
+    if os.path.exists("scripts/inspect"):
+        lines.append(("scripts/inspect", "the same, from Redis alone"))
+    lines.append((redis_cli, "the keys themselves: docs/redis-keys.md"))
     if port is not None:
-        url = f"curl http://127.0.0.1:{port}/api/v1/tasks"
-        click.echo(f"    {url}  {click.style('over HTTP: docs/http.md', dim=True)}")
+        lines.append((f"curl http://127.0.0.1:{port}/api/v1/tasks", "over HTTP: docs/http.md"))
     if postgres := app.settings.postgres_url:
-        click.echo(f"    psql '{postgres}'" if own and postgres == own.postgres else "    psql")
+        lines.append(
+            (
+                f"psql '{postgres}'" if own and postgres == own.postgres else "psql",
+                "the history: docs/postgres.md",
+            )
+        )
+    width = max(len(line) for line, _ in lines)
+    for line, meaning in lines:
+        click.echo(f"    {line:<{width}}  {click.style(meaning, dim=True)}")
     click.echo("  Ctrl-C stops.\n")
 
 

@@ -6,6 +6,7 @@ import click
 
 from infinitas.broker.connection import Connection
 from infinitas.cli.context import ERROR, output_option, settings
+from infinitas.cli.health_shapes import Diagnosis
 from infinitas.cli.output import print_json, printable
 from infinitas.core.errors import ConfigError
 from infinitas.core.findings import FindingCode
@@ -24,7 +25,8 @@ def doctor(ctx: click.Context, output: str | None) -> None:
         raise ConfigError("This command works on Redis itself: run it without a server setting.")
     report = asyncio.run(_examine(found))
     if output == "json":
-        print_json({"ok": not report.findings, "findings": report.findings, "skipped": report.skipped})
+        findings, skipped = report.findings, report.skipped
+        print_json(Diagnosis(ok=not findings, findings=findings, skipped=skipped))
     else:
         _print(report)
     if report.findings:

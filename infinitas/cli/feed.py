@@ -10,7 +10,7 @@ import click
 import orjson
 
 from infinitas.broker.events import EventStream
-from infinitas.cli.output import moment, printable
+from infinitas.cli.output import clock, printable
 from infinitas.core.codec import from_ms
 from infinitas.core.event_kinds import EventKind
 from infinitas.core.events import Event
@@ -111,7 +111,7 @@ def _lines(event: Event) -> list[str]:
         first, *rest = printable(mark + text).split("\n")
         colour = _LEVELS.get(level)
         shown = "\n".join([first, *(_MARGIN + each for each in rest)])
-        found.append(f"{moment(from_ms(at_ms))}  │ {name}  {click.style(shown, fg=colour)}")
+        found.append(f"{clock(from_ms(at_ms))}  │ {name}  {click.style(shown, fg=colour)}")
     return found
 
 
@@ -127,7 +127,7 @@ def _end(event: Event, text: str) -> str:
     took = describe_ms(event.at_ms - int(started)) if started else ""
     text = printable(" ".join(text.split()))
     text = text if len(text) <= 90 else f"{text[:89]}…"
-    when = moment(from_ms(event.at_ms))
+    when = clock(from_ms(event.at_ms))
     bad = event.kind in (EventKind.JOB_FAILED, EventKind.JOB_LOST)
     shown = click.style(text, fg=colour) if bad else click.style(text, dim=True)
     return f"{when}  {click.style(mark, fg=colour)} {_name(event)} {took:>8}  {shown}"

@@ -8,6 +8,7 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.events import EventStream
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.cli.output import print_json
+from infinitas.wire.system import Forgotten
 
 
 async def forget_readers(connection: Connection, queues: Sequence[str] | None, *readers: str) -> list[str]:
@@ -22,7 +23,7 @@ async def forget_readers(connection: Connection, queues: Sequence[str] | None, *
 
 def print_forgotten(queues: list[str], output: str | None, reader: str) -> None:
     if output == "json":
-        print_json({"forgotten": queues})
+        print_json(Forgotten(forgotten=queues))
     elif queues:
         click.echo(f"The {reader} is forgotten; old events are dropped again in: {', '.join(queues)}")
     else:

@@ -1,7 +1,6 @@
 """`infinitas healthcheck`: exit code 0 where the processes of this host are well, else 1."""
 
 import asyncio
-import dataclasses
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from infinitas.cli.context import output_option, settings
+from infinitas.cli.health_shapes import Health
 from infinitas.cli.output import print_json, printable
 from infinitas.client.open import open_client
 from infinitas.client.redis_client import RedisClient
@@ -43,7 +43,7 @@ def healthcheck(ctx: click.Context, process: str | None, host: str | None, outpu
     findings = findings or [Finding(process or "any", where, None, False, fault)]
     well = all(finding.well for finding in findings)
     if output == "json":
-        print_json({"well": well, "processes": [dataclasses.asdict(finding) for finding in findings]})
+        print_json(Health(well=well, processes=findings))
     else:
         for finding in findings:
             click.echo(printable(_line(finding)))

@@ -8,7 +8,7 @@ import click
 
 from infinitas.cli.context import ask, output_option
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative
-from infinitas.cli.schedules import Moment, Span
+from infinitas.cli.spans import Moment, Span
 from infinitas.client.interface import Client
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.codec import DEFAULT_QUEUE
@@ -17,9 +17,10 @@ from infinitas.core.interval import describe_ms
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.notify_rules import ALL, Mute, MuteRequest
 from infinitas.core.text import clean
+from infinitas.wire.incidents import IncidentView
 
 HEADINGS = ("ID", "KIND", "SUBJECT", "SINCE", "FOR", "COUNT", "STATE", "ERROR")
-EXPENDABLE = ("SINCE", "ERROR")
+EXPENDABLE = ("COUNT", "SINCE")
 KINDS = [kind.value for kind in IncidentKind]
 kind_option = click.option("-k", "--kind", "kinds", multiple=True, type=click.Choice(KINDS))
 
@@ -46,7 +47,7 @@ def list_incidents(
         print_json(found)
         return
     empty = "No incidents." if everything else "Nothing is wrong: no incident is open."
-    print_rows(HEADINGS, [_row(each) for each in found], empty, EXPENDABLE)
+    print_rows(HEADINGS, [_row(each) for each in found], empty, EXPENDABLE, ("SUBJECT",), ("ERROR",))
 
 
 @incident_group.command("show")
@@ -200,7 +201,7 @@ def _took(incident: Incident) -> str:
 
 def _show(incident: Incident, announced: list[Announced], output: str | None) -> None:
     if output == "json":
-        print_json({"incident": incident, "announced": announced})
+        print_json(IncidentView(incident=incident, announced=announced))
         return
     acknowledged = incident.acknowledged_by or ""
     if incident.acknowledged_at is not None:

@@ -35,7 +35,7 @@ COMMANDS = {
         "healthcheck",
         "Whether the processes of this host are well, for containers and monitors.",
     ),
-    "job": ("infinitas.cli.jobs", "job_group", "Jobs: list, show, cancel, retry, run again, wait for."),
+    "job": ("infinitas.cli.jobs", "job_group", "Jobs: list, show, logs, cancel, retry, run again, wait for."),
     "migrate": ("infinitas.cli.migrate", "migrate", "Create or update the archive's tables in Postgres."),
     "notifier": (
         "infinitas.cli.processes",
@@ -62,6 +62,7 @@ COMMANDS = {
         "preview",
         "Explain a cron expression: its meaning, next slots, and what clock changes do to it.",
     ),
+    "queue": ("infinitas.cli.queues", "queue_group", "Queues: list, pause, resume, purge."),
     "restore": (
         "infinitas.cli.restore",
         "restore",
@@ -70,7 +71,7 @@ COMMANDS = {
     "rule": (
         "infinitas.cli.notify_rules",
         "rule_group",
-        "Rules which channels are notified of which incidents: ls, set, rm.",
+        "Rules for which channels are notified of which incidents: ls, set, rm.",
     ),
     "schedule": (
         "infinitas.cli.schedules",
@@ -83,9 +84,11 @@ COMMANDS = {
         "server",
         "Serve HTTP and WebSocket: tasks, schedules, jobs, remote workers (docs/http.md).",
     ),
+    "status": ("infinitas.cli.status", "status", "What runs, what waits, what is missing."),
     "sync": ("infinitas.cli.sync", "sync", "Store what the code declares, as a step of a deploy."),
-    "task": ("infinitas.cli.tasks", "task_group", "Tasks: list, show, run now, preview, remove."),
+    "task": ("infinitas.cli.tasks", "task_group", "Tasks: list, show, run now, preview, pause, remove."),
     "token": ("infinitas.cli.server", "token_group", "Access tokens of the server: add, ls, rm."),
+    "top": ("infinitas.cli.top", "top", "What runs and what waits, shown again every two seconds."),
     "worker": ("infinitas.cli.processes", "worker", "Run jobs."),
 }
 """Module, name in it, and its line in `infinitas --help`; a command is imported when it is called."""
@@ -146,7 +149,10 @@ def cli(ctx: click.Context, app: str | None, redis_url: str | None, postgres_url
 
 
 def main() -> None:
-    """Exit codes: 0 ok, 1 error, 2 usage, 5 not found, 6 a server can't be reached."""
+    """Exit codes: 0 ok, 1 error, 2 usage, 5 not found, 6 a server can't be reached.
+
+    3: the job did not succeed, or a part that is waited for does not run; 4: the job has not ended in time.
+    """
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.ClickException as error:

@@ -9,6 +9,7 @@ import click
 from infinitas.cli.context import output_option, settings
 from infinitas.cli.output import print_json
 from infinitas.core.errors import ConfigError
+from infinitas.wire.system import Migrated
 
 if TYPE_CHECKING:
     from infinitas.archive.connection import Archive
@@ -34,7 +35,7 @@ def migrate(ctx: click.Context, sql: bool, output: str | None) -> None:
         return
     applied = _on_archive(ctx, archive_migrations.migrate)
     if output == "json":
-        print_json({"applied": applied})
+        print_json(Migrated(applied=applied))
         return
     for name in applied:
         click.echo(f"Applied {name}.")

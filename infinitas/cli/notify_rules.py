@@ -7,18 +7,20 @@ import click
 from infinitas.cli.context import ask, output_option, settings
 from infinitas.cli.incidents import KINDS, actor, note_in_audit
 from infinitas.cli.output import print_json, print_rows
-from infinitas.cli.schedules import Span
+from infinitas.cli.spans import Span
 from infinitas.client.interface import Client
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.interval import describe_ms
 from infinitas.core.notify_rules import ALL, REMIND_EVERY_S, NotifyRule
+from infinitas.wire.incidents import RuleView
+from infinitas.wire.system import Removed
 
 HEADINGS = ("RULE", "CHANNELS", "TASKS", "TAGS", "KINDS", "REMINDER", "QUIET", "URGENT", "FROM")
 EXPENDABLE = ("URGENT", "TAGS", "REMINDER")
 NONE = "No rules: every channel is notified of every incident. Make one: infinitas rule set NAME -c CHANNEL"
 
 
-@click.group("rule", help="Rules which channels are notified of which incidents: ls, set, rm.")
+@click.group("rule", help="Rules for which channels are notified of which incidents: ls, set, rm.")
 def rule_group() -> None: ...
 
 
@@ -35,7 +37,7 @@ def list_rules(ctx: click.Context, output: str | None) -> None:
 
     found = ask(ctx, find)
     if output == "json":
-        print_json([{"name": rule.name, **rule.values, "origin": origin} for origin, rule in found])
+        print_json([RuleView.of(rule, origin) for origin, rule in found])
         return
     print_rows(HEADINGS, [_row(origin, rule) for origin, rule in found], NONE, EXPENDABLE)
 
@@ -74,7 +76,7 @@ def set_rule(
 
     ask(ctx, put)
     if output == "json":
-        print_json({"name": name, **rule.values, "origin": "api"})
+        print_json(RuleView.of(rule, "api"))
     else:
         click.echo(f"The rule {name} notifies {', '.join(rule.channels)}.")
 
@@ -92,7 +94,7 @@ def remove_rule(ctx: click.Context, name: str, reason: str, output: str | None) 
         await note_in_audit(client, "remove_rule", name, reason)
 
     ask(ctx, remove)
-    print_json({"removed": name}) if output == "json" else click.echo(f"The rule {name} is removed.")
+    print_json(Removed(removed=name)) if output == "json" else click.echo(f"The rule {name} is removed.")
 
 
 def _row(origin: str, rule: NotifyRule) -> tuple[str, ...]:

@@ -8,13 +8,14 @@ import click
 
 from infinitas.cli.context import ask_redis, output_option, settings
 from infinitas.cli.output import moment, now, print_json, print_rows, relative
-from infinitas.cli.schedules import Span
+from infinitas.cli.spans import Span
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.interval import describe_ms, parse_every
 from infinitas.core.records import ExternalTaskInfo
 from infinitas.core.schedule_options import ScheduleOptions
 from infinitas.core.task_definition import TaskDefinition
-from infinitas.wire.pings import ExternalTaskView, PingAddress
+from infinitas.wire.pings import ExternalTaskView, PingAddress, PingUrl
+from infinitas.wire.system import Removed
 
 HEADINGS = ("TASK", "NEXT", "LEFT", "LAST PING", "RESULT", "SCHEDULE", "ZONE", "GRACE", "TOKEN MADE")
 EXPENDABLE = ("TOKEN MADE", "ZONE", "NEXT")
@@ -68,7 +69,7 @@ def _print_address(ctx: click.Context, name: str, token: str, output: str | None
     server = settings(ctx).page_url
     if output == "json":
         url = server and server.rstrip("/") + address.path
-        print_json({**address.model_dump(), "url": url})
+        print_json(PingUrl(**address.model_dump(), url=url))
         return
     url = (server or "https://HOST:3000").rstrip("/") + address.path
     click.echo(url if server else address.path)
@@ -93,7 +94,7 @@ def list_external_tasks(ctx: click.Context, output: str | None) -> None:
 
     found = [ExternalTaskView.of(each) for each in ask_redis(ctx, find)]
     if output == "json":
-        print_json([each.model_dump() for each in found])
+        print_json(found)
         return
     at = now()
     rows = [
@@ -130,4 +131,4 @@ def rotate_token(ctx: click.Context, name: str, output: str | None) -> None:
 def remove_external_task(ctx: click.Context, name: str, output: str | None) -> None:
     """Remove an external task, its schedule and its ping address. History stays."""
     ask_redis(ctx, lambda client: client.external.remove(name))
-    print_json({"removed": name}) if output == "json" else click.echo(f"{name} is removed.")
+    print_json(Removed(removed=name)) if output == "json" else click.echo(f"{name} is removed.")

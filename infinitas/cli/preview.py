@@ -1,7 +1,5 @@
 """`infinitas preview '<expr>'`: what a cron expression means."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Literal
 
 import click
@@ -9,8 +7,12 @@ import click
 from infinitas.app.preview import preview as explain
 from infinitas.cli.context import output_option
 from infinitas.cli.output import now, print_json, print_rows, relative
-from infinitas.core.interval import parse_every
-from infinitas.core.schedule_preview import Preview, PreviewSlot
+from infinitas.cli.versus import Comparison, versus_croniter
+from infinitas.core.plural import counted
+from infinitas.core.schedule_options import make_schedule
+from infinitas.core.schedule_preview import Preview
+
+SHOWN = 20
 
 
 @click.command()
@@ -19,6 +21,9 @@ from infinitas.core.schedule_preview import Preview, PreviewSlot
 @click.option("-n", "count", type=click.IntRange(1, 1000), default=10, show_default=True)
 @click.option("--dst", type=click.Choice(["cron", "skip", "literal"]), default="cron", show_default=True)
 @click.option("--key", default="preview", help="The schedule's key, for H.")
+@click.option(
+    "--versus", type=click.Choice(["croniter"]), help="Compare a year's slots with another program."
+)
 @output_option
 def preview(
     expression: str,
@@ -26,6 +31,7 @@ def preview(
     count: int,
     dst: Literal["cron", "skip", "literal"],
     key: str,
+    versus: str | None,
     output: str | None,
 ) -> None:
     """Explain a cron expression: its meaning, next slots, and what clock changes do to it.
@@ -33,18 +39,29 @@ def preview(
     EXPR may also be an interval: `every 5m`.
     """
     at = now()
-    first, _, rest = expression.strip().partition(" ")
-    rule = parse_every(rest) if first == "every" else expression
-    found = explain(rule, count=count, now=at, key=key, timezone=timezone, dst=dst)
+    if versus is not None:
+        rule = make_schedule(
+            expression, key=key, task=key, now=at, options={"timezone": timezone, "dst": dst}
+        )
+        compared = versus_croniter(rule, at)
+        print_json(compared) if output == "json" else _print_comparison(compared)
+        return
+    found = explain(expression, count=count, now=at, key=key, timezone=timezone, dst=dst)
     if output == "json":
-        print_json({**asdict(found), "slots": _plain(found.slots), "warnings": _plain(found.warnings)})
+        print_json(found)
         return
     _print(found)
 
 
-def _plain(slots: Sequence[PreviewSlot]) -> list[dict[str, object]]:
-    """Local times keep their offset."""
-    return [{"utc": slot.utc, "local": slot.local.isoformat(), "note": slot.note or None} for slot in slots]
+def _print_comparison(found: Comparison) -> None:
+    click.echo(
+        f"{found.rule}  ({found.timezone})  until {found.until:%Y-%m-%d}: same: {counted(found.same, 'slot')}"
+    )
+    for text, slots in (("only here", found.only_here), ("only croniter", found.only_there)):
+        for slot in slots[:SHOWN]:
+            click.echo(f"  {text:<13}  {slot:%a %Y-%m-%d %H:%M:%S}Z")
+        if len(slots) > SHOWN:
+            click.echo(f"  {text:<13}  and {counted(len(slots) - SHOWN, 'more slot')}")
 
 
 def _print(found: Preview) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from infinitas.cli.context import output_option, settings
+from infinitas.cli.health_shapes import RestoredQueue, RestoredQueues
 from infinitas.cli.output import print_json
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.config import DEFAULT_REDIS, Settings
@@ -38,15 +39,11 @@ def restore(ctx: click.Context, dry_run: bool, output: str | None) -> None:
     """
     reports = asyncio.run(_restore(settings(ctx), dry_run=dry_run))
     if output == "json":
-        print_json(
-            {
-                "dry_run": dry_run,
-                "queues": [
-                    {"queue": each.queue, "counts": dict(each.counts), "faults": each.faults}
-                    for each in reports
-                ],
-            }
-        )
+        queues = [
+            RestoredQueue(queue=each.queue, counts=dict(each.counts), faults=list(each.faults))
+            for each in reports
+        ]
+        print_json(RestoredQueues(dry_run=dry_run, queues=queues))
         return
     for each in reports:
         click.echo(f"queue {each.queue}")

@@ -9,56 +9,26 @@ import click
 
 from infinitas.cli.context import ask_by_name, ask_of_task, output_option, settings
 from infinitas.cli.output import moment, now, print_facts, print_json, print_rows, relative
+from infinitas.cli.spans import Moment, Span
 from infinitas.cli.tasks import encode_args
 from infinitas.client.interface import Client
-from infinitas.core.codec import instant
-from infinitas.core.errors import BadSchedule, Refused
+from infinitas.core.errors import BadSchedule
 from infinitas.core.interval import describe_ms, parse_every
 from infinitas.core.namespace import Namespace
 from infinitas.core.plural import counted
-from infinitas.core.records import ScheduleInfo
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.schedule_fields import CATCH_UP, OVERLAP
 from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.schedule_preview import preview_schedule
+from infinitas.core.schedule_records import ScheduleInfo
+from infinitas.wire.jobs import JobId
+from infinitas.wire.schedules import RemovedSchedule, ScheduleView, Slots
 
 HEADINGS = ("KEY", "NEXT", "LEFT", "LAST", "RULE", "ZONE", "TASK", "NOTE")
-EXPENDABLE = ("ZONE", "TASK", "LAST", "NEXT", "NOTE")
+EXPENDABLE = ("ZONE", "TASK", "NEXT", "LAST")
 _POLICIES = ("dst", "overlap", "catch_up", "catch_up_limit", "max_runs")
 _OVERRIDDEN = "overridden: the code has another rule; `schedule reset` takes it back"
 _SPANS = ("catch_up_window_ms", "jitter_ms", "grace_ms")
-
-
-class Moment(click.ParamType[datetime]):
-    """An ISO 8601 date with its offset: `2026-12-24T18:00+01:00`."""
-
-    name = "moment"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            found = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no date; write e.g. 2026-12-24T18:00+01:00", param, ctx)
-        if found.tzinfo is None:
-            self.fail(f"{value!r} has no time zone; write e.g. {value}Z or {value}+01:00", param, ctx)
-        try:
-            return instant(found, "the moment")
-        except Refused as error:
-            self.fail(str(error), param, ctx)
-
-
-class Span(click.ParamType[float]):
-    """A duration such as `90s` or `1h30m`, as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if value in ("0", 0):
-            return 0.0
-        try:
-            return parse_every(str(value)).ms / 1000
-        except BadSchedule as error:
-            self.fail(str(error), param, ctx)
 
 
 def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -99,7 +69,7 @@ def list_schedules(ctx: click.Context, task: str | None, limit: int, output: str
     """List schedules, those with the earliest next slot first."""
     found = ask_of_task(ctx, task, lambda client, name: client.schedules.next(name, limit))
     if output == "json":
-        print_json(found)
+        print_json([ScheduleView.of(info) for info in found])
         return
     at = now()
     rows = [
@@ -116,14 +86,14 @@ def list_schedules(ctx: click.Context, task: str | None, limit: int, output: str
         for info in found
     ]
     empty = "No schedules. Add one: infinitas schedule add KEY TASK --every 5m"
-    print_rows(HEADINGS, rows, empty, EXPENDABLE)
+    print_rows(HEADINGS, rows, empty, EXPENDABLE, ("KEY",), ("RULE", "NOTE"))
 
 
 def _note(info: ScheduleInfo) -> str:
     notes = []
-    if info.pause:
-        until = f" until {moment(info.pause.until)}" if info.pause.until else ""
-        notes.append(f"paused{until}: {info.pause.reason}")
+    if info.paused:
+        until = f" until {moment(info.paused.until)}" if info.paused.until else ""
+        notes.append(f"paused{until}: {info.paused.reason}")
     if info.skips:
         notes.append(f"skips {info.skips}")
     if info.filling is not None:
@@ -147,7 +117,7 @@ def show_schedule(ctx: click.Context, key: str, count: int, output: str | None) 
 
 def _show(info: ScheduleInfo, output: str | None, count: int = 3) -> None:
     if output == "json":
-        print_json(info)
+        print_json(ScheduleView.of(info))
         return
     schedule, at = info.schedule, now()
     if info.unreadable:
@@ -161,7 +131,7 @@ def _show(info: ScheduleInfo, output: str | None, count: int = 3) -> None:
         return
     found = preview_schedule(schedule, at, count)
     zone = f"  {schedule.timezone}" if schedule.cron else ""
-    pause = info.pause
+    pause = info.paused
     print_facts(
         [
             ("schedule", schedule.key),
@@ -289,7 +259,7 @@ def remove_schedule(ctx: click.Context, key: str, output: str | None) -> None:
 
     full, comes_back = ask_by_name(ctx, key, remove)
     if output == "json":
-        print_json({"removed": full, "comes_back": comes_back})
+        print_json(RemovedSchedule(removed=full, comes_back=comes_back))
         return
     click.echo(f"{full} is removed.")
     if comes_back:
@@ -340,7 +310,7 @@ def skip_slots(ctx: click.Context, key: str, count: int, output: str | None) -> 
     """Skip the next slots."""
     slots = ask_by_name(ctx, key, lambda client, full: client.schedules.skip_next(full, count))
     if output == "json":
-        print_json({"skipped": slots})
+        print_json(Slots(slots=slots))
     elif not slots:
         click.echo("Nothing is skipped.")
     else:
@@ -361,7 +331,7 @@ def trigger_schedule(ctx: click.Context, key: str, args: str | None, output: str
         return await client.schedules.trigger(full, None if args is None else encode_args(ctx, task, args))
 
     job = ask_by_name(ctx, key, trigger)
-    print_json({"job": job}) if output == "json" else click.echo(job)
+    print_json(JobId(id=job)) if output == "json" else click.echo(job)
 
 
 @schedule_group.command("backfill")
@@ -388,7 +358,7 @@ def backfill_schedule(
         lambda client, full: client.schedules.backfill(full, start, end, limit=limit, dry_run=dry_run),
     )
     if output == "json":
-        print_json({**{"dry_run": dry_run}, "backfill": found})
+        print_json(Slots(slots=list(found.slots), known=found.known))
         return
     for slot in found.slots if dry_run else ():
         click.echo(f"{moment(slot)}  {slot:%Y-%m-%dT%H:%M:%SZ}")

@@ -4,13 +4,16 @@ import click
 from pydantic_core import to_json
 
 from infinitas.cli.context import ask_redis, log_options, output_option, settings
+from infinitas.cli.incidents import actor
 from infinitas.cli.output import moment, print_json, print_rows
-from infinitas.cli.schedules import Span
+from infinitas.cli.spans import Span
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.access import AccessToken, Scope
 from infinitas.core.errors import ConfigError
 from infinitas.runtime.logging import set_up_logging
 from infinitas.runtime.signals import StopSignal, run_until_signal
+from infinitas.wire.system import Removed
+from infinitas.wire.tokens import NewToken, TokenView
 
 NOT_STORED = (
     "Postgres gave no answer: the token is refused from now on, but would come back if Redis lost its data "
@@ -113,7 +116,7 @@ def add_token(
         return token, text
 
     token, text = ask_redis(ctx, add)
-    print_json({"id": token.id, "token": text}) if output == "json" else click.echo(text)
+    print_json(NewToken.of(token, token=text, warning=None)) if output == "json" else click.echo(text)
 
 
 @token_group.command("ls")
@@ -123,12 +126,7 @@ def list_tokens(ctx: click.Context, output: str | None) -> None:
     """List tokens: name, scopes, expiry; never the secrets."""
     tokens = ask_redis(ctx, lambda client: client.tokens.all())
     if output == "json":
-        print_json(
-            [
-                {"id": t.id, "name": t.name, "scopes": t.scopes, "created": t.created, "expires": t.expires}
-                for t in tokens
-            ]
-        )
+        print_json([TokenView.of(token) for token in tokens])
         return
     rows = [
         (t.id, t.name, ", ".join(t.scopes), moment(t.created), moment(t.expires) if t.expires else "never")
@@ -154,16 +152,16 @@ def remove_token(ctx: click.Context, id: str, output: str | None) -> None:
         await _audit(client, "remove_token", id, {})
 
     ask_redis(ctx, remove)
-    print_json({"removed": id}) if output == "json" else click.echo(f"{id} is revoked.")
+    print_json(Removed(removed=id)) if output == "json" else click.echo(f"{id} is revoked.")
 
 
 async def _audit(client: RedisClient, action: str, target: str, made: dict[str, object]) -> None:
-    """As a server records it. The actor is this command: a person with access to Redis."""
+    """As a server records it."""
     await (await client.broker("default")).audit(
         action=action,
-        actor="infinitas token",
+        actor=actor(),
         target=target,
         reason="",
-        origin="",
+        origin="command line",
         changes=to_json({name: [None, value] for name, value in made.items()}).decode() if made else "",
     )

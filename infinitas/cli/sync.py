@@ -9,6 +9,7 @@ from infinitas.client.redis_client import RedisClient
 from infinitas.core.declaration import ChangeKind, ScheduleChange, SyncPlan, TaskMove
 from infinitas.core.plural import counted
 from infinitas.core.schedule import Schedule
+from infinitas.wire.sync import Synced
 
 _MARKS = {
     ChangeKind.NEW: "+",
@@ -42,7 +43,7 @@ def sync(ctx: click.Context, path: str | None, dry_run: bool, prune: bool, outpu
 
     plan = ask_redis(ctx, carry_out)
     if output == "json":
-        print_json({"dry_run": dry_run, "prune": prune, "plan": plan})
+        print_json(Synced.of(plan, dry_run=dry_run, prune=prune))
         return
     _print(plan, dry_run=dry_run, prune=prune)
 

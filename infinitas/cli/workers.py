@@ -5,8 +5,9 @@ import click
 from infinitas.cli.context import ask, output_option
 from infinitas.cli.output import now, print_json, print_rows, relative
 from infinitas.core.records import WorkerInfo
+from infinitas.wire.system import Draining
 
-EXPENDABLE = ("HOST", "STARTED", "TASKS")
+EXPENDABLE = ("HOST", "STARTED", "PID", "TASKS", "BEAT")
 
 
 @click.command("ls")
@@ -50,6 +51,6 @@ def drain_worker(ctx: click.Context, id: str, output: str | None) -> None:
     """Stop a worker, wherever it runs: it claims no more jobs, finishes those that it runs, and ends."""
     ask(ctx, lambda client: client.drain_worker(id))
     if output == "json":
-        print_json({"worker": id, "stops": True})
+        print_json(Draining(worker=id))
     else:
         click.echo(f"The worker {id} claims no more jobs. It ends when those that it runs have ended.")

@@ -67,5 +67,5 @@ class ArchiveIncidents:
     @property
     def _reader(self) -> "Reader":
         if self._archive is None:
-            raise ConfigError("Incidents are stored in Postgres; set INFINITAS_POSTGRES_URL to have some.")
+            raise ConfigError("Incidents are stored in Postgres; set INFINITAS_POSTGRES_URL to have them.")
         return self._archive

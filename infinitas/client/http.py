@@ -9,7 +9,14 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from infinitas.core.codec import instant
-from infinitas.core.errors import BadSchedule, InfinitasError, KeyTaken, ServerUnreachable, by_code
+from infinitas.core.errors import (
+    BadSchedule,
+    InfinitasError,
+    KeyTaken,
+    ServerUnreachable,
+    Unauthorized,
+    by_code,
+)
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.runtime.certificates import Certificates
 from infinitas.runtime.masking import mask_text, mask_url
@@ -122,7 +129,8 @@ def _error(response: httpx.Response) -> InfinitasError:
         return ServerUnreachable(
             f"{response.request.url.host} is no Infinitas server (HTTP {response.status_code})."
         )
-    error = by_code(code)(f"{detail} {faults}".strip())
+    remedy = "Set INFINITAS_TOKEN, or the setting `token`, to it." if code == Unauthorized.code else ""
+    error = by_code(code)(" ".join(part for part in (detail, faults, remedy) if part))
     if isinstance(error, KeyTaken):
         # That of a schedule's key names no job.
         error.job = str(error).partition(" already: ")[2].rstrip(".")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from pydantic import TypeAdapter
 
@@ -10,12 +11,22 @@ from infinitas.client.http import Http, quoted
 from infinitas.client.http_incidents import HttpIncidents
 from infinitas.client.http_schedules import HttpSchedules
 from infinitas.core.errors import NotInTime, UnknownTask
-from infinitas.core.records import AttemptInfo, JobInfo, TaskInfo, TaskLine, TaskRemoval, WorkerInfo
+from infinitas.core.records import (
+    AttemptInfo,
+    JobInfo,
+    QueueInfo,
+    TaskInfo,
+    TaskLine,
+    TaskRemoval,
+    WorkerInfo,
+)
 from infinitas.core.states import State
+from infinitas.core.status import Status
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.runtime.certificates import Certificates
 from infinitas.wire.arguments import args_fields
 from infinitas.wire.jobs import JobId, JobPage, JobView
+from infinitas.wire.system import Purged
 from infinitas.wire.tasks import TaskPage, TaskView
 
 LONGEST_WAIT_S = 30
@@ -23,7 +34,8 @@ BATCH = 200
 MOST_PAGES = 10
 _JOB, _JOBS, _JOB_ID = TypeAdapter(JobView), TypeAdapter(JobPage), TypeAdapter(JobId)
 _TASK, _TASKS = TypeAdapter(TaskView), TypeAdapter(TaskPage)
-_REMOVAL = TypeAdapter(TaskRemoval)
+_QUEUES, _PURGED = TypeAdapter(list[QueueInfo]), TypeAdapter(Purged)
+_REMOVAL, _STATUS = TypeAdapter(TaskRemoval), TypeAdapter(Status)
 _ATTEMPTS, _WORKERS = TypeAdapter(tuple[AttemptInfo, ...]), TypeAdapter(list[WorkerInfo])
 
 
@@ -83,7 +95,14 @@ class HttpClient:
         return job.to_record(await self._http.fetch(_ATTEMPTS, "GET", f"{_path(id)}/attempts"))
 
     async def jobs(
-        self, task: str | None, state: State | None, limit: int, argument: str | None = None
+        self,
+        task: str | None,
+        state: State | None,
+        limit: int,
+        argument: str | None = None,
+        *,
+        schedule: str | None = None,
+        since: datetime | None = None,
     ) -> list[JobInfo]:
         found: list[JobInfo] = []
         cursor: str | None = None
@@ -96,6 +115,8 @@ class HttpClient:
                 state=state,
                 limit=limit - len(found),
                 arg=argument,
+                schedule=schedule,
+                since=since and since.isoformat(),
                 cursor=cursor,
             )
             found += [job.to_record() for job in page.items]
@@ -105,11 +126,34 @@ class HttpClient:
                 break
         return found
 
+    async def queue_infos(self) -> list[QueueInfo]:
+        return await self._http.fetch(_QUEUES, "GET", "/queues")
+
+    async def purge(self, queue: str, task: str | None, reason: str, *, dry_run: bool = False) -> int:
+        body = {"task": task, "reason": reason, "dry_run": dry_run}
+        return (await self._http.fetch(_PURGED, "POST", f"/queues/{quoted(queue)}/purge", body)).jobs
+
+    async def pause_task(self, name: str, reason: str) -> TaskInfo:
+        path = f"/tasks/{quoted(name)}/pause"
+        return (await self._http.fetch(_TASK, "POST", path, {"reason": reason})).to_record()
+
+    async def resume_task(self, name: str) -> TaskInfo:
+        return (await self._http.fetch(_TASK, "POST", f"/tasks/{quoted(name)}/resume", {})).to_record()
+
+    async def pause_queue(self, queue: str, reason: str) -> None:
+        await self._http.request("POST", f"/queues/{quoted(queue)}/pause", {"reason": reason})
+
+    async def resume_queue(self, queue: str) -> None:
+        await self._http.request("POST", f"/queues/{quoted(queue)}/resume", {})
+
     async def drain_worker(self, id: str) -> None:
         await self._http.request("POST", f"/workers/{quoted(id)}/drain", {})
 
     async def workers(self) -> list[WorkerInfo]:
         return await self._http.fetch(_WORKERS, "GET", "/workers")
+
+    async def status(self) -> Status:
+        return await self._http.fetch(_STATUS, "GET", "/status")
 
     async def close(self) -> None:
         await self._http.close()

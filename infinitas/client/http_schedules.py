@@ -7,9 +7,10 @@ from pydantic import TypeAdapter
 
 from infinitas.client.http import Http, quoted
 from infinitas.core.errors import UnknownSchedule
-from infinitas.core.interval import Every
-from infinitas.core.records import Backfill, ScheduleInfo
+from infinitas.core.interval import Rule
+from infinitas.core.records import Backfill
 from infinitas.core.schedule_options import Entry, ScheduleOptions
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.wire.arguments import args_fields
 from infinitas.wire.jobs import JobId
@@ -65,7 +66,7 @@ class HttpSchedules:
     async def change(
         self,
         key: str,
-        rule: str | Every | None = None,
+        rule: Rule | None = None,
         *,
         at: datetime | None = None,
         args: str | None = None,

@@ -9,19 +9,13 @@ from typing import Protocol
 
 from infinitas.broker.messages import NewJob
 from infinitas.core.incident import Announced, Incident, IncidentFilter
-from infinitas.core.interval import Every
+from infinitas.core.interval import Rule
 from infinitas.core.notify_rules import Mute, MuteRequest, NotifyRule
-from infinitas.core.records import (
-    Backfill,
-    JobInfo,
-    ScheduleInfo,
-    TaskInfo,
-    TaskLine,
-    TaskRemoval,
-    WorkerInfo,
-)
+from infinitas.core.records import Backfill, JobInfo, QueueInfo, TaskInfo, TaskLine, TaskRemoval, WorkerInfo
 from infinitas.core.schedule_options import Entry, ScheduleOptions
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.states import State
+from infinitas.core.status import Status
 from infinitas.core.task_definition import TaskDefinition
 
 
@@ -57,7 +51,7 @@ class ScheduleClient(Protocol):
     async def change(
         self,
         key: str,
-        rule: str | Every | None = None,
+        rule: Rule | None = None,
         *,
         at: datetime | None = None,
         args: str | None = None,
@@ -208,13 +202,44 @@ class Client(Protocol):
             UnknownTask: there is none. StillServed: a live worker serves it.
         """
 
+    async def pause_task(self, name: str, reason: str) -> TaskInfo:
+        """No job of the task is claimed until `resume_task`; those that run go on, and schedules too.
+
+        Raises UnknownTask, and BadArgs: the reason is too long.
+        """
+
+    async def resume_task(self, name: str) -> TaskInfo:
+        """End the pause of a task; that of its queue goes on. Raises UnknownTask."""
+
+    async def pause_queue(self, queue: str, reason: str) -> None:
+        """No job of the queue is claimed until `resume_queue`. Raises UnknownQueue, BadArgs."""
+
+    async def resume_queue(self, queue: str) -> None:
+        """End the pause of a queue; tasks that are paused themselves stay so. Raises UnknownQueue."""
+
     async def job(self, id: str) -> JobInfo:
         """A job, live or archived, with its log. Raises UnknownJob."""
 
     async def jobs(
-        self, task: str | None, state: State | None, limit: int, argument: str | None = None
+        self,
+        task: str | None,
+        state: State | None,
+        limit: int,
+        argument: str | None = None,
+        *,
+        schedule: str | None = None,
+        since: datetime | None = None,
     ) -> list[JobInfo]:
-        """Live jobs first, then the archive's, newest first, each job once."""
+        """Live jobs first, then the archive's, newest first, each job once. `since`: due from then on."""
+
+    async def queue_infos(self) -> list[QueueInfo]:
+        """All queues, with their numbers."""
+
+    async def purge(self, queue: str, task: str | None, reason: str, *, dry_run: bool = False) -> int:
+        """Cancel the jobs of a queue that wait, of one task or all. Returns how many; raises UnknownQueue.
+
+        With `dry_run` they are only counted.
+        """
 
     async def drain_worker(self, id: str) -> None:
         """Ask a worker to stop: it claims no more jobs, finishes those that it runs, and leaves.
@@ -224,6 +249,9 @@ class Client(Protocol):
 
     async def workers(self) -> list[WorkerInfo]:
         """Workers that live now."""
+
+    async def status(self) -> Status:
+        """What runs, what waits, what is missing."""
 
     async def close(self) -> None:
         """Close its connections."""

@@ -3,7 +3,7 @@
 # redis needs it, and it can't be imported any more once the interpreter is ending.
 import concurrent.futures.thread  # noqa: F401
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
 from infinitas.broker.messages import NewJob
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from infinitas.broker.sync_enqueue import SyncEnqueuer
     from infinitas.client.interface import Client
     from infinitas.runtime.config import Settings
+
+
+class StandIn(Protocol):
+    """Takes the place of connections, for tests."""
+
+    client: "Client"
+
+    def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None: ...
+
+    async def asend(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None: ...
 
 
 class LazyClient:
@@ -33,6 +43,8 @@ class LazyClient:
         self.portal = Portal()
         self.connect: Callable[[str, str], Connection] | None = None
         """Makes the connection to Redis; the testing kit has another."""
+        self.stand_in: StandIn | None = None
+        """In place of connections; `infinitas.testing.inline` sets it."""
         self._arguments = arguments
         self._settings: Settings | None = None
         self._clients: WeakKeyDictionary[AbstractEventLoop, Client] = WeakKeyDictionary()
@@ -56,10 +68,22 @@ class LazyClient:
         self._settings = None
         self.close()
 
+    def arguments(self) -> dict[str, object]:
+        """The settings that were given as arguments; `reset` sets them again."""
+        return dict(self._arguments)
+
+    def reset(self, arguments: dict[str, object]) -> None:
+        """Set just these arguments, and connect anew."""
+        self._arguments = dict(arguments)
+        self._settings = None
+        self.close()
+
     def open(self) -> "Client":
         """The client of the running loop, the portal's. A forked child has a loop of its own."""
         from asyncio import get_running_loop
 
+        if self.stand_in is not None:
+            return self.stand_in.client
         loop = get_running_loop()
         client = self._clients.get(loop)
         if client is None:
@@ -72,6 +96,8 @@ class LazyClient:
     @property
     def direct(self) -> "SyncEnqueuer | None":
         """Enqueues from the caller's own thread, without an event loop; None through a server."""
+        if self.stand_in is not None:
+            return None
         if self._direct is None and self.settings.server is None and self.connect is None:
             from infinitas.broker.sync_send import open_checked
             from infinitas.runtime.config import DEFAULT_REDIS
@@ -82,7 +108,9 @@ class LazyClient:
     def send(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         """`Client.send` for sync code."""
         direct = self.direct
-        if direct is None:
+        if self.stand_in is not None:
+            self.stand_in.send(task, jobs)
+        elif direct is None:
             self.portal.wait(self._send(task, jobs))
         else:
             from infinitas.broker.sync_send import send
@@ -91,6 +119,9 @@ class LazyClient:
 
     async def asend(self, task: TaskDefinition, jobs: Sequence[NewJob]) -> None:
         """`send` for async code."""
+        if self.stand_in is not None:
+            await self.stand_in.asend(task, jobs)
+            return
         await self.portal.join(self._send(task, jobs))
 
     def close(self) -> None:

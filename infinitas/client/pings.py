@@ -13,7 +13,7 @@ from infinitas.client.job_ids import fresh_id
 from infinitas.client.redis_schedules import RedisSchedules
 from infinitas.client.removal import remove_task
 from infinitas.core.errors import BadArgs, NameTaken, UnknownTask, UnknownToken
-from infinitas.core.interval import Every
+from infinitas.core.interval import Rule
 from infinitas.core.ping_report import PingReport
 from infinitas.core.planner import Fire, plan
 from infinitas.core.records import ExternalTaskInfo, TaskInfo, TaskLine
@@ -37,7 +37,7 @@ class ExternalTasks:
         self._job_ttl_s = job_ttl_s
 
     async def add(
-        self, task: TaskDefinition, rule: str | Every | None, options: ScheduleOptions
+        self, task: TaskDefinition, rule: Rule | None, options: ScheduleOptions
     ) -> tuple[ExternalTaskInfo, str]:
         """Make an external task, with a schedule if there is a rule. Returns it with its token's text.
 

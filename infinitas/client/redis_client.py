@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 import orjson
 
@@ -19,6 +20,7 @@ from infinitas.broker.inspect.workers import live_workers
 from infinitas.broker.messages import NewJob
 from infinitas.broker.ping_tokens import PingTokens
 from infinitas.broker.queue import QueueBroker
+from infinitas.broker.task_pauses import WHOLE_QUEUE
 from infinitas.client.access_tokens import AccessTokens
 from infinitas.client.archive_incidents import ArchiveIncidents
 from infinitas.client.backend import Backend
@@ -26,7 +28,8 @@ from infinitas.client.end_waiter import EndWaiter
 from infinitas.client.job_ids import fresh_id
 from infinitas.client.pings import ExternalTasks
 from infinitas.client.redis_schedules import RedisSchedules
-from infinitas.client.removal import plan_removal, remove_task
+from infinitas.client.removal import plan_removal, purge_queue, remove_task
+from infinitas.client.status import read_status
 from infinitas.core.argument_match import ArgumentMatch, parameter_names
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import (
@@ -37,6 +40,7 @@ from infinitas.core.errors import (
     NotInTime,
     ServerUnreachable,
     UnknownJob,
+    UnknownQueue,
     UnknownTask,
     UnknownWorker,
 )
@@ -52,6 +56,7 @@ from infinitas.core.records import (
     WorkerInfo,
 )
 from infinitas.core.states import State
+from infinitas.core.status import Status
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.core.waiting import Waiting
 
@@ -122,7 +127,7 @@ class RedisClient:
         job = await self.find_job(id)
         task = await self.live_task(job.task)
         headers = {**job.headers, RERUN_OF: id}
-        again = NewJob(id=new_id or fresh_id(), task=job.task, args=job.args, headers=headers)
+        again = NewJob(id=new_id or fresh_id(), task=job.task, args=job.args_json, headers=headers)
         await self.send(task.definition, [again])
         return again.id
 
@@ -226,10 +231,18 @@ class RedisClient:
             return ()
 
     async def jobs(
-        self, task: str | None, state: State | None, limit: int, argument: str | None = None
+        self,
+        task: str | None,
+        state: State | None,
+        limit: int,
+        argument: str | None = None,
+        *,
+        schedule: str | None = None,
+        since: datetime | None = None,
     ) -> list[JobInfo]:
         match = None if argument is None else ArgumentMatch.from_text(argument)
-        wanted = await self._resolved(JobFilter(task=task, state=state, argument=match))
+        given = JobFilter(task=task, state=state, argument=match, schedule=schedule, since=since)
+        wanted = await self._resolved(given)
         found = {job.id: job for job in await live_jobs(self.connection, task, limit)}
         archived, _following = await self._archived(wanted, None, limit)
         for job in archived:
@@ -273,7 +286,7 @@ class RedisClient:
         """A value that is not shown must not be found either."""
         definitions = await self.definitions(sorted({job.task for job in jobs}))
         hidden = {name: each.redact for name, each in definitions.items()}
-        return [job for job in jobs if argument.matches(job.args, hidden.get(job.task, ()))]
+        return [job for job in jobs if argument.matches(job.args_json, hidden.get(job.task, ()))]
 
     async def _archived(
         self, wanted: JobFilter, after: Position | None, limit: int
@@ -302,6 +315,35 @@ class RedisClient:
         """Names of all queues."""
         return await self._backend.queues()
 
+    async def purge(self, queue: str, task: str | None, reason: str, *, dry_run: bool = False) -> int:
+        check_text(reason, "reason", MAX_REASON_CHARS)
+        await self._known_queue(queue)
+        return await purge_queue(self._backend, queue, task, reason, None if dry_run else self.job_ttl_s)
+
+    async def pause_task(self, name: str, reason: str) -> TaskInfo:
+        check_text(reason, "reason", MAX_REASON_CHARS)
+        task = await self._backend.live_task(name)
+        broker = await self.broker(task.queue)
+        await broker.task_pauses.pause_task(name, reason, await broker.now())
+        return await self._backend.live_task(name)
+
+    async def resume_task(self, name: str) -> TaskInfo:
+        await (await self.broker((await self._backend.live_task(name)).queue)).task_pauses.resume_task(name)
+        return await self._backend.live_task(name)
+
+    async def pause_queue(self, queue: str, reason: str) -> None:
+        check_text(reason, "reason", MAX_REASON_CHARS)
+        broker = await self._known_queue(queue)
+        await broker.task_pauses.pause_task(WHOLE_QUEUE, reason, await broker.now())
+
+    async def resume_queue(self, queue: str) -> None:
+        await (await self._known_queue(queue)).task_pauses.resume_task(WHOLE_QUEUE)
+
+    async def _known_queue(self, queue: str) -> QueueBroker:
+        if queue not in await self.queues():
+            raise UnknownQueue(f"There is no queue {queue[:200]!r}. `infinitas queue ls` lists them.")
+        return await self.broker(queue)
+
     async def drain_worker(self, id: str) -> None:
         check_text(id, "worker", MAX_WORKER_CHARS)
         answers = [await (await self.broker(queue)).workers.drain(id) for queue in await self.queues()]
@@ -310,6 +352,10 @@ class RedisClient:
 
     async def workers(self) -> list[WorkerInfo]:
         return await live_workers(self.connection)
+
+    async def status(self) -> Status:
+        parts = (self.workers(), self.queue_infos(), self.tasks())
+        return await read_status(self.connection, self.archive, *await asyncio.gather(*parts))
 
     async def close(self) -> None:
         for waiter in self._end_waiters.values():
@@ -322,7 +368,7 @@ def _record(job: JobInfo) -> str:
     fields: dict[str, object] = {
         "id": job.id,
         "task": job.task,
-        "args": job.args,
+        "args": job.args_json,
         "due": to_ms(job.due),
         "state": job.state,
         "attempt": job.attempt,

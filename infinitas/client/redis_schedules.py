@@ -16,10 +16,11 @@ from infinitas.client.backend import Backend, did_you_mean
 from infinitas.client.job_ids import fresh_id
 from infinitas.core.codec import slot_job_id, to_ms
 from infinitas.core.errors import BadArgs, BadSchedule, Changed, KeyTaken, UnknownSchedule, UnknownTask
-from infinitas.core.interval import Every
+from infinitas.core.interval import Rule
+from infinitas.core.job_arguments import fault_of_args
 from infinitas.core.names import MAX_REASON_CHARS, check_name, check_text
 from infinitas.core.namespace import without_prefix
-from infinitas.core.records import Backfill, ScheduleInfo, fault_of_args
+from infinitas.core.records import Backfill
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import (
     Entry,
@@ -28,6 +29,7 @@ from infinitas.core.schedule_options import (
     check_moment,
     make_schedule,
 )
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.slot_position import SlotPosition
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
@@ -145,7 +147,7 @@ class RedisSchedules:
     async def change(
         self,
         key: str,
-        rule: str | Every | None = None,
+        rule: Rule | None = None,
         *,
         at: datetime | None = None,
         args: str | None = None,

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+from infinitas.broker.answers import CancelAnswer
 from infinitas.broker.inspect.jobs import waiting_jobs
 from infinitas.broker.inspect.schedules import keys_of_task
+from infinitas.broker.keys import QueueKeys
 from infinitas.client.backend import Backend
 from infinitas.core.errors import StillServed
 from infinitas.core.records import TaskInfo, TaskRemoval
@@ -50,6 +52,22 @@ async def remove_task(backend: Backend, task: TaskInfo, job_ttl_s: int) -> TaskR
             return plan
         await asyncio.sleep(PAUSE_S)
     raise StillServed(f"Jobs of the task {task.name!r} still run, or wait for a scheduler to rescue them.")
+
+
+async def purge_queue(
+    backend: Backend, queue: str, task: str | None, reason: str, job_ttl_s: int | None
+) -> int:
+    """Cancel what waits in a queue, of one task or all; with `job_ttl_s` None only count it."""
+    broker, count = await backend.broker(queue), 0
+    names = await backend.connection.command("hkeys", QueueKeys(queue)["tasks"])
+    for name in names if task is None else [task]:
+        found = await waiting_jobs(backend.connection, queue, name)
+        for i in range(0, len(found) if job_ttl_s is not None else 0, BATCH):
+            assert job_ttl_s is not None
+            answers = await broker.jobs.cancel(found[i : i + BATCH], reason, job_ttl_s)
+            count += answers.count(CancelAnswer.CANCELLED)
+        count += len(found) if job_ttl_s is None else 0
+    return count
 
 
 async def _waiting(backend: Backend, task: TaskInfo) -> AsyncIterator[list[str]]:

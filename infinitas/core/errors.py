@@ -136,6 +136,10 @@ class UnknownWorker(Refused):
     code = "unknown_worker"
 
 
+class UnknownQueue(Refused):
+    code = "unknown_queue"
+
+
 class BadSchedule(Refused):
     """`column`: where the fault is in a cron text, counted from 1; None for other faults."""
 

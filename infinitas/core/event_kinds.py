@@ -70,6 +70,9 @@ class EventKind(StrEnum):
     TASK_MOVED = "task.moved", "task target"
     """The task lives in another queue, or under another name, from now on."""
     TASK_REMOVED = "task.removed", "task"
+    TASK_PAUSED = "task.paused", "task record"
+    """Its jobs are not claimed until `task.resumed`; an empty task stands for the whole queue."""
+    TASK_RESUMED = "task.resumed", "task"
     TASK_UNSERVED = "task.unserved", "task"
     """The last worker that had the task is gone."""
 

@@ -89,8 +89,8 @@ REMEDIES: Mapping[FindingCode, str] = {
         "Read the table infinitas_refused, correct what made them, and delete the rows (docs/postgres.md)."
     ),
     FindingCode.OPEN_ROWS: (
-        "Redis has lost them. If Redis was restored or emptied, they end with the next restore; "
-        "send again those that are needed: infinitas job rerun ID"
+        "Restore them: infinitas restore (--dry-run only counts); or send again those that are needed: "
+        "infinitas job rerun ID"
     ),
     FindingCode.CHECK_BROKE_OFF: (
         "After WRONGTYPE: another program has written a key of that queue. MONITOR shows the command that "

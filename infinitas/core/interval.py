@@ -51,6 +51,19 @@ def every(
     return Every(ms)
 
 
+Rule = str | Every | timedelta
+"""Cron text, `every(...)`, the text `every 5m`, or a timedelta."""
+
+
+def read_rule(rule: Rule | None) -> str | Every | None:
+    """The rule as cron text or as an interval. Raises BadSchedule."""
+    if isinstance(rule, timedelta):
+        return every(milliseconds=rule / timedelta(milliseconds=1))
+    if isinstance(rule, str) and rule.strip().lower().startswith("every "):
+        return parse_every(rule.strip()[len("every ") :])
+    return rule
+
+
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d|w)")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

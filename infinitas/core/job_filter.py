@@ -37,7 +37,7 @@ class JobFilter:
             same
             and (self.since is None or job.due >= self.since)
             and (self.until is None or job.due < self.until)
-            and (self.argument is None or self.argument.matches(job.args))
+            and (self.argument is None or self.argument.matches(job.args_json))
         )
 
 

@@ -14,13 +14,13 @@ def without_secrets(job: JobInfo, paths: Sequence[str]) -> JobInfo:
 
     Raises ValueError: the arguments can't be read.
     """
-    if not job.args:
+    if not job.args_json:
         return job
-    before = positional, named = from_json(job.args)
+    before = positional, named = from_json(job.args_json)
     after = redact(positional, named, [*dict.fromkeys((*job.redact, *paths))])
     values = hidden_values(before, after)
     if not values:
-        return replace(job, args=to_json(after).decode())
+        return replace(job, args_json=to_json(after).decode())
 
     def text(shown: str | None) -> str | None:
         return mask(shown, values) if shown else shown
@@ -30,12 +30,12 @@ def without_secrets(job: JobInfo, paths: Sequence[str]) -> JobInfo:
 
     return replace(
         job,
-        args=to_json(after).decode(),
+        args_json=to_json(after).decode(),
         error=text(job.error),
         traceback=text(job.traceback),
         step=text(job.step),
-        result=payload(job.result),
-        checkpoint=payload(job.checkpoint),
+        result_json=payload(job.result_json),
+        checkpoint_json=payload(job.checkpoint_json),
         headers={name: mask(value, values) for name, value in job.headers.items()},
         rejections={worker: mask(why, values) for worker, why in job.rejections.items()},
         log=tuple(_line(line, values) for line in job.log),

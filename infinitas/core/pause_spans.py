@@ -7,7 +7,8 @@ from datetime import datetime
 import orjson
 
 from infinitas.core.codec import from_ms
-from infinitas.core.records import Pause, PauseNote
+from infinitas.core.records import PauseNote
+from infinitas.core.schedule_records import Pause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,18 @@ neutral value: `due` 1970, `state` failed, no arguments, and so on.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
+from infinitas.core.job_arguments import fault_of_args, from_text, show_args
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
+from infinitas.core.schedule_records import Pause
 from infinitas.core.states import State
 from infinitas.core.task_definition import TaskDefinition
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,7 @@ class TaskState:
         next_slot: the earliest next slot of the task's schedules.
         queued: ready jobs that no worker has claimed; `running`: claimed jobs.
         has_worker: whether a live worker can run the task now.
+        paused: its jobs are not claimed meanwhile: the pause of the task, else that of its queue.
         external: its jobs are runs elsewhere, which pings report; it needs no worker.
     """
 
@@ -60,6 +67,7 @@ class TaskState:
     running: int = 0
     has_worker: bool = False
     external: bool = False
+    paused: Pause | None = None
     unreadable: str | None = None
 
 
@@ -83,6 +91,23 @@ class TaskInfo(TaskState):
 
     definition: TaskDefinition
     schedules: tuple[Schedule, ...] = ()
+
+    @property
+    def doc(self) -> str:
+        """The first line of the processor's docstring."""
+        return self.definition.doc
+
+    @property
+    def options(self) -> "dict[str, JsonValue]":
+        """All options (docs/tasks.md), as a worker declares them."""
+        options = self.definition.options
+        options.pop("parameters", None)
+        return options
+
+    @property
+    def parameters(self) -> "JsonValue":
+        """JSON Schema of the arguments; None if no worker has declared one."""
+        return from_text(self.definition.parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,41 +142,6 @@ class TaskRemoval:
     waiting: int
     running: int
     has_worker: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
-    """Why and since when a schedule is paused; `until` None: until it is resumed."""
-
-    reason: str
-    since: datetime
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleInfo:
-    """A schedule as stored, with its state.
-
-    Attributes:
-        next_slot: None once it is over.
-        last_slot: the last slot that became a job or a recorded non-run.
-        skips: how many of the next slots are left out.
-        runs: jobs so far, counted if `max_runs` is set.
-        live_job: the job of an earlier slot that has not ended.
-        filling: waiting slots of a backfill, or None without one.
-        unreadable: why the rule can't be read; `schedule` is a placeholder then.
-    """
-
-    schedule: Schedule
-    queue: str
-    next_slot: datetime | None = None
-    last_slot: datetime | None = None
-    pause: Pause | None = None
-    skips: int = 0
-    runs: int = 0
-    live_job: str | None = None
-    filling: int | None = None
-    unreadable: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +233,7 @@ class QueueInfo:
         queued: ready and not claimed; `running`: claimed; `waiting`: for their time.
         oldest: when the oldest job in a stream became ready.
         events: events that are not archived yet.
+        paused: its jobs are not claimed meanwhile.
         came, ended: jobs a minute, the mean of about five minutes, as archived; None without an archive.
     """
 
@@ -255,6 +246,7 @@ class QueueInfo:
     events: int
     came: float | None = None
     ended: float | None = None
+    paused: Pause | None = None
     unreadable: str | None = None
 
 
@@ -263,7 +255,8 @@ class JobInfo:
     """A job in any state.
 
     Attributes:
-        args, result, checkpoint: JSON text.
+        args_json: the arguments as JSON text `[positional, named]`; `args` has their values.
+        result_json, checkpoint_json: JSON text; `result` and `checkpoint` have the values.
         ready: when the next attempt begins, while the job waits for one.
         redact: paths of arguments that the server hides, as the task had them when the job was made.
         crashes: how many workers died while they ran it.
@@ -275,7 +268,7 @@ class JobInfo:
     task: str
     state: State
     attempt: int
-    args: str
+    args_json: str
     due: datetime
     queue: str = "default"
     reason: str | None = None
@@ -286,10 +279,10 @@ class JobInfo:
     worker: str | None = None
     error: str | None = None
     traceback: str | None = None
-    result: str | None = None
+    result_json: str | None = None
     progress: float | None = None
     step: str | None = None
-    checkpoint: str | None = None
+    checkpoint_json: str | None = None
     key: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     redact: tuple[str, ...] = ()
@@ -301,11 +294,26 @@ class JobInfo:
     unreadable: str | None = None
 
     @property
-    def duration_ms(self) -> int | None:
-        """Milliseconds from the last attempt's start to the end."""
+    def args(self) -> "JsonValue":
+        """A list, or a dict where all are named; where both are given, `positional` and `named`."""
+        return show_args(self.args_json)
+
+    @property
+    def result(self) -> "JsonValue":
+        """What the processor returned, as plain JSON; None as well if there is none."""
+        return from_text(self.result_json)
+
+    @property
+    def checkpoint(self) -> "JsonValue":
+        """The last checkpoint; None as well if there is none."""
+        return from_text(self.checkpoint_json)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from the last attempt's start to the end."""
         if self.started is None or self.ended is None:
             return None
-        return round((self.ended - self.started).total_seconds() * 1000)
+        return round((self.ended - self.started).total_seconds(), 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,25 +340,15 @@ class WorkerInfo:
 def check_payloads(job: JobInfo) -> JobInfo:
     """The job, with neutral values for arguments, result or checkpoint that are not JSON."""
     faults: dict[str, str] = {}
-    if fault := fault_of_args(job.args or EMPTY_ARGS):
+    if fault := fault_of_args(job.args_json or EMPTY_ARGS):
         faults["args"] = fault
     for name in ("result", "checkpoint"):
         try:
-            from_json(getattr(job, name) or "null", allow_inf_nan=False)
+            from_json(getattr(job, f"{name}_json") or "null", allow_inf_nan=False)
         except ValueError as error:
             faults[name] = str(error)[:200]
     if not faults:
         return job
     reasons = [job.unreadable, *(f"{name}: {why}" for name, why in faults.items())]
-    neutral = {**dict.fromkeys(faults), **({"args": EMPTY_ARGS} if "args" in faults else {})}
+    neutral = {f"{name}_json": EMPTY_ARGS if name == "args" else None for name in faults}
     return replace(job, **neutral, unreadable="; ".join(filter(None, reasons)))  # type: ignore[arg-type]
-
-
-def fault_of_args(text: str) -> str | None:
-    """Why stored arguments are not `[args, kwargs]`; None if they are."""
-    try:
-        positional, named = from_json(text, allow_inf_nan=False)
-    except (ValueError, TypeError) as error:
-        return str(error)[:200]
-    right = isinstance(positional, list) and isinstance(named, dict)
-    return None if right else "they are not [args, kwargs]"

@@ -7,7 +7,7 @@ from typing import Literal, TypedDict
 from infinitas.core.codec import instant, to_ms
 from infinitas.core.cron.expression import parse_cron
 from infinitas.core.errors import BadSchedule
-from infinitas.core.interval import Every
+from infinitas.core.interval import Every, Rule, read_rule
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.schedule_fields import OPTIONS, CatchUp, Overlap, read_options
 
@@ -45,14 +45,14 @@ class Entry:
     """One of many schedules to store; exactly one of `rule` and `at` is given."""
 
     key: str
-    rule: str | Every | None = None
+    rule: Rule | None = None
     at: datetime | None = None
     args: str = EMPTY_ARGS
     """JSON text `[positional, keyword]`."""
 
 
 def make_schedule(
-    rule: str | Every | None,
+    rule: Rule | None,
     *,
     key: str,
     task: str,
@@ -76,7 +76,7 @@ def make_schedule(
 
 def change_schedule(
     schedule: Schedule,
-    rule: str | Every | None = None,
+    rule: Rule | None = None,
     *,
     at: datetime | None = None,
     args: str | None = None,
@@ -89,6 +89,7 @@ def change_schedule(
     """
     if rule is not None and at is not None:
         raise BadSchedule(f"The schedule {schedule.key!r} needs either a rule (cron or every) or at=.")
+    rule = read_rule(rule)
     changed = replace(schedule, **read_options(schedule.key, options or {}))
     if args is not None:
         changed = replace(changed, args=args)
@@ -102,7 +103,7 @@ def change_schedule(
         changed = replace(changed, every_ms=None, at_ms=None, cron=" ".join(rule.split()) or rule)
         parse_cron(rule, changed.timezone, changed.dst, changed.key)
     elif rule is not None:
-        raise BadSchedule(f"A schedule is cron text or every(...), not {type(rule).__name__}.")
+        raise BadSchedule(f"A schedule is cron text, every(...) or a timedelta, not {type(rule).__name__}.")
     if changed.every_ms and (changed.every_ms, changed.start_ms) != (schedule.every_ms, schedule.start_ms):
         # With a start, the first slot is the start itself.
         first = to_ms(now) if changed.start_ms is None else changed.start_ms - changed.every_ms

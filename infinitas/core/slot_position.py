@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from infinitas.core.codec import AFTER_LAST_MS, to_ms
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_text
-from infinitas.core.records import ScheduleInfo
+from infinitas.core.schedule_records import ScheduleInfo
 
 MAX_KEY_CHARS = 1_000
 _WRONG = "That position was not returned by a list of schedules; take it from the page before."

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from infinitas.core.records import JobInfo
+from infinitas.core.schedule_records import Pause
 from infinitas.core.states import State
 
 
 class Cause(StrEnum):
-    """What a job waits for. No job waits for a pause or a business key: those refuse it before it exists."""
+    """What a job waits for. None waits for the pause of a schedule: no job is created while it lasts."""
 
     SCHEDULED = "scheduled"
     """Its time: sent for later, or a slot's jitter."""
@@ -19,6 +20,8 @@ class Cause(StrEnum):
     """The end of the job `behind`, of an earlier slot of the same schedule."""
     RETRY_DELAY = "retry_delay"
     """The delay before its next attempt."""
+    PAUSED = "paused"
+    """The end of the pause of its task, or of its queue."""
     NO_WORKER = "no_worker"
     """A live worker that has the task; a slot's job fails at `until`, or is offered again."""
     MAX_RUNNING = "max_running"
@@ -66,6 +69,7 @@ class Facts:
         free: how many more jobs the task's workers can take.
         wait: how long its delay is.
         external: its run is reported by pings.
+        paused: the pause of its task, or of its queue.
     """
 
     now: datetime
@@ -81,6 +85,7 @@ class Facts:
     ahead: int = 0
     wait: timedelta | None = None
     external: bool = False
+    paused: Pause | None = None
 
 
 def why_waiting(job: JobInfo, facts: Facts) -> Waiting | None:
@@ -99,6 +104,9 @@ def why_waiting(job: JobInfo, facts: Facts) -> Waiting | None:
 
 def _why_queued(facts: Facts) -> Waiting:
     since, ahead = facts.ready_since, facts.ahead
+    if facts.paused is not None:
+        begun = max(filter(None, (since, facts.paused.since)))
+        return Waiting(code=Cause.PAUSED, since=begun, ahead=ahead)
     if facts.served_until is None or facts.served_until <= facts.now:
         lost = [each for each in (since, facts.served_until) if each is not None]
         return Waiting(code=Cause.NO_WORKER, since=max(lost, default=None), until=facts.timer, ahead=ahead)

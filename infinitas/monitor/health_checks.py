@@ -9,9 +9,10 @@ from infinitas.broker.events import ARCHIVER, NOTIFIER
 from infinitas.broker.health import Health
 from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.inspect.workers import live_workers
-from infinitas.broker.processes import Processes, ProcessInfo
+from infinitas.broker.processes import Processes
 from infinitas.core.plural import counted
 from infinitas.core.records import WorkerInfo
+from infinitas.core.status import ProcessInfo
 from infinitas.runtime.http_request import RequestFailed, request
 
 KINDS = ("scheduler", "worker", "archiver", "server", "notifier")

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from infinitas.broker.connection import Connection
-from infinitas.broker.processes import Processes, ProcessInfo
+from infinitas.broker.processes import Processes
 from infinitas.core.errors import InfinitasError
+from infinitas.core.status import ProcessInfo
 from infinitas.runtime.life import Life
 from infinitas.runtime.loop import Loop, cancel_all
 from infinitas.runtime.progress import troubles

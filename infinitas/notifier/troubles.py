@@ -61,7 +61,7 @@ class Troubles:
         return Trouble(
             incident=incident,
             log_lines=tuple(line.text[:MAX_LINE_CHARS] for line in job.log[-LINES:]) if job else (),
-            arguments=job.args[:MAX_ARGUMENTS_CHARS] if job else None,
+            arguments=job.args_json[:MAX_ARGUMENTS_CHARS] if job else None,
             attempt=facts.job.attempt if facts.job and facts.job.attempt else None,
             attempts=task.definition.retries + 1 if task and facts.job else None,
             last_success_at=task.last_success.date if task and task.last_success else None,

@@ -111,6 +111,7 @@ class Settings(BaseModel):
     """All settings (docs/settings.md).
 
     Attributes:
+        app: what `worker`, `dev` and `sync` run, e.g. `shop.app:app`, unless the command names another.
         app_name: the name of an app that is given none in code: `Infinitas("shop")`.
         redis_url: Redis, for live state. None: the embedded server of `data_dir` if one runs, else
             redis://127.0.0.1:6379/0.
@@ -138,7 +139,7 @@ class Settings(BaseModel):
             `backlog_full`. None: no limit.
         backlog_mb: about how many 10^6 bytes they may take. None: no limit.
         archive_max_gb: size of the archive's database, in 10^9 bytes, that a check warns of from 90 % on.
-        notify: rules which channels are notified of which incidents; tables `[[notify]]` in the file.
+        notify: rules for which channels are notified of which incidents; tables `[[notify]]` in the file.
         notify_rate: most messages to one channel in a period; what is more is summed up in one message.
         notify_group: seconds between two messages to one channel; what happens between them is one message.
         backlog_after: seconds that ready jobs of a task may wait before that is an incident.
@@ -157,6 +158,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    app: str = ""
     app_name: str = ""
     redis_url: RedisUrl | None = Field(default=None, repr=False)
     postgres_url: PostgresUrl | None = Field(default=None, repr=False)

@@ -94,6 +94,6 @@ class RestoreGate:
                 self._restorer.queue,
                 error_line(error),
             )
-            self._seen = mark
+            self._seen, self._held_since = mark, None
             return True
         return False

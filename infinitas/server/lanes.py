@@ -15,7 +15,8 @@ from infinitas.core.cron.counting import changes_of
 from infinitas.core.cron.expression import load_zone
 from infinitas.core.errors import ServerUnreachable
 from infinitas.core.pause_spans import pause_spans
-from infinitas.core.records import COUNTED_S, PauseNote, ScheduleInfo, Window
+from infinitas.core.records import COUNTED_S, PauseNote, Window
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.slot_counts import bucket_for
 from infinitas.server.computing import GoOn, compute
 from infinitas.server.planned_slots import PlannedSlots, round_down, round_up
@@ -144,7 +145,7 @@ def _slots(info: ScheduleInfo, now: datetime, since: datetime, until: datetime) 
     if info.next_slot is None:
         return _Slots(info, (until, until), (until, until))
     first = max(info.next_slot, since)
-    late = first if info.pause is not None else max(first, now - info.schedule.grace + _MS)
+    late = first if info.paused is not None else max(first, now - info.schedule.grace + _MS)
     return _Slots(info, (first, min(late, until)), (late, until))
 
 
@@ -185,7 +186,7 @@ def _add_pauses(
     lanes: Mapping[str, _Lane], infos: Sequence[ScheduleInfo], notes: Sequence[PauseNote], since: datetime
 ) -> None:
     tasks = {info.schedule.key: info.schedule.task for info in infos}
-    paused = {info.schedule.key: info.pause for info in infos if info.pause is not None}
+    paused = {info.schedule.key: info.paused for info in infos if info.paused is not None}
     for span in pause_spans((note for note in notes if note.schedule in tasks), paused, since):
         lanes[tasks[span.schedule]].paused.append(asdict(span))
 

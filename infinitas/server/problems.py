@@ -32,6 +32,7 @@ _STATUS: Mapping[type[InfinitasError], HTTPStatus] = {
     errors.UnknownChannel: HTTPStatus.NOT_FOUND,
     errors.UnknownDelivery: HTTPStatus.NOT_FOUND,
     errors.ChannelOfFile: HTTPStatus.CONFLICT,
+    errors.UnknownQueue: HTTPStatus.NOT_FOUND,
     errors.UnknownWorker: HTTPStatus.NOT_FOUND,
     errors.PayloadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.Changed: HTTPStatus.PRECONDITION_FAILED,

@@ -7,8 +7,9 @@ from dataclasses import replace
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import ServerUnreachable
 from infinitas.core.job_secrets import kind_of_error, without_secrets
-from infinitas.core.records import JobInfo, ScheduleInfo, TaskInfo, TaskLine, check_payloads
+from infinitas.core.records import JobInfo, TaskInfo, TaskLine, check_payloads
 from infinitas.core.redaction import hide
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.wire.jobs import JobView
 from infinitas.wire.schedules import ScheduleView
 from infinitas.wire.tasks import TaskView

@@ -3,6 +3,7 @@
 import time
 from collections import Counter, OrderedDict
 
+from infinitas.core.plural import counted
 from infinitas.runtime.logging import get_logger
 
 LOG_EVERY_S = 10.0
@@ -28,9 +29,9 @@ class Refusals:
         now = time.monotonic()
         if now - self._logged_at < LOG_EVERY_S:
             return
-        refused = self.counts.total() - self._logged
+        refused = counted(self.counts.total() - self._logged, "request")
         self._logged_at, self._logged = now, self.counts.total()
-        _log.warning("Refused %d requests; the last (%s) came from %s.", refused, code, origin or "?")
+        _log.warning("Refused %s; the last (%s) came from %s.", refused, code, origin or "?")
 
     def is_news(self, token: str, action: str) -> bool:
         """Whether the audit shall have this refusal of a valid token."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from infinitas.core.interval import Every
+from infinitas.core.interval import Rule
 from infinitas.core.schedule_options import ScheduleOptions
 
 
@@ -50,7 +50,7 @@ class TaskOptions(TaskDefaults, total=False):
     """
 
     name: str | None
-    schedule: str | Every | None
+    schedule: Rule | None
     args: Sequence[object]
     kwargs: Mapping[str, object] | None
     queue: str | None

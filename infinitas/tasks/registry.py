@@ -93,6 +93,13 @@ class Registry:
         self.plugins.call("on_declare", task.definition)
         return task
 
+    def adopt(self, task: AnyTask, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+        """Declare a function again, as a task of this app; `task`, made without one, becomes that."""
+        made = self.add(function, **options)
+        task.__dict__.clear()
+        task.__dict__.update(made.__dict__)
+        self.tasks[made.name] = task
+
     def with_schedule_defaults(self, options: ScheduleOptions) -> ScheduleOptions:
         """The options, and the app's defaults for the others."""
         return {**self.schedule_defaults, **options}
@@ -113,7 +120,7 @@ class Registry:
     def read_result(self, job: JobInfo) -> Any:
         """A job's result, typed where its task is one of this app. Raises BadResult."""
         task = self.tasks.get(job.task)
-        return task.signature.read_result(job.result) if task else read_plain(job.result)
+        return task.signature.read_result(job.result_json) if task else read_plain(job.result_json)
 
     def encode(self, task: AnyTask | str, args: Sequence[object], kwargs: Mapping[str, object] | None) -> str:
         """Arguments as JSON text, checked where the task is one of this app. Raises BadArgs."""

@@ -1,24 +1,27 @@
 """The options of `using`: how a job is sent, beside its arguments."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 
 import orjson
 
-from infinitas.core.codec import instant
+from infinitas.core.codec import BASE32, instant
 from infinitas.core.errors import BadArgs
 from infinitas.core.names import check_name, shorten
 from infinitas.core.numbers import MAX_DELAY_S, is_number
 from infinitas.core.task_definition import YEAR_S
 
 MAX_HEADERS_BYTES = 8 * 1024
+JOB_ID = re.compile(f"[{BASE32}]{{26}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendOptions:
     """How a job is sent, beside its arguments; see `Task.using`."""
 
+    id: str | None = None
     key: str | None = None
     at: datetime | None = None
     delay: float | None = None
@@ -26,6 +29,8 @@ class SendOptions:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.id is not None and not (isinstance(self.id, str) and JOB_ID.fullmatch(self.id)):
+            raise BadArgs(f"id={shorten(self.id)}: a ULID in lower case, 26 characters.")
         if self.key is not None:
             check_name(self.key, "key")
         if self.at is not None:

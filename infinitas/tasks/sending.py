@@ -84,6 +84,7 @@ class Sender(Generic[Send, Value]):
     def using(
         self,
         *,
+        id: str | None = None,
         key: str | None = None,
         at: datetime | None = None,
         delay: float | timedelta | None = None,
@@ -94,6 +95,7 @@ class Sender(Generic[Send, Value]):
         """Options for one send.
 
         Args:
+            id: an id of your own, a ULID in lower case: sending the same job again makes no second one.
             key: a business key; while a job of this task with that key lives, a second is refused.
             at: not before this aware moment.
             delay: seconds, or a timedelta, from when Redis accepts the job, by Redis' clock; up to 100 years.
@@ -116,7 +118,7 @@ class Sender(Generic[Send, Value]):
         if delay is not None and at is not None:
             raise BadArgs("Give either at= or delay=.")
         wait = None if delay is None else check_delay(delay)
-        options = SendOptions(key=key, at=at, delay=wait, expires=expires, headers=dict(headers or {}))
+        options = SendOptions(id=id, key=key, at=at, delay=wait, expires=expires, headers=dict(headers or {}))
         return Sender(self.client, self._plugins, self.definition, self.signature, options)
 
     def _send(self, texts: list[str]) -> list[Handle[Value]]:
@@ -137,12 +139,14 @@ class Sender(Generic[Send, Value]):
     def _new_jobs(self, texts: list[str]) -> list[NewJob]:
         """A job for each text: checked arguments as JSON."""
         options, jobs = self._options, []
+        if options.id is not None and len(texts) > 1:
+            raise BadArgs("An id= is for one job: use `send`.")
         for text in texts:
             headers = dict(options.headers)
             self._plugins.call("before_send", self.definition, headers)
             jobs.append(
                 NewJob(
-                    id=fresh_id(),
+                    id=options.id or fresh_id(),
                     task=self.definition.name,
                     args=text,
                     headers=headers,
@@ -155,7 +159,7 @@ class Sender(Generic[Send, Value]):
         return jobs
 
     def _read_result(self, job: JobInfo) -> Any:
-        return self.signature.read_result(job.result)
+        return self.signature.read_result(job.result_json)
 
     def _sent(self, jobs: Sequence[NewJob]) -> list[Handle[Value]]:
         if self._plugins:

@@ -38,21 +38,25 @@ class Kit:
     Made by the fixture `infinitas_kit`: `async with infinitas_kit(app, now) as kit:`.
 
     Args:
-        app: the app; while the block runs, its client is connected to the kit's Redis.
+        app: the app; while the block runs, its client is connected to the kit's Redis; then it is
+            set as it was.
         now: an aware moment: where the clock starts.
+        redis_url: the kit's Redis.
 
     Raises:
         BadArgs: `now` is naive, or not from 1970 to 8999.
     """
 
-    def __init__(self, app: Infinitas, now: datetime) -> None:
+    def __init__(self, app: Infinitas, now: datetime, redis_url: str) -> None:
         self.app = app
+        self._redis_url = redis_url
         self.now = instant(now, "now")
         self._queues = sorted({*app.registry.queues, app.registry.queue})
 
     async def __aenter__(self) -> Self:
-        url = self.app.settings.redis_url or ""
-        self._connection = ClockedConnection(url, "kit")
+        self._before = self.app.client.arguments()
+        self.app.configure(redis_url=self._redis_url)
+        self._connection = ClockedConnection(self._redis_url, "kit")
         await self._connection.set_clock(self.now)
         self.app.client.connect = ClockedConnection
         self.app.close()
@@ -75,7 +79,8 @@ class Kit:
         await cancel_all([self._sending])
         self._executor.close()
         await self._connection.close()
-        self.app.close()
+        self.app.client.connect = None
+        self.app.client.reset(self._before)
 
     async def advance(self, by: timedelta, *, run: bool = True) -> list[JobInfo]:
         """`move_to` the moment that is `by` later. Returns the jobs that ran."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,12 @@ import pytest
 
 # Imported only when a fixture is used: pytest loads this file in every project.
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from infinitas.app.app import Infinitas
     from infinitas.devservers.servers import Urls
+    from infinitas.testing.inline_app import InlineJobs
     from infinitas.testing.kit import Kit, KitMaker
 
 
@@ -40,6 +42,15 @@ def infinitas_kit(infinitas_servers: Urls) -> KitMaker:
 
     def make(app: Infinitas, now: datetime) -> Kit:
         empty(infinitas_servers.redis)
-        return Kit(app.configure(redis_url=infinitas_servers.redis), now)
+        return Kit(app, now, infinitas_servers.redis)
 
     return make
+
+
+@pytest.fixture
+def infinitas_inline() -> Iterator[Callable[[Infinitas], InlineJobs]]:
+    """`jobs = infinitas_inline(app)` runs the jobs of an app where they are sent, until the test ends."""
+    from infinitas.testing.inline_app import inline
+
+    with ExitStack() as stack:
+        yield lambda app: stack.enter_context(inline(app))

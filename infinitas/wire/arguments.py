@@ -1,11 +1,10 @@
-"""Arguments of jobs: JSON text `[positional, named]` in records, lists and objects on the wire."""
+"""Arguments of jobs as a request gives them."""
 
 from pydantic import BaseModel, ConfigDict, JsonValue
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from infinitas.core.codec import encode_payload
 from infinitas.core.errors import BadArgs
-from infinitas.core.schedule import EMPTY_ARGS
 
 Arguments = list[JsonValue] | dict[str, JsonValue]
 
@@ -33,31 +32,3 @@ def args_fields(text: str) -> dict[str, JsonValue]:
     """Stored arguments as the fields of an `ArgumentsBody`."""
     args, kwargs = from_json(text)
     return {"args": args, "kwargs": kwargs}
-
-
-def show_args(text: str) -> JsonValue:
-    """A list, or an object where all arguments are named; both where there are both."""
-    shown: tuple[list[JsonValue], dict[str, JsonValue]] = from_json(text or EMPTY_ARGS)
-    positional, named = shown
-    if positional and named:
-        return {"positional": positional, "named": named}
-    return named or positional
-
-
-def read_args(shown: JsonValue) -> str:
-    """The inverse of `show_args`."""
-    if not isinstance(shown, dict):
-        return to_text([shown, {}])
-    if shown.keys() == {"positional", "named"}:
-        return to_text([shown["positional"], shown["named"]])
-    return to_text([[], shown])
-
-
-def from_text(text: str | None) -> JsonValue:
-    """The value of stored JSON text; None for none."""
-    value: JsonValue = from_json(text) if text else None
-    return value
-
-
-def to_text(value: JsonValue) -> str:
-    return to_json(value).decode()

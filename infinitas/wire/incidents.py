@@ -73,7 +73,7 @@ class RuleView(RuleBody):
     origin: Literal["file", "api"]
 
     @classmethod
-    def of(cls, rule: NotifyRule, origin: Literal["file", "api"]) -> Self:
+    def of(cls, rule: NotifyRule, origin: str) -> Self:
         return cls.model_validate({**rule.values, "name": rule.name, "origin": origin})
 
     def to_record(self) -> NotifyRule:

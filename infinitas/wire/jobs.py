@@ -1,15 +1,18 @@
 """Jobs: what a request gives to send, list or end them, and what the API shows."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from infinitas.core.errors import Refused
+from infinitas.core.job_arguments import read_args, to_text
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.numbers import MAX_DELAY_S
 from infinitas.core.records import AttemptInfo, JobInfo, LogLine
 from infinitas.core.states import State
-from infinitas.wire.arguments import ArgumentsBody, from_text, read_args, show_args, to_text
+from infinitas.wire.arguments import ArgumentsBody
 from infinitas.wire.values import NUMBER, Instant, Text
 
 
@@ -84,22 +87,46 @@ class JobView(BaseModel):
 
     @classmethod
     def of(cls, job: JobInfo) -> Self:
-        ms = job.duration_ms
-        fields = {name: getattr(job, name) for name in _SAME}
-        fields |= {name: from_text(getattr(job, name)) for name in _PAYLOADS}
-        return cls(**fields, args=show_args(job.args), duration=None if ms is None else ms / 1000)
+        return cls(**{name: getattr(job, name) for name in cls.model_fields})
 
     def to_record(self, attempts: tuple[AttemptInfo, ...] = ()) -> JobInfo:
         fields: dict[str, Any] = {name: getattr(self, name) for name in _SAME}
         for name in _PAYLOADS:
             value = getattr(self, name)
-            fields[name] = None if value is None else to_text(value)
-        return JobInfo(**fields, args=read_args(self.args), attempts=attempts)
+            fields[f"{name}_json"] = None if value is None else to_text(value)
+        return JobInfo(**fields, args_json=read_args(self.args), attempts=attempts)
 
 
 _PAYLOADS = ("result", "checkpoint")
 """JSON text in the record."""
 _SAME = JobView.model_fields.keys() - {*_PAYLOADS, "args", "duration"}
+
+
+class JobWithAttempts(JobView):
+    """One job, and every execution of it, oldest first; without an archive there are none."""
+
+    attempts: tuple[AttemptInfo, ...]
+
+
+class Refusal(BaseModel):
+    id: str
+    code: str
+    detail: str
+
+
+class Retried(BaseModel):
+    """Jobs that were retried, or with `dry_run` would be; `refused` have the reason."""
+
+    dry_run: bool
+    done: list[str]
+    refused: list[Refusal]
+
+    @classmethod
+    def of(
+        cls, done: Sequence[JobInfo], refused: Sequence[tuple[JobInfo, Refused]], *, dry_run: bool
+    ) -> Self:
+        why = [Refusal(id=job.id, code=error.code, detail=str(error)) for job, error in refused]
+        return cls(dry_run=dry_run, done=[job.id for job in done], refused=why)
 
 
 class JobPage(BaseModel):

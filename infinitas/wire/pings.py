@@ -86,6 +86,12 @@ class PingAddress(BaseModel):
         return cls(task=task, path=f"{PREFIX}/ping/{token}")
 
 
+class PingUrl(PingAddress):
+    """With the whole address where the page's URL is set (`page_url`), else null."""
+
+    url: str | None
+
+
 class PingView(BaseModel):
     """What a ping did: `result` is `known` for one that came before. Of no run: null."""
 

@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from infinitas.core.codec import from_ms, to_ms
 from infinitas.core.errors import BadSchedule
-from infinitas.core.interval import Every, every
-from infinitas.core.records import Pause, ScheduleInfo
+from infinitas.core.interval import Every, Rule, every, read_rule
+from infinitas.core.job_arguments import read_args, show_args
 from infinitas.core.schedule import Schedule
 from infinitas.core.schedule_options import OPTION_NAMES, ScheduleOptions
-from infinitas.wire.arguments import ArgumentsBody, args_fields, read_args, show_args
+from infinitas.core.schedule_records import Pause, ScheduleInfo
+from infinitas.wire.arguments import ArgumentsBody, args_fields
 from infinitas.wire.values import NUMBER, Flag, Instant, Name, Number, Text, Whole
 
 _SAME = ("cron", "timezone", "dst", "overlap", "catch_up", "catch_up_limit", "max_runs")
@@ -60,9 +61,10 @@ class Change(ArgumentsBody):
 
 
 def change_fields(
-    rule: str | Every | None, at: datetime | None, args: str | None, options: ScheduleOptions
+    rule: Rule | None, at: datetime | None, args: str | None, options: ScheduleOptions
 ) -> dict[str, object]:
     """The fields of a `Change` that gives only these. Not checked: the server does that."""
+    rule = read_rule(rule)
     fields: dict[str, object] = {**options, **({} if args is None else args_fields(args))}
     if isinstance(rule, Every):
         fields["every"] = rule.ms / 1000
@@ -108,6 +110,20 @@ class Slots(BaseModel):
     slots: list[datetime]
     known: int = 0
     """Slots in the range of a backfill that have had a job already."""
+
+
+class NextSlot(BaseModel):
+    """A slot of one of a task's schedules."""
+
+    slot: datetime
+    schedule: str
+
+
+class RemovedSchedule(BaseModel):
+    """`comes_back`: code declares it, and a worker of that code stores it again."""
+
+    removed: str
+    comes_back: bool
 
 
 class RuleView(BaseModel):
@@ -175,14 +191,14 @@ class ScheduleView(RuleView):
     def of(cls, info: ScheduleInfo) -> Self:
         state = {name: getattr(info, name) for name in _STATE}
         state |= {"rule": "unreadable"} if info.unreadable else {}
-        return cls.of_rule(info.schedule, paused=info.pause, **state)
+        return cls.of_rule(info.schedule, **state)
 
     def to_record(self) -> ScheduleInfo:
         state: dict[str, Any] = {name: getattr(self, name) for name in _STATE}
-        return ScheduleInfo(schedule=self.to_rule(), pause=self.paused, **state)
+        return ScheduleInfo(schedule=self.to_rule(), **state)
 
 
-_STATE = ScheduleView.model_fields.keys() - RuleView.model_fields.keys() - {"paused"}
+_STATE = ScheduleView.model_fields.keys() - RuleView.model_fields.keys()
 
 
 @lru_cache(maxsize=4_096)

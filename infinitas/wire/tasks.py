@@ -6,10 +6,10 @@ from typing import Any, Self
 
 import orjson
 from pydantic import BaseModel, JsonValue
-from pydantic_core import from_json
 
 from infinitas.core.errors import BadName, ConfigError
 from infinitas.core.records import JobSummary, RecentRun, TaskInfo, TaskLine
+from infinitas.core.schedule_records import Pause
 from infinitas.core.task_definition import UNREADABLE_TASK, TaskDefinition
 from infinitas.wire.definitions import define
 from infinitas.wire.schedules import RuleView
@@ -19,15 +19,15 @@ class LastJob(BaseModel):
     """A task's last job, or its last one that succeeded or failed."""
 
     id: str
-    at: datetime
+    date: datetime
     status: str
 
     @classmethod
     def of(cls, summary: JobSummary | None) -> Self | None:
-        return cls(id=summary.id, at=summary.date, status=summary.status) if summary else None
+        return cls(id=summary.id, date=summary.date, status=summary.status) if summary else None
 
     def to_record(self) -> JobSummary:
-        return JobSummary(id=self.id, date=self.at, status=self.status)
+        return JobSummary(id=self.id, date=self.date, status=self.status)
 
 
 class TaskStateView(BaseModel):
@@ -39,6 +39,8 @@ class TaskStateView(BaseModel):
     has_worker: bool
     external: bool
     """Its jobs run elsewhere, and pings report them."""
+    paused: Pause | None
+    """Of the task, else of its queue: its jobs are not claimed meanwhile."""
     queued: int
     running: int
     streak: int
@@ -62,17 +64,9 @@ class TaskView(TaskStateView):
 
     @classmethod
     def of(cls, info: TaskInfo) -> Self:
-        options = info.definition.options
-        schema = options.pop("parameters", None)
-        fields = {name: getattr(info, name) for name in _SAME}
+        fields = {name: getattr(info, name) for name in cls.model_fields.keys() - {*_LAST, "schedules"}}
         fields |= {name: LastJob.of(getattr(info, name)) for name in _LAST}
-        return cls(
-            **fields,
-            doc=info.definition.doc,
-            options=options,
-            parameters=from_json(schema) if schema else None,
-            schedules=[RuleView.of_rule(rule) for rule in info.schedules],
-        )
+        return cls(**fields, schedules=[RuleView.of_rule(rule) for rule in info.schedules])
 
     def to_record(self) -> TaskInfo:
         fields: dict[str, Any] = {name: getattr(self, name) for name in _SAME}
@@ -97,6 +91,12 @@ class TaskLineView(TaskStateView):
 
     rules: tuple[str, ...]
     """Its schedules as text, those with the earliest next slot first."""
+
+    @classmethod
+    def of(cls, line: TaskLine) -> Self:
+        fields: dict[str, Any] = {name: getattr(line, name) for name in _OF_LINE}
+        fields |= {name: LastJob.of(getattr(line, name)) for name in _LAST}
+        return cls(**fields)
 
     def to_record(self) -> TaskLine:
         fields: dict[str, Any] = {name: getattr(self, name) for name in _OF_LINE}
@@ -126,7 +126,7 @@ def show_lines(lines: Sequence[TaskLine], following: str | None) -> bytes:
 
 
 def _show_last(summary: JobSummary | None) -> dict[str, object] | None:
-    return None if summary is None else {"id": summary.id, "at": summary.date, "status": summary.status}
+    return None if summary is None else {"id": summary.id, "date": summary.date, "status": summary.status}
 
 
 _LAST = ("last_job", "last_success", "last_failure")

@@ -186,7 +186,7 @@ def deploys(processes: Processes, tmp_path: Path) -> Callable[..., Any]:
 def test_sync_shows_what_a_deploy_changes_and_does_it(
     deploys: Callable[..., Any], redis: Redis, processes: Processes
 ) -> None:
-    plan = deploys("new:app", "--dry-run", "-o", "json")["plan"]
+    plan = deploys("new:app", "--dry-run", "-o", "json")
     kinds = {change["key"]: change["kind"] for change in plan["schedules"]}
     assert kinds == {
         "comes": "new",

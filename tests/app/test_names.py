@@ -78,8 +78,8 @@ async def test_every_verb_takes_a_short_name(make_app: MakeApp) -> None:
     verbs = app.schedules
     assert (await verbs.aget("key")).schedule.key == "shop.key"
     assert (await verbs.achange("key", "@daily", args=(2,))).schedule.args == "[[2],{}]"
-    assert (await verbs.apause("key", "why")).pause
-    assert not (await verbs.aresume("shop.key")).pause
+    assert (await verbs.apause("key", "why")).paused
+    assert not (await verbs.aresume("shop.key")).paused
     assert len(await verbs.askip_next("key", 2)) == 2
     past = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
     assert len((await verbs.abackfill("key", *past, dry_run=True)).slots) == 2
@@ -159,7 +159,7 @@ async def test_reset_takes_a_change_back(make_app: MakeApp, redis: Redis) -> Non
         info = await app.schedules.areset("cleanup")
         assert not info.schedule.overridden
         assert info.schedule.to_json() == before
-        assert info.pause, "a pause is no change of the rule"
+        assert info.paused, "a pause is no change of the rule"
         await app.aschedule("remind", "@daily", key="other", args=(1,))
         with pytest.raises(BadSchedule, match="No code declares"):
             await app.schedules.areset("other")

@@ -48,15 +48,15 @@ async def test_pause_and_resume(infinitas_kit: KitMaker) -> None:
     async with infinitas_kit(app, NOON) as kit:
         await kit.advance(MINUTE)
         info = await app.schedules.apause("tick", "the shop is closed")
-        assert info.pause is not None
-        assert (info.pause.reason, info.pause.since, info.pause.until) == (
+        assert info.paused is not None
+        assert (info.paused.reason, info.paused.since, info.paused.until) == (
             "the shop is closed",
             kit.now,
             None,
         )
         await kit.advance(2 * MINUTE)
         assert (await app.schedules.aget("tick")).last_slot == kit.now, "the high-water mark moves on"
-        assert (await app.schedules.aresume("tick")).pause is None
+        assert (await app.schedules.aresume("tick")).paused is None
         await kit.advance(MINUTE)
         assert await states(kit) == ["succeeded", "skipped paused", "skipped paused", "succeeded"]
 
@@ -67,7 +67,7 @@ async def test_a_pause_ends_by_itself(infinitas_kit: KitMaker) -> None:
         await app.schedules.apause("tick", "lunch", until=NOON + 3 * MINUTE)
         await kit.advance(4 * MINUTE)
         assert await states(kit) == ["skipped paused", "skipped paused", "succeeded", "succeeded"]
-        assert (await app.schedules.aget("tick")).pause is None
+        assert (await app.schedules.aget("tick")).paused is None
 
 
 async def test_a_pause_outlives_a_deploy(infinitas_kit: KitMaker) -> None:
@@ -76,7 +76,7 @@ async def test_a_pause_outlives_a_deploy(infinitas_kit: KitMaker) -> None:
     async with infinitas_kit(app, NOON) as kit:
         await app.schedules.apause("tick", "why")
         await app.schedules.achange("tick", "*/2 * * * *")
-        assert (await app.schedules.aget("tick")).pause is not None
+        assert (await app.schedules.aget("tick")).paused is not None
         await kit.advance(2 * MINUTE)
         assert await states(kit) == ["skipped paused"]
 
@@ -101,7 +101,7 @@ async def test_trigger_belongs_to_no_slot(infinitas_kit: KitMaker) -> None:
         await app.schedules.atrigger("tick")
         await app.schedules.atrigger("tick", ("other",))
         first, second = await kit.drain()
-        assert (first.result, second.result) == ('"from the schedule"', '"other"')
+        assert (first.result, second.result) == ("from the schedule", "other")
         assert first.headers == {"infinitas-triggered-by": "tick"}
         assert await kit.ledger("tick") == []
         with pytest.raises(BadArgs):
@@ -117,7 +117,7 @@ async def test_a_change_takes_effect_at_once_and_keeps_the_rest(infinitas_kit: K
         assert info.schedule.overridden
         info = await app.schedules.achange("tick", overlap="queue", timezone="Europe/Berlin")
         assert info.next_slot == NOON + 10 * MINUTE, "an interval that stays keeps its anchor"
-        assert [job.args for job in await kit.advance(11 * MINUTE)] == ['[["changed"],{}]']
+        assert [job.args for job in await kit.advance(11 * MINUTE)] == [["changed"]]
         with pytest.raises(BadSchedule):
             await app.schedules.achange("tick", at=NOON)
         with pytest.raises(BadSchedule):
@@ -209,7 +209,7 @@ async def test_many_schedules_at_once(infinitas_kit: KitMaker) -> None:
         assert len(await app.schedules.alist(limit=2000)) == 1201
         assert (await app.schedules.alist(limit=1))[0].schedule.key == "todo-0"
         jobs = await kit.advance(timedelta(seconds=59))
-        assert [job.result for job in jobs] == [f'"{i}"' for i in range(59)]
+        assert [job.result for job in jobs] == [str(i) for i in range(59)]
         with pytest.raises(BadSchedule):
             await app.schedules.aadd_many("tick", [entries[-1], Entry(key="bad", rule="61 * * * *")])
         with pytest.raises(UnknownTask):
@@ -331,8 +331,8 @@ async def test_verbs_take_the_second_time_of_a_repeated_hour(infinitas_kit: KitM
     async with infinitas_kit(app, first) as kit:
         assert kit.now == utc - HOUR
         paused = await app.schedules.apause("tick", "change of clocks", until=second)
-        assert paused.pause is not None
-        assert paused.pause.until == utc
+        assert paused.paused is not None
+        assert paused.paused.until == utc
         await kit.move_to(second)
         assert kit.now == utc
         assert await states(kit) == ["skipped paused"] * 59 + ["succeeded"]

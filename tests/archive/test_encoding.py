@@ -34,7 +34,7 @@ async def test_text_is_kept_under_any_client_encoding(
     job = await reader.jobs.find("j")
     assert job is not None
     assert job.error == FOX
-    assert FOX in job.args
+    assert FOX in job.args_json
     await reader.close()
     await archive.close()
 

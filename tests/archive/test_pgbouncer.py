@@ -47,7 +47,7 @@ async def test_it_migrates_writes_and_reads_through_a_transaction_pooler(pooled_
     found = await asyncio.gather(*(reader.jobs.find(id) for id in ("j", "q0", "q1", "q2", "q3")))
     assert [job and job.state for job in found] == ["failed", *["cancelled"] * 4]
     assert found[0]
-    assert "\U0001f98a" in found[0].args
+    assert "\U0001f98a" in found[0].args_json
     assert [each.outcome for each in found[0].attempts] == ["failed"]
     await reader.close()
     for archive in archives:

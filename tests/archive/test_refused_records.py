@@ -116,7 +116,7 @@ async def test_what_follows_a_refused_event_still_makes_the_job_whole(
     assert [each.event for each in refused] == events[:1]
     job = await reader.jobs.find("j")
     assert job is not None
-    assert (job.state, job.attempt, job.result, job.worker) == (State.SUCCEEDED, 1, "5", "w")
+    assert (job.state, job.attempt, job.result, job.worker) == (State.SUCCEEDED, 1, 5, "w")
     assert await row(archive, "SELECT succeeded FROM infinitas_tasks") == (1,)
 
 

@@ -37,10 +37,10 @@ async def test_batches_of_any_size_give_the_same_rows(archive: Archive, reader: 
         before = events[-1].position
     job = await reader.jobs.find("j")
     assert job is not None
-    assert (job.state, job.attempt, job.worker, job.args) == (State.SUCCEEDED, 2, "x", "[[1],{}]")
-    assert job.result == '{"a":"\\u0000"}'
+    assert (job.state, job.attempt, job.worker, job.args_json) == (State.SUCCEEDED, 2, "x", "[[1],{}]")
+    assert job.result_json == '{"a":"\\u0000"}'
     assert [line.text for line in job.log] == ["a\\0b"]
-    assert job.duration_ms == 2
+    assert job.duration == 0.002
     assert (job.error, job.reason) == (None, None), "the first attempt's error is the attempt's"
     attempts = await row(archive, "SELECT array_agg((attempt, outcome, error)::text) FROM infinitas_attempts")
     assert sorted(attempts[0]) == ["(1,failed,first)", "(2,succeeded,)"]
@@ -159,7 +159,7 @@ async def test_what_has_run_is_not_undone(
         await writer.write(events, f"{i}-0" if i else None, f"{i + 1}-0")
     job = await reader.jobs.find("j")
     assert job is not None
-    assert (job.state, job.reason, job.duration_ms) == (State.SUCCEEDED, None, 1)
+    assert (job.state, job.reason, job.duration) == (State.SUCCEEDED, None, 0.001)
     assert await row(archive, "SELECT succeeded, failed FROM infinitas_tasks") == (1, 0)
 
 
@@ -206,7 +206,7 @@ async def test_a_job_that_is_gone_from_redis_ends(archive: Archive, reader: Read
         before = part[-1].position
     job = await reader.jobs.find("j")
     assert job is not None
-    assert (job.state, job.reason, job.args) == (State.FAILED, "lost", "[[1],{}]")
+    assert (job.state, job.reason, job.args_json) == (State.FAILED, "lost", "[[1],{}]")
     assert await row(archive, "SELECT failed FROM infinitas_tasks WHERE name = 't'") == (1,)
     assert await row(archive, "SELECT count(*) FROM infinitas_jobs") == (1,)
 

@@ -103,7 +103,7 @@ class Pipeline:
         found = await self.reader.jobs.find(job)
         assert found is not None
         assert found.state == State.SUCCEEDED
-        assert found.args == "[[],{}]"
+        assert found.args == []
         await self.reader.jobs.page(JobFilter(), None, 500)
         await self.reader.jobs.find("j")
 

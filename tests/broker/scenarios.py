@@ -513,6 +513,21 @@ async def _count_queue(broker: QueueBroker) -> object:
     return await Lists(broker.connection, broker.keys).count_queue()
 
 
+@scenario("pause_task", queued)
+async def _pause_task(broker: QueueBroker) -> object:
+    return await broker.task_pauses.pause_task("t", "why", SLOT)
+
+
+async def paused_queue(broker: QueueBroker) -> None:
+    await queued(broker)
+    await broker.task_pauses.pause_task("", "why", SLOT)
+
+
+@scenario("resume_task", paused_queue)
+async def _resume_task(broker: QueueBroker) -> object:
+    return await broker.task_pauses.resume_task("")
+
+
 def restoring(broker: QueueBroker) -> Restoring:
     return Restoring(broker.connection, "default")
 

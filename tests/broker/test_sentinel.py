@@ -151,7 +151,7 @@ async def test_a_primary_that_is_killed_is_left_and_not_returned_to(
     assert direct_port_of(direct) == await port_of(connection) == old.port
     # No message of a Sentinel arrives, as if it was on the primary's host.
     proxy.fall_silent()
-    old.kill()
+    system.kill_primary()
     await aeventually(lambda: _leads_to(connection, new.port))
     assert direct_port_of(direct) == new.port
     # It comes back as the primary that it was, until Sentinels demote it.
@@ -184,6 +184,7 @@ async def test_a_server_that_a_sentinel_names_wrongly_is_not_used(system: Sentin
 
 
 async def test_a_primary_works_on_while_no_sentinel_answers(system: SentinelSystem, url: str) -> None:
+    system.wait_until_ready()
     primary = system.primary
     proxy = Proxy(system.sentinel_ports[0])
     connection, direct = _through(proxy, url)

@@ -6,6 +6,7 @@ import subprocess
 import httpx
 import pytest
 
+from infinitas.cli.incidents import actor
 from tests.server.test_audit import search
 from tests.server_fixtures import Server
 from tests.support import Processes, eventually
@@ -39,9 +40,8 @@ def test_channels_from_the_command_line(
     made = run("add", "ops", "webhook", "--url", "https://example.com/s3cret")
     assert "ops sends to https://example.com/…" in made
     assert "shown this once: whsec_" in made
-    assert "There is a channel 'ops' already" in run(
-        "add", "ops", "slack", "--url", "https://example.com/", code=1
-    )
+    taken = run("add", "ops", "slack", "--url", "https://example.com/", code=1)
+    assert "There is a channel 'ops' already; change it with PUT, or --replace." in taken
     assert "needs sender" in run("add", "mail", "email", "--host", "h", "--to", "a@example.com", code=1)
     mail = ["mail", "email", "--host", "h", "--to", "a@example.com", "--sender", "b@example.com"]
     run("add", *mail)
@@ -71,6 +71,6 @@ def test_changes_from_the_command_line_are_in_the_audit(
     channel(processes, server, "rm", "ops")
     entries = eventually(lambda: found if len(found := search(http)) >= 3 else None)
     assert [each["action"] for each in entries] == ["remove_channel", "test_channel", "add_channel"]
-    assert {each["origin"] for each in entries} == {"command line"}
+    assert {(each["origin"], each["actor"]) for each in entries} == {("command line", actor())}
     assert entries[2]["changes"]["target"] == [None, "https://example.com/…"]
     assert "s3cret" not in str(entries)

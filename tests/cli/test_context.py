@@ -15,19 +15,17 @@ from infinitas.devservers.servers import Urls
 @pytest.mark.parametrize(
     ("path", "remedy"),
     [
-        ("../proj/mv:app", "`cd ../proj`, then name it mv:app"),
-        ("../proj/mv.py:app", "`cd ../proj`, then name it mv:app"),
-        ("proj/mv", "`cd proj`, then name it mv:app"),
-        ("./mv:shop", "`cd .`, then name it mv:shop"),
-        ("/srv/proj/mv.py", "`cd /srv/proj`, then name it mv:app"),
-        ("proj\\mv.py:app", "`cd proj`, then name it mv:app"),
-        ("mv.py:app", "name it mv:app"),
-        ("mv.py", "name it mv:app"),
+        ("../proj/mv:app", "there is none in"),
+        ("./mv:shop", "there is none in"),
+        ("/srv/proj/mv.py", "there is none in"),
+        ("proj\\mv.py:app", "there is none in"),
+        ("mv.py", "there is none in"),
         (".mv:app", "module:object"),
         ("..:app", "module:object"),
         (":app", "module:object"),
         ("no.such:app", "can't be imported"),
         ("json:app", "there is no 'app' in json"),
+        ("json", "There is no app in json: neither json or json.app or json.tasks has"),
         ("json:loads", "not an Infinitas app"),
         ("", "Which app?"),
     ],
@@ -75,6 +73,16 @@ def test_an_error_deep_inside_has_the_lines_of_the_user(project: Path, code: str
     assert "importlib" not in str(refused.value)
 
 
+def test_a_refusal_of_infinitas_has_no_lines_of_its_own_code(project: Path) -> None:
+    code = "from infinitas import Infinitas\n@Infinitas().task(schedule='61 * * * *')\ndef f(): ...\n"
+    (project / "deep.py").write_text(code)
+    with pytest.raises(BadApp) as refused:
+        load_app("shop_of_user.app:app")
+    files = [line for line in str(refused.value).splitlines() if line.startswith("  File ")]
+    assert [str(project) in file for file in files] == [True, True]
+    assert "a value must be 0 to 59" in str(refused.value).splitlines()[-1]
+
+
 def test_a_function_may_make_the_app(project: Path) -> None:
     (project / "deep.py").touch()
     assert load_app("shop_of_user.app:make()").name == "made"
@@ -92,3 +100,52 @@ def test_the_app_may_be_named_by_the_environment(
     monkeypatch.setenv("INFINITAS_REDIS_URL", servers.redis)
     ran = CliRunner().invoke(cli, ["sync"], catch_exceptions=False)
     assert ran.exit_code == 0, ran.output
+
+
+@pytest.fixture
+def spread(project: Path) -> Path:
+    """A project of several files: an app, a collection in a cycle with it, modules with tasks."""
+    (project / "deep.py").touch()
+    (project / "app.py").write_text(
+        "from infinitas import Infinitas\nfrom shop_of_user.mail import tasks\n"
+        "app = Infinitas()\napp.include(tasks)\n"
+        "wide = Infinitas(include=['shop_of_user.mail', 'shop_of_user.*.tasks'])\n"
+        "lost = Infinitas(include=['shop_of_user.nowhere.*'])\n"
+    )
+    (project / "mail.py").write_text(
+        "from infinitas import Tasks\ntasks = Tasks()\n@tasks.task\ndef send_mail() -> None: ...\n"
+    )
+    orders = project / "orders"
+    orders.mkdir()
+    (orders / "__init__.py").touch()
+    (orders / "tasks.py").write_text(
+        "from shop_of_user.app import app, wide\n@app.task\n@wide.task\ndef pack() -> None: ...\n"
+    )
+    (orders / "models.py").write_text("raise OSError('nothing imports this')")
+    return project
+
+
+@pytest.mark.parametrize(
+    "path", ["shop_of_user", "shop_of_user/app.py:app", "shop_of_user/app:app", "{}/app.py:app"]
+)
+def test_a_package_or_a_file_stands_for_its_app(spread: Path, path: str) -> None:
+    app = load_app(path.format(spread))
+    assert app.name == ""
+    assert "send_mail" in app.tasks
+    assert ("pack" in app.tasks) == (path == "shop_of_user"), "of a package all its modules called tasks"
+
+
+def test_modules_are_included_by_globs(spread: Path) -> None:
+    assert sorted(load_app("shop_of_user.app:wide").tasks) == ["pack"]
+    with pytest.raises(BadApp, match=r"include has 'shop_of_user.nowhere.\*', and no module"):
+        load_app("shop_of_user.app:lost")
+
+
+def test_the_settings_file_may_name_the_app(
+    spread: Path, servers: Urls, redis: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("infinitas.toml").write_text('app = "shop_of_user"\n')
+    monkeypatch.setenv("INFINITAS_REDIS_URL", servers.redis)
+    ran = CliRunner().invoke(cli, ["sync", "--dry-run"], catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
+    assert "+ task pack" in ran.output

@@ -1,12 +1,19 @@
 """`infinitas dev`: the port of its server."""
 
+import fcntl
+import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from infinitas import Infinitas
 from infinitas.cli import dev
+from infinitas.cli.main import cli
 from infinitas.core.errors import ConfigError
+from infinitas.devservers.servers import Urls
 from tests.support import Processes
 
 
@@ -41,3 +48,28 @@ def test_a_port_without_the_servers_packages_is_refused(monkeypatch: pytest.Monk
     assert dev.server_port(None) is None
     with pytest.raises(ConfigError, match=r"infinitas\[server\]"):
         dev.server_port(3000)
+
+
+def test_a_configured_server_is_named_at_once(app: Infinitas) -> None:
+    with pytest.raises(ConfigError, match="runs everything here, but the setting `server` is wss://h"):
+        dev.run_dev(app.configure(server="wss://h:3000"), None)
+
+
+def test_a_second_one_in_the_same_folder_is_refused(
+    servers: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / ".infinitas"
+    (data / "redis").mkdir(parents=True)
+    record = {"redis": servers.redis, "postgres": servers.postgres}
+    (data / "running.json").write_text(json.dumps(record))
+    monkeypatch.delenv("INFINITAS_REDIS_URL", raising=False)
+    with (data / "redis/redis.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ConfigError, match=r"Another `infinitas dev` runs on .*INFINITAS_DATA_DIR"):
+            dev.run_dev(Infinitas().configure(data_dir=data), None)
+
+
+def test_top_shows_status_and_jobs(servers: Urls, redis: object) -> None:
+    shown = CliRunner(env={"INFINITAS_REDIS_URL": servers.redis}).invoke(cli, ["top", "--once"])
+    assert shown.exit_code == 0, shown.output
+    assert "schedulers  none" in shown.output

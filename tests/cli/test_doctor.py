@@ -4,6 +4,8 @@ import json
 
 from redis import Redis
 
+from infinitas.broker.inspect.orphans import orphans_of
+from infinitas.broker.inspect.rights import PROBE
 from infinitas.core.findings import REMEDIES, FindingCode
 from tests.support import Processes
 
@@ -23,6 +25,10 @@ def test_findings_have_a_remedy_and_the_exit_code_is_1(
     text = processes.call("doctor")
     assert text.returncode == 1
     assert f"→ {REMEDIES[FindingCode.NO_SCHEDULER]}" in text.stdout
+
+
+def test_the_key_of_another_doctor_is_no_orphan() -> None:
+    assert list(orphans_of([PROBE, "{infinitas:gone}:stream:t"], {})) == ["{infinitas:gone}:*"]
 
 
 def test_it_works_on_redis_itself(processes: Processes) -> None:

@@ -1,12 +1,15 @@
 """How things look."""
 
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 
 import click
 import pytest
 
-from infinitas.cli.output import _widths, print_rows, printable, relative, strip
+from infinitas.cli.jobs import print_jobs
+from infinitas.cli.output import _widths, cut_middle, moment, print_rows, printable, relative, strip
+from infinitas.core.records import JobInfo
 from infinitas.core.states import State
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -73,3 +76,69 @@ def test_a_cut_text_ends_with_an_ellipsis(
     assert heading.split() == ["STATE", "JOB", "WHY"]
     assert failed == f"failed   {'j' * 26}  ValueError: no stock n…"
     assert running.split() == ["running", "k" * 26]
+
+
+def test_a_column_without_any_cell_is_not_shown() -> None:
+    assert _widths(("A", "B"), [("x", ""), ("y", "")], (), 80) == {0: 1}
+
+
+def test_a_long_name_gives_way_in_its_middle() -> None:
+    assert cut_middle("reporting.invoices", 11) == "repor…oices"
+    assert cut_middle("short", 11) == "short"
+
+
+LONG = "reporting.monthly_invoices_of_all_customers"
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_list_of_jobs_keeps_state_id_and_reason(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", str(width))
+    id = "reporting.month@20261127T000000Z"
+    job = JobInfo(
+        id=id,
+        task=LONG,
+        state=State.FAILED,
+        attempt=2,
+        args_json="[[],{}]",
+        due=NOW,
+        started=NOW,
+        ended=NOW + timedelta(seconds=3),
+        error="ConnectionError: the bank gave no answer",
+    )
+    print_jobs([job])
+    heading, line = (each.rstrip() for each in click.unstyle(capsys.readouterr().out).splitlines())
+    assert line.split()[0] == "failed"
+    assert id in line
+    if width == 80:
+        assert len(line) <= 80
+        assert heading.split()[-3:] == ["TASK", "JOB", "WHY"]
+        name, why = line.split(id)[0].split()[-1], line.split(id)[1].strip()
+        assert name == cut_middle(LONG, len(name))
+        assert why.startswith("Connection")
+        assert why.endswith("…")
+    else:
+        assert LONG in line
+        assert line.endswith("ConnectionError: the bank gave no answer")
+
+
+def test_a_moment_has_its_zone_and_its_year_where_it_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Copenhagen")
+    time.tzset()
+    try:
+        assert moment(datetime(2001, 6, 24, 16, tzinfo=UTC)) == "24 Jun 2001 18:00:00 CEST"
+        assert moment(datetime.now(UTC)).endswith(("CET", "CEST"))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_an_id_is_whole_on_a_terminal_that_is_too_narrow(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    print_rows(("STATE", "JOB", "WHY"), [("succeeded", "j" * 38, "none")], "", ("WHY",))
+    assert click.unstyle(capsys.readouterr().out).splitlines()[1].split() == ["succeeded", "j" * 38]

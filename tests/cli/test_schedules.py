@@ -40,7 +40,7 @@ def test_a_schedules_life(archived: Processes) -> None:
     )
     assert shown.returncode == 0, shown.stderr
     assert "at 02:30, every day" in shown.stdout
-    listed = {row["schedule"]["key"] for row in as_json(cli, "schedule", "ls")}
+    listed = {row["key"] for row in as_json(cli, "schedule", "ls")}
     assert listed == {"nightly", "tick"}
     assert "nightly" in cli.call("schedule", "ls", "-t", "noop").stdout
 
@@ -48,15 +48,15 @@ def test_a_schedules_life(archived: Processes) -> None:
     shown = cli.call("schedule", "show", "nightly")
     assert "overlap=queue, jitter=1m 30s" in shown.stdout.replace("1m30s", "1m 30s")
     assert "paused" in cli.call("schedule", "pause", "nightly", "-r", "no power").stdout
-    assert as_json(cli, "schedule", "show", "nightly")["pause"]["reason"] == "no power"
-    assert as_json(cli, "schedule", "resume", "nightly")["pause"] is None
-    assert len(as_json(cli, "schedule", "skip", "nightly", "-n", "2")["skipped"]) == 2
-    job = as_json(cli, "schedule", "trigger", "nightly")["job"]
+    assert as_json(cli, "schedule", "show", "nightly")["paused"]["reason"] == "no power"
+    assert as_json(cli, "schedule", "resume", "nightly")["paused"] is None
+    assert len(as_json(cli, "schedule", "skip", "nightly", "-n", "2")["slots"]) == 2
+    job = as_json(cli, "schedule", "trigger", "nightly")["id"]
     assert as_json(cli, "job", "show", job)["state"] == "queued"
     dry = ("schedule", "backfill", "nightly", "2026-05-01T00:00Z", "2026-05-04T00:00Z", "--dry-run")
-    assert len(as_json(cli, *dry)["backfill"]["slots"]) == 3
+    assert len(as_json(cli, *dry)["slots"]) == 3
     assert "removed" in cli.call("schedule", "rm", "nightly").stdout
-    assert {row["schedule"]["key"] for row in as_json(cli, "schedule", "ls")} == {"tick"}
+    assert {row["key"] for row in as_json(cli, "schedule", "ls")} == {"tick"}
 
 
 WRONG = (

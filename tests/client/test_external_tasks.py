@@ -74,7 +74,7 @@ async def test_a_ping_ends_the_slot_that_waits_for_it(host: Host, redis: Redis) 
     assert answer == PingAnswer(Pinged.APPLIED, "backup@20260504T130000Z", "succeeded")
     assert await host.ledger() == ["13:00 succeeded"]
     job = await host.client.job("backup@20260504T130000Z")
-    assert (job.attempt, job.worker, job.result) == (1, "ping", '{"exit_code":0}')
+    assert (job.attempt, job.worker, job.result) == (1, "ping", {"exit_code": 0})
     await host.kit.advance(HOUR)
     assert await host.ledger() == ["13:00 succeeded", "14:00 scheduled"]
 

@@ -44,7 +44,7 @@ def test_a_job_is_sent_looked_at_and_cancelled(remote: Infinitas) -> None:
     handle = echo.using(key="k", headers={"trace": "7"}).send({"big": 2**70}, twice=True)
     job = remote.fetch_job(handle.id)
     assert (job.task, job.state, job.key, dict(job.headers)) == ("echo", "queued", "k", {"trace": "7"})
-    assert job.args == '[[{"big":1180591620717411303424}],{"twice":true}]'
+    assert job.args == {"positional": [{"big": 1180591620717411303424}], "named": {"twice": True}}
     with pytest.raises(KeyTaken) as taken:
         echo.using(key="k").send(1)
     assert taken.value.job == handle.id
@@ -96,11 +96,11 @@ def test_schedules_by_their_keys(remote: Infinitas) -> None:
     changed = remote.schedules.change("todo", "0 9 * * *", timezone="Europe/Copenhagen")
     assert (changed.schedule.cron, changed.schedule.timezone) == ("0 9 * * *", "Europe/Copenhagen")
     paused = remote.schedules.pause("todo", "holiday", until=due)
-    assert paused.pause is not None
-    assert (paused.pause.reason, paused.pause.until) == ("holiday", due)
-    assert remote.schedules.resume("todo").pause is None
+    assert paused.paused is not None
+    assert (paused.paused.reason, paused.paused.until) == ("holiday", due)
+    assert remote.schedules.resume("todo").paused is None
     assert len(remote.schedules.skip_next("todo", 2)) == 2
-    assert remote.fetch_job(remote.schedules.trigger("todo", (5,)).id).args == "[[5],{}]"
+    assert remote.fetch_job(remote.schedules.trigger("todo", (5,)).id).args == [5]
     assert [info.schedule.key for info in remote.schedules.list("echo")] == ["todo"]
     long_ago = due - timedelta(days=5)
     filled = remote.schedules.backfill("todo", long_ago, due - timedelta(days=2), dry_run=True)
@@ -122,8 +122,8 @@ def test_moments_keep_their_instant(remote: Infinitas, zone: tzinfo) -> None:
     changed = remote.schedules.change("once", "* * * * *", start=due)
     assert changed.schedule.start_ms == round(utc.timestamp() * 1000)
     paused = remote.schedules.pause("once", "holiday", until=due)
-    assert paused.pause is not None
-    assert paused.pause.until == utc
+    assert paused.paused is not None
+    assert paused.paused.until == utc
     assert remote.fetch_job(remote.find("echo").using(at=due).send(1).id).due == utc
     with pytest.raises(BadSchedule, match=r"until is 2040-.* no time zone"):
         remote.schedules.pause("once", "holiday", until=due.replace(tzinfo=None))
@@ -147,7 +147,7 @@ def test_a_missing_scope_is_named(http: httpx.Client, make_token: MakeToken) -> 
     with pytest.raises(Forbidden, match="'jobs'"):
         reader.rerun(reader.schedules.trigger("tick").id)
     stranger = Infinitas(server=url, token="inf_wrong")
-    with pytest.raises(Unauthorized):
+    with pytest.raises(Unauthorized, match="Set INFINITAS_TOKEN"):
         stranger.fetch_task("noop")
     for app in (reader, stranger):
         app.close()

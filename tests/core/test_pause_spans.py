@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from infinitas.core.pause_spans import PauseSpan, pause_spans
-from infinitas.core.records import Pause, PauseNote
+from infinitas.core.records import PauseNote
+from infinitas.core.schedule_records import Pause
 
 SINCE = datetime(2026, 5, 1, tzinfo=UTC)
 

@@ -66,8 +66,8 @@ def test_jobs(busy: Processes) -> None:
     assert "SystemExit: not the worker, please" in shown
     sent = busy.run("task", "run", "slow", "[0.01]").stdout.strip()
     eventually(lambda: as_json(busy, "job", "show", sent)["state"] == "succeeded")
-    named = as_json(busy, "task", "run", "slow", '{"seconds": 0.02}')["job"]
-    eventually(lambda: as_json(busy, "job", "show", named)["result"] == '"slept"')
+    named = as_json(busy, "task", "run", "slow", '{"seconds": 0.02}')["id"]
+    eventually(lambda: as_json(busy, "job", "show", named)["result"] == "slept")
 
 
 def test_wrong_use_prints_what_to_do(busy: Processes) -> None:

@@ -25,7 +25,7 @@ def test_an_app_that_sets_up_logging_gets_each_line_once(
     def charge_apart(order: int) -> None: ...
 
     first = app.wait_for_end(charge.send(1).id, PATIENCE_S)
-    assert first.result == f'"{first.id}"'
+    assert first.result == first.id
     eventually(lambda: f"own infinitas.job: charge {first.id} succeeded in" in processes.logs())
     moved = app.wait_for_end(migrate.send().id, PATIENCE_S)
     assert [line.text for line in moved.log] == ["before the set-up", "after the set-up"]

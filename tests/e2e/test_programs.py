@@ -56,7 +56,7 @@ def test_two_programs_with_a_function_of_the_same_name(
         billing.environment["INFINITAS_APP_NAME"] = "billing"
         billing.start("worker", "billing_jobs:app")
         eventually(lambda: redis.hexists(f"{OLD}tasks", "billing.cleanup"))
-        for name, text in (("cleanup", '"of the shop"'), ("billing.cleanup", '"of billing"')):
+        for name, text in (("cleanup", "of the shop"), ("billing.cleanup", "of billing")):
             job = shop.run("task", "run", name).stdout.strip()
             assert app.wait_for_end(job, timeout=60).result == text
         short = billing.run("-A", "billing_jobs:app", "task", "show", "cleanup")

@@ -69,7 +69,7 @@ def _kill_and_return(system: SentinelSystem, load: Load, address: str) -> None:
     old, new = system.primary, system.replica
     confirmed = list(load.ids)
     system.confirmed()
-    old.kill()
+    system.kill_primary()
     eventually(lambda: new.role() == "master")
     load.more()
     eventually(lambda: _succeeded(new.admin, [*confirmed, *load.ids[-20:]]))

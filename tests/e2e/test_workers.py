@@ -91,7 +91,7 @@ def test_a_worker_that_is_asked_to_stop_finishes_and_leaves(
     eventually(lambda: "may finish" in processes.logs())
     (tmp_path / "gate").touch()
     assert worker.wait(PATIENCE_S) == 0
-    assert app.fetch_job(job).result == '"slept"'
+    assert app.fetch_job(job).result == "slept"
     assert redis.zcard(f"{P}beats") == 0
     groups: Any = redis.xinfo_groups(f"{P}stream:slow_until")
     assert groups[0]["consumers"] == 0

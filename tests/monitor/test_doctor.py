@@ -12,11 +12,12 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.health import Health
 from infinitas.broker.inspect.rights import missing_rights
 from infinitas.broker.messages import ClaimRequest, NewJob
-from infinitas.broker.processes import Processes, ProcessInfo
+from infinitas.broker.processes import Processes
 from infinitas.broker.queue import QueueBroker
 from infinitas.core.event_kinds import EventKind
 from infinitas.core.findings import Finding, FindingCode
 from infinitas.core.schedule import Schedule
+from infinitas.core.status import ProcessInfo
 from infinitas.core.task_definition import TaskDefinition
 from infinitas.monitor.archive_checks import ArchiveChecks
 from infinitas.monitor.doctor import Doctor, Report

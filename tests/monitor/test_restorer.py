@@ -11,6 +11,7 @@ from redis import Redis
 from infinitas.archive.connection import Archive
 from infinitas.archive.restorable import Restorable
 from infinitas.archive.writer import Writer
+from infinitas.archiver.recorder import Recorder
 from infinitas.broker.answers import APPLIED, RuleAnswer
 from infinitas.broker.events import EventStream
 from infinitas.broker.messages import ClaimRequest, Declarer, NewJob
@@ -572,3 +573,39 @@ async def test_a_gate_opens_also_where_nothing_can_be_compared(world: World) -> 
     assert await known_queues(world.broker.connection, mistaken)() >= {"default"}
     with pytest.raises(ConfigError, match="postgres_url"):
         RestoreArchive("postgresql://h/db?no_such_option=1")
+
+
+async def test_slots_wait_for_an_absent_postgres_only_for_a_time(world: World) -> None:
+    archive = Archive("postgresql://127.0.0.1:1/away", "test")
+    away = Restorer(world.broker.connection, "default", Restorable(archive), 60)
+    passes: list[str] = []
+
+    async def run_once() -> None:
+        passes.append((await world.edges.mark()).position)
+
+    held = RestoreGate(away, hold_s=600).held(run_once)
+    await world.edges.mark_archived("", "5-5")
+    await held()
+    assert passes == ["5-5"], "it seems to lack nothing"
+    world.redis.flushall()
+    await held()
+    await held()
+    assert passes == ["5-5"]
+    await RestoreGate(away, hold_s=0).held(run_once)()
+    assert passes == ["5-5", ""]
+    await archive.close()
+
+
+async def test_an_archiver_restores_before_it_records_what_came_since(world: World) -> None:
+    await world.send("a")
+    await world.record()
+    position = await world.writer.position()
+    world.redis.flushall()
+    await world.prepare()
+    await world.send("since")
+    recorder = Recorder(world.stream, world.writer, world.restorer)
+    await recorder.run_once()
+    assert await world.writer.position() == position
+    assert world.job("a")["state"] == "queued"
+    await recorder.run_once()
+    assert await world.row("SELECT count(*) FROM infinitas_jobs WHERE state = 'queued'") == (2,)

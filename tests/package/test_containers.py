@@ -96,7 +96,7 @@ def test_the_manifests_follow_the_schemas_of_kubernetes(deb: Path) -> None:
 
 def test_each_command_and_healthcheck_runs_as_its_service(hosts: Booted) -> None:
     admin = f"{in_container('server', '--pipe', '--wait')} infinitas token add admin --scope admin"
-    assert hosts.run(admin).startswith("infinitas_")
+    assert hosts.run(admin).startswith("inf_")
     for name in PROCESSES:
         hosts.run(f"{in_container(name, f'--unit=c-{name}')} infinitas {services()[name]['command']}")
     for name in PROCESSES:

@@ -57,7 +57,7 @@ def test_log_in_once_then_out(open_page: OpenPage, token: MakeToken, violations:
     assert violations(page, both_themes=True) == []
     page.get_by_label("Access token").fill("inf_wrong")
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_text("The server does not know this token, or it has expired.")
     assert violations(page, both_themes=True) == []
     log_in(shown, secret)
     expect(page.locator("h1")).to_have_text("backup")

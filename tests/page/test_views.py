@@ -112,6 +112,20 @@ def test_a_failed_job_shows_the_error_and_each_attempt(open_page: OpenPage, jobs
     assert headings.index("Error") < headings.index("Attempts") < headings.index("Log")
 
 
+def test_only_a_job_that_succeeded_has_a_result(open_page: OpenPage, jobs: dict[str, str]) -> None:
+    page = open_page(f"jobs/{jobs['failed']}").page
+    expect(page.get_by_role("region", name="Arguments")).to_be_visible()
+    expect(page.get_by_role("region", name="Result")).to_have_count(0)
+
+
+@pytest.mark.usefixtures("as_before")
+def test_on_a_phone_the_place_of_the_view_is_in_sight(open_page: OpenPage) -> None:
+    shown = open_page()
+    shown.page.set_viewport_size({"width": 360, "height": 800})
+    shown.visit("audit")
+    expect(shown.page.locator("nav [aria-current]")).to_be_in_viewport(ratio=1)
+
+
 def test_whole_numbers_are_exact(open_page: OpenPage, jobs: dict[str, str]) -> None:
     shown = open_page(f"jobs/{jobs['odd']}")
     page = shown.page

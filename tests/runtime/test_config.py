@@ -38,7 +38,7 @@ def test_a_wrong_value_names_the_setting_its_value_and_what_is_allowed(
 def test_an_unknown_setting_or_a_broken_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "infinitas.toml"
     file.write_text("colour = 'red'\n")
-    with pytest.raises(ConfigError, match="unknown option 'colour'; there are: app_name"):
+    with pytest.raises(ConfigError, match="unknown option 'colour'; there are: app, app_name"):
         load_settings({}, {}, file)
     file.write_text("= nonsense")
     with pytest.raises(ConfigError, match="TOML"):

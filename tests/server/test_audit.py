@@ -14,6 +14,7 @@ from redis import Redis
 from infinitas.broker.connection import Connection
 from infinitas.broker.intents import Intents
 from infinitas.broker.queue import QueueBroker
+from infinitas.cli.incidents import actor
 from infinitas.devservers.servers import Urls
 from infinitas.runtime.config import Settings
 from infinitas.server import refusals
@@ -186,8 +187,8 @@ def test_sign_ins_and_tokens_are_in_the_audit_without_secrets(
     entries = eventually(found)
     assert [each["action"] for each in entries] == ["sign_out", "put_schedule", "sign_in", "add_token"]
     assert admin.split("_")[2] not in str(entries)
-    assert [each["actor"] for each in entries] == ["admin", "admin", "admin", "infinitas token"]
-    assert [each["origin"] for each in entries] == ["127.0.0.1", "127.0.0.1", "127.0.0.1", ""], (
+    assert [each["actor"] for each in entries] == ["admin", "admin", "admin", actor()]
+    assert [each["origin"] for each in entries] == ["127.0.0.1", "127.0.0.1", "127.0.0.1", "command line"], (
         "no proxy is trusted"
     )
 

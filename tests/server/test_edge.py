@@ -98,7 +98,7 @@ async def test_refused_requests_are_counted_and_logged(
         await http.post(f"{API}/login", json={"token": "inf_wrong"})
         metrics = await http.get("/metrics", headers={"Authorization": f"Bearer {text}"})
     assert 'infinitas_refused_requests_total{code="unauthorized"} 4.0' in metrics.text
-    assert caplog.text.count("Refused") == 1
+    assert caplog.text.count("Refused 1 request;") == 1
     assert "inf_wrong" not in caplog.text
 
 

@@ -7,7 +7,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "infinitas"
-LOADED_BY_NAME = {"infinitas.cli.main", "infinitas.cli.app_path", "infinitas.worker.runners.task_place"}
+LOADED_BY_NAME = {
+    "infinitas.app.modules",
+    "infinitas.cli.main",
+    "infinitas.cli.app_path",
+    "infinitas.worker.runners.task_place",
+}
 """Modules that import by a name that is known only at run time: a command, the user's app, a task."""
 
 

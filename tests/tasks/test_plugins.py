@@ -21,7 +21,7 @@ async def test_around_code_is_entered_where_the_code_runs(servers: Urls, redis: 
     app = around.app.configure(redis_url=servers.redis)
     async with running(app):
         for task in (around.in_thread, around.in_process, around.async_in_process):
-            assert (await finished(app, await task.asend())).result == "true", task.name
+            assert (await finished(app, await task.asend())).result is True, task.name
         job = await finished(app, await around.fails.asend())
         assert job.error == "ValueError: as the code does"
         assert "fails raised as the code does" in around.left

@@ -48,7 +48,7 @@ async def test_a_reminder_at_a_moment(app: Infinitas) -> None:
 
     assert task.last_success is not None
     job = await app.afetch_job(task.last_success.id)
-    assert job.result == '"42: due tomorrow"'
+    assert job.result == "42: due tomorrow"
     assert job.due == moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     assert task.schedules == ()
     assert not await app.aunschedule("todo-7")

@@ -40,7 +40,7 @@ async def test_a_processor_sets_when_to_try_again(app: Infinitas) -> None:
     async with running(app, scheduler=True):
         job = await finished(app, await limited.asend())
 
-    assert (job.state, job.result, job.attempt) == ("succeeded", '"served"', 2)
+    assert (job.state, job.result, job.attempt) == ("succeeded", "served", 2)
 
 
 async def test_no_retry_begins_after_its_time(app: Infinitas) -> None:

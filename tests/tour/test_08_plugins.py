@@ -70,8 +70,8 @@ async def test_hooks_and_context(make_app: Callable[..., Infinitas]) -> None:
 
     trace.set("abc-123")
     async with running(app, scheduler=True):
-        assert (await finished(app, await traced.asend())).result == '"abc-123"'
-        assert (await finished(app, await traced_in_a_thread.asend())).result == '"abc-123"'
+        assert (await finished(app, await traced.asend())).result == "abc-123"
+        assert (await finished(app, await traced_in_a_thread.asend())).result == "abc-123"
 
     assert plugin.heard.count("sent") == 2
     assert [heard for heard in plugin.heard if heard != "sent"] == [

@@ -58,7 +58,7 @@ async def test_any_report_is_archived(make_app: Callable[..., Infinitas], postgr
         for handle in [*sent, last]:
             assert (await finished(app, handle)).unreadable is None
         shown = await app.afetch_job(last.id)
-        assert (shown.result, shown.log[0].text, shown.unreadable) == ('"fine"', "all is well", None)
+        assert (shown.result, shown.log[0].text, shown.unreadable) == ("fine", "all is well", None)
         await aeventually(lambda: are_archived(postgres_url, [handle.id for handle in [*sent, last]]))
 
 

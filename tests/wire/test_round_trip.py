@@ -9,22 +9,15 @@ from pydantic_core import to_json
 from infinitas.core.codec import to_ms
 from infinitas.core.errors import BadArgs
 from infinitas.core.interval import Every
-from infinitas.core.records import (
-    JobInfo,
-    JobSummary,
-    LogLine,
-    Pause,
-    RecentRun,
-    ScheduleInfo,
-    TaskInfo,
-    TaskLine,
-)
+from infinitas.core.job_arguments import read_args, show_args
+from infinitas.core.records import JobInfo, JobSummary, LogLine, RecentRun, TaskInfo, TaskLine
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.schedule_options import make_schedule
+from infinitas.core.schedule_records import Pause, ScheduleInfo
 from infinitas.core.states import Reason, State
 from infinitas.core.task_definition import UNREADABLE_TASK, TaskDefinition
 from infinitas.wire import frames
-from infinitas.wire.arguments import ArgumentsBody, read_args, show_args
+from infinitas.wire.arguments import ArgumentsBody
 from infinitas.wire.jobs import JobView
 from infinitas.wire.schedules import Change, ScheduleView, change_fields
 from infinitas.wire.tasks import TaskPage, TaskView, show_lines
@@ -59,7 +52,7 @@ RULES = [
 @pytest.mark.parametrize("rule", RULES)
 def test_a_schedule(rule: Schedule) -> None:
     info = ScheduleInfo(
-        schedule=rule, queue="q", next_slot=NOW, pause=Pause(reason="why", since=NOW), skips=2, filling=0
+        schedule=rule, queue="q", next_slot=NOW, paused=Pause(reason="why", since=NOW), skips=2, filling=0
     )
     view = ScheduleView.model_validate_json(ScheduleView.of(info).model_dump_json())
     assert view.to_record() == info
@@ -99,13 +92,13 @@ def test_a_job() -> None:
         task="t",
         state=State.FAILED,
         attempt=2,
-        args='[[1],{"a":null}]',
+        args_json='[[1],{"a":null}]',
         due=NOW,
         reason="error",
         started=NOW,
         ended=NOW + timedelta(seconds=2),
-        result='"text"',
-        checkpoint="[1180591620717411303424]",
+        result_json='"text"',
+        checkpoint_json="[1180591620717411303424]",
         headers={"a": "b"},
         log=(LogLine(at=NOW, level="info", text="x"),),
     )

@@ -149,7 +149,7 @@ async def test_a_soft_limit_comes_before_the_hard_one(app: Infinitas, kind: str)
     task: Any = app.task(timeout=10, soft_timeout=0.1)(careful if kind == "async" else careful_in_a_thread)
     async with running(app):
         job = await finished(app, await task.asend())
-    assert (job.state, job.result) == ("succeeded", '"wound up"')
+    assert (job.state, job.result) == ("succeeded", "wound up")
     assert [line.text for line in job.log] == ["the soft limit of 0.1 s is over"]
 
 

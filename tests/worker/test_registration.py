@@ -126,6 +126,6 @@ async def test_a_sender_is_never_in_conflict_and_changes_nothing(make_app: MakeA
     worker = program(make_app, "a.jobs:cleanup", "of a", retries=3)
     async with running(worker):
         handle = await program(make_app, "b.web:cleanup").find("cleanup").asend()
-        assert (await finished(worker, handle)).result == '"of a"'
+        assert (await finished(worker, handle)).result == "of a"
         info = await worker.afetch_task("cleanup")
         assert (info.definition.place, info.definition.retries) == ("a.jobs:cleanup", 3)

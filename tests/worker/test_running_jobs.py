@@ -180,4 +180,4 @@ async def test_the_next_attempt_runs_beside_lingering_code_of_the_last(app: Infi
         job = await finished(app, await stubborn.asend())
         release.set()
 
-    assert (job.state, job.attempt, job.result) == ("succeeded", 2, '"second"')
+    assert (job.state, job.attempt, job.result) == ("succeeded", 2, "second")

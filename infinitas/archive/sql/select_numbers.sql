@@ -3,6 +3,7 @@ SELECT
     coalesce(sum(jobs), 0)::bigint AS jobs,
     coalesce(sum(jobs) FILTER (WHERE state = 'succeeded'), 0)::bigint AS succeeded,
     coalesce(sum(jobs) FILTER (WHERE state IN ('failed', 'missed')), 0)::bigint AS failed,
+    coalesce(sum(jobs) FILTER (WHERE state = 'missed'), 0)::bigint AS missed,
     (
         SELECT power(1.2, lag) FROM (
             SELECT lag, sum(sum(jobs)) OVER (ORDER BY lag) AS up_to, sum(sum(jobs)) OVER () AS total

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.inspect.queues import list_queues
+from infinitas.broker.inspect.rights import PROBE
 from infinitas.broker.keys import QUEUE_KEYS, QueueKeys
 
 PAGE = 2_000
@@ -46,6 +47,8 @@ async def orphan_keys(connection: Connection, longest_s: float = LONGEST_S) -> O
 def orphans_of(keys: Iterable[str], tasks: Mapping[str, frozenset[str]]) -> Iterable[str]:
     """Those of `keys` without an owner; `tasks`: by queue."""
     for key in keys:
+        if key == PROBE:  # of a doctor or a notifier that checks rights at this moment
+            continue
         if key.startswith("infinitas:"):
             if not SHARED.fullmatch(key):
                 yield key

@@ -6,7 +6,7 @@ from infinitas.broker.connection import Connection
 from infinitas.broker.keys import QueueKeys
 from infinitas.broker.reading import read_pause
 from infinitas.broker.stored_rules import task_of_rule
-from infinitas.core.records import Pause
+from infinitas.core.schedule_records import Pause
 
 PAGE = 500
 

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from infinitas.broker.connection import Connection
 from infinitas.broker.keys import QUEUES, QueueKeys
 from infinitas.broker.lists import Lists
-from infinitas.broker.reading import Stored
+from infinitas.broker.reading import Stored, read_pause
+from infinitas.broker.task_pauses import WHOLE_QUEUE
 from infinitas.core.codec import from_ms
 from infinitas.core.records import QueueInfo
 
@@ -20,7 +22,12 @@ async def all_queues(connection: Connection) -> list[QueueInfo]:
     """All queues, by name."""
     queues = await list_queues(connection)
     counted = await asyncio.gather(*(Lists(connection, QueueKeys(queue)).count_queue() for queue in queues))
-    return [_queue_info(queue, *found) for queue, found in zip(queues, counted, strict=True)]
+    infos = [_queue_info(queue, *found) for queue, found in zip(queues, counted, strict=True)]
+    pipe = connection.pipeline()
+    for queue in queues:
+        pipe.hget(QueueKeys(queue)["paused_tasks"], WHOLE_QUEUE)
+    pauses = await connection.execute(pipe)
+    return [replace(info, paused=text and read_pause(text)) for info, text in zip(infos, pauses, strict=True)]
 
 
 def _queue_info(

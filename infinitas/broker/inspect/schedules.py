@@ -8,7 +8,7 @@ from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.keys import QueueKeys
 from infinitas.broker.reading import schedule_info
 from infinitas.broker.stored_rules import stated_task, task_of_rule
-from infinitas.core.records import ScheduleInfo
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.slot_position import SlotPosition
 
 _PAGE = 1000

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from infinitas.broker.connection import Connection
@@ -10,11 +11,13 @@ from infinitas.broker.inspect.queues import list_queues
 from infinitas.broker.inspect.schedules import schedule_infos
 from infinitas.broker.keys import QueueKeys
 from infinitas.broker.lists import Lists
-from infinitas.broker.reading import task_definition, task_info, task_line
+from infinitas.broker.reading import read_pause, task_definition, task_info, task_line
 from infinitas.broker.stored_rules import task_of_rule
+from infinitas.broker.task_pauses import WHOLE_QUEUE
 from infinitas.core.errors import InfinitasError
 from infinitas.core.namespace import may_mean, prefix_of
-from infinitas.core.records import ScheduleInfo, TaskInfo, TaskLine
+from infinitas.core.records import TaskInfo, TaskLine
+from infinitas.core.schedule_records import Pause, ScheduleInfo
 from infinitas.core.task_definition import TaskDefinition
 
 _NEXT_SLOTS = 1000
@@ -68,7 +71,14 @@ async def _lines(
             *facts, rule, slot, alive = row
             own = [(name, rule, slot)] if rule else []
             found.append(task_line(keys.queue, name, facts, own + rules.get(name, []), bool(alive)))
-    return found
+    pauses = await _pauses(connection, keys)
+    return [replace(line, paused=pauses.get(line.name, pauses.get(WHOLE_QUEUE))) for line in found]
+
+
+async def _pauses(connection: Connection, keys: QueueKeys) -> dict[str, Pause]:
+    """Pauses of tasks, and of the whole queue, that can be read."""
+    texts = await connection.command("hgetall", keys["paused_tasks"])
+    return {name: pause for name, text in texts.items() if (pause := read_pause(text)) is not None}
 
 
 async def all_tasks(connection: Connection) -> list[TaskInfo]:
@@ -131,8 +141,12 @@ async def _tasks(connection: Connection, keys: QueueKeys, names: list[str] | Non
     live = await _live(connection, keys, list(definitions))
     await _count_open_runs(connection, keys, [n for n, t in definitions.items() if EXTERNAL in t], live)
     own = _by_task(infos)
+    pauses = await _pauses(connection, keys)
     return [
-        task_info(keys.queue, name, definition, live[name], own.get(name, ()), name in alive)
+        replace(
+            task_info(keys.queue, name, definition, live[name], own.get(name, ()), name in alive),
+            paused=pauses.get(name, pauses.get(WHOLE_QUEUE)),
+        )
         for name, definition in definitions.items()
     ]
 

@@ -10,7 +10,8 @@ import orjson
 from infinitas.broker.connection import Connection
 from infinitas.broker.inspect.workers import live_workers
 from infinitas.broker.keys import QueueKeys
-from infinitas.broker.reading import moment
+from infinitas.broker.reading import moment, read_pause
+from infinitas.broker.task_pauses import WHOLE_QUEUE
 from infinitas.core.records import JobInfo
 from infinitas.core.states import State
 from infinitas.core.waiting import Facts, Waiting, why_waiting
@@ -35,8 +36,9 @@ async def find_waiting(connection: Connection, job: JobInfo) -> Waiting | None:
     pipe.hget(keys["live"], job.schedule or "")
     pipe.xpending(stream, "workers")
     pipe.scard(keys.of("lingering", job.task))
+    pipe.hmget(keys["paused_tasks"], [job.task, WHOLE_QUEUE])
     replies = await connection.execute_each(pipe)
-    timer, served, limits, own, live, pending, lingering = (
+    timer, served, limits, own, live, pending, lingering, pauses = (
         None if isinstance(reply, Exception) else reply for reply in replies
     )
     entry, wait, external = own or (None, None, None)
@@ -49,6 +51,7 @@ async def find_waiting(connection: Connection, job: JobInfo) -> Waiting | None:
         wait=timedelta(milliseconds=int(wait)) if wait and wait.isdecimal() else None,
         running=int(pending["pending"] if pending else 0) + int(lingering or 0),
         external=external is not None,
+        paused=next((pause for text in pauses or () if text and (pause := read_pause(text))), None),
     )
     if job.state is State.SCHEDULED and live and await _follows(connection, keys, live, job.id):
         facts = replace(facts, behind=live)

@@ -1,5 +1,11 @@
 -- Reads a task's stream. Scripts that use it have the argument `worker`.
 
+-- Whether a person has paused the task, or its queue.
+local function task_is_paused(paused_tasks, task)
+  local found = redis.call('HMGET', paused_tasks, '', task)
+  return found[1] or found[2]
+end
+
 -- Delivers the next entries to this worker.
 local function read(stream, count)
   local command = {'GROUP', 'workers', worker, 'COUNT', count, 'STREAMS', stream, '>'}

@@ -3,7 +3,7 @@
 -- A claim that empties a stream clears its bell. While Redis is restored, no job is claimed.
 -- flags: allow-oom
 -- parts: read_job jobs finish streams
--- keys: tasks processors limits later wake live awaited beats reconciled archived restoring events readers
+-- keys: tasks paused_tasks processors limits later wake live awaited beats reconciled archived restoring events readers
 -- args: prefix first worker listing most start groups job_ttl
 -- first: '1' if Redis did not know this script: it has started anew or is another server, and may be older
 -- groups: JSON list of lists of tasks, highest priority first; start: where to begin in each group
@@ -88,7 +88,7 @@ local function visit(task)
   local stream = key('stream', task)
   local waiting, blocked = redis.call('XLEN', stream), false
   if waiting > 0 then
-    blocked = left_to_take > 0 and take_some(task, stream)
+    blocked = task_is_paused(paused_tasks, task) or left_to_take > 0 and take_some(task, stream)
     waiting = select(2, count_entries(stream))
   end
   if waiting == 0 or blocked then hush(task) else more = 1 end

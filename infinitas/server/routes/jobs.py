@@ -26,7 +26,7 @@ from infinitas.server.idempotency import IdempotentRoute
 from infinitas.server.once import OnceOf
 from infinitas.server.redacted import hide_jobs, view_job, view_jobs
 from infinitas.server.token_watch import TokenWatch
-from infinitas.wire.jobs import CancelBody, JobId, JobPage, JobView
+from infinitas.wire.jobs import CancelBody, JobId, JobPage, JobView, Refusal
 from infinitas.wire.values import Flag, Instant, Name, Text, Whole
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=IdempotentRoute)
@@ -75,12 +75,6 @@ class BulkBody(BaseModel):
     dry_run: Flag = False
 
 
-class Refusal(BaseModel):
-    id: str
-    code: str
-    detail: str
-
-
 class BulkAnswer(BaseModel):
     """Ids: `wanted` were selected, `done` were changed (none with `dry_run`), `refused` have the reason."""
 
@@ -116,7 +110,10 @@ def _within_bytes(page: list[JobInfo], following: Position | None) -> tuple[list
 
 def _size(job: JobInfo) -> int:
     """Characters of what may be long."""
-    return sum(len(text or "") for text in (job.args, job.result, job.checkpoint, job.error, job.traceback))
+    return sum(
+        len(text or "")
+        for text in (job.args_json, job.result_json, job.checkpoint_json, job.error, job.traceback)
+    )
 
 
 @router.post("/bulk")

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from infinitas.client.redis_client import RedisClient
 from infinitas.core.errors import Changed, UnknownSchedule
-from infinitas.core.records import ScheduleInfo
 from infinitas.core.schedule import EMPTY_ARGS, Schedule
 from infinitas.core.schedule_options import Entry, make_schedule
 from infinitas.core.schedule_preview import Preview, preview_schedule
+from infinitas.core.schedule_records import ScheduleInfo
 from infinitas.core.slot_position import SlotPosition
 from infinitas.server.audit_trail import note, note_done, note_dry_run
 from infinitas.server.auth import MayChangeTasks, MayRead, MayRunJobs

@@ -5,9 +5,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from infinitas.core.names import MAX_REASON_CHARS
 from infinitas.core.records import QueueInfo, WorkerInfo
-from infinitas.server.auth import NO_TOKEN_NEEDED, MayChangeTasks, MayRead
+from infinitas.core.status import Status
+from infinitas.server.audit_trail import note_dry_run
+from infinitas.server.auth import NO_TOKEN_NEEDED, MayChangeTasks, MayRead, MayRunJobs
 from infinitas.server.dependencies import ClientOf, ReadsOf
 from infinitas.server.probes import Probes
+from infinitas.wire.system import Draining, PauseReason, PurgeBody, Purged
 from infinitas.wire.values import Name, Text
 
 router = APIRouter(tags=["system"])
@@ -18,12 +21,6 @@ class DrainBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Text = Field(default="", max_length=MAX_REASON_CHARS)
-
-
-class Draining(BaseModel):
-    """The worker that was asked to stop: `GET /workers` shows it with `stops` until it has left."""
-
-    worker: str
 
 
 class Readiness(BaseModel):
@@ -49,10 +46,41 @@ async def drain_worker(
     return Draining(worker=id)
 
 
+@router.get("/status")
+async def show_status(client: ClientOf, reads: ReadsOf, _: MayRead) -> Status:
+    """What runs, what waits, and what is missing: processes, workers, queues, the last 24 h."""
+    return await reads.read("status", client.status)
+
+
 @router.get("/queues")
 async def list_queues(client: ClientOf, reads: ReadsOf, _: MayRead) -> list[QueueInfo]:
     """How much waits and runs in each queue, and since when; jobs a minute."""
     return await reads.read("queues", client.queue_infos)
+
+
+@router.post("/queues/{name:path}/pause", status_code=204)
+async def pause_queue(name: Name, body: PauseReason, client: ClientOf, _: MayChangeTasks) -> None:
+    """No job of the queue is claimed until `resume`. Those that run go on."""
+    await client.pause_queue(name, body.reason)
+
+
+@router.post("/queues/{name:path}/resume", status_code=204)
+async def resume_queue(name: Name, client: ClientOf, _: MayChangeTasks) -> None:
+    """End the pause of a queue; tasks that are paused themselves stay so."""
+    await client.resume_queue(name)
+
+
+@router.post("/queues/{name:path}/purge")
+async def purge_queue(
+    name: Name, client: ClientOf, request: Request, _: MayRunJobs, body: PurgeBody | None = None
+) -> Purged:
+    """Cancel the jobs of a queue that wait; with `dry_run` only count them. Those that run go on."""
+    wanted = body or PurgeBody()
+    if wanted.dry_run:
+        note_dry_run(request)
+    reason = wanted.reason or "the queue was purged"
+    count = await client.purge(name, wanted.task, reason, dry_run=wanted.dry_run)
+    return Purged(queue=name, dry_run=wanted.dry_run, jobs=count)
 
 
 @probes.get("/livez", openapi_extra=NO_TOKEN_NEEDED)

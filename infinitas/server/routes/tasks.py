@@ -20,6 +20,7 @@ from infinitas.server.websocket.declared_tasks import refuse_new_queues
 from infinitas.tasks.send_options import check_headers
 from infinitas.wire.definitions import define
 from infinitas.wire.jobs import Batch, JobIds, JobView, NewJobBody
+from infinitas.wire.system import PauseReason
 from infinitas.wire.tasks import TaskPage, TaskView, show_lines
 from infinitas.wire.values import Name
 
@@ -89,6 +90,18 @@ async def send_jobs(
     note_done(request, jobs=[job.id for job in jobs])
     await client.send(definition, jobs)
     return JobIds(ids=[job.id for job in jobs])
+
+
+@router.post("/{name:path}/pause")
+async def pause_task(name: Name, body: PauseReason, client: ClientOf, _: MayChangeTasks) -> TaskView:
+    """No job of the task is claimed until `resume`. Those that run go on, and its schedules too."""
+    return view_task(await client.pause_task(name, body.reason))
+
+
+@router.post("/{name:path}/resume")
+async def resume_task(name: Name, client: ClientOf, _: MayChangeTasks) -> TaskView:
+    """End the pause of a task; that of its queue goes on."""
+    return view_task(await client.resume_task(name))
 
 
 @router.delete("/{name:path}")

@@ -1,16 +1,16 @@
 """`/tokens`: list, make and revoke access tokens."""
 
-from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from infinitas.broker.tokens import LONGEST_S
-from infinitas.core.access import AccessToken, Scope
+from infinitas.core.access import Scope
 from infinitas.server.audit_trail import note
 from infinitas.server.auth import THIS_MACHINE, MayAdminister
 from infinitas.server.dependencies import ClientOf
+from infinitas.wire.tokens import NewToken, TokenView
 from infinitas.wire.values import NUMBER, Name, Text
 
 router = APIRouter(prefix="/tokens", tags=["system"])
@@ -25,30 +25,6 @@ class TokenBody(BaseModel):
     scopes: list[Annotated[Text, Field(max_length=220)]] = Field(min_length=1, max_length=100)
     expires_in: Annotated[float, Field(gt=0, le=LONGEST_S), NUMBER] | None = None
     """Seconds from now; null: never."""
-
-
-class TokenView(BaseModel):
-    """A token, without its secret."""
-
-    id: str
-    name: str
-    scopes: list[str]
-    created: datetime
-    expires: datetime | None
-
-    @classmethod
-    def of(cls, stored: AccessToken, /, **more: str | None) -> Self:
-        fields = {name: getattr(stored, name) for name in ("id", "name", "created", "expires")}
-        scopes = [str(scope) for scope in stored.scopes]
-        return cls.model_validate({**fields, "scopes": scopes, **more})
-
-
-class NewToken(TokenView):
-    """A new token. `token` is its text: the server stores a digest of it, and sends it this once."""
-
-    token: str
-    warning: str | None
-    """Of the first token: what changes for requests without one."""
 
 
 @router.get("")

@@ -30,7 +30,7 @@ async def test_every_end_is_one_outcome_and_frees_its_capacity(odd_app: Infinita
         wrong = []
         for name, (reason, text) in odd_ends.EXPECTED.items():
             job = await finished(odd_app, handles[name])
-            found = job.result or "null" if job.state == "succeeded" else job.error or ""
+            found = job.result_json or "null" if job.state == "succeeded" else job.error or ""
             if (job.reason or "") != reason or text not in found:
                 wrong.append((name, job.state, job.reason, found[:200]))
         assert wrong == []

@@ -35,7 +35,7 @@ async def test_it_returns_logs_and_reports_like_any_job(servers: Urls, redis: ob
         assert await (await contract.pack.asend(day, b"\xff")).result(PATIENCE_S) == (day, b"\xff")
         assert await (await contract.settle_packed.asend(day)).result(PATIENCE_S) == {day}
         explicit = await finished(app, await contract.compute_async.asend())
-        assert (explicit.result, explicit.checkpoint) == ('"explicitly"', '{"page":7}')
+        assert (explicit.result, explicit.checkpoint) == ("explicitly", {"page": 7})
         sent = await (await contract.send_from_there.asend()).result(PATIENCE_S)
         assert (await app.await_for_end(sent, PATIENCE_S)).state == "succeeded"
         printed = await finished(app, await contract.prints.asend())

@@ -106,7 +106,10 @@ export class Shell {
     this.#removeKeys = this.#keyboard.add(this.#view.shortcuts ?? []);
     document.title = `${this.#view.title} · Infinitas`;
     this.redraw();
-    if (moved) requestAnimationFrame(() => focusMain());
+    requestAnimationFrame(() => {
+      if (moved) focusMain();
+      showPlace();
+    });
   }
 
   #frame() {
@@ -153,7 +156,7 @@ export class Shell {
       tool(prefs.zone, `Times: ${prefs.zone}; switch`, () => this.#switch(nextZone)),
       tool(theme, `Colours: ${prefs.theme}; switch`, () => this.#switch(nextTheme)),
       tool("?", "Keys", () => this.#help()),
-      name !== "this machine" && tool("⏻", `Log out ${name}`, () => void logOut()),
+      name !== "this machine" && tool("↪", `Log out ${name}`, () => void logOut()),
     ];
   }
 
@@ -211,6 +214,11 @@ function focusMain() {
   if (location.hash) return;
   document.getElementById("main")?.focus({ preventScroll: true });
   scrollTo(0, 0);
+}
+
+/** On a phone the navigation is wider than the window. */
+function showPlace() {
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 function focusSearch() {

@@ -53,8 +53,8 @@ function overdue(task, lateMs) {
 }
 
 /** @param {import("./types.js").LastJob} last @returns {Health} */
-function missed({ at }) {
-  return { kind: "missed", word: "missed", cause: `the slot of ${clockTime(at)} became no job`, rank: 3 };
+function missed({ date }) {
+  return { kind: "missed", word: "missed", cause: `the slot of ${clockTime(date)} became no job`, rank: 3 };
 }
 
 /** @param {Task} task @param {Schedule[]} schedules @returns {Health} */

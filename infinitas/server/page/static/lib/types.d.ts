@@ -2,7 +2,7 @@
 
 export interface LastJob {
   id: string;
-  at: string;
+  date: string;
   status: string;
 }
 export interface Runs {

@@ -99,7 +99,7 @@ function head(context, job) {
 /** @param {Job} job */
 function outcome(job) {
   if (job.result === null && job.checkpoint !== null) return json("Checkpoint", job.checkpoint);
-  return job.ended ? json("Result", job.result) : null;
+  return job.state === "succeeded" ? json("Result", job.result) : null;
 }
 
 /** @param {string} title @param {unknown} value */

@@ -1,6 +1,6 @@
 /** Log in with a token, once: the server answers with a cookie that scripts can't read. */
 
-import { get, send } from "../lib/api.js";
+import { ApiError, get, send } from "../lib/api.js";
 import { h, render } from "../lib/dom.js";
 import { valuesOf } from "../components/question.js";
 
@@ -20,7 +20,7 @@ export function showLogin(root, done, why) {
       await send("POST", "login", { token: valuesOf(event).token?.trim() });
       done();
     } catch (error) {
-      show(error instanceof Error ? error.message : String(error));
+      show(faultOf(error));
     }
   };
   const fault = FAULTS[location.hash.slice(1)] ?? "";
@@ -40,6 +40,15 @@ const FAULTS = {
   "sign-in-failed": "The sign-in has failed. Try again; the server's log has the reason.",
   "no-role": "You are signed in, but your roles have no rights here.",
 };
+
+/** The server's own text on a token is for programs: it names a header.
+ * @param {unknown} error */
+function faultOf(error) {
+  if (error instanceof ApiError && error.status === 401) {
+    return "The server does not know this token, or it has expired.";
+  }
+  return error instanceof Error ? error.message : String(error);
+}
 
 /** @param {(event: SubmitEvent) => void} submit @param {string} fault @param {string} why @param {string} provider */
 function loginView(submit, fault, why, provider) {
@@ -61,7 +70,7 @@ function loginView(submit, fault, why, provider) {
       h("button", { class: "primary", type: "submit" }, "Log in"),
       fault && h("p", { class: "fault", role: "alert" }, fault),
     ),
-    h("p", { class: "faint" }, why),
+    !fault && h("p", { class: "faint" }, why),
     h("p", { class: "faint" }, "Make a token: ", h("code", null, "infinitas token add NAME --scope read")),
   );
 }

@@ -177,7 +177,7 @@ function attentionRow(context, row) {
       "span",
       { class: "cause", title: health.cause },
       health.kind === "no-worker" ? noWorker(task) : health.cause,
-      since && [" · ", ago(since.at)],
+      since && [" · ", ago(since.date)],
     ),
     h("span", { class: "actions" }, attentionActions(context, row)),
   );

@@ -146,7 +146,7 @@ function figuresOf(task, statistics) {
 
 /** @param {import("../lib/types.js").LastJob | null} last */
 function jobLink(last) {
-  return last ? h("a", { href: to(["jobs", last.id]) }, ago(last.at)) : "–";
+  return last ? h("a", { href: to(["jobs", last.id]) }, ago(last.date)) : "–";
 }
 
 /** @param {Job[]} jobs */

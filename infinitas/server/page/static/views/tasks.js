@@ -214,7 +214,7 @@ function ruleText(rule, count) {
 
 /** @param {import("../lib/types.js").LastJob | null} last */
 function jobLink(last) {
-  return last ? h("a", { href: to(["jobs", last.id]) }, ago(last.at)) : NONE;
+  return last ? h("a", { href: to(["jobs", last.id]) }, ago(last.date)) : NONE;
 }
 
 /** @param {Choice} choice */

@@ -1,6 +1,10 @@
 """Runs a task inside the test, without servers."""
 
-from collections.abc import Awaitable
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -67,34 +71,85 @@ async def run_inline(
     >>> asyncio.run(run_inline(add, 1, b=2)).result
     3
     """
+    text = task.signature.encode(args, kwargs)
+    return await attempt_inline(task, text, Facts(attempt=attempt, checkpoint=checkpoint))
+
+
+def run_inline_sync(
+    task: AnyTask, *args: object, checkpoint: str | None = None, attempt: int = 1, **kwargs: object
+) -> Ran:
+    """`run_inline` for sync tests, also while an event loop runs in this thread.
+
+    >>> from infinitas.testing import run_inline_sync
+    >>> run_inline_sync(add, 1, b=2).result
+    3
+    """
+    text = task.signature.encode(args, kwargs)
+    return attempt_inline_sync(task, text, Facts(attempt=attempt, checkpoint=checkpoint))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a processor can read of its job."""
+
+    id: str = "inline"
+    attempt: int = 1
+    headers: Mapping[str, str] = field(default_factory=dict)
+    checkpoint: str | None = None
+
+
+async def attempt_inline(task: AnyTask, text: str, facts: Facts) -> Ran:
+    """Run one attempt, with arguments as JSON text, in the running event loop."""
+    with _attempt(task, text, facts) as (ran, call):
+        try:
+            outcome = returned(task, await awaited(call()))
+        except Exception as error:  # noqa: BLE001 - any exception is the job's failure
+            outcome = failure(task, error)
+    ran.outcome = ran.outcome or outcome
+    return ran
+
+
+def attempt_inline_sync(task: AnyTask, text: str, facts: Facts) -> Ran:
+    """Run one attempt: sync code in this thread, async code in an event loop of its own."""
+    if task.is_async:
+        context = contextvars.copy_context()
+        with ThreadPoolExecutor(1) as thread:
+            run: Coroutine[Any, Any, Ran] = attempt_inline(task, text, facts)
+            return thread.submit(context.run, asyncio.run, run).result()
+    with _attempt(task, text, facts) as (ran, call):
+        try:
+            outcome = returned(task, call())
+        except Exception as error:  # noqa: BLE001 - any exception is the job's failure
+            outcome = failure(task, error)
+    ran.outcome = ran.outcome or outcome
+    return ran
+
+
+@contextmanager
+def _attempt(task: AnyTask, text: str, facts: Facts) -> Iterator[tuple[Ran, Callable[[], Any]]]:
+    """What is around the call of a processor: its job is current, and what it logs is kept."""
     ran = Ran(task)
     reporter = _Inline(ran)
     job = reporter.job = Job(
-        id="inline",
+        id=facts.id,
         task=task.name,
-        attempt=attempt,
+        attempt=facts.attempt,
         due=datetime.now(UTC),
         schedule=None,
-        headers={},
-        last_checkpoint=checkpoint,
+        headers=dict(facts.headers),
+        last_checkpoint=facts.checkpoint,
         reporter=reporter,
         encode_result=task.signature.encode_result,
     )
-    given = task.signature.decode(task.signature.encode(args, kwargs))
-    call = task.signature.with_job(job, *given)
+    args, kwargs = task.signature.with_job(job, *task.signature.decode(text))
     with capturing([task]):
         token = current.set(reporter)
         reporter.prints = PrintedLines(reporter.log) if task.definition.capture_print else None
         try:
-            value = task.function(*call[0], **call[1])
-            outcome = returned(task, await awaited(value))
-        except Exception as error:  # noqa: BLE001 - any exception is the job's failure
-            outcome = failure(task, error)
+            yield ran, lambda: task.function(*args, **kwargs)
         finally:
             reporter.finish_prints()
             current.reset(token)
-    ran.outcome = ran.outcome or outcome
-    return ran
 
 
 class _Inline:
