@@ -13,28 +13,21 @@ import pytest
 from infinitas import BadArgs, Infinitas
 from infinitas.devservers.servers import Urls
 from infinitas.testing import inline
+from tests.django_setup import PROJECT, set_up_django
 from tests.support import PATIENCE_S, running
-
-PROJECT = Path(__file__).parent / "django_project"
 
 
 @pytest.fixture(scope="module")
-def set_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def set_up() -> Iterator[Any]:
     """Django, set up in this process; its models."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(PROJECT))
-        patch.setenv("DJANGO_SETTINGS_MODULE", "site_of_test.settings")
-        patch.setenv("SHOP_DATABASE", str(tmp_path_factory.mktemp("django") / "shop.sqlite"))
-        import django
-        from django.db import connection, connections
+    set_up_django()
+    from django.db import connection, connections
+    from shop_of_test.models import Order  # type: ignore[import-not-found]
 
-        django.setup()
-        from shop_of_test.models import Order  # type: ignore[import-not-found]
-
-        with connection.schema_editor() as editor:
-            editor.create_model(Order)
-        yield Order
-        connections.close_all()
+    with connection.schema_editor() as editor:
+        editor.create_model(Order)
+    yield Order
+    connections.close_all()
 
 
 @pytest.fixture

@@ -1,19 +1,17 @@
 """`around_code`: entered where the code of a job runs, so that it reaches what belongs to that thread."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-import django
 import psycopg
 import pytest
-from django.apps import apps
-from django.conf import settings
 from psycopg.conninfo import conninfo_to_dict
 
 from infinitas import Infinitas, Job, Plugin
 from infinitas.devservers.servers import Urls
 from tests.apps import around
+from tests.django_setup import set_up_django
 from tests.support import finished, running
 
 
@@ -50,14 +48,14 @@ class CloseOldConnections(Plugin):
 @pytest.fixture
 def orm(empty_postgres_url: str) -> Iterator[Any]:
     """Django's default connection: to a database of this test."""
-    if not settings.configured:
-        settings.configure()
-    if not apps.ready:
-        django.setup()
+    set_up_django()
     from django.db import connections
 
     given: dict[str, Any] = conninfo_to_dict(empty_postgres_url)
-    connections.settings["default"].update(
+    default = connections.settings["default"]
+    of_project = dict(default)
+    _forget_connection(connections)
+    default.update(
         ENGINE="django.db.backends.postgresql",
         NAME=given["dbname"],
         USER=given.get("user", ""),
@@ -66,6 +64,14 @@ def orm(empty_postgres_url: str) -> Iterator[Any]:
     )
     yield connections
     connections.close_all()
+    default.update(of_project)
+    _forget_connection(connections)
+
+
+def _forget_connection(connections: Any) -> None:
+    """This thread's, which is of the engine that it was made with."""
+    with suppress(AttributeError):
+        del connections["default"]
 
 
 @pytest.mark.parametrize("plugins", [[], [CloseOldConnections()]], ids=["without", "with"])

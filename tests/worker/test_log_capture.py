@@ -18,6 +18,7 @@ from infinitas import Infinitas
 from infinitas.runtime import logging as runtime_logging
 from infinitas.testing import run_inline
 from infinitas.worker.log_capture import capturing
+from tests.django_setup import set_up_django
 from tests.support import finished, logging_as_before, running
 
 
@@ -370,11 +371,9 @@ def test_loguru_over_logging() -> None:
 
 
 def test_django_sets_its_logging_up() -> None:
-    from django.conf import settings  # type: ignore[import-untyped, unused-ignore]
     from django.utils import log  # type: ignore[import-untyped, unused-ignore]
 
-    if not settings.configured:
-        settings.configure()
+    set_up_django()
 
     def work() -> None:
         log.configure_logging("logging.config.dictConfig", DJANGO)

@@ -4,10 +4,11 @@ Each repeats until its time is over, and raises AssertionError where the server 
 """
 
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -37,6 +38,7 @@ RAW = [
     b"GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nX: 1\r\n folded\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
 ]
+_GIVEN = re.compile(rb'"job":"([^"]{1,100})","attempt":(\d+),"t":"job"')
 
 
 def until_over(seconds: float) -> Iterator[float]:
@@ -128,16 +130,17 @@ def rejects(target: Target, seconds: float) -> None:
     """A worker that gives each job back at once."""
     with target.http(target.jobs) as http:
         http.post(f"{API}/tasks/noise/jobs/batch", json={"jobs": [{}] * 20})
-    raw = begins(target)
-    given: set[bytes] = set()
-    for left in until_over(seconds):
-        with suppress(OSError):
-            raw.socket.settimeout(left)
-            raw.received += raw.socket.recv(65_536)
-        for text in set(raw.received.split(b'"job":"')[1:]) - given:
-            given.add(text)
-            rejected = {"t": "reject", "job": text[:26].decode(errors="replace"), "attempt": 1}
-            raw.socket.sendall(frame(TEXT, json.dumps(rejected).encode()))
+    given: set[tuple[bytes, bytes]] = set()
+    with closing(begins(target)) as raw:
+        for left in until_over(seconds):
+            with suppress(OSError):
+                raw.socket.settimeout(left)
+                raw.received += raw.socket.recv(65_536)
+            for job, attempt in set(_GIVEN.findall(raw.received)) - given:
+                given.add((job, attempt))
+                rejected = {"t": "reject", "job": job.decode(), "attempt": int(attempt)}
+                raw.socket.sendall(frame(TEXT, json.dumps(rejected).encode()))
+    assert given, "no job was given out"
     assert len(given) < 50, "a rejected job comes back at once"
     raw.close()
 
