@@ -24,6 +24,8 @@ from infinitas.worker.registration import Place
 from infinitas.worker.transport.interface import Transport
 
 IDENTIFY_WITHIN_S = 10.0
+AT_ONCE = 2
+"""Workers that are admitted at once: of more, each would only take longer, and so would all other requests."""
 MOST_UNKNOWN = 10
 """Frames of a later version, before `identify`."""
 MakeTasks = Callable[[Sequence[frames.TaskEntry], datetime, AccessToken], Awaitable[dict[str, AnyTask]]]
@@ -64,6 +66,7 @@ class Handshake:
         self._client = client
         self._source = source
         self._make_tasks = make_tasks
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def admit(self, websocket: WebSocket, identify: frames.Identify, lease_s: float) -> Admission:
         """Authorize a worker, make its tasks and choose its session.
@@ -71,6 +74,10 @@ class Handshake:
         Raises:
             Unauthorized, Forbidden, ServerUnreachable, and what `remote_tasks` raises.
         """
+        async with self._turns:
+            return await self._admit(websocket, identify, lease_s)
+
+    async def _admit(self, websocket: WebSocket, identify: frames.Identify, lease_s: float) -> Admission:
         token = await self.authorize(websocket, identify)
         now = await self._client.connection.now()
         tasks = await self._make_tasks(identify.tasks, now, token)
