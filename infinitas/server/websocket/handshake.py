@@ -25,7 +25,7 @@ from infinitas.worker.transport.interface import Transport
 
 IDENTIFY_WITHIN_S = 10.0
 AT_ONCE = 2
-"""Workers that are admitted at once: of more, each would only take longer, and so would all other requests."""
+"""Workers that are admitted at once: of more, each takes longer, and so do all other requests."""
 MOST_UNKNOWN = 10
 """Frames of a later version, before `identify`."""
 MakeTasks = Callable[[Sequence[frames.TaskEntry], datetime, AccessToken], Awaitable[dict[str, AnyTask]]]
