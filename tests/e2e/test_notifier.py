@@ -77,6 +77,8 @@ def test_a_failure_and_its_recovery_arrive_at_a_channel_without_any_rule(
         processes.start("notifier")
         processes.start("worker", "tests.apps.jobs:app")
         eventually(lambda: rows(postgres_url, "SELECT 1 FROM infinitas_channels"))
+        # It reads events from its position on: what is before it is no news.
+        eventually(lambda: rows(postgres_url, "SELECT 1 FROM infinitas_notifier_positions"))
         jobs.slow.send(-1)
         opened = eventually(lambda: message(ops, "incident.opened", "slow"))
         jobs.slow.send(0)

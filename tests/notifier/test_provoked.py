@@ -18,7 +18,7 @@ from infinitas import every
 from infinitas.core.incident import IncidentKind
 from infinitas.core.states import State
 from infinitas.devservers.servers import Urls
-from infinitas.monitor import event_readers
+from infinitas.monitor import event_readers, system_monitor
 from infinitas.monitor.load_checks import FEWEST_DURATIONS, CheckLimits
 from infinitas.notifier import checker, notifier, sweeper
 from infinitas.runtime.channel_settings import read_channels
@@ -38,6 +38,8 @@ QUICK: tuple[tuple[ModuleType, str, object], ...] = (
     (event_readers, "LATE_S", 1.0),
     (event_readers, "BEHIND_AFTER_S", 1.0),
     (sweeper, "CHECK_EVERY_S", 0.5),
+    # What the doctor finds on this machine would share messages with what is provoked.
+    (system_monitor, "CHECK_EVERY_S", 3_600.0),
 )
 MASKS = (
     (r"\b[0-9a-z]{26}\b", "JOB"),
