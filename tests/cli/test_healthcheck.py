@@ -44,7 +44,8 @@ def test_each_process_writes_how_it_is(processes: Processes, postgres_url: str) 
     found = eventually(well)
     texts = {each["kind"]: each["text"] for each in found["processes"]}
     assert "slots fired" in texts["scheduler"] or "slot fired" in texts["scheduler"]
-    assert "0 running" in texts["worker"]
+    # Its schedule may run just now.
+    assert " running" in texts["worker"]
     address = texts["server"].split(",")[0]
     assert httpx.get(f"{address}/readyz").status_code == 200
 
