@@ -38,7 +38,7 @@ def run(args: Arguments) -> None:
     chance, count = random.Random(1), args.jobs
     with environment(dev=True, postgres=True) as on:
         port = free_port()
-        on.start(f"{INFINITAS} server --port {port} --rate 0")
+        on.start(f"{INFINITAS} server --port {port} --rate 0 --open")
         with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60) as http:
             _wait_for(http)
             _fill(on.postgres, count)

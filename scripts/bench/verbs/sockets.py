@@ -50,7 +50,7 @@ def _drain(args: Arguments, feeds: int) -> float:
         slots.keep_events(on)
         app.configure(redis_url=on.url)
         port = free_port()
-        server = on.start(f"{INFINITAS} server --port {port}")
+        server = on.start(f"{INFINITAS} server --port {port} --open")
         # The first send declares the task, which the remote workers name.
         noop.send()
         load = [_start(port, "page", feeds, 0)] if feeds else []
