@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack
 
 from infinitas.app.schedules import Schedules
 from infinitas.client.lazy import LazyClient
@@ -18,13 +18,12 @@ from infinitas.core.schedule_options import Entry, ScheduleOptions
 from infinitas.core.states import State, read_state
 from infinitas.core.unknown_options import refuse_unknown
 from infinitas.tasks.collection import Tasks
-from infinitas.tasks.decorator import Async, Decorator
+from infinitas.tasks.decorator import DeclaresTasks
 from infinitas.tasks.handle import Handle, JobName, id_of
-from infinitas.tasks.job import Job
-from infinitas.tasks.options import TaskDefaults, TaskOptions
+from infinitas.tasks.options import TaskDefaults
 from infinitas.tasks.plugins import Plugin, Plugins
 from infinitas.tasks.registry import Registry, TasksByName
-from infinitas.tasks.task import AnyTask, Task, name_of
+from infinitas.tasks.task import AnyTask, name_of
 
 if TYPE_CHECKING:
     from infinitas.runtime.config import Settings
@@ -35,7 +34,7 @@ _ARGUMENTS = ("name", "redis_url", "postgres_url", "server", "token", "queue", "
 _DEFAULTS = TaskDefaults.__optional_keys__
 
 
-class Infinitas:
+class Infinitas(DeclaresTasks):
     """One application. Settings not given come from INFINITAS_*, infinitas.toml or defaults.
 
     Each verb exists for sync code (`cancel`) and, with a leading a, for async code (`acancel`).
@@ -111,46 +110,8 @@ class Infinitas:
         self.client.configure(**arguments)
         return self
 
-    @overload
-    def task(
-        self, function: Callable[Concatenate[Job, P], Async[R]], /, **options: Unpack[TaskOptions]
-    ) -> Task[Concatenate[Job, P], P, Async[R], R]: ...
-    @overload
-    def task(
-        self, function: Callable[P, Async[R]], /, **options: Unpack[TaskOptions]
-    ) -> Task[P, P, Async[R], R]: ...
-    @overload
-    def task(
-        self, function: Callable[Concatenate[Job, P], R], /, **options: Unpack[TaskOptions]
-    ) -> Task[Concatenate[Job, P], P, R, R]: ...
-    @overload
-    def task(self, function: Callable[P, R], /, **options: Unpack[TaskOptions]) -> Task[P, P, R, R]: ...
-    @overload
-    def task(self, **options: Unpack[TaskOptions]) -> Decorator: ...
-
-    def task(self, *functions: Any, **options: Any) -> Any:
-        """Make a function a task: `@app.task` or `@app.task(schedule="*/15 * * * *", timeout=60)`.
-
-        A function that stands elsewhere: `app.task(function, name="nightly", retries=2)`.
-
-        Options: `name` (default: the function's), `schedule` (cron text or `every(...)`),
-        its options as in `schedule`, `args` and `kwargs` for its jobs; `retry_on` and
-        `never_retry_on` are exception classes; the others: `TaskDefinition`.
-
-        Raises:
-            DuplicateTask: the app has a task of that name.
-            BadName, BadSchedule, BadArgs, ConfigError: an option is wrong.
-
-        >>> from infinitas import Infinitas, Job, every
-        >>> mine = Infinitas()
-        >>> @mine.task(schedule=every(hours=6), timeout=60, retries=3)
-        ... def sync_stock(job: Job, shop: str = "main") -> None:
-        ...     job.log(f"syncs {shop}")
-        >>> mine.tasks["sync_stock"].definition.retries
-        3
-        """
-        declare = Decorator(self.registry.add, options)
-        return declare(*functions) if functions else declare
+    def _declare(self, function: Callable[..., Any], **options: Any) -> AnyTask:
+        return self.registry.add(function, **options)
 
     def include(self, tasks: Tasks) -> None:
         """Add the tasks of a collection, those too that it gets later.

@@ -1,18 +1,16 @@
 """`Tasks`: tasks that are declared without an app, for libraries and for modules that import one another."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, Never, ParamSpec, TypeVar, Unpack, overload
+from typing import Any, Never, ParamSpec, TypeVar
 
 from infinitas.broker.messages import NewJob
 from infinitas.client.lazy import LazyClient
 from infinitas.core.errors import ConfigError
 from infinitas.core.task_definition import TaskDefinition
-from infinitas.tasks.decorator import Async, Decorator
-from infinitas.tasks.job import Job
-from infinitas.tasks.options import TaskOptions
+from infinitas.tasks.decorator import DeclaresTasks
 from infinitas.tasks.plugins import Plugins
 from infinitas.tasks.registry import Registry
-from infinitas.tasks.task import AnyTask, Task
+from infinitas.tasks.task import AnyTask
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,7 +45,7 @@ def _without_app() -> ConfigError:
     return ConfigError("These tasks belong to no app yet: app.include(tasks).")
 
 
-class Tasks:
+class Tasks(DeclaresTasks):
     """Tasks without an app, until one includes them; then they are tasks of that app.
 
     Names, queue and defaults are those of the app; what is declared after `app.include` is added too. Before
@@ -59,28 +57,6 @@ class Tasks:
         self._declared: list[tuple[AnyTask, Callable[..., Any], dict[str, Any]]] = []
         self._registry: Registry | None = None
 
-    @overload
-    def task(
-        self, function: Callable[Concatenate[Job, P], Async[R]], /, **options: Unpack[TaskOptions]
-    ) -> Task[Concatenate[Job, P], P, Async[R], R]: ...
-    @overload
-    def task(
-        self, function: Callable[P, Async[R]], /, **options: Unpack[TaskOptions]
-    ) -> Task[P, P, Async[R], R]: ...
-    @overload
-    def task(
-        self, function: Callable[Concatenate[Job, P], R], /, **options: Unpack[TaskOptions]
-    ) -> Task[Concatenate[Job, P], P, R, R]: ...
-    @overload
-    def task(self, function: Callable[P, R], /, **options: Unpack[TaskOptions]) -> Task[P, P, R, R]: ...
-    @overload
-    def task(self, **options: Unpack[TaskOptions]) -> Decorator: ...
-
-    def task(self, *functions: Any, **options: Any) -> Any:
-        """Make a function a task: see `Infinitas.task`."""
-        declare = Decorator(self._add, options)
-        return declare(*functions) if functions else declare
-
     def join(self, registry: Registry) -> None:
         """Make them tasks of an app. Raises ConfigError, DuplicateTask, and what its declaring raises."""
         if self._registry not in (None, registry):
@@ -90,7 +66,7 @@ class Tasks:
             for task, function, options in self._declared:
                 registry.adopt(task, function, options)
 
-    def _add(self, function: Callable[..., Any], **options: Any) -> AnyTask:
+    def _declare(self, function: Callable[..., Any], **options: Any) -> AnyTask:
         task = self._loose.add(function, **options)
         self._declared.append((task, function, options))
         if self._registry is not None:
